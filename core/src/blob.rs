@@ -1,0 +1,141 @@
+//! Big bytes (diffs, long prompts), kept once under the hash of their content. Blob first, fsync, then the event that
+//! names it. Knows nothing of what the bytes are.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// Largest blob in bytes.
+pub const BLOB_BYTES_MAX: u64 = 1 << 30;
+
+/// Names a blob: BLAKE3 of its content, as 64 hex digits, and its size.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct BlobRef {
+    /// BLAKE3, lower-case hex.
+    pub hash: String,
+    /// Size in bytes.
+    pub bytes: u64,
+}
+
+impl BlobRef {
+    /// The name of these bytes.
+    #[must_use]
+    pub fn of(content: &[u8]) -> Self {
+        Self { hash: blake3::hash(content).to_hex().to_string(), bytes: content.len() as u64 }
+    }
+}
+
+/// Why a blob could not be kept or read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No blob of that name is kept.
+    #[error("blob {0} is missing")]
+    Missing(String),
+    /// The bytes on disk are not those the name stands for.
+    #[error("blob {0} is damaged")]
+    Damaged(String),
+    /// Not a name of a blob.
+    #[error("{0:?} is not the name of a blob")]
+    InvalidName(String),
+    /// Larger than [`BLOB_BYTES_MAX`].
+    #[error("blob of {0} bytes is larger than {BLOB_BYTES_MAX}")]
+    TooLarge(u64),
+    /// The disk failed.
+    #[error("failed to access blob")]
+    Io(#[from] io::Error),
+}
+
+/// The store of blobs: one file each, `<root>/<first two digits>/<hash>`.
+#[derive(Debug, Clone)]
+pub struct Blobs {
+    root: PathBuf,
+}
+
+impl Blobs {
+    /// Opens the store, making its folder when missing.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn open(root: &Path) -> Result<Self, Error> {
+        fs::create_dir_all(root)?;
+        Ok(Self { root: root.to_owned() })
+    }
+
+    fn path(&self, hash: &str) -> Result<PathBuf, Error> {
+        let is_hex = hash.len() == 64 && hash.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        match hash.get(..2) {
+            Some(folder) if is_hex => Ok(self.root.join(folder).join(hash)),
+            _ => Err(Error::InvalidName(hash.chars().take(80).collect())),
+        }
+    }
+
+    /// Keeps bytes; they are on disk when this returns. Keeping the same bytes again does nothing.
+    ///
+    /// # Errors
+    /// When the content is too large or the disk fails.
+    pub fn put(&self, content: &[u8]) -> Result<BlobRef, Error> {
+        if content.len() as u64 > BLOB_BYTES_MAX {
+            return Err(Error::TooLarge(content.len() as u64));
+        }
+        let name = BlobRef::of(content);
+        let path = self.path(&name.hash)?;
+        if fs::metadata(&path).is_ok_and(|kept| kept.len() == name.bytes) {
+            return Ok(name);
+        }
+        let folder = path.parent().unwrap_or(&self.root);
+        fs::create_dir_all(folder)?;
+        // The process id keeps two writers of the same content apart; either may win the rename.
+        let thread = format!("{:?}", std::thread::current().id());
+        let unfinished = folder.join(format!(".{}.{}.{thread}", name.hash, std::process::id()));
+        let mut file = File::create(&unfinished)?;
+        file.write_all(content)?;
+        file.sync_data()?;
+        fs::rename(&unfinished, &path)?;
+        File::open(folder)?.sync_all()?;
+        File::open(&self.root)?.sync_all()?;
+        Ok(name)
+    }
+
+    /// Reads bytes back and checks that they are those that were kept.
+    ///
+    /// # Errors
+    /// When the blob is missing or damaged, or the disk fails.
+    pub fn get(&self, hash: &str) -> Result<Vec<u8>, Error> {
+        let content = match fs::read(self.path(hash)?) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Error::Missing(hash.to_owned())),
+            other => other?,
+        };
+        if blake3::hash(&content).to_hex().as_str() == hash {
+            Ok(content)
+        } else {
+            Err(Error::Damaged(hash.to_owned()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_come_back_as_they_were_kept() {
+        let root = tempfile::tempdir().expect("folder");
+        let blobs = Blobs::open(root.path()).expect("store");
+        let name = blobs.put(b"diff --git").expect("kept");
+        assert_eq!(blobs.put(b"diff --git").expect("kept again"), name);
+        assert_eq!(blobs.get(&name.hash).expect("read"), b"diff --git");
+    }
+
+    #[test]
+    fn a_changed_byte_a_missing_file_and_a_hostile_name_are_said() {
+        let root = tempfile::tempdir().expect("folder");
+        let blobs = Blobs::open(root.path()).expect("store");
+        let name = blobs.put(b"diff --git").expect("kept");
+        fs::write(blobs.path(&name.hash).expect("path"), b"diff --gix").expect("damage");
+        assert!(matches!(blobs.get(&name.hash), Err(Error::Damaged(_))));
+        assert!(matches!(blobs.get(&"0".repeat(64)), Err(Error::Missing(_))));
+        assert!(matches!(blobs.get("../../../etc/passwd"), Err(Error::InvalidName(_))));
+    }
+}

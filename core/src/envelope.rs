@@ -1,0 +1,229 @@
+//! What surrounds a fact: where, when, who, why. Knows nothing of what the fact says.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::event::{Event, Kind};
+use crate::{AttemptId, RunId, SandboxKey};
+
+/// Longest stream name in bytes.
+pub const STREAM_BYTES_MAX: usize = 128;
+/// Longest actor name in bytes.
+pub const ACTOR_BYTES_MAX: usize = 128;
+/// Longest dedup key in bytes.
+pub const DEDUP_BYTES_MAX: usize = 128;
+
+/// The global position of an event, from 1. 0 is "before everything".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct Seq(pub u64);
+
+impl Seq {
+    /// The position after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The identity of one event (uuid v7), also its deduplication id on the bus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct EventId(pub Uuid);
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Names the ordered events of one thing: `run/7q2k9x0m`, `attempt/7q2k9x0m.b`, `output/7q2k9x0m.b`, `sandbox/<key>`,
+/// `delivery/7q2k9x0m`, `config/install`. Characters: `a-z0-9._/-`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Arc<str>", into = "Arc<str>")]
+pub struct Stream(Arc<str>);
+
+/// A stream name that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a stream name (1 to 128 characters of a-z 0-9 . _ / -)")]
+pub struct InvalidStream(String);
+
+impl Stream {
+    /// The stream of a run's own decisions.
+    #[must_use]
+    pub fn run(run: RunId) -> Self {
+        Self(format!("run/{run}").into())
+    }
+
+    /// The stream of an attempt's own decisions.
+    #[must_use]
+    pub fn attempt(attempt: AttemptId) -> Self {
+        Self(format!("attempt/{attempt}").into())
+    }
+
+    /// The stream of the raw bytes an attempt printed.
+    #[must_use]
+    pub fn output(attempt: AttemptId) -> Self {
+        Self(format!("output/{attempt}").into())
+    }
+
+    /// The stream of one sandbox's life.
+    #[must_use]
+    pub fn sandbox(key: &SandboxKey) -> Self {
+        Self(format!("sandbox/{key}").into())
+    }
+
+    /// The stream of a run's deliveries.
+    #[must_use]
+    pub fn delivery(run: RunId) -> Self {
+        Self(format!("delivery/{run}").into())
+    }
+
+    /// The stream of this installation's configuration.
+    #[must_use]
+    pub fn config() -> Self {
+        Self("config/install".into())
+    }
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<Arc<str>> for Stream {
+    type Error = InvalidStream;
+
+    fn try_from(name: Arc<str>) -> Result<Self, InvalidStream> {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._/-".contains(&byte);
+        if (1..=STREAM_BYTES_MAX).contains(&name.len()) && name.bytes().all(allowed) {
+            Ok(Self(name))
+        } else {
+            Err(InvalidStream(name.chars().take(64).collect()))
+        }
+    }
+}
+
+impl TryFrom<&str> for Stream {
+    type Error = InvalidStream;
+
+    fn try_from(name: &str) -> Result<Self, InvalidStream> {
+        Self::try_from(Arc::<str>::from(name))
+    }
+}
+
+impl From<Stream> for Arc<str> {
+    fn from(stream: Stream) -> Self {
+        stream.0
+    }
+}
+
+/// Who caused an event: `user:<name>`, `regatta` (our own reactions), `import`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Actor(Arc<str>);
+
+impl Actor {
+    /// Regatta's own reactions.
+    #[must_use]
+    pub fn regatta() -> Self {
+        Self("regatta".into())
+    }
+
+    /// A person, by name; control characters are dropped, and it is cut to [`ACTOR_BYTES_MAX`].
+    #[must_use]
+    pub fn user(name: &str) -> Self {
+        let clean: String = name.chars().filter(|c| !c.is_control()).take(ACTOR_BYTES_MAX / 4 - 8).collect();
+        Self(format!("user:{clean}").into())
+    }
+
+    /// An actor as it was written.
+    #[must_use]
+    pub fn recorded(text: &str) -> Self {
+        Self(text.into())
+    }
+
+    /// The actor as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// An event about to be appended. The log adds `seq` and `stream_seq`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// Its identity.
+    pub id: EventId,
+    /// What kind of fact, and the version of its payload.
+    pub kind: Kind,
+    /// Version of the payload's shape.
+    pub version: u16,
+    /// When, in microseconds since the Unix epoch.
+    pub at_us: u64,
+    /// Who.
+    pub actor: Actor,
+    /// The event that led to this one.
+    pub cause: Option<EventId>,
+    /// What it all belongs to: for a run, the id of its `run.requested`.
+    pub correlation: Uuid,
+    /// A repeated append with the same key in the same stream returns the first answer and writes nothing.
+    pub dedup: Option<Arc<str>>,
+    /// The fact itself: JSON bytes, or the frozen bincode struct of a hot kind.
+    pub payload: Bytes,
+}
+
+/// A fact with everything around it, as read from the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    /// Global position.
+    pub seq: Seq,
+    /// The thing it is about.
+    pub stream: Stream,
+    /// Position in the stream, from 1.
+    pub stream_seq: u64,
+    /// Its identity.
+    pub id: EventId,
+    /// What kind of fact.
+    pub kind: Kind,
+    /// Version of the payload's shape.
+    pub version: u16,
+    /// When, in microseconds since the Unix epoch.
+    pub at_us: u64,
+    /// Who.
+    pub actor: Actor,
+    /// The event that led to this one.
+    pub cause: Option<EventId>,
+    /// What it all belongs to.
+    pub correlation: Uuid,
+    /// The deduplication key it was appended under.
+    pub dedup: Option<Arc<str>>,
+    /// The fact itself, as stored.
+    pub payload: Bytes,
+}
+
+impl Envelope {
+    /// Reads the fact, brought up to today's version.
+    ///
+    /// # Errors
+    /// When a known kind's payload does not have the shape its version promises. Unknown kinds are no error: they
+    /// come back as [`Event::Unknown`].
+    pub fn event(&self) -> Result<Event, crate::event::DecodeError> {
+        Event::decode(self.kind, self.version, &self.payload)
+    }
+}

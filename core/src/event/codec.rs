@@ -1,0 +1,189 @@
+//! How a fact becomes bytes and back. JSON for all but the hot kinds, whose frozen bincode structs stand here.
+//!
+//! Old versions are brought up to date by [`super::upcast`] before they are read.
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::attempt::{Channel, Output, Phase};
+use super::{AttemptEvent, ConfigEvent, DeliveryEvent, Event, Kind, RunEvent, SandboxEvent, upcast};
+
+/// A payload that does not have the shape its kind and version promise.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to read the payload of {kind} version {version}: {reason}")]
+pub struct DecodeError {
+    /// The kind it claims.
+    pub kind: Kind,
+    /// The version it claims.
+    pub version: u16,
+    /// What is wrong.
+    pub reason: String,
+}
+
+/// The frozen shape of `attempt.output` version 1. Never edit; a new shape is a new version.
+#[derive(Serialize, Deserialize)]
+struct OutputV1<'a> {
+    epoch: u32,
+    /// 0 setup, 1 agent, 2 check.
+    phase: u8,
+    check: u16,
+    /// 0 out, 1 err.
+    channel: u8,
+    offset: u64,
+    #[serde(borrow, with = "serde_bytes")]
+    bytes: &'a [u8],
+}
+
+/// Fixed-width little-endian integers, no trailing bytes: what bincode 1.3 `DefaultOptions` with fixint writes.
+fn options() -> impl bincode::Options {
+    use bincode::Options as _;
+    bincode::DefaultOptions::new().with_fixint_encoding().reject_trailing_bytes().with_limit(64 << 20)
+}
+
+impl Output {
+    fn to_bytes(&self) -> Bytes {
+        use bincode::Options as _;
+        let (phase, check) = match self.phase {
+            Phase::Setup => (0, 0),
+            Phase::Agent => (1, 0),
+            Phase::Check(index) => (2, index),
+        };
+        let channel = match self.channel {
+            Channel::Out => 0,
+            Channel::Err => 1,
+        };
+        let frozen = OutputV1 { epoch: self.epoch, phase, check, channel, offset: self.offset, bytes: &self.bytes };
+        #[expect(clippy::expect_used, reason = "a struct of integers and bounded bytes always serializes")]
+        options().serialize(&frozen).expect("output fits the limit").into()
+    }
+
+    fn from_bytes(payload: &Bytes) -> Result<Self, String> {
+        use bincode::Options as _;
+        let frozen: OutputV1<'_> = options().deserialize(payload).map_err(|error| error.to_string())?;
+        let phase = match (frozen.phase, frozen.check) {
+            (0, _) => Phase::Setup,
+            (1, _) => Phase::Agent,
+            (2, index) => Phase::Check(index),
+            (other, _) => return Err(format!("phase {other}")),
+        };
+        let channel = match frozen.channel {
+            0 => Channel::Out,
+            1 => Channel::Err,
+            other => return Err(format!("channel {other}")),
+        };
+        let bytes = payload.slice_ref(frozen.bytes);
+        Ok(Self { epoch: frozen.epoch, phase, channel, offset: frozen.offset, bytes })
+    }
+}
+
+fn json<T: Serialize>(payload: &T) -> Bytes {
+    #[expect(clippy::expect_used, reason = "our payloads have string keys and derived impls, so they always serialize")]
+    serde_json::to_vec(payload).expect("payload serializes").into()
+}
+
+/// One row per kind: number, version written today, family and variant.
+macro_rules! json_kinds {
+    ($($kind:ident $version:literal $family:ident $enum:ident :: $variant:ident)*) => {
+        fn encode_json(event: &Event) -> Option<(Kind, u16, Bytes)> {
+            match event {
+                $(Event::$family($enum::$variant(payload)) => Some((Kind::$kind, $version, json(payload))),)*
+                Event::Attempt(AttemptEvent::Output(_)) | Event::Unknown { .. } => None,
+            }
+        }
+
+        fn decode_json(kind: Kind, payload: &[u8]) -> Option<Result<Event, serde_json::Error>> {
+            Some(match kind {
+                $(Kind::$kind => read(payload).map(|payload| Event::$family($enum::$variant(payload))),)*
+                _ => return None,
+            })
+        }
+
+        /// The version written today of each JSON kind.
+        pub(super) const JSON_VERSIONS: &[(Kind, u16)] = &[$((Kind::$kind, $version)),*];
+    };
+}
+
+fn read<T: DeserializeOwned>(payload: &[u8]) -> Result<T, serde_json::Error> {
+    serde_json::from_slice(payload)
+}
+
+json_kinds! {
+    RUN_REQUESTED             1 Run      RunEvent::Requested
+    RUN_PREPARED              1 Run      RunEvent::Prepared
+    RUN_ATTEMPT_ENDED         1 Run      RunEvent::AttemptEnded
+    RUN_DECIDED               1 Run      RunEvent::Decided
+    RUN_CANCEL_REQUESTED      1 Run      RunEvent::CancelRequested
+    RUN_FINISHED              1 Run      RunEvent::Finished
+    ATTEMPT_QUEUED            1 Attempt  AttemptEvent::Queued
+    ATTEMPT_WAITING           1 Attempt  AttemptEvent::Waiting
+    ATTEMPT_STARTED           1 Attempt  AttemptEvent::Started
+    ATTEMPT_PHASE_STARTED     1 Attempt  AttemptEvent::PhaseStarted
+    ATTEMPT_PHASE_ENDED       1 Attempt  AttemptEvent::PhaseEnded
+    ATTEMPT_COLLECTED         1 Attempt  AttemptEvent::Collected
+    ATTEMPT_RETRY_SCHEDULED   1 Attempt  AttemptEvent::RetryScheduled
+    ATTEMPT_CANCEL_REQUESTED  1 Attempt  AttemptEvent::CancelRequested
+    ATTEMPT_FINISHED          1 Attempt  AttemptEvent::Finished
+    SANDBOX_INTENDED          1 Sandbox  SandboxEvent::Intended
+    SANDBOX_CREATED           1 Sandbox  SandboxEvent::Created
+    SANDBOX_FAILED            1 Sandbox  SandboxEvent::Failed
+    SANDBOX_DESTROYED         1 Sandbox  SandboxEvent::Destroyed
+    SANDBOX_REAPED            1 Sandbox  SandboxEvent::Reaped
+    DELIVERY_INTENDED         1 Delivery DeliveryEvent::Intended
+    DELIVERY_DELIVERED        1 Delivery DeliveryEvent::Delivered
+    DELIVERY_FAILED           1 Delivery DeliveryEvent::Failed
+    CONFIG_APPLIED            1 Config   ConfigEvent::Applied
+}
+
+/// The version written today of `attempt.output`.
+const OUTPUT_VERSION: u16 = 1;
+
+impl Event {
+    /// The fact as bytes: kind, version of the shape, payload.
+    #[must_use]
+    pub fn encode(&self) -> (Kind, u16, Bytes) {
+        match self {
+            Self::Attempt(AttemptEvent::Output(output)) => (Kind::ATTEMPT_OUTPUT, OUTPUT_VERSION, output.to_bytes()),
+            Self::Unknown { kind, version, payload } => (*kind, *version, payload.clone()),
+            Self::Run(_) | Self::Attempt(_) | Self::Sandbox(_) | Self::Delivery(_) | Self::Config(_) =>
+            {
+                #[expect(clippy::expect_used, reason = "every other kind stands in the table above; a test walks it")]
+                encode_json(self).expect("kind has a row")
+            }
+        }
+    }
+
+    /// Reads a fact, bringing an old version up to date. Unknown kinds and versions from the future come back as
+    /// [`Event::Unknown`].
+    ///
+    /// # Errors
+    /// When a known kind's payload does not have the shape its version promises.
+    pub fn decode(kind: Kind, version: u16, payload: &Bytes) -> Result<Self, DecodeError> {
+        let wrong = |reason: String| DecodeError { kind, version, reason };
+        let unknown = || Self::Unknown { kind, version, payload: payload.clone() };
+        if kind == Kind::ATTEMPT_OUTPUT {
+            return if version == OUTPUT_VERSION {
+                Output::from_bytes(payload).map(|output| Self::Attempt(AttemptEvent::Output(output))).map_err(wrong)
+            } else {
+                Ok(unknown())
+            };
+        }
+        let Some((_, today)) = JSON_VERSIONS.iter().find(|(known, _)| *known == kind) else {
+            return Ok(unknown());
+        };
+        if version > *today {
+            return Ok(unknown());
+        }
+        let upcast;
+        let payload_today: &[u8] = if version == *today {
+            payload
+        } else {
+            upcast = upcast::to_today(upcast::STEPS, kind, version, *today, payload).map_err(wrong)?;
+            &upcast
+        };
+        match decode_json(kind, payload_today) {
+            Some(result) => result.map_err(|error| wrong(error.to_string())),
+            None => Ok(unknown()),
+        }
+    }
+}

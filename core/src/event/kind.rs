@@ -1,0 +1,107 @@
+//! The numbers of the kinds. A number is never reused and never changes; enum ordinals never reach the disk.
+//! The high byte is the family.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The fixed number of one kind of event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Kind(pub u16);
+
+macro_rules! kinds {
+    ($($number:literal $name:literal $constant:ident)*) => {
+        impl Kind {
+            $(#[doc = concat!("`", $name, "`")] pub const $constant: Self = Self($number);)*
+
+            /// Every kind this version knows, with its name.
+            pub const ALL: &[(Self, &'static str)] = &[$((Self($number), $name)),*];
+        }
+    };
+}
+
+kinds! {
+    0x0101 "run.requested"           RUN_REQUESTED
+    0x0102 "run.prepared"            RUN_PREPARED
+    0x0103 "run.attempt_ended"       RUN_ATTEMPT_ENDED
+    0x0104 "run.decided"             RUN_DECIDED
+    0x0105 "run.cancel_requested"    RUN_CANCEL_REQUESTED
+    0x0106 "run.finished"            RUN_FINISHED
+
+    0x0201 "attempt.queued"          ATTEMPT_QUEUED
+    0x0202 "attempt.waiting"         ATTEMPT_WAITING
+    0x0203 "attempt.started"         ATTEMPT_STARTED
+    0x0204 "attempt.phase_started"   ATTEMPT_PHASE_STARTED
+    0x0205 "attempt.output"          ATTEMPT_OUTPUT
+    0x0206 "attempt.phase_ended"     ATTEMPT_PHASE_ENDED
+    0x0207 "attempt.collected"       ATTEMPT_COLLECTED
+    0x0208 "attempt.retry_scheduled" ATTEMPT_RETRY_SCHEDULED
+    0x0209 "attempt.cancel_requested" ATTEMPT_CANCEL_REQUESTED
+    0x020a "attempt.finished"        ATTEMPT_FINISHED
+
+    0x0301 "sandbox.intended"        SANDBOX_INTENDED
+    0x0302 "sandbox.created"         SANDBOX_CREATED
+    0x0303 "sandbox.failed"          SANDBOX_FAILED
+    0x0304 "sandbox.destroyed"       SANDBOX_DESTROYED
+    0x0305 "sandbox.reaped"          SANDBOX_REAPED
+
+    0x0901 "delivery.intended"       DELIVERY_INTENDED
+    0x0902 "delivery.delivered"      DELIVERY_DELIVERED
+    0x0903 "delivery.failed"         DELIVERY_FAILED
+
+    0x0b01 "config.applied"          CONFIG_APPLIED
+}
+
+impl Kind {
+    /// The name, or nothing for a kind this version does not know.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        Self::ALL.iter().find(|(kind, _)| *kind == self).map(|(_, name)| *name)
+    }
+
+    /// The kind of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind)
+    }
+
+    /// The family, by the high byte: `run`, `attempt`, …; `unknown` for one this version does not know.
+    #[must_use]
+    pub fn family(self) -> &'static str {
+        const FAMILIES: [&str; 12] = [
+            "run", "attempt", "sandbox", "gateway", "session", "approval", "pipeline", "schedule", "delivery",
+            "budget", "config", "user",
+        ];
+        let place = usize::from(self.0 >> 8).checked_sub(1);
+        place.and_then(|place| FAMILIES.get(place)).copied().unwrap_or("unknown")
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "unknown.{:#06x}", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_number_and_no_name_is_used_twice() {
+        let numbers: std::collections::BTreeSet<u16> = Kind::ALL.iter().map(|(kind, _)| kind.0).collect();
+        let names: std::collections::BTreeSet<&str> = Kind::ALL.iter().map(|(_, name)| *name).collect();
+        assert_eq!((numbers.len(), names.len()), (Kind::ALL.len(), Kind::ALL.len()));
+    }
+
+    #[test]
+    fn a_kinds_name_begins_with_its_family() {
+        for (kind, name) in Kind::ALL {
+            assert!(name.starts_with(&format!("{}.", kind.family())), "{name} is numbered as {}", kind.family());
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Every fact Regatta records, one file per family. A closed enum, past tense, facts only.
+//!
+//! Money is integer micro-dollars, time is integer µs or ms with the unit in the name. How a fact becomes bytes is in
+//! [`codec`]; how old bytes become today's fact is in [`upcast`]. Knows nothing of who decides or who looks.
+
+pub mod attempt;
+pub mod codec;
+pub mod config;
+pub mod delivery;
+mod kind;
+pub mod run;
+pub mod sandbox;
+pub mod upcast;
+
+use bytes::Bytes;
+
+pub use attempt::AttemptEvent;
+pub use codec::DecodeError;
+pub use config::ConfigEvent;
+pub use delivery::DeliveryEvent;
+pub use kind::Kind;
+pub use run::RunEvent;
+pub use sandbox::SandboxEvent;
+
+/// A fact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// About a run as a whole.
+    Run(RunEvent),
+    /// About one attempt.
+    Attempt(AttemptEvent),
+    /// About the place an attempt runs in.
+    Sandbox(SandboxEvent),
+    /// About bringing the winner to its target.
+    Delivery(DeliveryEvent),
+    /// About this installation's configuration.
+    Config(ConfigEvent),
+    /// A kind this version does not know. Kept as it came, never dropped.
+    Unknown {
+        /// The number of the kind.
+        kind: Kind,
+        /// Version of the payload's shape.
+        version: u16,
+        /// The payload as stored.
+        payload: Bytes,
+    },
+}

@@ -1,0 +1,229 @@
+//! Facts about a run: one task sent to N attempts, one verdict, one delivery.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{BlobRef, Slot};
+
+/// Largest prompt in bytes. Larger ones are refused, with the advice to put the text into the repository.
+pub const PROMPT_BYTES_MAX: usize = 1 << 20;
+/// Prompts up to this size live in the event; larger ones in a blob.
+pub const PROMPT_INLINE_BYTES_MAX: usize = 8 << 10;
+/// Most checks one run may have.
+pub const CHECKS_MAX: usize = 32;
+
+/// A fact about a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RunEvent {
+    /// Somebody asked for it.
+    Requested(Requested),
+    /// The base is pinned and every attempt can be given its copy.
+    Prepared(Prepared),
+    /// One attempt came to its end. The run's own record of it, so that a run is decided from its own stream.
+    AttemptEnded(AttemptEnded),
+    /// There is a verdict. A later one replaces it.
+    Decided(Decided),
+    /// Somebody asked to stop it.
+    CancelRequested(CancelRequested),
+    /// Nothing more will happen unless a person picks.
+    Finished(Finished),
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requested {
+    /// One line for people: the first line of the prompt, cut to 120 characters.
+    pub title: String,
+    /// The task as given to every agent.
+    pub prompt: Prompt,
+    /// Absolute path of the user's repository.
+    pub repository: String,
+    /// What was asked as the base: a branch, tag or commit.
+    pub base_ref: String,
+    /// The commit the base stood at when the run was requested; with uncommitted changes included, the commit that
+    /// holds them.
+    pub base_commit: String,
+    /// How many uncommitted paths were included on top of the base.
+    pub uncommitted_included: u32,
+    /// Who tries, in slot order.
+    pub attempts: Vec<Entry>,
+    /// When it is over and who wins.
+    pub strategy: Strategy,
+    /// Run in each sandbox before the agent; a failure fails the attempt.
+    pub setup: Option<String>,
+    /// Run by Regatta in each sandbox after the agent.
+    pub checks: Vec<Check>,
+    /// What one attempt may use.
+    pub limits: Limits,
+}
+
+/// A task's text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prompt {
+    /// Small enough to live in the event.
+    Inline(String),
+    /// Kept as a blob of UTF-8 text.
+    Blob(BlobRef),
+}
+
+/// One line of the starting list: which agent, which model, where.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// Name of the agent: `command`, `claude`, `codex`, …
+    pub agent: String,
+    /// For `command`: the shell text to run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<String>,
+    /// The model asked for; the agent's own default when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// Name of the sandbox provider: `local`, `host`, …
+    #[serde(default = "local")]
+    pub sandbox: String,
+}
+
+fn local() -> String {
+    "local".to_owned()
+}
+
+/// When a run is over and who wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// Finish everything; a person picks.
+    All,
+    /// The first that passes the checks wins, the rest are cancelled.
+    Race,
+    /// When all are done, the best of those that pass wins.
+    Best,
+}
+
+/// A command whose exit code is evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// What people call it.
+    pub name: String,
+    /// The shell text to run.
+    pub command: String,
+}
+
+/// What one attempt may use. Every number is a hard bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// For the agent, in milliseconds.
+    pub agent_timeout_ms: u64,
+    /// For the setup command, in milliseconds.
+    pub setup_timeout_ms: u64,
+    /// For each check, in milliseconds.
+    pub check_timeout_ms: u64,
+    /// Memory of all processes together, in bytes.
+    pub memory_bytes_max: u64,
+    /// Processes at once.
+    pub processes_max: u32,
+    /// Bytes the sandbox's folders may hold.
+    pub disk_bytes_max: u64,
+    /// Bytes one phase may print on each channel; past it the phase is stopped.
+    pub output_bytes_max: u64,
+    /// Starts of one attempt, the first included; only transient failures are tried again.
+    pub starts_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            agent_timeout_ms: 60 * 60 * 1_000,
+            setup_timeout_ms: 10 * 60 * 1_000,
+            check_timeout_ms: 10 * 60 * 1_000,
+            memory_bytes_max: 8 << 30,
+            processes_max: 1_024,
+            disk_bytes_max: 10 << 30,
+            output_bytes_max: 256 << 20,
+            starts_max: 3,
+        }
+    }
+}
+
+/// The base is pinned in Regatta's own mirror of the repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prepared {
+    /// The commit every attempt starts from.
+    pub base_commit: String,
+}
+
+/// One attempt came to its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptEnded {
+    /// Which.
+    pub slot: Slot,
+    /// How it ended.
+    pub outcome: super::attempt::Outcome,
+    /// How much it changed: what `best` ranks by.
+    pub stat: super::attempt::DiffStat,
+    /// From its start to its end, in milliseconds.
+    pub elapsed_ms: u64,
+}
+
+/// Who won and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decided {
+    /// The winner, or nobody.
+    pub winner: Option<Slot>,
+    /// What proposed it.
+    pub judge: Judge,
+    /// One line for people.
+    pub reason: String,
+}
+
+/// What proposes a verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Judge {
+    /// The strategy, from checks and diffs.
+    Checks,
+    /// A person.
+    Human,
+}
+
+/// Somebody asked to stop it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CancelRequested {
+    /// One line for people.
+    pub reason: String,
+}
+
+/// Nothing more will happen unless a person picks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finished {
+    /// How it ended.
+    pub outcome: RunOutcome,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunOutcome {
+    /// The winner's branch is in the user's repository.
+    Delivered {
+        /// Who won.
+        winner: Slot,
+    },
+    /// There is a winner, but it could not be delivered; the patch is kept.
+    Undelivered {
+        /// Who won.
+        winner: Slot,
+        /// Why not.
+        reason: String,
+    },
+    /// Attempts finished; a person may pick one.
+    Undecided,
+    /// Stopped by a person.
+    Cancelled,
+    /// It could not be prepared.
+    Failed {
+        /// Why, and what to do.
+        reason: String,
+    },
+}

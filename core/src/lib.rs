@@ -1,0 +1,17 @@
+//! Facts and how they are kept: events, envelopes, the log, blobs, ids and time.
+//!
+//! This crate knows nothing of sandboxes, agents, dispatch or views. It imports none of our other crates.
+
+pub mod blob;
+pub mod clock;
+pub mod envelope;
+pub mod event;
+pub mod id;
+pub mod log;
+
+pub use blob::{BlobRef, Blobs};
+pub use clock::{Clock, SystemClock};
+pub use envelope::{Actor, Draft, Envelope, EventId, Seq, Stream};
+pub use event::{Event, Kind};
+pub use id::{AttemptId, InstallId, RunId, SandboxKey, Slot};
+pub use log::{Append, AppendError, Appended, Expect, Log, ReadError, ReadMax};

@@ -1,0 +1,176 @@
+//! The log: append is the only write, tail is by cursor, reading never blocks writing.
+//!
+//! [`memory`] keeps everything in memory (tests, simulation); the journal keeps it on disk. Both keep the same
+//! contract, shown by one suite. Knows nothing of what the facts mean.
+
+pub mod memory;
+
+use std::sync::Arc;
+
+use crate::{Draft, Envelope, Seq, Stream};
+
+pub use memory::MemoryLog;
+
+/// Most events in one append.
+pub const APPEND_EVENTS_MAX: usize = 1_024;
+/// Most payload bytes in one append.
+pub const APPEND_BYTES_MAX: usize = 4 << 20;
+
+/// What the writer believes about the stream. A wrong belief is a conflict, and the caller decides again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    /// Nothing; append wherever it ends.
+    Any,
+    /// The stream has no events.
+    Empty,
+    /// The stream's last event has this `stream_seq`.
+    At(u64),
+}
+
+/// Events for one stream, appended together or not at all.
+#[derive(Debug, Clone)]
+pub struct Append {
+    /// The stream they go to.
+    pub stream: Stream,
+    /// What the writer believes about it.
+    pub expect: Expect,
+    /// The events, in order. A dedup key belongs on the first one.
+    pub events: Vec<Draft>,
+}
+
+/// Where appended events stand. Having it means they are on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// Global position of the first.
+    pub first: Seq,
+    /// Global position of the last.
+    pub last: Seq,
+    /// Position in the stream of the last.
+    pub stream_seq: u64,
+    /// Whether nothing was written, because the first event's dedup key was known: the positions are then those of
+    /// the first answer.
+    pub duplicate: bool,
+}
+
+/// Why nothing was appended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    /// The stream is elsewhere than believed; decide again.
+    #[error("stream {stream} is at {actual}, not {expected:?}")]
+    Conflict {
+        /// The stream.
+        stream: Stream,
+        /// What was believed.
+        expected: Expect,
+        /// Its last `stream_seq`; 0 when it has no events.
+        actual: u64,
+    },
+    /// The append itself is out of bounds.
+    #[error("append is out of bounds: {0}")]
+    OutOfBounds(String),
+    /// The queue before the writer is full; slow down.
+    #[error("too many appends are waiting")]
+    Busy,
+    /// The disk is nearly full; the log only reads until there is room again.
+    #[error("log is read-only: {0}")]
+    ReadOnly(String),
+    /// The disk failed once. Nothing is acknowledged any more; the process must be started again.
+    #[error("log is poisoned: {0}")]
+    Poisoned(String),
+}
+
+/// Why something could not be read.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ReadError {
+    /// Bytes on disk are not what was written.
+    #[error("log is corrupt at {place}: {reason}")]
+    Corrupt {
+        /// Segment and offset.
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The disk failed.
+    #[error("failed to read the log: {0}")]
+    Io(Arc<std::io::Error>),
+}
+
+/// An append under way: resolves when it is durable. Dropping it does not take the append back.
+pub type Pending = tokio::sync::oneshot::Receiver<Result<Appended, AppendError>>;
+
+/// Bounds one read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReadMax {
+    /// Most events returned.
+    pub events: usize,
+    /// Payload bytes after which no further event is added. At least one event is returned when there is one.
+    pub bytes: usize,
+}
+
+impl Default for ReadMax {
+    fn default() -> Self {
+        Self { events: 1_024, bytes: 1 << 20 }
+    }
+}
+
+/// The log's contract.
+///
+/// Appends from one caller are written in the order of the calls. What was acknowledged survives any crash.
+pub trait Log: Send + Sync + 'static {
+    /// Hands events to the writer at once, keeping the order of calls; the answer comes when they are durable.
+    fn submit(&self, append: Append) -> Pending;
+
+    /// Reads events from `from` on, in order; empty at the end.
+    ///
+    /// # Errors
+    /// When the bytes on disk are damaged or cannot be read.
+    fn read(&self, from: Seq, max: ReadMax) -> Result<Vec<Envelope>, ReadError>;
+
+    /// Reads one stream from `from_stream_seq` on, in order; empty at the end.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    fn read_stream(&self, stream: &Stream, from_stream_seq: u64, max: ReadMax) -> Result<Vec<Envelope>, ReadError>;
+
+    /// The last durable position; 0 when empty.
+    fn head(&self) -> Seq;
+
+    /// Wakes whoever waits for new events. It carries the head and no data, so it cannot lose any.
+    fn watch(&self) -> tokio::sync::watch::Receiver<Seq>;
+}
+
+/// Appends and waits until it is durable.
+///
+/// # Errors
+/// As [`AppendError`] says; nothing was appended then.
+pub async fn append(log: &dyn Log, append: Append) -> Result<Appended, AppendError> {
+    let gone = |_| AppendError::Poisoned("the writer is gone".to_owned());
+    log.submit(append).await.map_err(gone)?
+}
+
+/// Checks the bounds every log keeps.
+///
+/// # Errors
+/// [`AppendError::OutOfBounds`], with the bound.
+pub(crate) fn check_bounds(append: &Append) -> Result<(), AppendError> {
+    let bytes: usize = append.events.iter().map(|draft| draft.payload.len()).sum();
+    let misplaced_dedup = append.events.iter().skip(1).any(|draft| draft.dedup.is_some());
+    let long_name = append.events.iter().any(|draft| {
+        draft.actor.as_str().len() > crate::envelope::ACTOR_BYTES_MAX
+            || draft.dedup.as_ref().is_some_and(|key| key.len() > crate::envelope::DEDUP_BYTES_MAX)
+    });
+    let wrong = if append.events.is_empty() {
+        Some("no events".to_owned())
+    } else if append.events.len() > APPEND_EVENTS_MAX {
+        Some(format!("{} events, at most {APPEND_EVENTS_MAX}", append.events.len()))
+    } else if bytes > APPEND_BYTES_MAX {
+        Some(format!("{bytes} bytes, at most {APPEND_BYTES_MAX}"))
+    } else if misplaced_dedup {
+        Some("a dedup key after the first event".to_owned())
+    } else if long_name {
+        Some("an actor or dedup key of more than 128 bytes".to_owned())
+    } else {
+        None
+    };
+    wrong.map_or(Ok(()), |reason| Err(AppendError::OutOfBounds(reason)))
+}

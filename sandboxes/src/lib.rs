@@ -1,0 +1,14 @@
+//! Where attempts run: sandboxes, and the providers that make them. Knows nothing of runs or of the log.
+//!
+//! Every provider keeps the same few promises, shown by one contract suite in `tests/`:
+//!
+//! - `create` and `start` are idempotent by name, so a call whose answer was lost can simply be made again;
+//! - a started command outlives this process, its output and its exit are files, and nothing is lost by not looking;
+//! - when a command has ended, every process it left behind has ended too;
+//! - `destroy` leaves no file and no process.
+
+pub mod provider;
+
+pub use provider::{
+    Bounds, Created, Ended, Error, Exec, Exit, Found, HomeLink, InboxFile, Provider, Spec, Status, Stdio,
+};

@@ -1,0 +1,233 @@
+//! The contract of a provider: few primitives, the same on every provider.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+/// What a sandbox is to be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spec {
+    /// Its deterministic name, unique per provider; characters `a-z0-9-`, at most 128.
+    pub key: String,
+    /// The installation that owns it; what [`Provider::list`] filters by.
+    pub owner: String,
+    /// A folder whose content becomes the workspace, with modes, symlinks and mtimes.
+    pub seed: PathBuf,
+    /// Paths on this machine that must be readable inside, under the same path where the provider can.
+    pub read_only: Vec<PathBuf>,
+    /// Files made before anything runs, readable inside, in the inbox.
+    pub inbox: Vec<InboxFile>,
+    /// Files of this machine shown read-only in the sandbox's home (credentials). Never copied into our folders.
+    pub home_links: Vec<HomeLink>,
+    /// Whether the network may be reached.
+    pub network: bool,
+    /// Hard bounds over everything that runs in it.
+    pub bounds: Bounds,
+}
+
+/// A small file put into the sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InboxFile {
+    /// A plain file name.
+    pub name: String,
+    /// Its content.
+    pub content: Vec<u8>,
+}
+
+/// A file or folder of this machine shown in the sandbox's home.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HomeLink {
+    /// Absolute path on this machine; skipped when it does not exist.
+    pub source: PathBuf,
+    /// Path under the sandbox's home.
+    pub target: PathBuf,
+}
+
+/// Hard bounds of a sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bounds {
+    /// Memory of all processes together, in bytes.
+    pub memory_bytes_max: u64,
+    /// Processes at once.
+    pub processes_max: u32,
+    /// Bytes in the sandbox's folders.
+    pub disk_bytes_max: u64,
+}
+
+/// What was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Created {
+    /// The fence really in force, for people: `bubblewrap`, `landlock (abi 7)`, `none`.
+    pub fence: String,
+    /// Absolute path of the workspace, as seen inside.
+    pub workspace: String,
+    /// Absolute path of the inbox, as seen inside.
+    pub inbox: String,
+}
+
+/// A sandbox found by its owner label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its name.
+    pub key: String,
+    /// When it was made, in milliseconds since the Unix epoch.
+    pub created_at_ms: u64,
+    /// Bytes in its folders, when the provider knows cheaply.
+    pub disk_bytes: Option<u64>,
+}
+
+/// A command to run in a sandbox, in the workspace, with standard input empty and closed.
+///
+/// Inside it sees `HOME` (private), `TMPDIR`, `PATH`, `LANG`, `REGATTA_WORKSPACE`, `REGATTA_INBOX`, `REGATTA_OUTBOX`
+/// (a fresh folder of this command alone), what [`Self::env`] adds, and nothing else of this process's environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exec {
+    /// Its name in the sandbox; characters `a-z0-9-`. Starting the same name again does nothing.
+    pub name: String,
+    /// Program and arguments. Never a secret.
+    pub argv: Vec<String>,
+    /// Plain variables. Never a secret: they are written to disk.
+    pub env: BTreeMap<String, String>,
+    /// Names of variables of this process's environment to pass on (keys). Their values are never written to disk.
+    pub env_pass: Vec<String>,
+    /// It is stopped after this long, also when this process is gone, in milliseconds.
+    pub timeout_ms: u64,
+    /// Bytes it may print on each channel; past it the command is stopped.
+    pub output_bytes_max: u64,
+}
+
+/// One of the two channels a command prints on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Stdio {
+    /// Standard output.
+    Out,
+    /// Standard error.
+    Err,
+}
+
+/// Where a command stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// Never started; starting it is safe.
+    NotStarted,
+    /// It runs.
+    Running,
+    /// It ended, with every process it left.
+    Ended(Ended),
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// How.
+    pub exit: Exit,
+    /// How long it ran, in milliseconds.
+    pub elapsed_ms: u64,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Exit {
+    /// By itself, with a code.
+    Code(i32),
+    /// By a signal nobody of ours sent.
+    Signal(i32),
+    /// Its time was up.
+    TimedOut,
+    /// [`Provider::kill`] stopped it.
+    Killed,
+    /// It went past a bound; for people, with the numbers.
+    OverLimit(String),
+    /// It could not be started: why, and what to do.
+    NotStarted(String),
+    /// Whatever watched it is gone, and so is its exit code.
+    Lost,
+}
+
+/// Why a provider could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// This machine or configuration cannot do it at all; trying again does not help.
+    #[error("{reason}")]
+    Unusable {
+        /// What is missing, and what to do.
+        reason: String,
+    },
+    /// No sandbox, command or file of that name.
+    #[error("{0} does not exist")]
+    Missing(String),
+    /// Larger than the caller allowed.
+    #[error("{what} has {bytes} bytes, at most {bytes_max} are read")]
+    TooLarge {
+        /// What was read.
+        what: String,
+        /// Its size.
+        bytes: u64,
+        /// The bound.
+        bytes_max: u64,
+    },
+    /// A failure that may go away: disk, process table, engine.
+    #[error("failed to {action}")]
+    Transient {
+        /// What was being done.
+        action: String,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// Whether trying again may help.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Transient { .. })
+    }
+}
+
+/// What makes and keeps sandboxes.
+#[async_trait]
+pub trait Provider: Send + Sync + 'static {
+    /// Its name: `local`, `host`, …
+    fn name(&self) -> &'static str;
+
+    /// The fence a sandbox made now would have.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] when none could be made, with what to do.
+    async fn probe(&self) -> Result<String, Error>;
+
+    /// Makes a sandbox, or finds the one of that key.
+    async fn create(&self, spec: &Spec) -> Result<Created, Error>;
+
+    /// Every sandbox of that owner, whoever made it.
+    async fn list(&self, owner: &str) -> Result<Vec<Found>, Error>;
+
+    /// Starts a command that outlives this process. At most one ever runs under one name, however often and by however
+    /// many processes this is called.
+    async fn start(&self, key: &str, exec: &Exec) -> Result<(), Error>;
+
+    /// Where a command stands.
+    async fn status(&self, key: &str, exec: &str) -> Result<Status, Error>;
+
+    /// What a command printed from `offset` on, at most `bytes_max`; empty at the end for now.
+    async fn read(&self, key: &str, exec: &str, stdio: Stdio, offset: u64, bytes_max: usize) -> Result<Vec<u8>, Error>;
+
+    /// Returns when a command may have printed more or ended since the last call, at the latest after a second.
+    async fn changed(&self, key: &str, exec: &str);
+
+    /// Stops a command and every process it started: a request to end, then after `grace_ms` by force. Returns when it
+    /// has been asked; [`Provider::status`] tells when it has ended. Killing what has ended does nothing.
+    async fn kill(&self, key: &str, exec: &str, grace_ms: u64) -> Result<(), Error>;
+
+    /// A regular file a command wrote into its outbox; links are not followed.
+    async fn get(&self, key: &str, exec: &str, name: &str, bytes_max: u64) -> Result<Vec<u8>, Error>;
+
+    /// Whether it is proved, cheaply, that nothing in the workspace changed since it was made. `false` proves nothing.
+    async fn untouched(&self, key: &str) -> Result<bool, Error>;
+
+    /// Removes a sandbox with every process and file in it. Removing what is gone succeeds.
+    async fn destroy(&self, key: &str) -> Result<(), Error>;
+}
