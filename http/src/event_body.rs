@@ -37,6 +37,8 @@ pub struct EventBody {
     pub cause: Option<EventId>,
     /// What it all belongs to.
     pub correlation: Uuid,
+    /// One line for people. It may hold control characters that came from outside.
+    pub text: String,
     /// The fact itself, brought up to today's shape.
     pub payload: Payload,
 }
@@ -104,6 +106,7 @@ impl From<&Envelope> for EventBody {
             actor: envelope.actor.clone(),
             cause: envelope.cause,
             correlation: envelope.correlation,
+            text: envelope.kind.to_string(),
             payload,
         }
     }
