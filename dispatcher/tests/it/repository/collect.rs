@@ -155,13 +155,3 @@ async fn submodules_stay_as_they_are_in_the_base() {
     let delivered = world.delivered(&workspace, &collected).await;
     assert_eq!(delivered.get(&b"sub"[..]), tree_of(&world.user(), "main").get(&b"sub"[..]));
 }
-
-#[tokio::test]
-async fn a_large_repository_is_read_whole_in_seconds() {
-    let world = World::new();
-    for n in 0..2_000 {
-        world.write(&format!("d{}/f{n}.txt", n % 40), format!("line {n}\n").repeat(20).as_bytes());
-    }
-    world.commit("large");
-    check(&world, |workspace| workspace.write("d7/f7.txt", b"changed\n"), &["d7/f7.txt"]).await;
-}

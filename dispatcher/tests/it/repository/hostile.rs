@@ -83,7 +83,8 @@ async fn nothing_the_attempt_configures_ever_runs() {
 #[tokio::test]
 async fn a_git_folder_that_is_gone_broken_or_a_trap_does_not_matter() {
     let world = World::small();
-    let spoil: [(&str, fn(&Path)); 6] = [
+    type Spoil = fn(&Path);
+    let spoil: [(&str, Spoil); 6] = [
         ("gone", |git_dir| fs::remove_dir_all(git_dir).expect("removes")),
         ("no head", |git_dir| fs::remove_file(git_dir.join("HEAD")).expect("removes")),
         ("broken index", |git_dir| fs::write(git_dir.join("index"), b"DIRCgarbage").expect("writes")),

@@ -37,12 +37,12 @@ async fn a_folder_inside_the_git_folder_and_a_link_to_it_all_mean_the_repository
 #[tokio::test]
 async fn branches_tags_and_commits_are_found() {
     let world = World::small();
-    let first = world.rev("HEAD");
+    let (first, short) = (world.rev("HEAD"), git(&world.user(), &["rev-parse", "--short=10", "HEAD"]));
     git(&world.user(), &["tag", "-a", "v1", "-m", "one"]);
     git(&world.user(), &["branch", "topic/a"]);
     world.write("README.md", b"# later\n");
     world.commit("second");
-    for base_ref in ["v1", "topic/a", "HEAD~1", first.as_str(), &first[..10]] {
+    for base_ref in ["v1", "topic/a", "HEAD~1", first.as_str(), short.as_str()] {
         let base = world.resolve(Some(base_ref), Uncommitted::Refuse).await.expect("resolves");
         assert_eq!((base.base_ref.as_str(), base.base_commit), (base_ref, first.clone()));
     }
