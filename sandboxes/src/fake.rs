@@ -212,6 +212,11 @@ impl FakeProvider {
     }
 }
 
+fn created(key: &str) -> Created {
+    let inside = |name| format!("/fake/{key}/{name}");
+    Created { fence: "none".to_owned(), workspace: inside("work"), inbox: inside("inbox") }
+}
+
 fn missing(key: &str) -> Error {
     Error::Missing(format!("sandbox {key}"))
 }
@@ -265,9 +270,12 @@ impl Provider for FakeProvider {
             let created_at_ms = world.now_ms;
             let make = || Sandbox { owner: spec.owner.clone(), created_at_ms, execs: BTreeMap::new() };
             world.sandboxes.entry(spec.key.clone()).or_insert_with(make);
-            let inside = |name| format!("/fake/{}/{name}", spec.key);
-            Ok(Created { fence: "none".to_owned(), workspace: inside("work"), inbox: inside("inbox") })
+            Ok(created(&spec.key))
         })
+    }
+
+    async fn find(&self, key: &str) -> Result<Created, Error> {
+        if self.world().sandboxes.contains_key(key) { Ok(created(key)) } else { Err(missing(key)) }
     }
 
     async fn list(&self, owner: &str) -> Result<Vec<Found>, Error> {

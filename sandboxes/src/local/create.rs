@@ -24,8 +24,8 @@ const TICK: Duration = Duration::from_micros(500);
 
 pub(super) fn create(inner: &Inner, spec: &Spec, walls: Walls, fence: String) -> Result<Created, Error> {
     let folder = inner.folder(&spec.key)?;
-    if let Ok(kept) = inner.kept(&spec.key) {
-        return Ok(created(&folder, kept.fence));
+    if let Ok(found) = find(inner, &spec.key) {
+        return Ok(found);
     }
     check(spec)?;
     let making = format!(".{}.{}.new", spec.key, inner.unique());
@@ -43,13 +43,18 @@ pub(super) fn create(inner: &Inner, spec: &Spec, walls: Walls, fence: String) ->
     let Err(error) = made else { return Ok(created(&folder, kept.fence)) };
     destroy::remove(&inner.options.root, &making)?;
     // Somebody else may have made it meanwhile.
-    match inner.kept(&spec.key) {
-        Ok(kept) => Ok(created(&folder, kept.fence)),
+    match find(inner, &spec.key) {
+        Ok(found) => Ok(found),
         Err(_) if error.kind() == io::ErrorKind::Unsupported => {
             Err(Error::Unusable { reason: format!("the seed {} cannot be copied: {error}", spec.seed.display()) })
         }
         Err(_) => Err(transient("make a sandbox", error)),
     }
+}
+
+/// The sandbox of that key, as it was made.
+pub(super) fn find(inner: &Inner, key: &str) -> Result<Created, Error> {
+    Ok(created(&inner.folder(key)?, inner.kept(key)?.fence))
 }
 
 fn created(folder: &Path, fence: String) -> Created {

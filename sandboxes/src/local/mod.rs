@@ -182,6 +182,10 @@ impl Provider for LocalProvider {
         self.aside(move |inner| create::create(inner, &spec, walls, fence)).await
     }
 
+    async fn find(&self, key: &str) -> Result<Created, Error> {
+        create::find(&self.inner, key)
+    }
+
     async fn list(&self, owner: &str) -> Result<Vec<Found>, Error> {
         let owner = owner.to_owned();
         self.aside(move |inner| create::list(inner, &owner)).await

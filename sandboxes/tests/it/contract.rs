@@ -82,6 +82,9 @@ async fn a_new_instance_finds_everything(place: Place) {
     let found = again.list("tests").await.unwrap();
     assert_eq!(found.iter().map(|found| found.key.as_str()).collect::<Vec<_>>(), [key.as_str()]);
     assert!(found.iter().all(|found| found.created_at_ms > 1_600_000_000_000));
+    let made = again.create(&place.spec(&key)).await.unwrap();
+    assert_eq!(again.find(&key).await.unwrap(), made);
+    assert!(matches!(again.find("nothing").await, Err(Error::Missing(_))));
     assert_eq!(again.list("others").await.unwrap(), []);
     std::fs::write(place.root().join(&key).join("work/go"), "").unwrap();
     assert_eq!(crate::place::ended(&again, &key, "main").await.exit, Exit::Code(5));
