@@ -5,6 +5,7 @@
 //! decision is made from the log's own streams.
 
 pub mod refusal;
+pub mod repository;
 pub mod request;
 
 pub use refusal::{Refusal, RefusalKind};
