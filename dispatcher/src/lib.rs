@@ -15,8 +15,8 @@ pub mod request;
 pub mod run;
 pub mod service;
 
-pub use service::{Dispatcher, Handle, Options};
-pub use refusal::{Refusal, RefusalKind};
 pub use executor::{Fatal, World};
 pub use placement::Caps;
+pub use refusal::{Refusal, RefusalKind};
 pub use request::{RunRequest, Uncommitted};
+pub use service::{Dispatcher, Handle, Options};

@@ -18,7 +18,7 @@ use regatta_core::event::attempt::{
 use regatta_core::event::sandbox::SandboxEvent;
 use regatta_core::{BlobRef, SandboxKey};
 
-pub use decide::{Command, backoff_ms};
+pub use decide::{Command, Failure, backoff_ms};
 
 /// An attempt, folded from its own streams: `attempt/…`, `sandbox/…` of its leases, and how far `output/…` got.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::{Fatal, Job, World, chain};
 use crate::attempt::Command;
 
 /// Largest patch that is kept, in bytes.
-pub const PATCH_BYTES_MAX: u64 = 256 << 20;
+pub(super) const PATCH_BYTES_MAX: u64 = 256 << 20;
 /// How long collecting may take, in milliseconds.
 const COLLECT_TIMEOUT_MS: u64 = 5 * 60 * 1_000;
 /// Bytes the collecting command may print.
@@ -19,13 +19,7 @@ const TRIES_MAX: u32 = 3;
 
 pub(super) async fn collect(world: &World, job: &Job, key: &SandboxKey) -> Result<Command, Fatal> {
     world.failpoints.reach("collect-begun").await;
-    let nothing = Collected {
-        epoch: key.epoch,
-        patch: None,
-        stat: DiffStat::default(),
-        files: vec![],
-        failure: None,
-    };
+    let nothing = Collected { epoch: key.epoch, patch: None, stat: DiffStat::default(), files: vec![], failure: None };
     let collected = match try_collect(world, job, key).await {
         Ok(None) => nothing,
         Ok(Some((patch, numstat))) => {
@@ -83,7 +77,12 @@ async fn try_collect(world: &World, job: &Job, key: &SandboxKey) -> Result<Optio
                 return Ok(Some((patch, numstat)));
             }
             Exit::Lost => {}
-            Exit::Code(_) | Exit::Signal(_) | Exit::TimedOut | Exit::Killed | Exit::OverLimit(_) | Exit::NotStarted(_) => {
+            Exit::Code(_)
+            | Exit::Signal(_)
+            | Exit::TimedOut
+            | Exit::Killed
+            | Exit::OverLimit(_)
+            | Exit::NotStarted(_) => {
                 let said = provider.read(&sandbox, &exec.name, Stdio::Err, 0, 4_096).await.unwrap_or_default();
                 return Err(format!("{:?}: {}", ended.exit, String::from_utf8_lossy(&said).trim()));
             }

@@ -28,7 +28,10 @@ async fn try_deliver(world: &World, job: &Job, slot: Slot) -> Result<String, Str
         base_commit: job.facts.base_commit.clone(),
         patch,
         branch: format!("regatta/{}/{slot}", job.run),
-        message: format!("{}\n\nRegatta-Run: {}\nRegatta-Attempt: {slot}\nRegatta-Agent: {who}\n", job.facts.title, job.run),
+        message: format!(
+            "{}\n\nRegatta-Run: {}\nRegatta-Attempt: {slot}\nRegatta-Agent: {who}\n",
+            job.facts.title, job.run
+        ),
         at_s: job.requested_at_us / 1_000_000,
     };
     world.repositories.deliver(delivery).await.map_err(|unusable| unusable.to_string())

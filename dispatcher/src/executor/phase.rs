@@ -39,12 +39,7 @@ pub(super) async fn run(world: &World, job: &Job, key: &SandboxKey, phase: Phase
 }
 
 /// Starts the command unless it was started before.
-async fn launch(
-    world: &World,
-    job: &Job,
-    key: &SandboxKey,
-    phase: Phase,
-) -> Result<Arc<dyn Provider>, String> {
+async fn launch(world: &World, job: &Job, key: &SandboxKey, phase: Phase) -> Result<Arc<dyn Provider>, String> {
     let provider = provider(world, job, key)?;
     let found = match provider.find(&key.to_string()).await {
         Ok(found) => found,
@@ -170,7 +165,11 @@ impl<'a> Follower<'a> {
                 Ok(printed) => printed,
                 Err(Error::Missing(_)) => return Ok(lost()),
                 Err(error) => {
-                    tracing::warn!(sandbox = self.sandbox, error = chain(&error), "output cannot be read, trying again");
+                    tracing::warn!(
+                        sandbox = self.sandbox,
+                        error = chain(&error),
+                        "output cannot be read, trying again"
+                    );
                     tokio::time::sleep(Duration::from_secs(1)).await;
                     continue;
                 }
@@ -235,7 +234,9 @@ impl<'a> Follower<'a> {
                 // The output waits in its file; nothing is lost by waiting with it.
                 Err(AppendError::Busy) => tokio::time::sleep(Duration::from_millis(10)).await,
                 Err(AppendError::ReadOnly(_)) => tokio::time::sleep(Duration::from_secs(1)).await,
-                Err(error @ (AppendError::Conflict { .. } | AppendError::OutOfBounds(_) | AppendError::Poisoned(_))) => {
+                Err(
+                    error @ (AppendError::Conflict { .. } | AppendError::OutOfBounds(_) | AppendError::Poisoned(_)),
+                ) => {
                     return Err(Fatal(format!("failed to record output: {error}")));
                 }
             }

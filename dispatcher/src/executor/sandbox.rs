@@ -54,10 +54,7 @@ async fn try_create(world: &World, job: &Job, key: &SandboxKey) -> Result<Create
             disk_bytes_max: facts.limits.disk_bytes_max,
         },
     };
-    provider
-        .create(&spec)
-        .await
-        .map_err(|error| Failure { reason: chain(&error), transient: error.is_transient() })
+    provider.create(&spec).await.map_err(|error| Failure { reason: chain(&error), transient: error.is_transient() })
 }
 
 /// Removes a sandbox, however long it takes: a leak is never given up on.
@@ -81,9 +78,5 @@ pub(super) async fn destroy(world: &World, job: &Job, key: &SandboxKey) -> Comma
 /// Who makes this attempt's sandboxes.
 pub(super) fn provider(world: &World, job: &Job, key: &SandboxKey) -> Result<Arc<dyn Provider>, String> {
     let name = job.entry(key.attempt.slot).map_or("", |entry| entry.sandbox.as_str());
-    world
-        .providers
-        .get(name)
-        .cloned()
-        .ok_or_else(|| format!("sandbox provider {name:?} is not configured here"))
+    world.providers.get(name).cloned().ok_or_else(|| format!("sandbox provider {name:?} is not configured here"))
 }

@@ -15,8 +15,8 @@ pub(super) fn best(ended: &BTreeMap<Slot, AttemptEnded>) -> Decided {
     let reason = if passed.len() == 1 {
         format!("the only one of {} that passed", ended.len())
     } else {
-        let (files, lines) = (first.stat.files, size(first));
-        format!("{} of {} passed; smallest change: {lines} lines in {files} files", passed.len(), ended.len())
+        let (files, lines) = (counted(u64::from(first.stat.files), "file"), counted(size(first), "line"));
+        format!("{} of {} passed; smallest change: {lines} in {files}", passed.len(), ended.len())
     };
     Decided { winner: Some(first.slot), judge: Judge::Checks, reason }
 }
@@ -33,4 +33,8 @@ pub(super) fn first(ended: &AttemptEnded) -> Decided {
 pub(super) fn nobody(attempts: usize) -> Decided {
     let reason = format!("none of {attempts} passed");
     Decided { winner: None, judge: Judge::Checks, reason }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use regatta_core::event::run::Requested;
 use regatta_core::event::{AttemptEvent, SandboxEvent};
-use regatta_core::{Actor, Append, AttemptId, Clock as _, Draft, Envelope, Event, EventId, Expect, RunId, SandboxKey, Slot, Stream};
+use regatta_core::{
+    Actor, Append, AttemptId, Draft, Envelope, Event, EventId, Expect, RunId, SandboxKey, Slot, Stream,
+};
 use uuid::Uuid;
 
 use super::submit::Submitter;

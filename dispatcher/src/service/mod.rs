@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regatta_core::event::run::{PROMPT_INLINE_BYTES_MAX, Prompt, Requested, RunEvent};
-use regatta_core::{Actor, Clock as _, EventId, RunId, Slot};
+use regatta_core::{Actor, EventId, RunId, Slot};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -158,16 +158,22 @@ impl Handle {
     async fn check_usable(&self, request: &RunRequest) -> Result<(), Refusal> {
         let mut asked: Vec<&str> = Vec::new();
         for entry in &request.attempts {
-            regatta_agents::find(entry)
-                .map_err(|error| Refusal { kind: RefusalKind::Unusable, message: error.to_string(), hint: error.hint() })?;
+            regatta_agents::find(entry).map_err(|error| Refusal {
+                kind: RefusalKind::Unusable,
+                message: error.to_string(),
+                hint: error.hint(),
+            })?;
             if asked.contains(&entry.sandbox.as_str()) {
                 continue;
             }
             asked.push(&entry.sandbox);
             let Some(provider) = self.world.providers.get(&entry.sandbox) else {
                 let known: Vec<&str> = self.world.providers.keys().map(String::as_str).collect();
-                return Err(Refusal::new(RefusalKind::Unusable, format!("there is no sandbox provider {:?}", entry.sandbox))
-                    .hint(format!("use one of: {}", known.join(", "))));
+                return Err(Refusal::new(
+                    RefusalKind::Unusable,
+                    format!("there is no sandbox provider {:?}", entry.sandbox),
+                )
+                .hint(format!("use one of: {}", known.join(", "))));
             };
             provider.probe().await.map_err(|error| {
                 Refusal::new(RefusalKind::Unusable, format!("sandbox {} cannot be used here: {error}", entry.sandbox))
@@ -186,12 +192,15 @@ impl Handle {
         );
         let base = resolve.await?;
         let title = request.title();
-        let prompt = if request.prompt.len() <= PROMPT_INLINE_BYTES_MAX {
-            Prompt::Inline(request.prompt)
-        } else {
-            let kept = self.world.blobs.put(request.prompt.as_bytes());
-            Prompt::Blob(kept.map_err(|error| Refusal::new(RefusalKind::ReadOnly, format!("failed to keep the prompt: {error}")))?)
-        };
+        let prompt =
+            if request.prompt.len() <= PROMPT_INLINE_BYTES_MAX {
+                Prompt::Inline(request.prompt)
+            } else {
+                let kept = self.world.blobs.put(request.prompt.as_bytes());
+                Prompt::Blob(kept.map_err(|error| {
+                    Refusal::new(RefusalKind::ReadOnly, format!("failed to keep the prompt: {error}"))
+                })?)
+            };
         Ok(Requested {
             title,
             prompt,
@@ -259,9 +268,7 @@ impl Dispatcher {
     fn take(&mut self, input: Input) -> Result<(), Fatal> {
         match input {
             Input::Request { facts, key, by, reply } => self.request(*facts, &key, &by, reply),
-            Input::Command { run, command, by, reply } => {
-                self.answer(run, Wish::Run(command), &by, reply)
-            }
+            Input::Command { run, command, by, reply } => self.answer(run, Wish::Run(command), &by, reply),
             Input::CancelAttempt { run, slot, reason, by, reply } => {
                 self.answer(run, Wish::Attempt(slot, attempt::Command::Cancel(reason)), &by, reply)
             }
@@ -297,7 +304,8 @@ impl Dispatcher {
                     return Ok(());
                 }
                 Some((true, false)) => {
-                    let refusal = Refusal::new(RefusalKind::Invalid, "that idempotency key was used for another request");
+                    let refusal =
+                        Refusal::new(RefusalKind::Invalid, "that idempotency key was used for another request");
                     reply.send(Err(refusal.hint("use a fresh key for a different run"))).ok();
                     return Ok(());
                 }
@@ -418,7 +426,9 @@ impl Dispatcher {
                 Placement::Start(attempt) => (attempt, attempt::Command::Start(self.world.install.clone())),
                 Placement::Wait(attempt, reason) => (attempt, attempt::Command::Wait(reason)),
             };
-            if let Err(refusal) = self.decide(attempt.run, Wish::Attempt(attempt.slot, command), &Actor::regatta(), None) {
+            if let Err(refusal) =
+                self.decide(attempt.run, Wish::Attempt(attempt.slot, command), &Actor::regatta(), None)
+            {
                 return Err(Fatal(format!("attempt {attempt} is stuck: {refusal}")));
             }
         }

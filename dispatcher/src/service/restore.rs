@@ -3,13 +3,11 @@
 use regatta_core::event::RunEvent;
 use regatta_core::event::sandbox::{Reaped, SandboxEvent};
 use regatta_core::log::ReadMax;
-use regatta_core::{
-    Actor, Append, AttemptId, Clock as _, Draft, Envelope, Event, Expect, RunId, SandboxKey, Seq, Slot, Stream,
-};
+use regatta_core::{Actor, Append, AttemptId, Draft, Envelope, Event, Expect, RunId, SandboxKey, Seq, Slot, Stream};
 use uuid::Uuid;
 
-use super::held::Held;
 use super::Dispatcher;
+use super::held::Held;
 use crate::executor::Fatal;
 
 impl Dispatcher {
