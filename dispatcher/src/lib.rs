@@ -10,10 +10,10 @@ pub mod failpoint;
 pub mod placement;
 pub mod race;
 pub mod refusal;
-pub mod repositories;
 pub mod request;
 pub mod run;
 pub mod service;
+pub mod source_control;
 
 pub use executor::{Fatal, World};
 pub use placement::Caps;

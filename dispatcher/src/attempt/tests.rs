@@ -92,7 +92,9 @@ fn given(events: &[Event]) -> Attempt {
         match event {
             Event::Attempt(event) => attempt.evolve(event, 1_000_000),
             Event::Sandbox(event) => attempt.evolve_sandbox(event),
-            other => panic!("{other:?} is not of an attempt"),
+            other @ (Event::Run(_) | Event::Delivery(_) | Event::Config(_) | Event::Unknown { .. }) => {
+                panic!("{other:?} is not of an attempt")
+            }
         }
     }
     attempt

@@ -1,6 +1,6 @@
 //! Keeping what an attempt changed: a patch in the blob store, sums and paths in the log.
 
-use regatta_core::event::attempt::{Collected, DiffStat, FILES_LISTED_MAX};
+use regatta_core::event::attempt::{Collected, DiffStat, FILES_LISTED_MAX, FileChange};
 use regatta_core::{BlobRef, SandboxKey};
 use regatta_sandboxes::{Ended, Error, Exec, Exit, Provider, Status, Stdio};
 
@@ -10,31 +10,34 @@ use crate::attempt::Command;
 
 /// Largest patch that is kept, in bytes.
 pub(super) const PATCH_BYTES_MAX: u64 = 256 << 20;
-/// How long collecting may take, in milliseconds.
-const COLLECT_TIMEOUT_MS: u64 = 5 * 60 * 1_000;
-/// Bytes the collecting command may print.
-const COLLECT_OUTPUT_BYTES_MAX: u64 = 1 << 20;
+/// Bytes of the collecting command's complaints that are looked at.
+const COMPLAINTS_BYTES_MAX: usize = 4 << 10;
 /// Tries of a collect whose runner was lost. Each has its own name, since a command never runs twice under one.
 const TRIES_MAX: u32 = 3;
 
 pub(super) async fn collect(world: &World, job: &Job, key: &SandboxKey) -> Result<Command, Fatal> {
     world.failpoints.reach("collect-begun").await;
-    let nothing = Collected { epoch: key.epoch, patch: None, stat: DiffStat::default(), files: vec![], failure: None };
-    let collected = match try_collect(world, job, key).await {
-        Ok(None) => nothing,
-        Ok(Some((patch, numstat))) => {
-            let (stat, mut files) = world.repositories.read_numstat(&numstat);
-            files.truncate(FILES_LISTED_MAX);
-            let patch = keep(world, patch).await?;
-            Collected { patch, stat, files, ..nothing }
+    let mut collected =
+        Collected { epoch: key.epoch, patch: None, stat: DiffStat::default(), files: vec![], failure: None };
+    match try_collect(world, job, key).await {
+        Ok(None) => {}
+        Ok(Some(change)) => {
+            collected.stat = change.stat;
+            collected.files = change.files;
+            collected.files.truncate(FILES_LISTED_MAX);
+            collected.patch = keep(world, change.patch).await?;
         }
-        Err(failure) => {
-            let failure = format!("what it changed could not be collected: {failure}");
-            Collected { failure: Some(failure), ..nothing }
-        }
-    };
+        Err(failure) => collected.failure = Some(format!("what it changed could not be collected: {failure}")),
+    }
     world.failpoints.reach("collect-kept").await;
     Ok(Command::Collected(collected))
+}
+
+/// What an attempt changed.
+struct Change {
+    patch: Vec<u8>,
+    stat: DiffStat,
+    files: Vec<FileChange>,
 }
 
 async fn keep(world: &World, patch: Vec<u8>) -> Result<Option<BlobRef>, Fatal> {
@@ -50,43 +53,31 @@ async fn keep(world: &World, patch: Vec<u8>) -> Result<Option<BlobRef>, Fatal> {
     }
 }
 
-/// The patch and its numstat; nothing when it is proved that nothing changed.
-async fn try_collect(world: &World, job: &Job, key: &SandboxKey) -> Result<Option<(Vec<u8>, Vec<u8>)>, String> {
+/// What changed; nothing when it is proved that nothing did.
+async fn try_collect(world: &World, job: &Job, key: &SandboxKey) -> Result<Option<Change>, String> {
     let provider = provider(world, job, key)?;
     let sandbox = key.to_string();
-    if provider.untouched(&sandbox).await.map_err(|error| chain(&error))? {
+    let said = |error: Error| chain(&error);
+    if provider.untouched(&sandbox).await.map_err(said)? {
         return Ok(None);
     }
-    let command = world.repositories.collect_command(&job.facts.repository, &job.facts.base_commit);
+    let exec = world.source_control.collect_exec(&job.facts.repository, &job.facts.base_commit);
     for tries in 1..=TRIES_MAX {
-        let exec = Exec {
-            name: format!("collect-{tries}"),
-            argv: command.argv.clone(),
-            env: command.env.clone(),
-            env_pass: vec![],
-            timeout_ms: COLLECT_TIMEOUT_MS,
-            output_bytes_max: COLLECT_OUTPUT_BYTES_MAX,
-        };
-        provider.start(&sandbox, &exec).await.map_err(|error| chain(&error))?;
-        let ended = ended(&*provider, &sandbox, &exec.name).await.map_err(|error| chain(&error))?;
-        match ended.exit {
-            Exit::Code(0) => {
-                let get = |name: &'static str| provider.get(&sandbox, &exec.name, name, PATCH_BYTES_MAX);
-                let patch = get("diff.patch").await.map_err(|error| chain(&error))?;
-                let numstat = get("numstat").await.map_err(|error| chain(&error))?;
-                return Ok(Some((patch, numstat)));
-            }
-            Exit::Lost => {}
-            Exit::Code(_)
-            | Exit::Signal(_)
-            | Exit::TimedOut
-            | Exit::Killed
-            | Exit::OverLimit(_)
-            | Exit::NotStarted(_) => {
-                let said = provider.read(&sandbox, &exec.name, Stdio::Err, 0, 4_096).await.unwrap_or_default();
-                return Err(format!("{:?}: {}", ended.exit, String::from_utf8_lossy(&said).trim()));
-            }
+        let exec = Exec { name: format!("collect-{tries}"), ..exec.clone() };
+        provider.start(&sandbox, &exec).await.map_err(said)?;
+        let ended = ended(&*provider, &sandbox, &exec.name).await.map_err(said)?;
+        if ended.exit == Exit::Lost {
+            continue;
         }
+        let complaints = provider.read(&sandbox, &exec.name, Stdio::Err, 0, COMPLAINTS_BYTES_MAX).await;
+        if let Some(failure) = world.source_control.collect_failure(&ended.exit, &complaints.unwrap_or_default()) {
+            return Err(failure);
+        }
+        let get = |name: &'static str| provider.get(&sandbox, &exec.name, name, PATCH_BYTES_MAX);
+        let patch = get("diff.patch").await.map_err(said)?;
+        let numstat = get("numstat").await.map_err(said)?;
+        let (stat, files) = world.source_control.read_numstat(&numstat).map_err(|unusable| unusable.to_string())?;
+        return Ok(Some(Change { patch, stat, files }));
     }
     Err(format!("its runner was lost {TRIES_MAX} times"))
 }

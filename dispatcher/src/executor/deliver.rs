@@ -3,8 +3,8 @@
 use regatta_core::Slot;
 
 use super::{Job, World, chain};
-use crate::repositories::Delivery;
 use crate::run::Command;
+use crate::source_control::Delivery;
 
 pub(super) async fn deliver(world: &World, job: &Job, slot: Slot) -> Command {
     world.failpoints.reach("deliver-begun").await;
@@ -25,6 +25,7 @@ async fn try_deliver(world: &World, job: &Job, slot: Slot) -> Result<String, Str
     let who = entry.model.as_ref().map_or(entry.agent.clone(), |model| format!("{} ({model})", entry.agent));
     let delivery = Delivery {
         repository: job.facts.repository.clone(),
+        run: job.run,
         base_commit: job.facts.base_commit.clone(),
         patch,
         branch: format!("regatta/{}/{slot}", job.run),
@@ -32,7 +33,7 @@ async fn try_deliver(world: &World, job: &Job, slot: Slot) -> Result<String, Str
             "{}\n\nRegatta-Run: {}\nRegatta-Attempt: {slot}\nRegatta-Agent: {who}\n",
             job.facts.title, job.run
         ),
-        at_s: job.requested_at_us / 1_000_000,
+        at_ms: job.requested_at_us / 1_000,
     };
-    world.repositories.deliver(delivery).await.map_err(|unusable| unusable.to_string())
+    world.source_control.deliver(delivery).await.map_err(|unusable| unusable.to_string())
 }

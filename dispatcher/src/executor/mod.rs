@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::failpoint::Failpoints;
 use crate::race::{Effect, Wish};
-use crate::repositories::Repositories;
+use crate::source_control::SourceControl;
 use crate::{attempt, run};
 
 /// Everything outside the dispatcher.
@@ -35,7 +35,7 @@ pub struct World {
     /// Who makes sandboxes, by name.
     pub providers: BTreeMap<String, Arc<dyn Provider>>,
     /// What knows git.
-    pub repositories: Arc<dyn Repositories>,
+    pub source_control: Arc<dyn SourceControl>,
     /// The home folder whose credentials agents may see, when there is one.
     pub home: Option<std::path::PathBuf>,
     /// Whether attempts may reach the network.
@@ -91,7 +91,7 @@ fn of(key: &SandboxKey, command: attempt::Command) -> Wish {
 
 async fn prepare(world: &World, job: &Job) -> Wish {
     world.failpoints.reach("prepare-begun").await;
-    let prepared = world.repositories.prepare(job.run, &job.facts.repository, &job.facts.base_commit).await;
+    let prepared = world.source_control.prepare(job.run, &job.facts.repository, &job.facts.base_commit).await;
     world.failpoints.reach("prepare-done").await;
     Wish::Run(match prepared {
         Ok(_) => run::Command::Prepared,

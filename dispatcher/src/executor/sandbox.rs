@@ -29,8 +29,8 @@ async fn try_create(world: &World, job: &Job, key: &SandboxKey) -> Result<Create
     let provider = provider(world, job, key).map_err(final_failure)?;
     let facts = &job.facts;
     let start = world
-        .repositories
-        .prepare(job.run, &facts.repository, &facts.base_commit)
+        .source_control
+        .start(&facts.repository, &facts.base_commit)
         .await
         .map_err(|unusable| final_failure(unusable.to_string()))?;
     let entry = job.entry(key.attempt.slot).ok_or_else(|| final_failure("the run has no such slot".to_owned()))?;

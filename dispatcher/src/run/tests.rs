@@ -80,7 +80,9 @@ fn given(strategy: Strategy, events: &[Event]) -> Run {
         match event {
             Event::Run(event) => run.evolve(event),
             Event::Delivery(event) => run.evolve_delivery(event),
-            other => panic!("{other:?} is not of a run"),
+            other @ (Event::Attempt(_) | Event::Sandbox(_) | Event::Config(_) | Event::Unknown { .. }) => {
+                panic!("{other:?} is not of a run")
+            }
         }
     }
     run

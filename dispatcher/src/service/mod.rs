@@ -185,10 +185,11 @@ impl Handle {
 
     /// The request as a fact: the base found, a large prompt kept as a blob.
     async fn facts(&self, request: RunRequest) -> Result<Requested, Refusal> {
-        let resolve = self.world.repositories.resolve(
+        let resolve = self.world.source_control.resolve(
             Path::new(&request.repository),
             request.base.as_deref(),
             request.uncommitted,
+            self.world.clock.now_ms(),
         );
         let base = resolve.await?;
         let title = request.title();

@@ -1,12 +1,12 @@
-//! What the dispatcher needs of repositories. The real one is git ([`crate::repository`]); the simulation brings its
+//! What the dispatcher needs of source control. The real one is git ([`crate::repository`]); the simulation brings its
 //! own. Knows nothing of runs' states.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use regatta_core::RunId;
 use regatta_core::event::attempt::{DiffStat, FileChange};
+use regatta_sandboxes::{Exec, Exit};
 
 use crate::{Refusal, Uncommitted};
 
@@ -32,15 +32,6 @@ pub struct Start {
     pub read_only: Vec<PathBuf>,
 }
 
-/// A command that writes `diff.patch` and `numstat` into its outbox.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CollectCommand {
-    /// Program and arguments.
-    pub argv: Vec<String>,
-    /// Variables.
-    pub env: BTreeMap<String, String>,
-}
-
 /// Why a repository could not be used for a run under way: why, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
@@ -51,6 +42,8 @@ pub struct Unusable(pub String);
 pub struct Delivery {
     /// The user's repository.
     pub repository: String,
+    /// The run it belongs to.
+    pub run: RunId,
     /// The commit the patch belongs on.
     pub base_commit: String,
     /// `git diff --binary --full-index`.
@@ -59,24 +52,36 @@ pub struct Delivery {
     pub branch: String,
     /// The commit's message.
     pub message: String,
-    /// The commit's time, in seconds since the Unix epoch: the same try twice makes the same commit.
-    pub at_s: u64,
+    /// The commit's time, in ms since the Unix epoch: the same try twice makes the same commit.
+    pub at_ms: u64,
 }
 
-/// What the dispatcher needs of repositories. Every call may be made again after a crash.
+/// What the dispatcher needs of source control. Every call may be made again after a crash.
 #[async_trait]
-pub trait Repositories: Send + Sync + 'static {
-    /// Finds the base of a run about to be requested.
-    async fn resolve(&self, repository: &Path, base: Option<&str>, uncommitted: Uncommitted) -> Result<Base, Refusal>;
+pub trait SourceControl: Send + Sync + 'static {
+    /// Finds the base of a run about to be requested at `at_ms`.
+    async fn resolve(
+        &self,
+        repository: &Path,
+        base: Option<&str>,
+        uncommitted: Uncommitted,
+        at_ms: u64,
+    ) -> Result<Base, Refusal>;
 
-    /// Pins the base so that it never vanishes, and readies what sandboxes are made from. Cheap when done before.
+    /// Pins the base so that it never vanishes, and readies what sandboxes are made from.
     async fn prepare(&self, run: RunId, repository: &str, base_commit: &str) -> Result<Start, Unusable>;
 
-    /// The command that collects what an attempt changed.
-    fn collect_command(&self, repository: &str, base_commit: &str) -> CollectCommand;
+    /// What sandboxes are made from, once prepared. Cheap.
+    async fn start(&self, repository: &str, base_commit: &str) -> Result<Start, Unusable>;
 
-    /// Reads what [`Self::collect_command`] wrote to `numstat`.
-    fn read_numstat(&self, numstat: &[u8]) -> (DiffStat, Vec<FileChange>);
+    /// The command that collects what an attempt changed: it writes `diff.patch` and `numstat` into its outbox.
+    fn collect_exec(&self, repository: &str, base_commit: &str) -> Exec;
+
+    /// Why collecting failed, for people; nothing when it did not. `complaints` is what it printed as errors.
+    fn collect_failure(&self, exit: &Exit, complaints: &[u8]) -> Option<String>;
+
+    /// Reads what the collecting command wrote to `numstat`.
+    fn read_numstat(&self, numstat: &[u8]) -> Result<(DiffStat, Vec<FileChange>), Unusable>;
 
     /// Brings a branch into the user's repository; the commit it points to. Never touches the work tree.
     async fn deliver(&self, delivery: Delivery) -> Result<String, Unusable>;
