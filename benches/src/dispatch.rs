@@ -1,6 +1,9 @@
 //! The dispatcher's numbers: how fast 50 attempts are through, how late the agent begins, how much memory and how much
 //! lag output costs. The peer is what a person would do by hand: `git worktree add`, `bwrap`, `git diff`.
 
+#![expect(clippy::print_stdout, reason = "the table is what a bench is for")]
+#![expect(clippy::indexing_slicing, reason = "indexing a JSON value gives null for what is missing")]
+
 use std::error::Error;
 use std::fs;
 use std::io::{BufRead as _, BufReader};
