@@ -10,6 +10,7 @@ pub mod failpoint;
 pub mod placement;
 pub mod race;
 pub mod refusal;
+pub mod repository;
 pub mod request;
 pub mod run;
 pub mod service;

@@ -1,1 +1,33 @@
-//! Placeholder.
+//! The outside face: `/api/v1` over a unix socket. Handlers only turn requests into commands or queries: nothing is
+//! decided here, nothing is written here, and no handler touches a sandbox.
+//!
+//! Every error is an RFC 9457 problem with a stable type. Live streams are read from the log by each client's own
+//! cursor, so a slow client holds one read of memory and nothing is missed or sent twice.
+
+pub mod commands;
+pub mod event_body;
+mod feed;
+mod filter;
+pub mod listener;
+pub mod plane;
+pub mod problem;
+pub mod requests;
+mod routes;
+
+pub use commands::Commands;
+pub use event_body::{EventBody, OutputBody, Payload, rfc3339};
+pub use filter::run_of;
+pub use plane::{About, Plane};
+pub use problem::Problem;
+pub use routes::router;
+
+/// Largest body of a request: a prompt of 1 MiB whose every byte is escaped in JSON, and room for the rest.
+pub const REQUEST_BODY_BYTES_MAX: usize = 8 << 20;
+/// Most events in one page.
+pub const EVENTS_PAGE_MAX: usize = 1_000;
+/// Most events looked at for one page; a filter that matches little gets a cursor instead of a long wait.
+pub const EVENTS_SCANNED_MAX: usize = 50_000;
+/// The header that says for whom a command is given. Whoever can open the socket is the person who owns it.
+pub const ACTOR_HEADER: &str = "regatta-actor";
+/// The header that makes a repeated POST return the first answer.
+pub const IDEMPOTENCY_HEADER: &str = "idempotency-key";

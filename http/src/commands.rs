@@ -1,0 +1,21 @@
+//! What a handler may ask of the dispatcher. The one way in which this crate changes anything.
+
+use async_trait::async_trait;
+use regatta_core::{Actor, RunId, Slot};
+use regatta_dispatcher::{Refusal, RunRequest};
+
+/// The commands people can give. The dispatcher's handle is one; so is whatever a test brings.
+#[async_trait]
+pub trait Commands: Send + Sync + 'static {
+    /// Asks for a run. The same key again returns the first answer.
+    async fn request_run(&self, request: RunRequest, by: Actor, key: Option<String>) -> Result<RunId, Refusal>;
+
+    /// Makes an attempt the winner and has it delivered.
+    async fn pick(&self, run: RunId, slot: Slot, reason: String, by: Actor) -> Result<(), Refusal>;
+
+    /// Stops a run, or one attempt of it.
+    async fn cancel(&self, run: RunId, slot: Option<Slot>, reason: String, by: Actor) -> Result<(), Refusal>;
+
+    /// Delivers an attempt's work as a branch without changing the verdict.
+    async fn restore(&self, run: RunId, slot: Slot, by: Actor) -> Result<(), Refusal>;
+}

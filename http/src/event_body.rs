@@ -1,0 +1,165 @@
+//! An envelope as JSON, and back. What agents printed travels as text when it is text, else as base 64: nothing is
+//! lost either way.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::Bytes;
+use regatta_core::event::attempt::{AttemptEvent, Channel, Output, Phase};
+use regatta_core::{Actor, Envelope, Event, EventId, Kind, Seq, Stream};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+/// An envelope as it crosses the wire.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EventBody {
+    /// Global position.
+    pub seq: Seq,
+    /// The thing it is about.
+    pub stream: Stream,
+    /// Position in the stream, from 1.
+    pub stream_seq: u64,
+    /// Its identity.
+    pub id: EventId,
+    /// What kind of fact, by name.
+    pub kind: String,
+    /// The fixed number of the kind.
+    pub number: Kind,
+    /// Version of the payload's shape.
+    pub version: u16,
+    /// When, as RFC 3339 in UTC.
+    pub at: String,
+    /// When, in microseconds since the Unix epoch.
+    pub at_us: u64,
+    /// Who.
+    pub actor: Actor,
+    /// The event that led to this one.
+    pub cause: Option<EventId>,
+    /// What it all belongs to.
+    pub correlation: Uuid,
+    /// The fact itself, brought up to today's shape.
+    pub payload: Payload,
+}
+
+/// A fact as JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Payload {
+    /// A fact with fields.
+    Fields(Value),
+    /// Something an agent printed.
+    Output(OutputBody),
+    /// Bytes this version cannot read, in base 64.
+    Opaque(String),
+}
+
+/// A piece of output as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputBody {
+    /// Under which lease.
+    pub epoch: u32,
+    /// By which command.
+    pub phase: Phase,
+    /// Where.
+    pub channel: Channel,
+    /// Place of the first byte.
+    pub offset: u64,
+    /// The bytes, when they are UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The bytes in base 64, when they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base64: Option<String>,
+}
+
+impl From<&Output> for OutputBody {
+    fn from(output: &Output) -> Self {
+        let text = str::from_utf8(&output.bytes).ok().map(str::to_owned);
+        let base64 = text.is_none().then(|| BASE64.encode(&output.bytes));
+        Self { epoch: output.epoch, phase: output.phase, channel: output.channel, offset: output.offset, text, base64 }
+    }
+}
+
+impl From<&Envelope> for EventBody {
+    fn from(envelope: &Envelope) -> Self {
+        let opaque = || (envelope.version, Payload::Opaque(BASE64.encode(&envelope.payload)));
+        let (version, payload) = match envelope.event() {
+            Ok(Event::Attempt(AttemptEvent::Output(output))) => (envelope.version, Payload::Output((&output).into())),
+            Ok(Event::Unknown { .. }) | Err(_) => opaque(),
+            Ok(event) => {
+                let (_, version, bytes) = event.encode();
+                serde_json::from_slice(&bytes).map_or_else(|_| opaque(), |fields| (version, Payload::Fields(fields)))
+            }
+        };
+        Self {
+            seq: envelope.seq,
+            stream: envelope.stream.clone(),
+            stream_seq: envelope.stream_seq,
+            id: envelope.id,
+            kind: envelope.kind.to_string(),
+            number: envelope.kind,
+            version,
+            at: rfc3339(envelope.at_us),
+            at_us: envelope.at_us,
+            actor: envelope.actor.clone(),
+            cause: envelope.cause,
+            correlation: envelope.correlation,
+            payload,
+        }
+    }
+}
+
+/// Microseconds since the epoch as RFC 3339 in UTC.
+#[must_use]
+pub fn rfc3339(at_us: u64) -> String {
+    let stamp = i64::try_from(at_us).ok().and_then(|us| jiff::Timestamp::from_microsecond(us).ok());
+    stamp.map_or_else(|| format!("{at_us} µs"), |stamp| format!("{stamp:.6}"))
+}
+
+/// A body that does not hold what its kind promises.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to read event {seq} of kind {kind}: {reason}")]
+pub struct BodyError {
+    /// Which.
+    pub seq: Seq,
+    /// The kind it claims.
+    pub kind: String,
+    /// What is wrong.
+    pub reason: String,
+}
+
+impl EventBody {
+    /// The fact, typed again.
+    ///
+    /// # Errors
+    /// When the body does not hold what its kind promises.
+    pub fn event(&self) -> Result<Event, BodyError> {
+        let wrong = |reason: String| BodyError { seq: self.seq, kind: self.kind.clone(), reason };
+        let payload: Bytes = match &self.payload {
+            Payload::Output(output) => return output.event().map_err(wrong),
+            Payload::Fields(fields) => serde_json::to_vec(fields).map_err(|error| wrong(error.to_string()))?.into(),
+            Payload::Opaque(base64) => BASE64.decode(base64).map_err(|error| wrong(error.to_string()))?.into(),
+        };
+        Event::decode(self.number, self.version, &payload).map_err(|error| wrong(error.to_string()))
+    }
+}
+
+impl OutputBody {
+    /// The bytes as they were printed.
+    ///
+    /// # Errors
+    /// When neither text nor base 64 is there, or the base 64 is not.
+    pub fn bytes(&self) -> Result<Bytes, String> {
+        match (&self.text, &self.base64) {
+            (Some(text), _) => Ok(text.clone().into()),
+            (None, Some(base64)) => BASE64.decode(base64).map(Bytes::from).map_err(|error| error.to_string()),
+            (None, None) => Err("no bytes".to_owned()),
+        }
+    }
+
+    fn event(&self) -> Result<Event, String> {
+        let bytes = self.bytes()?;
+        let output = Output { epoch: self.epoch, phase: self.phase, channel: self.channel, offset: self.offset, bytes };
+        Ok(Event::Attempt(AttemptEvent::Output(output)))
+    }
+}

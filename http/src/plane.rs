@@ -1,0 +1,37 @@
+//! What the handlers stand on: the log to read, the views to show, the commands to give.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use regatta_core::{Blobs, Log};
+use tokio_util::sync::CancellationToken;
+
+use crate::Commands;
+
+/// What the handlers stand on. Cheap to clone.
+#[derive(Clone)]
+pub struct Plane {
+    /// Read only; appending is the dispatcher's.
+    pub log: Arc<dyn Log>,
+    /// Where patches are kept.
+    pub blobs: Blobs,
+    /// What a handler may change.
+    pub commands: Arc<dyn Commands>,
+    /// What this server is.
+    pub about: Arc<About>,
+    /// Ends live streams and the server; cancelled by `POST /shutdown` too.
+    pub stop: CancellationToken,
+}
+
+/// What this server is.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// Its version.
+    pub version: &'static str,
+    /// Where it keeps everything.
+    pub data_dir: PathBuf,
+    /// The fence a local sandbox made now would have, or why there is none.
+    pub fence: String,
+    /// When it was started, in microseconds since the Unix epoch.
+    pub started_at_us: u64,
+}

@@ -1,0 +1,132 @@
+//! Errors as RFC 9457 problems: a stable `type`, one sentence, and what to do. Internal causes go to the server's log,
+//! never to the client.
+
+use axum::Json;
+use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use regatta_core::{ReadError, blob};
+use regatta_dispatcher::{Refusal, RefusalKind};
+use serde::{Deserialize, Serialize};
+
+/// What stands before the name of a problem in `type`.
+pub const TYPE_PREFIX: &str = "/problems/";
+
+/// A problem as it crosses the wire.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// `/problems/<name>`; stable.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The name in words; the same for every problem of that type.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What is wrong this time.
+    pub detail: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl Problem {
+    /// A problem of the given name (snake case).
+    #[must_use]
+    pub fn new(status: StatusCode, name: &str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("{TYPE_PREFIX}{name}"),
+            title: name.replace('_', " "),
+            status: status.as_u16(),
+            detail: detail.into(),
+            hint: None,
+        }
+    }
+
+    /// Adds what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The name alone, without the prefix.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.kind.strip_prefix(TYPE_PREFIX).unwrap_or(&self.kind)
+    }
+
+    pub(crate) fn invalid(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid", detail)
+    }
+
+    pub(crate) fn not_found(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", detail)
+    }
+
+    pub(crate) fn internal(what: &str, error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error, what, "request failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", format!("the server failed to {what}"))
+            .hint("the reason is in the server's own output; `regatta log verify` checks the log")
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self)).into_response();
+        let content_type = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+        response
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let (status, name) = match refusal.kind {
+            RefusalKind::Invalid => (StatusCode::BAD_REQUEST, "invalid"),
+            RefusalKind::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+            RefusalKind::WrongState => (StatusCode::CONFLICT, "wrong_state"),
+            RefusalKind::Repository => (StatusCode::UNPROCESSABLE_ENTITY, "repository"),
+            RefusalKind::Unusable => (StatusCode::UNPROCESSABLE_ENTITY, "unusable"),
+            RefusalKind::Busy => (StatusCode::TOO_MANY_REQUESTS, "busy"),
+            RefusalKind::ReadOnly => (StatusCode::SERVICE_UNAVAILABLE, "read_only"),
+        };
+        let problem = Self::new(status, name, refusal.message);
+        Self { hint: refusal.hint, ..problem }
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        Self::internal("read the log", &error)
+    }
+}
+
+impl From<blob::Error> for Problem {
+    fn from(error: blob::Error) -> Self {
+        Self::internal("read a blob", &error)
+    }
+}
+
+impl From<QueryRejection> for Problem {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::invalid(rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for Problem {
+    fn from(rejection: PathRejection) -> Self {
+        Self::invalid(rejection.body_text())
+    }
+}
+
+impl From<BytesRejection> for Problem {
+    fn from(rejection: BytesRejection) -> Self {
+        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            let detail = format!("the request's body is larger than {} bytes", crate::REQUEST_BODY_BYTES_MAX);
+            return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+                .hint("put the long part into a file of the repository and name it in the prompt");
+        }
+        Self::invalid(rejection.body_text())
+    }
+}

@@ -1,0 +1,60 @@
+//! Runs: ask for one, look at them, give commands about them.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use regatta_dispatcher::RunRequest;
+
+use super::{Caller, id, json};
+use crate::requests::{CancelRequest, PickRequest, RunAccepted};
+use crate::{Plane, Problem};
+
+type Body = Result<Bytes, BytesRejection>;
+
+/// `POST /runs`
+pub(super) async fn request(
+    State(plane): State<Plane>,
+    caller: Caller,
+    body: Body,
+) -> Result<(StatusCode, Json<RunAccepted>), Problem> {
+    let request: RunRequest = json(body)?;
+    request.check()?;
+    let run = plane.commands.request_run(request, caller.actor, caller.key).await?;
+    Ok((StatusCode::CREATED, Json(RunAccepted { run })))
+}
+
+/// `POST /runs/{run}/pick`
+pub(super) async fn pick(
+    State(plane): State<Plane>,
+    Path(run): Path<String>,
+    caller: Caller,
+    body: Body,
+) -> Result<StatusCode, Problem> {
+    let request: PickRequest = json(body)?;
+    plane.commands.pick(id(&run)?, request.attempt, request.reason, caller.actor).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /runs/{run}/cancel`
+pub(super) async fn cancel(
+    State(plane): State<Plane>,
+    Path(run): Path<String>,
+    caller: Caller,
+    body: Body,
+) -> Result<StatusCode, Problem> {
+    let request: CancelRequest = json(body)?;
+    plane.commands.cancel(id(&run)?, request.attempt, request.reason, caller.actor).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /runs/{run}/attempts/{slot}/restore`
+pub(super) async fn restore(
+    State(plane): State<Plane>,
+    Path((run, slot)): Path<(String, String)>,
+    caller: Caller,
+) -> Result<StatusCode, Problem> {
+    plane.commands.restore(id(&run)?, id(&slot)?, caller.actor).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

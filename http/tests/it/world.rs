@@ -1,0 +1,147 @@
+//! A plane over a memory log, and the requests a test makes.
+
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode};
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use regatta_core::event::attempt::{self, AttemptEvent, Channel, Output, Phase};
+use regatta_core::{
+    Actor, Append, AttemptId, Blobs, Draft, Event, EventId, Expect, Log, RunId, Slot, Stream,
+    log::{self, MemoryLog},
+};
+use regatta_dispatcher::{Refusal, RefusalKind, RunRequest};
+use regatta_http::{About, Commands, Plane, router};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+pub(crate) const RUN: &str = "7q2k9x0m";
+
+/// Writes down what it was asked and answers as it is told.
+#[derive(Default)]
+pub(crate) struct Told {
+    pub(crate) asked: Mutex<Vec<String>>,
+    pub(crate) refusal: Option<Refusal>,
+}
+
+impl Told {
+    fn answer(&self, asked: String) -> Result<(), Refusal> {
+        self.asked.lock().expect("lock").push(asked);
+        self.refusal.clone().map_or(Ok(()), Err)
+    }
+}
+
+#[async_trait]
+impl Commands for Told {
+    async fn request_run(&self, request: RunRequest, by: Actor, key: Option<String>) -> Result<RunId, Refusal> {
+        self.answer(format!("run {:?} by {} key {key:?}", request.title(), by.as_str()))?;
+        RUN.parse().map_err(|_| Refusal::new(RefusalKind::Invalid, "no id"))
+    }
+
+    async fn pick(&self, run: RunId, slot: Slot, reason: String, by: Actor) -> Result<(), Refusal> {
+        self.answer(format!("pick {run}.{slot} {reason:?} by {}", by.as_str()))
+    }
+
+    async fn cancel(&self, run: RunId, slot: Option<Slot>, reason: String, by: Actor) -> Result<(), Refusal> {
+        self.answer(format!("cancel {run} {slot:?} {reason:?} by {}", by.as_str()))
+    }
+
+    async fn restore(&self, run: RunId, slot: Slot, by: Actor) -> Result<(), Refusal> {
+        self.answer(format!("restore {run}.{slot} by {}", by.as_str()))
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) log: MemoryLog,
+    pub(crate) told: Arc<Told>,
+    pub(crate) router: Router,
+    pub(crate) blobs: Blobs,
+    pub(crate) stop: CancellationToken,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(MemoryLog::default(), None)
+    }
+
+    pub(crate) fn refusing(refusal: Refusal) -> Self {
+        Self::with(MemoryLog::default(), Some(refusal))
+    }
+
+    /// A server over a log that is there already, as after a restart.
+    pub(crate) fn with(log: MemoryLog, refusal: Option<Refusal>) -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        let blobs = Blobs::open(folder.path()).expect("blobs");
+        let told = Arc::new(Told { refusal, ..Told::default() });
+        let stop = CancellationToken::new();
+        let plane = Plane {
+            log: Arc::new(log.clone()),
+            blobs: blobs.clone(),
+            commands: told.clone(),
+            about: Arc::new(About {
+                version: "0.0.0",
+                data_dir: "/data".into(),
+                fence: "none".to_owned(),
+                started_at_us: 1,
+            }),
+            stop: stop.clone(),
+        };
+        Self { log, told, router: router(plane), blobs, stop, _folder: folder }
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Response<Body> {
+        self.router.clone().oneshot(request).await.expect("the router answers")
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Response<Body> {
+        self.send(Request::get(format!("/api/v1{path}")).body(Body::empty()).expect("request")).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: impl Into<Body>) -> Response<Body> {
+        let request = Request::post(format!("/api/v1{path}")).header("regatta-actor", "ana");
+        self.send(request.body(body.into()).expect("request")).await
+    }
+
+    pub(crate) async fn append(&self, stream: Stream, event: Event) {
+        let at = self.log.head().0 + 1;
+        let (kind, version, payload) = event.encode();
+        let draft = Draft {
+            id: EventId(Uuid::from_u128(u128::from(at))),
+            kind,
+            version,
+            at_us: at * 1_000_000,
+            actor: Actor::regatta(),
+            cause: None,
+            correlation: Uuid::from_u128(1),
+            dedup: None,
+            payload,
+        };
+        log::append(&self.log, Append { stream, expect: Expect::Any, events: vec![draft] }).await.expect("appended");
+    }
+
+    /// An attempt printed something.
+    pub(crate) async fn printed(&self, attempt: &str, epoch: u32, channel: Channel, offset: u64, bytes: &[u8]) {
+        let attempt: AttemptId = attempt.parse().expect("an attempt");
+        let bytes = Bytes::copy_from_slice(bytes);
+        let output = Output { epoch, phase: Phase::Agent, channel, offset, bytes };
+        self.append(Stream::output(attempt), Event::Attempt(AttemptEvent::Output(output))).await;
+    }
+
+    pub(crate) async fn started(&self, attempt: &str, epoch: u32) {
+        let id: AttemptId = attempt.parse().expect("an attempt");
+        let sandbox = format!("regatta-abcd-{}-{}-{epoch}", id.run, id.slot).parse().expect("a key");
+        let started = attempt::Started { epoch, sandbox };
+        self.append(Stream::attempt(id), Event::Attempt(AttemptEvent::Started(started))).await;
+    }
+}
+
+pub(crate) async fn text(response: Response<Body>) -> (StatusCode, String) {
+    let status = response.status();
+    let body = response.into_body().collect().await.expect("body").to_bytes();
+    (status, String::from_utf8_lossy(&body).into_owned())
+}

@@ -1,0 +1,176 @@
+//! What a person sees of an attempt. Plain data, stable JSON; no rule lives here.
+
+use regatta_core::event::attempt::{DiffStat, Exit, FileChange, Outcome};
+use regatta_core::event::run::Entry;
+use regatta_core::{AttemptId, BlobRef, RunId, SandboxKey, Seq, Slot};
+use serde::{Deserialize, Serialize};
+
+use crate::Can;
+
+/// Where an attempt stands. In JSON: `{"name": "queued", "reason": …}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "snake_case")]
+pub enum AttemptState {
+    /// It stands in line.
+    Queued {
+        /// Why, for people; nothing when it was not said.
+        reason: Option<String>,
+    },
+    /// It has the right to act; its sandbox is being made.
+    Starting,
+    /// In the setup command.
+    Setup,
+    /// In the agent.
+    Running,
+    /// Its changes are being collected.
+    Collecting,
+    /// In the check of that index.
+    Checking {
+        /// From 0.
+        index: u16,
+    },
+    /// A transient failure; it waits to be started again.
+    Retrying {
+        /// Not before this time, in milliseconds since the Unix epoch.
+        not_before_ms: u64,
+        /// What failed, or what it waits for now.
+        reason: String,
+    },
+    /// It is to stop.
+    Cancelling {
+        /// One line for people.
+        reason: String,
+    },
+    /// It is over.
+    Finished {
+        /// How.
+        outcome: Outcome,
+    },
+}
+
+/// One attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptView {
+    /// Its name.
+    pub id: AttemptId,
+    /// The run it belongs to.
+    pub run: RunId,
+    /// Its place in the run.
+    pub slot: Slot,
+    /// Which agent, which model, where.
+    pub entry: Entry,
+    /// Where it stands.
+    pub state: AttemptState,
+    /// What it waits for now, for people: a queue's limit, the time of the next try.
+    pub waits_for: Option<String>,
+    /// The lease in force, from 1; 0 before the first start.
+    pub epoch: u32,
+    /// How often it was started.
+    pub starts_used: u32,
+    /// How often it may be started.
+    pub starts_max: u32,
+    /// The sandbox it runs or ran in last.
+    pub sandbox: Option<SandboxKey>,
+    /// The fence really in force in that sandbox; nothing until it exists.
+    pub fence: Option<String>,
+    /// When it was queued, in microseconds since the Unix epoch.
+    pub queued_at_us: u64,
+    /// When it was first started, in microseconds since the Unix epoch.
+    pub started_at_us: Option<u64>,
+    /// When it was over, in microseconds since the Unix epoch.
+    pub finished_at_us: Option<u64>,
+    /// From its first start to its end or to now, in milliseconds; 0 before the first start.
+    pub elapsed_ms: u64,
+    /// How the setup command ended, under the lease in force.
+    pub setup_exit: Option<Exit>,
+    /// How the agent ended, under the lease in force.
+    pub agent_exit: Option<Exit>,
+    /// How long the agent ran, in milliseconds, when it ended.
+    pub agent_elapsed_ms: Option<u64>,
+    /// The checks, in order.
+    pub checks: Vec<CheckView>,
+    /// What it changed against the base; nothing until it was collected.
+    pub changes: Option<ChangesView>,
+    /// Bytes printed under the lease in force on standard output, all commands together.
+    pub out_bytes: u64,
+    /// Bytes printed under the lease in force on standard error, all commands together.
+    pub err_bytes: u64,
+    /// The last that the setup command and the agent printed, both channels as they came.
+    pub output_tail: OutputTail,
+    /// Branch and commit, when its work is in the user's repository.
+    pub delivered: Option<DeliveredView>,
+    /// Whether the verdict in force names it.
+    pub is_winner: bool,
+    /// Position of the last event about it.
+    pub last_seq: Seq,
+    /// When that event happened: what is shown is as old as this.
+    pub last_event_at_us: u64,
+    /// What may be done with it now.
+    pub can: Vec<Can>,
+}
+
+/// One check of one attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckView {
+    /// From 0.
+    pub index: u16,
+    /// What people call it.
+    pub name: String,
+    /// The shell text that is run.
+    pub command: String,
+    /// Where it stands.
+    pub state: CheckState,
+    /// How it ended.
+    pub exit: Option<Exit>,
+    /// How long it ran, in milliseconds, when it ended.
+    pub elapsed_ms: Option<u64>,
+    /// The last it printed, both channels as they came.
+    pub output_tail: OutputTail,
+}
+
+/// Where a check stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckState {
+    /// Not run yet.
+    Pending,
+    /// It runs.
+    Running,
+    /// It ended with code 0.
+    Passed,
+    /// It ended in any other way.
+    Failed,
+    /// The attempt was over before it was run or ended.
+    Skipped,
+}
+
+/// What an attempt changed against the base.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangesView {
+    /// The patch; nothing when nothing changed.
+    pub patch: Option<BlobRef>,
+    /// Sums over all paths.
+    pub stat: DiffStat,
+    /// Paths, sorted; at most [`regatta_core::event::attempt::FILES_LISTED_MAX`], the patch has them all.
+    pub files: Vec<FileChange>,
+    /// When they could not be collected: why.
+    pub failure: Option<String>,
+}
+
+/// The end of what was printed.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct OutputTail {
+    /// The text; bytes that are not UTF-8 are shown as U+FFFD. It may hold control characters.
+    pub text: String,
+    /// Bytes printed before it that are not in it; the output stream has them.
+    pub bytes_before: u64,
+}
+
+/// Where an attempt's work was delivered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveredView {
+    /// The branch in the user's repository.
+    pub branch: String,
+    /// The commit it points to.
+    pub commit: String,
+}

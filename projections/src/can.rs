@@ -1,0 +1,16 @@
+//! What may be done now. The page and the command line show what stands here and hold no rule of their own; the
+//! deciders still have the last word.
+
+use serde::{Deserialize, Serialize};
+
+/// Something a person may do now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Can {
+    /// Name it the winner, and have it delivered.
+    Pick,
+    /// Stop it.
+    Cancel,
+    /// Get its work back, although it did not win.
+    Restore,
+}
