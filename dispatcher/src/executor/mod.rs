@@ -111,11 +111,11 @@ fn prompt(world: &World, facts: &Requested) -> Result<String, String> {
 }
 
 fn agent(entry: &regatta_core::event::run::Entry) -> Result<Agent, String> {
-    regatta_agents::agent(entry).map_err(|error| error.to_string())
+    regatta_agents::find(entry).map_err(|error| error.to_string())
 }
 
 /// An error with everything that led to it, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
