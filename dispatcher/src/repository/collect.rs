@@ -32,6 +32,9 @@ const PATCH_TOO_LARGE: i32 = 65;
 /// Exit code of the script: the list of paths is larger than [`NUMSTAT_BYTES_MAX`].
 const NUMSTAT_TOO_LARGE: i32 = 66;
 
+/// What `ulimit -f` of a POSIX shell counts in.
+const BLOCK_BYTES: u64 = 512;
+
 const SCRIPT: &str = include_str!("collect.sh");
 
 /// Configuration of the repository the script makes for itself. Objects go away with it, so they are written fast.
@@ -61,14 +64,15 @@ const CONFIG: &str = "\
 #[must_use]
 pub fn collect_exec(objects: &Path, base_commit: &str) -> Exec {
     let config = format!("{}{CONFIG}", super::mirror::object_format(base_commit.len()));
-    let (patch_bytes_max, numstat_bytes_max) = (PATCH_BYTES_MAX.to_string(), NUMSTAT_BYTES_MAX.to_string());
+    let blocks = |bytes: u64| (bytes / BLOCK_BYTES).to_string();
+    let (patch_blocks_max, numstat_blocks_max) = (blocks(PATCH_BYTES_MAX), blocks(NUMSTAT_BYTES_MAX));
     let objects = objects.to_string_lossy();
     let env = [
         ("REGATTA_BASE", base_commit),
         ("REGATTA_OBJECTS", &objects),
         ("REGATTA_GIT_CONFIG", &config),
-        ("REGATTA_PATCH_BYTES_MAX", &patch_bytes_max),
-        ("REGATTA_NUMSTAT_BYTES_MAX", &numstat_bytes_max),
+        ("REGATTA_PATCH_BLOCKS_MAX", &patch_blocks_max),
+        ("REGATTA_NUMSTAT_BLOCKS_MAX", &numstat_blocks_max),
         ("GIT_CONFIG_NOSYSTEM", "1"),
         ("GIT_CONFIG_GLOBAL", "/dev/null"),
         ("GIT_ATTR_NOSYSTEM", "1"),
