@@ -1,7 +1,7 @@
 //! `regatta up`: the server.
 
 use crate::config::{self, Config, Written};
-use crate::context::Context;
+use crate::context::{Context, block_on};
 use crate::failure::{Exit, Outcome};
 use crate::server;
 
@@ -46,7 +46,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     if args.detach {
         let passed =
             given.iter().filter_map(|(_, flag, text)| text.as_ref().map(|text| [(*flag).to_owned(), text.clone()]));
-        let started = server::start_detached(context, &passed.flatten().collect::<Vec<_>>())?;
+        let passed: Vec<String> = passed.flatten().collect();
+        let started = block_on(server::start_detached(context, &passed))?;
         if context.terminal.json {
             context
                 .terminal
