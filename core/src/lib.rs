@@ -14,4 +14,4 @@ pub use clock::{Clock, SystemClock};
 pub use envelope::{Actor, Draft, Envelope, EventId, Seq, Stream};
 pub use event::{Event, Kind};
 pub use id::{AttemptId, InstallId, RunId, SandboxKey, Slot};
-pub use log::{Append, AppendError, Appended, Expect, Log, ReadError, ReadMax};
+pub use log::{Append, AppendError, Appended, DurableLog, Expect, Log, ReadError, ReadMax};

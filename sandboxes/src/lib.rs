@@ -7,8 +7,16 @@
 //! - when a command has ended, every process it left behind has ended too;
 //! - `destroy` leaves no file and no process.
 
+pub mod fake;
+mod layout;
+pub mod local;
+mod processes;
 pub mod provider;
+pub mod runner;
+mod tree;
 
+pub use fake::FakeProvider;
+pub use local::LocalProvider;
 pub use provider::{
     Bounds, Created, Ended, Error, Exec, Exit, Found, HomeLink, InboxFile, Provider, Spec, Status, Stdio,
 };

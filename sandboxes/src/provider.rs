@@ -202,6 +202,9 @@ pub trait Provider: Send + Sync + 'static {
     /// Makes a sandbox, or finds the one of that key.
     async fn create(&self, spec: &Spec) -> Result<Created, Error>;
 
+    /// The sandbox of that key, as it was made; [`Error::Missing`] when there is none.
+    async fn find(&self, key: &str) -> Result<Created, Error>;
+
     /// Every sandbox of that owner, whoever made it.
     async fn list(&self, owner: &str) -> Result<Vec<Found>, Error>;
 

@@ -1,15 +1,28 @@
 //! The log: append is the only write, tail is by cursor, reading never blocks writing.
 //!
-//! [`memory`] keeps everything in memory (tests, simulation); the journal keeps it on disk. Both keep the same
-//! contract, shown by one suite. Knows nothing of what the facts mean.
+//! [`memory`] keeps everything in memory (tests, simulation); [`durable`] keeps it on disk, in the [`journal`] with the
+//! [`index`] over it. Both keep the same contract, shown by one suite. Knows nothing of what the facts mean.
 
+pub mod durable;
+pub mod index;
+pub mod install;
+pub mod journal;
+mod lock;
 pub mod memory;
+pub mod open;
 
 use std::sync::Arc;
 
-use crate::{Draft, Envelope, Seq, Stream};
+use bytes::Bytes;
 
+use crate::{Draft, Envelope, Kind, Seq, Stream};
+
+pub use durable::{CloseError, DurableLog};
+pub use index::IndexError;
+pub use install::install_id;
+pub use journal::Reader;
 pub use memory::MemoryLog;
+pub use open::{OpenError, Options};
 
 /// Most events in one append.
 pub const APPEND_EVENTS_MAX: usize = 1_024;
@@ -125,6 +138,34 @@ pub trait Log: Send + Sync + 'static {
     /// # Errors
     /// When the bytes on disk are damaged or cannot be read.
     fn read(&self, from: Seq, max: ReadMax) -> Result<Vec<Envelope>, ReadError>;
+
+    /// As [`Self::read`], but events of the kinds in `skip` come with an empty payload, which is cheaper: a view that is
+    /// rebuilt has no use for what attempts printed.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    fn read_skipping(&self, from: Seq, max: ReadMax, skip: &[Kind]) -> Result<Vec<Envelope>, ReadError> {
+        let mut events = self.read(from, max)?;
+        for event in events.iter_mut().filter(|event| skip.contains(&event.kind)) {
+            event.payload = Bytes::new();
+        }
+        Ok(events)
+    }
+
+    /// The last event whose time is not after `at_us` (microseconds since the Unix epoch); 0 when there is none.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    fn seq_at(&self, at_us: u64) -> Result<Seq, ReadError> {
+        let mut found = Seq(0);
+        let mut from = Seq(1);
+        loop {
+            let events = self.read(from, ReadMax::default())?;
+            let Some(last) = events.last() else { return Ok(found) };
+            from = last.seq.next();
+            found = events.iter().rev().find(|event| event.at_us <= at_us).map_or(found, |event| event.seq);
+        }
+    }
 
     /// Reads one stream from `from_stream_seq` on, in order; empty at the end.
     ///

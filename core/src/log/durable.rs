@@ -1,0 +1,289 @@
+//! The log on disk: the journal is the truth, the index makes it fast. This is the handle; the work is done by the
+//! threads it owns.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use tokio::sync::{oneshot, watch};
+
+use super::index::{Catalog, Committed};
+use super::journal::ahead::Ahead;
+use super::journal::anchor::Anchor;
+use super::journal::reader::{Reader, Segment};
+use super::journal::record::{Names, Record};
+use super::journal::recover::{Recovered, Tip, recover};
+use super::journal::writer::{Message, Queue, Start, Waiting, Writer, bytes_of, new_header};
+use super::journal::{GENESIS, segment};
+use super::lock::Lock;
+use super::open::SEGMENT_BYTES_BOUNDS;
+use super::{Append, AppendError, Appended, Log, OpenError, Options, Pending, ReadError, ReadMax, check_bounds};
+use crate::{Envelope, Kind, Seq, Stream};
+
+/// Most appends that wait for the writer; past it they are refused as [`AppendError::Busy`].
+pub const QUEUE_APPENDS_MAX: usize = 8_192;
+/// Most bytes that wait for the writer.
+pub const QUEUE_BYTES_MAX: usize = 64 << 20;
+
+/// A log on disk. Clones share it; when the last one is dropped it stops as [`DurableLog::close`] does.
+#[derive(Debug, Clone)]
+pub struct DurableLog {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    dir: PathBuf,
+    reader: Arc<Reader>,
+    catalog: Arc<Catalog>,
+    queue: Arc<Queue>,
+    messages: SyncSender<Message>,
+    running: Mutex<Option<Running>>,
+}
+
+/// What ends when the log is closed.
+#[derive(Debug)]
+struct Running {
+    writer: JoinHandle<Result<(), String>>,
+    ahead: Option<JoinHandle<()>>,
+    lock: Lock,
+}
+
+/// Why a log did not stop cleanly. What was acknowledged is on disk nevertheless.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the log did not stop cleanly: {0}")]
+pub struct CloseError(String);
+
+impl DurableLog {
+    /// Opens the log of a data directory, making it when there is none.
+    ///
+    /// # Errors
+    /// When another process has it open, or the journal is damaged or shortened, or the disk fails.
+    pub fn open(options: Options) -> Result<Self, OpenError> {
+        if !SEGMENT_BYTES_BOUNDS.contains(&options.segment_bytes) {
+            let (least, most) = (SEGMENT_BYTES_BOUNDS.start(), SEGMENT_BYTES_BOUNDS.end());
+            return Err(OpenError::OutOfBounds(format!("segment_bytes must be from {least} to {most}")));
+        }
+        let dir = options.dir.clone();
+        let io = |what| move |source| OpenError::Io { what, source };
+        fs::create_dir_all(dir.join(segment::FOLDER)).map_err(io("make the data directory"))?;
+        let lock = Lock::take(&dir)?;
+        segment::remove_unborn(&dir).map_err(io("clear the journal's folder"))?;
+        let recovered = match recover(&dir)? {
+            Some(recovered) => recovered,
+            None => begin(&options).map_err(io("begin a journal"))?,
+        };
+        let file = continue_at(&dir, &recovered).map_err(io("continue the journal"))?;
+        let Recovered { segments, tip, .. } = recovered;
+        let reader = Arc::new(Reader::new(&dir, segments, tip.seq));
+        let catalog = Arc::new(Catalog::default());
+        replay(&reader, &catalog, 1)?;
+        Self::start(options, lock, file, tip, reader, catalog)
+    }
+
+    fn start(
+        options: Options,
+        lock: Lock,
+        file: File,
+        tip: Tip,
+        reader: Arc<Reader>,
+        catalog: Arc<Catalog>,
+    ) -> Result<Self, OpenError> {
+        let queue = Arc::new(Queue::default());
+        let ahead = Arc::new(Ahead::default());
+        let Options { dir, segment_bytes, ahead_bytes, clock, disk } = options;
+        let writer = Writer::new(Start {
+            dir: dir.clone(),
+            disk,
+            clock,
+            segment_bytes,
+            reader: reader.clone(),
+            ahead: ahead.clone(),
+            catalog: catalog.clone(),
+            queue: queue.clone(),
+            file,
+            tip,
+        });
+        let (messages, waiting) = sync_channel(QUEUE_APPENDS_MAX);
+        let io = |source| OpenError::Io { what: "start a thread", source };
+        let ahead = (ahead_bytes > 0)
+            .then(|| thread::Builder::new().name("journal-ahead".to_owned()).spawn(move || ahead.run(ahead_bytes)))
+            .transpose()
+            .map_err(io)?;
+        let writer = thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(&waiting));
+        let running = Mutex::new(Some(Running { writer: writer.map_err(io)?, ahead, lock }));
+        Ok(Self { inner: Arc::new(Inner { dir, reader, catalog, queue, messages, running }) })
+    }
+
+    /// Writes what waits, anchors the end, and gives the data directory back. Later appends are refused; reading goes
+    /// on. Blocks until done; closing again does nothing.
+    ///
+    /// # Errors
+    /// When the log was poisoned or the disk fails now. What was acknowledged is on disk nevertheless.
+    pub fn close(self) -> Result<(), CloseError> {
+        self.inner.close()
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.inner.dir
+    }
+
+    /// The journal, for reading only.
+    #[must_use]
+    pub fn reader(&self) -> &Reader {
+        &self.inner.reader
+    }
+}
+
+impl Inner {
+    fn close(&self) -> Result<(), CloseError> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(Running { writer, ahead, lock }) = running.take() else { return Ok(()) };
+        // It only fails when the writer has ended, and then there is nothing to tell it.
+        self.messages.send(Message::Close).ok();
+        let panicked = |_| Err("the writer panicked".to_owned());
+        let stopped = writer.join().unwrap_or_else(panicked);
+        if let Some(ahead) = ahead {
+            ahead.join().ok();
+        }
+        self.queue.poison.set("it was closed".to_owned()).ok();
+        drop(lock);
+        stopped.map_err(CloseError)
+    }
+
+    /// Why an append cannot even wait.
+    fn refusal(&self, append: &Append, bytes: usize) -> Option<AppendError> {
+        if let Err(error) = check_bounds(append) {
+            return Some(error);
+        }
+        if let Some(reason) = self.queue.poison.get() {
+            return Some(AppendError::Poisoned(reason.clone()));
+        }
+        (self.queue.bytes.load(Ordering::Relaxed) + bytes > QUEUE_BYTES_MAX).then_some(AppendError::Busy)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Err(error) = self.close() {
+            tracing::warn!(%error, "log dropped");
+        }
+    }
+}
+
+impl Log for DurableLog {
+    fn submit(&self, append: Append) -> Pending {
+        let (answer, pending) = oneshot::channel();
+        let bytes = bytes_of(&append);
+        if let Some(error) = self.inner.refusal(&append, bytes) {
+            answer.send(Err(error)).ok();
+            return pending;
+        }
+        let queue = &self.inner.queue;
+        queue.bytes.fetch_add(bytes, Ordering::Relaxed);
+        match self.inner.messages.try_send(Message::Append(Waiting { append, answer, bytes })) {
+            Ok(()) => {}
+            Err(TrySendError::Full(message)) => refuse(queue, message, AppendError::Busy),
+            Err(TrySendError::Disconnected(message)) => {
+                let reason = queue.poison.get().map_or("it was closed", String::as_str).to_owned();
+                refuse(queue, message, AppendError::Poisoned(reason));
+            }
+        }
+        pending
+    }
+
+    fn read(&self, from: Seq, max: ReadMax) -> Result<Vec<Envelope>, ReadError> {
+        self.inner.reader.read(from, max)
+    }
+
+    fn read_skipping(&self, from: Seq, max: ReadMax, skip: &[Kind]) -> Result<Vec<Envelope>, ReadError> {
+        self.inner.reader.read_skipping(from, max, skip)
+    }
+
+    fn read_stream(&self, stream: &Stream, from_stream_seq: u64, max: ReadMax) -> Result<Vec<Envelope>, ReadError> {
+        let index = |error: super::IndexError| ReadError::Io(Arc::new(std::io::Error::other(error)));
+        let seqs = self.inner.catalog.positions(stream, from_stream_seq.max(1), max.events).map_err(index)?;
+        self.inner.reader.read_at(&seqs, max)
+    }
+
+    fn seq_at(&self, at_us: u64) -> Result<Seq, ReadError> {
+        self.inner.reader.seq_at(at_us)
+    }
+
+    fn head(&self) -> Seq {
+        self.inner.reader.head()
+    }
+
+    fn watch(&self) -> watch::Receiver<Seq> {
+        self.inner.reader.watch()
+    }
+}
+
+fn refuse(queue: &Queue, message: Message, error: AppendError) {
+    if let Message::Append(Waiting { answer, bytes, .. }) = message {
+        queue.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        answer.send(Err(error)).ok();
+    }
+}
+
+/// Makes the first segment and the anchor that says there is a log.
+fn begin(options: &Options) -> std::io::Result<Recovered> {
+    let header = new_header(&*options.clock, 1, 1, GENESIS);
+    segment::create(&options.dir, &header)?;
+    let end = segment::HEADER_BYTES as u64;
+    let tip = Tip { seq: 0, hash: GENESIS, segment: header, end, unfinished: None };
+    if let Some(parent) = options.dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        segment::sync_folder(parent)?;
+    }
+    Ok(Recovered { segments: vec![Arc::new(Segment::new(header))], tip, anchored: false })
+}
+
+/// Cuts what stands behind the end, so that no old byte can ever be taken for a block, and makes durable what was
+/// found: it is about to be read by others.
+fn continue_at(dir: &Path, recovered: &Recovered) -> std::io::Result<File> {
+    let Recovered { tip, anchored, .. } = recovered;
+    let name = segment::file_name(tip.segment.first_seq);
+    if let Some((fault, bytes)) = &tip.unfinished {
+        tracing::warn!(segment = name, at = tip.end, bytes, %fault, "cut an unfinished write off the end of the log");
+    }
+    let file = File::options().read(true).write(true).open(segment::path(dir, tip.segment.first_seq))?;
+    file.set_len(tip.end)?;
+    file.sync_all()?;
+    if !anchored {
+        if tip.seq > 0 {
+            tracing::warn!(seq = tip.seq, "the log had no HEAD; it is anchored anew");
+        }
+        Anchor::new(tip.seq, tip.segment.first_seq, tip.hash).write(dir)?;
+    }
+    Ok(file)
+}
+
+/// Tells the catalog about the events from `from` on.
+fn replay(reader: &Reader, catalog: &Catalog, from: u64) -> Result<(), OpenError> {
+    let mut names = Names::default();
+    let replayed = reader.scan_all(from, &mut |seq, record| {
+        catalog.add(&[committed(&mut names, seq, record)?], seq);
+        Ok(std::ops::ControlFlow::Continue(()))
+    });
+    replayed.map_err(|error| match error {
+        ReadError::Corrupt { place, reason } => OpenError::Corrupt { place, reason },
+        ReadError::Io(source) => OpenError::Io { what: "read the journal", source: std::io::Error::other(source) },
+    })
+}
+
+fn committed(names: &mut Names, seq: u64, record: &Record<'_>) -> Result<Committed, String> {
+    let more = u64::from(record.more);
+    let stream_seq = record.stream_seq + more;
+    let first_answer = Appended { first: Seq(seq), last: Seq(seq + more), stream_seq, duplicate: false };
+    Ok(Committed {
+        stream: names.stream(record.stream)?,
+        stream_seq: record.stream_seq,
+        seq,
+        answer: record.dedup.map(|key| (Arc::from(key), first_answer)),
+    })
+}

@@ -1,0 +1,70 @@
+//! The name of this installation: drawn once, kept in the data directory, part of every sandbox's name.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
+use std::path::Path;
+
+use super::journal::segment::sync_folder;
+use crate::{Clock, InstallId};
+
+/// Name of the file in the data directory.
+const NAME: &str = "install";
+
+/// Why there is no name.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    /// The file holds something else.
+    #[error("the file {NAME} in the data directory holds {0:?}: restore it, or remove it to draw a new name")]
+    Damaged(String),
+    /// The disk failed.
+    #[error("failed to keep the installation's name")]
+    Io(#[from] io::Error),
+}
+
+/// The name kept in a data directory; drawn when there is none, and on disk when this returns.
+///
+/// # Errors
+/// When the file is damaged or the disk fails.
+pub fn install_id(dir: &Path, clock: &dyn Clock) -> Result<InstallId, InstallError> {
+    let path = dir.join(NAME);
+    if !path.try_exists()? {
+        fs::create_dir_all(dir)?;
+        // 40 random bits as eight characters of a-z0-9.
+        let drawn = clock.run_id();
+        let unfinished = dir.join(format!("{NAME}.{drawn}"));
+        let mut file = File::create(&unfinished)?;
+        writeln!(file, "{drawn}")?;
+        file.sync_all()?;
+        // Of two that draw at once the first one's name stays.
+        match fs::hard_link(&unfinished, &path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error.into()),
+            _ => fs::remove_file(&unfinished)?,
+        }
+        sync_folder(dir)?;
+    }
+    let mut text = String::new();
+    File::open(&path)?.take(64).read_to_string(&mut text)?;
+    text.trim_end().parse().map_err(|_| InstallError::Damaged(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::SystemClock;
+
+    #[test]
+    fn a_name_is_drawn_once_and_kept() {
+        let dir = tempfile::tempdir().expect("folder");
+        let name = install_id(dir.path(), &SystemClock).expect("drawn");
+        assert_eq!(name.as_str().len(), 8);
+        assert_eq!(install_id(dir.path(), &SystemClock).expect("kept"), name);
+        assert_eq!(fs::read_dir(dir.path()).expect("folder").count(), 1);
+    }
+
+    #[test]
+    fn a_damaged_name_is_said_and_not_replaced() {
+        let dir = tempfile::tempdir().expect("folder");
+        fs::write(dir.path().join(NAME), "../../etc").expect("damage");
+        assert!(matches!(install_id(dir.path(), &SystemClock), Err(InstallError::Damaged(_))));
+    }
+}

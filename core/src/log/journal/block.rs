@@ -1,0 +1,249 @@
+//! Blocks: one group commit as bytes. An 80-byte header, then `count` times a length and a record. Every length is
+//! checked against a bound before anything is allocated for it. Knows nothing of files.
+
+use serde::{Deserialize, Serialize};
+
+use super::record::Record;
+use super::{Hash, fixed, from_fixed};
+
+/// Begins every block: `1GOL` on disk.
+pub(crate) const MAGIC: u32 = 0x4C4F_4731;
+/// Bytes of a block's header.
+pub(crate) const HEADER_BYTES: usize = 80;
+/// Most bytes of a body: a group is about 1 MiB, unless one append alone is larger.
+pub(crate) const BODY_BYTES_MAX: usize = 8 << 20;
+/// Most events in one block.
+pub(crate) const COUNT_MAX: usize = 4_096;
+
+const FORMAT: u8 = 1;
+const UNCOMPRESSED: u8 = 0;
+/// Records are bincode 1.3 with fixed-width integers: see [`super::record`].
+const CODEC: u8 = 1;
+/// The checksum is the header's last field and covers all before it.
+const CHECKSUM_AT: usize = HEADER_BYTES - size_of::<u32>();
+
+/// The header of a block. Never edit; a new shape is a new format number of the segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Header {
+    magic: u32,
+    format: u8,
+    compression: u8,
+    codec: u8,
+    flags: u8,
+    pub(crate) first_seq: u64,
+    pub(crate) count: u32,
+    raw_len: u32,
+    body_len: u32,
+    pub(crate) t_min_us: u64,
+    pub(crate) t_max_us: u64,
+    pub(crate) prev_hash: Hash,
+    checksum: u32,
+}
+
+/// Why bytes are not a block that may be read here.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error("no block begins here")]
+    NoBlock,
+    #[error("a length in the block's header is out of bounds")]
+    OutOfBounds,
+    #[error("the block is cut off")]
+    CutOff,
+    #[error("the block's checksum does not match")]
+    Checksum,
+    #[error(
+        "the block was written by a newer version (format {format}, compression {compression}, codec {codec}): update \
+         regatta"
+    )]
+    Newer { format: u8, compression: u8, codec: u8 },
+    #[error("the block begins with event {found}, but {expected} belongs here")]
+    Order { expected: u64, found: u64 },
+    #[error("the block's previous hash is not the hash of the block before it")]
+    Chain,
+    #[error("event {seq} cannot be read: {reason}")]
+    Record { seq: u64, reason: String },
+}
+
+impl Fault {
+    /// Whether a write that was never finished looks like this. Such a block was never acknowledged.
+    pub(crate) fn may_be_unfinished(&self) -> bool {
+        match self {
+            Self::NoBlock | Self::OutOfBounds | Self::CutOff | Self::Checksum => true,
+            Self::Newer { .. } | Self::Order { .. } | Self::Chain | Self::Record { .. } => false,
+        }
+    }
+}
+
+impl Header {
+    /// Reads a header and checks its lengths. Says nothing about the checksum.
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Fault> {
+        let header: Self = bytes.get(..HEADER_BYTES).and_then(from_fixed).ok_or(Fault::CutOff)?;
+        if header.magic != MAGIC {
+            return Err(Fault::NoBlock);
+        }
+        let within = |len: u32| (1..=BODY_BYTES_MAX).contains(&(len as usize));
+        let countable = (1..=COUNT_MAX).contains(&(header.count as usize));
+        let placed = header.first_seq >= 1 && header.first_seq.checked_add(u64::from(header.count)).is_some();
+        if within(header.raw_len) && within(header.body_len) && countable && placed {
+            Ok(header)
+        } else {
+            Err(Fault::OutOfBounds)
+        }
+    }
+
+    /// Bytes of the whole block.
+    pub(crate) fn block_bytes(&self) -> usize {
+        HEADER_BYTES + self.body_len as usize
+    }
+
+    /// Position of its last event.
+    pub(crate) fn last_seq(&self) -> u64 {
+        self.first_seq + u64::from(self.count) - 1
+    }
+
+    /// Checks the whole block: its checksum, and that this version can read it.
+    pub(crate) fn check(&self, block: &[u8], nonce: u64) -> Result<(), Fault> {
+        let (Some(covered), Some(body)) = (block.get(..CHECKSUM_AT), block.get(HEADER_BYTES..self.block_bytes()))
+        else {
+            return Err(Fault::CutOff);
+        };
+        if checksum(nonce, covered, body) != self.checksum {
+            return Err(Fault::Checksum);
+        }
+        // Flags do not change how a block is read; a version that gives them a meaning that must be known bumps `format`.
+        if (self.format, self.compression, self.codec) != (FORMAT, UNCOMPRESSED, CODEC) {
+            let Self { format, compression, codec, .. } = *self;
+            return Err(Fault::Newer { format, compression, codec });
+        }
+        if self.raw_len == self.body_len { Ok(()) } else { Err(Fault::OutOfBounds) }
+    }
+}
+
+fn checksum(nonce: u64, covered: &[u8], body: &[u8]) -> u32 {
+    let seeded = crc32c::crc32c(&nonce.to_le_bytes());
+    crc32c::crc32c_append(crc32c::crc32c_append(seeded, covered), body)
+}
+
+/// The hash of a whole block, in its uncompressed form.
+pub(crate) fn hash(block: &[u8]) -> Hash {
+    *blake3::hash(block).as_bytes()
+}
+
+/// Splits the body of a checked block into the bytes of its records.
+pub(crate) struct Records<'a> {
+    rest: &'a [u8],
+    seq: u64,
+    left: u32,
+}
+
+impl<'a> Records<'a> {
+    /// The records of this block (header and body).
+    pub(crate) fn of(header: &Header, block: &'a [u8]) -> Self {
+        let rest = block.get(HEADER_BYTES..header.block_bytes()).unwrap_or_default();
+        Self { rest, seq: header.first_seq, left: header.count }
+    }
+
+    fn split(&mut self) -> Option<&'a [u8]> {
+        let (len, rest) = self.rest.split_first_chunk::<4>()?;
+        let (record, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
+        self.rest = rest;
+        (self.left > 1 || rest.is_empty()).then_some(record)
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<(u64, &'a [u8]), Fault>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
+            return None;
+        }
+        let seq = self.seq;
+        let Some(record) = self.split() else {
+            self.left = 0;
+            return Some(Err(Fault::Record { seq, reason: "its length does not fit the block".to_owned() }));
+        };
+        self.left -= 1;
+        self.seq += 1;
+        Some(Ok((seq, record)))
+    }
+}
+
+/// A block being built. Its memory is used again for the next one.
+#[derive(Debug)]
+pub(crate) struct Builder {
+    bytes: Vec<u8>,
+    count: u32,
+    t_min_us: u64,
+    t_max_us: u64,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self { bytes: vec![0; HEADER_BYTES], count: 0, t_min_us: u64::MAX, t_max_us: 0 }
+    }
+}
+
+impl Builder {
+    /// Adds one record.
+    pub(crate) fn push(&mut self, record: &Record<'_>) -> Result<(), String> {
+        let start = self.bytes.len();
+        self.bytes.extend([0; 4]);
+        record.write(&mut self.bytes)?;
+        let len = u32::try_from(self.bytes.len() - start - 4).map_err(|error| error.to_string())?;
+        if let Some(place) = self.bytes.get_mut(start..start + 4) {
+            place.copy_from_slice(&len.to_le_bytes());
+        }
+        self.count += 1;
+        self.t_min_us = self.t_min_us.min(record.at_us);
+        self.t_max_us = self.t_max_us.max(record.at_us);
+        Ok(())
+    }
+
+    /// How many events it holds.
+    pub(crate) fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Bytes of the block so far.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Finishes the block at its place and gives its bytes.
+    pub(crate) fn seal(&mut self, first_seq: u64, prev_hash: Hash, nonce: u64) -> Result<&[u8], String> {
+        let body_len = self.bytes.len() - HEADER_BYTES;
+        if body_len > BODY_BYTES_MAX || self.count as usize > COUNT_MAX {
+            return Err(format!("a block of {body_len} bytes and {} events is out of bounds", self.count));
+        }
+        let mut header = Header {
+            magic: MAGIC,
+            format: FORMAT,
+            compression: UNCOMPRESSED,
+            codec: CODEC,
+            flags: 0,
+            first_seq,
+            count: self.count,
+            raw_len: body_len as u32,
+            body_len: body_len as u32,
+            t_min_us: self.t_min_us,
+            t_max_us: self.t_max_us,
+            prev_hash,
+            checksum: 0,
+        };
+        let (place, body) = self.bytes.split_at_mut(HEADER_BYTES);
+        let unsigned = fixed(&header);
+        header.checksum = checksum(nonce, unsigned.get(..CHECKSUM_AT).unwrap_or_default(), body);
+        place.copy_from_slice(&fixed(&header));
+        Ok(&self.bytes)
+    }
+
+    /// Empties it. Memory of an unusually large block is given back.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.truncate(HEADER_BYTES);
+        self.bytes.shrink_to(2 << 20);
+        self.count = 0;
+        self.t_min_us = u64::MAX;
+        self.t_max_us = 0;
+    }
+}

@@ -1,0 +1,360 @@
+//! Reads events from the journal with bounded memory, while the writer goes on. Checks every block it reads. Never
+//! writes.
+
+use std::fs::File;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use tokio::sync::watch;
+
+use super::block::{self, Fault, Header, Records};
+use super::record::{Names, Record};
+use super::window::Window;
+use super::{Place, recover, segment};
+use crate::log::{OpenError, ReadError, ReadMax};
+use crate::{Envelope, Kind, Seq};
+
+/// Most bytes read at once when reading on and on.
+const STEP_BYTES_MAX: usize = 256 << 10;
+/// Least bytes read at once.
+const STEP_BYTES_MIN: usize = 8 << 10;
+/// Between two remembered places in a segment: bounds both the memory they take and the headers walked to a block.
+const MARK_BYTES: u64 = 16 << 10;
+
+/// Where a block begins.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    pub(crate) seq: u64,
+    pub(crate) at: u64,
+}
+
+/// A segment to read from.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) header: segment::Header,
+    /// Places of some blocks, in order, as far as somebody has walked.
+    marks: Mutex<Vec<Mark>>,
+}
+
+impl Segment {
+    /// A segment nobody has walked yet.
+    pub(crate) fn new(header: segment::Header) -> Self {
+        let first = Mark { seq: header.first_seq, at: segment::HEADER_BYTES as u64 };
+        Self { header, marks: Mutex::new(vec![first]) }
+    }
+
+    /// Remembers where a block begins, when the last remembered one is far enough.
+    pub(crate) fn note(&self, mark: Mark) {
+        let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        if marks.last().is_none_or(|last| mark.at >= last.at + MARK_BYTES) {
+            marks.push(mark);
+        }
+    }
+
+    /// The remembered block nearest before an event, or the one that holds it.
+    fn mark_before(&self, seq: u64) -> Mark {
+        let marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        let after = marks.partition_point(|mark| mark.seq <= seq);
+        let first = Mark { seq: self.header.first_seq, at: segment::HEADER_BYTES as u64 };
+        after.checked_sub(1).and_then(|place| marks.get(place)).copied().unwrap_or(first)
+    }
+}
+
+/// Reads a journal. The writer tells it how far the journal is durable; nothing past that is shown.
+#[derive(Debug)]
+pub struct Reader {
+    dir: PathBuf,
+    segments: RwLock<Vec<Arc<Segment>>>,
+    head: watch::Sender<Seq>,
+}
+
+impl Reader {
+    /// Reads the journal of a data directory as it stands now, without its lock: another process may be writing.
+    ///
+    /// # Errors
+    /// When the journal is missing, damaged or shortened, or the disk fails.
+    pub fn open(dir: &Path) -> Result<Self, OpenError> {
+        let recovered = recover::recover(dir)?;
+        let Some(recovered) = recovered else {
+            return Err(OpenError::Absent { dir: dir.to_owned() });
+        };
+        Ok(Self::new(dir, recovered.segments, recovered.tip.seq))
+    }
+
+    /// A reader of these segments, whose last durable event is `head`.
+    pub(crate) fn new(dir: &Path, segments: Vec<Arc<Segment>>, head: u64) -> Self {
+        Self { dir: dir.to_owned(), segments: RwLock::new(segments), head: watch::Sender::new(Seq(head)) }
+    }
+
+    /// The last durable event; 0 when there is none.
+    #[must_use]
+    pub fn head(&self) -> Seq {
+        *self.head.borrow()
+    }
+
+    /// Reads events from `from` on, in order; empty at the end.
+    ///
+    /// # Errors
+    /// When the bytes on disk are damaged or cannot be read.
+    pub fn read(&self, from: Seq, max: ReadMax) -> Result<Vec<Envelope>, ReadError> {
+        self.read_skipping(from, max, &[])
+    }
+
+    /// As [`Self::read`], but events of the kinds in `skip` come with an empty payload.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_skipping(&self, from: Seq, max: ReadMax, skip: &[Kind]) -> Result<Vec<Envelope>, ReadError> {
+        let mut taken = Taken::new(max, skip);
+        self.scan(from.0.max(1), taken.step(), &mut |seq, record| taken.take(seq, record))?;
+        Ok(taken.events)
+    }
+
+    /// Reads the events at these positions, which ascend. Positions past the end are left out.
+    pub(crate) fn read_at(&self, seqs: &[u64], max: ReadMax) -> Result<Vec<Envelope>, ReadError> {
+        let mut taken = Taken::new(max, &[]);
+        let mut cursor = Cursor::new(self, STEP_BYTES_MIN);
+        let readable = 1..=cursor.head;
+        let mut wanted = seqs.iter().copied().filter(|seq| readable.contains(seq)).peekable();
+        while let Some(next) = wanted.peek().copied() {
+            let (place, header, block) = cursor.block(next)?;
+            for split in Records::of(&header, block) {
+                let (seq, bytes) = split.map_err(|fault| corrupt(place, &fault))?;
+                if wanted.peek() != Some(&seq) {
+                    continue;
+                }
+                wanted.next();
+                if visit(place, seq, bytes, &mut |seq, record| taken.take(seq, record))?.is_break() {
+                    return Ok(taken.events);
+                }
+            }
+            // A block holds the event its header promises, so this only guards against going round for ever.
+            if wanted.peek() == Some(&next) {
+                return Err(corrupt(place, &Fault::Record { seq: next, reason: "it is missing".to_owned() }));
+            }
+        }
+        Ok(taken.events)
+    }
+
+    /// The last event whose time is not after `at_us`; 0 when there is none.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn seq_at(&self, at_us: u64) -> Result<Seq, ReadError> {
+        let mut cursor = Cursor::new(self, STEP_BYTES_MAX);
+        let mut below = cursor.head;
+        while below > 0 {
+            let Some((segment, _)) = self.segment_of(below, below) else { break };
+            let first = segment.header.first_seq;
+            if let Some(seq) = cursor.last_at(first, below, at_us)? {
+                return Ok(Seq(seq));
+            }
+            below = first - 1;
+        }
+        Ok(Seq(0))
+    }
+
+    /// Shows every event from `from` on to `each`, until it breaks or the end is reached. What `each` cannot make
+    /// sense of is reported with its place.
+    pub(crate) fn scan(&self, from: u64, step: usize, each: &mut Each<'_>) -> Result<(), ReadError> {
+        let mut cursor = Cursor::new(self, step);
+        let mut next = from;
+        while next <= cursor.head {
+            let (place, header, block) = cursor.block(next)?;
+            for split in Records::of(&header, block) {
+                let (seq, bytes) = split.map_err(|fault| corrupt(place, &fault))?;
+                if seq >= next && visit(place, seq, bytes, each)?.is_break() {
+                    return Ok(());
+                }
+            }
+            next = header.last_seq() + 1;
+        }
+        Ok(())
+    }
+
+    /// As [`Self::scan`], with the step for reading everything.
+    pub(crate) fn scan_all(&self, from: u64, each: &mut Each<'_>) -> Result<(), ReadError> {
+        self.scan(from, STEP_BYTES_MAX, each)
+    }
+
+    /// Wakes whoever waits for new events.
+    pub(crate) fn watch(&self) -> watch::Receiver<Seq> {
+        self.head.subscribe()
+    }
+
+    /// A new segment begins. Called by the writer before anything in it is published.
+    pub(crate) fn begin_segment(&self, header: segment::Header) {
+        self.segments.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(Segment::new(header)));
+    }
+
+    /// Everything up to `head` is durable. Called by the writer.
+    pub(crate) fn publish(&self, head: u64) {
+        self.head.send_replace(Seq(head));
+    }
+
+    /// The segment that holds an event, and the last event in it that may be read.
+    fn segment_of(&self, seq: u64, head: u64) -> Option<(Arc<Segment>, u64)> {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let after = segments.partition_point(|segment| segment.header.first_seq <= seq);
+        let segment = segments.get(after.checked_sub(1)?)?.clone();
+        let last = segments.get(after).map_or(head, |next| head.min(next.header.first_seq - 1));
+        Some((segment, last))
+    }
+}
+
+/// What is done with each event of a scan.
+pub(crate) type Each<'a> = dyn FnMut(u64, &Record<'_>) -> Result<ControlFlow<()>, String> + 'a;
+
+fn visit(place: Place, seq: u64, bytes: &[u8], each: &mut Each<'_>) -> Result<ControlFlow<()>, ReadError> {
+    let flow = Record::read(bytes).and_then(|record| each(seq, &record));
+    flow.map_err(|reason| corrupt(place, &Fault::Record { seq, reason }))
+}
+
+fn corrupt(place: Place, fault: &Fault) -> ReadError {
+    ReadError::Corrupt { place: place.to_string(), reason: fault.to_string() }
+}
+
+fn io(error: std::io::Error) -> ReadError {
+    ReadError::Io(Arc::new(error))
+}
+
+/// Collects envelopes until a bound is met.
+struct Taken<'a> {
+    events: Vec<Envelope>,
+    bytes: usize,
+    max: ReadMax,
+    skip: &'a [Kind],
+    names: Names,
+}
+
+impl<'a> Taken<'a> {
+    fn new(max: ReadMax, skip: &'a [Kind]) -> Self {
+        Self { events: Vec::new(), bytes: 0, max, skip, names: Names::default() }
+    }
+
+    fn step(&self) -> usize {
+        self.max.bytes.clamp(STEP_BYTES_MIN, STEP_BYTES_MAX)
+    }
+
+    fn take(&mut self, seq: u64, record: &Record<'_>) -> Result<ControlFlow<()>, String> {
+        let wanted = !self.skip.contains(&Kind(record.kind));
+        let bytes = if wanted { record.payload.len() } else { 0 };
+        let full = self.events.len() >= self.max.events;
+        if full || (!self.events.is_empty() && self.bytes + bytes > self.max.bytes) {
+            return Ok(ControlFlow::Break(()));
+        }
+        self.bytes += bytes;
+        self.events.push(self.names.envelope(seq, record, wanted)?);
+        let full = self.events.len() >= self.max.events;
+        Ok(if full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+}
+
+/// A place in the journal that moves forward cheaply.
+struct Cursor<'r> {
+    reader: &'r Reader,
+    head: u64,
+    step: usize,
+    open: Option<Open>,
+}
+
+/// The segment the cursor is in.
+struct Open {
+    segment: Arc<Segment>,
+    /// The last event that may be read in it.
+    last: u64,
+    window: Window,
+    /// The block after the current one.
+    next: Mark,
+}
+
+impl<'r> Cursor<'r> {
+    fn new(reader: &'r Reader, step: usize) -> Self {
+        Self { reader, head: reader.head().0, step, open: None }
+    }
+
+    fn segment(&mut self, seq: u64) -> Result<&mut Open, ReadError> {
+        let here = |open: &Open| (open.segment.header.first_seq..=open.last).contains(&seq);
+        let open = match self.open.take().filter(here) {
+            Some(open) => open,
+            None => {
+                let found = self.reader.segment_of(seq, self.head);
+                let (segment, last) = found.ok_or_else(|| ReadError::Corrupt {
+                    place: "journal".to_owned(),
+                    reason: format!("no segment holds event {seq}"),
+                })?;
+                let file = File::open(segment::path(&self.reader.dir, segment.header.first_seq)).map_err(io)?;
+                let end = file.metadata().map_err(io)?.len();
+                let next = segment.mark_before(seq);
+                Open { segment, last, window: Window::new(file, end, self.step), next }
+            }
+        };
+        Ok(self.open.insert(open))
+    }
+
+    /// The block that holds an event, checked.
+    fn block(&mut self, seq: u64) -> Result<(Place, Header, &[u8]), ReadError> {
+        let open = self.segment(seq)?;
+        let mut mark = open.segment.mark_before(seq);
+        if (mark.seq..=seq).contains(&open.next.seq) {
+            mark = open.next;
+        }
+        loop {
+            let header = open.header(mark)?;
+            let next = Mark { seq: header.last_seq() + 1, at: mark.at + header.block_bytes() as u64 };
+            if header.last_seq() >= seq {
+                open.next = next;
+                let place = open.place(mark.at);
+                let block = open.window.get(mark.at, header.block_bytes()).map_err(io)?;
+                header.check(block, open.segment.header.nonce).map_err(|fault| corrupt(place, &fault))?;
+                return Ok((place, header, block));
+            }
+            open.segment.note(next);
+            mark = next;
+        }
+    }
+
+    /// The last event from `first` to `last`, all in one segment, whose time is not after `at_us`.
+    fn last_at(&mut self, first: u64, last: u64, at_us: u64) -> Result<Option<u64>, ReadError> {
+        let open = self.segment(first)?;
+        let mut mark = Mark { seq: first, at: segment::HEADER_BYTES as u64 };
+        let mut holds = None;
+        while mark.seq <= last {
+            let header = open.header(mark)?;
+            if header.t_min_us <= at_us {
+                holds = Some(header.first_seq);
+            }
+            mark = Mark { seq: header.last_seq() + 1, at: mark.at + header.block_bytes() as u64 };
+            open.segment.note(mark);
+        }
+        let Some(seq) = holds else { return Ok(None) };
+        let (place, header, block) = self.block(seq)?;
+        let mut found = None;
+        for split in Records::of(&header, block) {
+            let (seq, bytes) = split.map_err(|fault| corrupt(place, &fault))?;
+            let record = Record::read(bytes);
+            let record = record.map_err(|reason| corrupt(place, &Fault::Record { seq, reason }))?;
+            if seq <= last && record.at_us <= at_us {
+                found = Some(seq);
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl Open {
+    fn place(&self, at: u64) -> Place {
+        Place { segment: self.segment.header.first_seq, at }
+    }
+
+    /// The header at a mark; it must begin with the event the mark says.
+    fn header(&mut self, mark: Mark) -> Result<Header, ReadError> {
+        let bytes = self.window.get(mark.at, block::HEADER_BYTES).map_err(io)?;
+        let header = Header::parse(bytes).and_then(|header| {
+            let in_order = header.first_seq == mark.seq;
+            if in_order { Ok(header) } else { Err(Fault::Order { expected: mark.seq, found: header.first_seq }) }
+        });
+        header.map_err(|fault| corrupt(self.place(mark.at), &fault))
+    }
+}

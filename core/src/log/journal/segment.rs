@@ -1,0 +1,153 @@
+//! Segment files: names, headers, and how one comes to be. A name exists only once its header is on disk, so a named
+//! segment with a bad header is damage, never an interrupted start.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Hash, fixed, from_fixed};
+
+/// Bytes of a segment's header: one page, so that writing blocks never touches the header's page.
+pub(crate) const HEADER_BYTES: usize = 4_096;
+/// Folder of the segments in the data directory.
+pub(crate) const FOLDER: &str = "journal";
+
+const MAGIC: u32 = 0x4753_4752;
+const FORMAT: u16 = 1;
+const CHECKSUM_AT: usize = HEADER_BYTES - size_of::<u32>();
+const EXTENSION: &str = ".seg";
+/// Ends the name of a segment whose header is not on disk yet.
+const UNBORN: &str = ".new";
+
+/// The header of a segment; zeros follow up to the checksum in the page's last four bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Header {
+    magic: u32,
+    format: u16,
+    /// 0: blocks as they were written.
+    form: u16,
+    /// Place among the segments, from 1; a hole is a lost segment.
+    pub(crate) number: u64,
+    /// Drawn anew for every file; part of every block's checksum.
+    pub(crate) nonce: u64,
+    /// Position of the first event.
+    pub(crate) first_seq: u64,
+    /// Hash of the last block before this segment.
+    pub(crate) prev_hash: Hash,
+    /// When, in microseconds since the Unix epoch.
+    pub(crate) created_at_us: u64,
+}
+
+impl Header {
+    /// A header for a new file.
+    pub(crate) fn new(number: u64, nonce: u64, first_seq: u64, prev_hash: Hash, created_at_us: u64) -> Self {
+        Self { magic: MAGIC, format: FORMAT, form: 0, number, nonce, first_seq, prev_hash, created_at_us }
+    }
+
+    /// The whole page.
+    pub(crate) fn page(&self) -> Vec<u8> {
+        let mut page = fixed(self);
+        page.resize(CHECKSUM_AT, 0);
+        page.extend(crc32c::crc32c(&page).to_le_bytes());
+        page
+    }
+
+    /// Reads a page.
+    pub(crate) fn parse(page: &[u8]) -> Result<Self, String> {
+        let (covered, checksum) = page.split_at_checked(CHECKSUM_AT).ok_or("its header is cut off")?;
+        if crc32c::crc32c(covered).to_le_bytes() != checksum {
+            return Err("its header's checksum does not match".to_owned());
+        }
+        let bytes = covered.get(..size_of_header());
+        let header: Self = bytes.and_then(from_fixed).ok_or("its header cannot be read")?;
+        if header.magic != MAGIC {
+            return Err("it is not a segment of a journal".to_owned());
+        }
+        if (header.format, header.form) != (FORMAT, 0) {
+            return Err(format!(
+                "it was written by a newer version (format {}, form {}): update regatta",
+                header.format, header.form
+            ));
+        }
+        Ok(header)
+    }
+}
+
+/// Bytes of the fields alone.
+const fn size_of_header() -> usize {
+    4 + 2 + 2 + 8 + 8 + 8 + 32 + 8
+}
+
+/// The name of the segment that begins with this event.
+pub(crate) fn file_name(first_seq: u64) -> String {
+    format!("{first_seq:020}{EXTENSION}")
+}
+
+/// The path of the segment that begins with this event.
+pub(crate) fn path(dir: &Path, first_seq: u64) -> PathBuf {
+    dir.join(FOLDER).join(file_name(first_seq))
+}
+
+/// Positions of the first events of all segments, in order. A missing folder has none.
+pub(crate) fn list(dir: &Path) -> io::Result<Vec<u64>> {
+    let entries = match fs::read_dir(dir.join(FOLDER)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut firsts = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name();
+        let digits = name.to_str().and_then(|name| name.strip_suffix(EXTENSION));
+        if let Some(digits) = digits.filter(|digits| digits.len() == 20)
+            && let Ok(first) = digits.parse()
+        {
+            firsts.push(first);
+        }
+    }
+    firsts.sort_unstable();
+    Ok(firsts)
+}
+
+/// Removes what an interrupted [`create`] left. Nothing in it was ever acknowledged.
+pub(crate) fn remove_unborn(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir.join(FOLDER))? {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(|name| name.ends_with(UNBORN)) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes a segment; its header and its name are on disk when this returns.
+pub(crate) fn create(dir: &Path, header: &Header) -> io::Result<File> {
+    let path = path(dir, header.first_seq);
+    let unborn = dir.join(FOLDER).join(format!("{}{UNBORN}", file_name(header.first_seq)));
+    let file = File::options().read(true).write(true).create(true).truncate(true).open(&unborn)?;
+    file.write_all_at(&header.page(), 0)?;
+    file.sync_all()?;
+    fs::rename(&unborn, &path)?;
+    sync_folder(&dir.join(FOLDER))?;
+    Ok(file)
+}
+
+/// Reads the header of an existing segment.
+pub(crate) fn read_header(file: &File, first_seq: u64) -> io::Result<Result<Header, String>> {
+    let mut page = vec![0; HEADER_BYTES];
+    if file.metadata()?.len() < HEADER_BYTES as u64 {
+        return Ok(Err("its header is cut off".to_owned()));
+    }
+    file.read_exact_at(&mut page, 0)?;
+    Ok(Header::parse(&page).and_then(|header| {
+        let named = header.first_seq == first_seq;
+        if named { Ok(header) } else { Err(format!("it begins with event {}, not with its name's", header.first_seq)) }
+    }))
+}
+
+/// Makes the names in a folder durable.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}

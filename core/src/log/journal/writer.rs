@@ -1,0 +1,283 @@
+//! The one thread that writes events. It takes what waits, decides about each append, writes one block, makes it
+//! durable with one sync, and only then answers. Any failure poisons it: a failed sync is never tried again, because
+//! what it lost cannot be known.
+
+use std::fs::File;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::oneshot;
+
+use super::ahead::Ahead;
+use super::anchor::Anchor;
+use super::block::{Builder, COUNT_MAX};
+use super::disk::Disk;
+use super::ledger::Ledger;
+use super::reader::Reader;
+use super::record::{RECORD_OVERHEAD_MAX, Record};
+use super::recover::Tip;
+use super::{block, segment};
+use crate::Clock;
+use crate::log::index::{Catalog, Committed};
+use crate::log::{Append, AppendError, Appended};
+
+/// A group takes no further append past this many bytes; one append alone may be larger.
+const GROUP_BYTES_MAX: usize = 1 << 20;
+
+/// An append on its way to the writer.
+pub(crate) struct Waiting {
+    pub(crate) append: Append,
+    pub(crate) answer: oneshot::Sender<Result<Appended, AppendError>>,
+    /// What it counts against the queue's bound.
+    pub(crate) bytes: usize,
+}
+
+/// What the writer is told.
+pub(crate) enum Message {
+    /// Write this.
+    Append(Waiting),
+    /// Write what waits, then stop cleanly.
+    Close,
+}
+
+/// What the writer and the handles share.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    /// Bytes that wait.
+    pub(crate) bytes: AtomicUsize,
+    /// Set once, when nothing can be acknowledged any more: why.
+    pub(crate) poison: OnceLock<String>,
+}
+
+/// Upper bound of the bytes an append takes in a block.
+pub(crate) fn bytes_of(append: &Append) -> usize {
+    append.events.iter().map(|draft| draft.payload.len() + RECORD_OVERHEAD_MAX).sum()
+}
+
+/// The writer.
+pub(crate) struct Writer {
+    pub(crate) dir: PathBuf,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) segment_bytes: u64,
+    pub(crate) reader: Arc<Reader>,
+    pub(crate) ahead: Arc<Ahead>,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) file: Arc<File>,
+    pub(crate) tip: Tip,
+    builder: Builder,
+    ledger: Ledger,
+    committed: Vec<Committed>,
+}
+
+/// What a writer begins with.
+pub(crate) struct Start {
+    pub(crate) dir: PathBuf,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) segment_bytes: u64,
+    pub(crate) reader: Arc<Reader>,
+    pub(crate) ahead: Arc<Ahead>,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) file: File,
+    pub(crate) tip: Tip,
+}
+
+impl Writer {
+    /// A writer that goes on at the tip.
+    pub(crate) fn new(start: Start) -> Self {
+        let Start { dir, disk, clock, segment_bytes, reader, ahead, catalog, queue, file, tip } = start;
+        let file = Arc::new(file);
+        ahead.begin(file.clone(), tip.end, segment_bytes);
+        let ledger = Ledger::new(catalog.clone());
+        let (builder, committed) = (Builder::default(), Vec::new());
+        Self { dir, disk, clock, segment_bytes, reader, ahead, catalog, queue, file, tip, builder, ledger, committed }
+    }
+
+    /// Writes until told to stop or all handles are gone. The error is why it was poisoned.
+    pub(crate) fn run(mut self, messages: &Receiver<Message>) -> Result<(), String> {
+        let mut carried = None;
+        let mut closing = false;
+        while !closing {
+            let group;
+            (group, closing) = self.gather(messages, &mut carried);
+            if let Err(reason) = self.answer(group) {
+                self.ahead.stop();
+                self.refuse_all(messages, carried, closing, &reason);
+                return Err(reason);
+            }
+        }
+        let sealed = self.seal().map_err(|error| format!("failed to anchor the end: {error}"));
+        self.ahead.stop();
+        sealed
+    }
+
+    /// Waits for an append and takes what else is there, within the bounds of a group. Says whether to stop.
+    fn gather(&self, messages: &Receiver<Message>, carried: &mut Option<Waiting>) -> (Vec<Waiting>, bool) {
+        let mut group = Vec::new();
+        let (mut events, mut bytes) = (0, 0);
+        loop {
+            let waiting = match carried.take() {
+                Some(waiting) => waiting,
+                None => {
+                    let message = if group.is_empty() {
+                        messages.recv().map_err(|_| TryRecvError::Disconnected)
+                    } else {
+                        messages.try_recv()
+                    };
+                    match message {
+                        Ok(Message::Append(waiting)) => {
+                            self.queue.bytes.fetch_sub(waiting.bytes, Ordering::Relaxed);
+                            waiting
+                        }
+                        Ok(Message::Close) | Err(TryRecvError::Disconnected) => return (group, true),
+                        Err(TryRecvError::Empty) => return (group, false),
+                    }
+                }
+            };
+            events += waiting.append.events.len();
+            bytes += waiting.bytes;
+            if !group.is_empty() && (events > COUNT_MAX || bytes > GROUP_BYTES_MAX) {
+                *carried = Some(waiting);
+                return (group, false);
+            }
+            group.push(waiting);
+        }
+    }
+
+    /// Commits a group and answers everybody in it.
+    fn answer(&mut self, group: Vec<Waiting>) -> Result<(), String> {
+        if group.is_empty() {
+            return Ok(());
+        }
+        let committed = catch_unwind(AssertUnwindSafe(|| self.commit(&group)));
+        let committed = committed.unwrap_or_else(|_| Err("the writer panicked".to_owned()));
+        match committed {
+            Ok(answers) => {
+                for (waiting, answer) in group.into_iter().zip(answers) {
+                    // Whoever asked may have gone away; the append stands.
+                    waiting.answer.send(answer).ok();
+                }
+                Ok(())
+            }
+            Err(reason) => {
+                tracing::error!(%reason, "log is poisoned; nothing is acknowledged any more");
+                self.queue.poison.set(reason.clone()).ok();
+                for waiting in group {
+                    waiting.answer.send(Err(AppendError::Poisoned(reason.clone()))).ok();
+                }
+                Err(reason)
+            }
+        }
+    }
+
+    /// Writes what of the group is admitted as one block. After it returns, all of that is durable and readable.
+    fn commit(&mut self, group: &[Waiting]) -> Result<Vec<Result<Appended, AppendError>>, String> {
+        self.builder.clear();
+        let mut answers = Vec::with_capacity(group.len());
+        for waiting in group {
+            let first = self.tip.seq + 1 + u64::from(self.builder.count());
+            let answer = self.ledger.admit(&waiting.append, first).map_err(|error| error.to_string())?;
+            if let Ok(appended) = &answer
+                && !appended.duplicate
+            {
+                self.encode(&waiting.append, appended)?;
+            }
+            answers.push(answer);
+        }
+        if self.builder.count() > 0 {
+            self.write().map_err(|error| format!("failed to write the journal: {error}"))?;
+            self.catalog.add(&mem::take(&mut self.committed), self.tip.seq);
+            self.reader.publish(self.tip.seq);
+        }
+        self.ledger.committed();
+        Ok(answers)
+    }
+
+    fn encode(&mut self, append: &Append, appended: &Appended) -> Result<(), String> {
+        let count = append.events.len();
+        for (index, draft) in append.events.iter().enumerate() {
+            let stream_seq = appended.stream_seq + 1 + index as u64 - count as u64;
+            let more = u16::try_from(count - 1 - index).map_err(|error| error.to_string())?;
+            self.builder.push(&Record::of(draft, &append.stream, stream_seq, more))?;
+            self.committed.push(Committed {
+                stream: append.stream.clone(),
+                stream_seq,
+                seq: appended.first.0 + index as u64,
+                answer: draft.dedup.clone().map(|key| (key, *appended)),
+            });
+        }
+        Ok(())
+    }
+
+    /// One write, one sync.
+    fn write(&mut self) -> std::io::Result<()> {
+        let bytes = self.builder.len() as u64;
+        let has_blocks = self.tip.seq >= self.tip.segment.first_seq;
+        if has_blocks && self.tip.end + bytes > self.segment_bytes {
+            self.next_segment()?;
+        }
+        let sealed = self.builder.seal(self.tip.seq + 1, self.tip.hash, self.tip.segment.nonce);
+        let block = sealed.map_err(std::io::Error::other)?;
+        self.ahead.claim(self.tip.end + bytes);
+        self.disk.write(&self.file, block, self.tip.end)?;
+        self.disk.sync(&self.file)?;
+        self.tip.hash = block::hash(block);
+        self.tip.end += bytes;
+        self.tip.seq += u64::from(self.builder.count());
+        Ok(())
+    }
+
+    fn next_segment(&mut self) -> std::io::Result<()> {
+        self.seal()?;
+        let number = self.tip.segment.number + 1;
+        let header = new_header(&*self.clock, number, self.tip.seq + 1, self.tip.hash);
+        self.file = Arc::new(segment::create(&self.dir, &header)?);
+        self.reader.begin_segment(header);
+        self.tip.segment = header;
+        self.tip.end = segment::HEADER_BYTES as u64;
+        self.ahead.begin(self.file.clone(), self.tip.end, self.segment_bytes);
+        Ok(())
+    }
+
+    /// Cuts the space prepared behind the last block and anchors the end.
+    fn seal(&self) -> std::io::Result<()> {
+        self.ahead.end();
+        self.file.set_len(self.tip.end)?;
+        self.file.sync_all()?;
+        Anchor::new(self.tip.seq, self.tip.segment.first_seq, self.tip.hash).write(&self.dir)
+    }
+
+    /// Answers what still comes after the writer was poisoned, until it is told to stop.
+    fn refuse_all(&self, messages: &Receiver<Message>, carried: Option<Waiting>, closing: bool, reason: &str) {
+        let refuse = |waiting: Waiting| {
+            waiting.answer.send(Err(AppendError::Poisoned(reason.to_owned()))).ok();
+        };
+        carried.map(refuse);
+        if closing {
+            return;
+        }
+        loop {
+            match messages.recv() {
+                Ok(Message::Append(waiting)) => {
+                    self.queue.bytes.fetch_sub(waiting.bytes, Ordering::Relaxed);
+                    refuse(waiting);
+                }
+                Ok(Message::Close) | Err(_) => return,
+            }
+        }
+    }
+}
+
+/// A header for a new segment, with a fresh nonce.
+pub(crate) fn new_header(clock: &dyn Clock, number: u64, first_seq: u64, prev_hash: super::Hash) -> segment::Header {
+    // The lower half of a uuid v7 is random.
+    let nonce = clock.event_id().0.as_u64_pair().1;
+    segment::Header::new(number, nonce, first_seq, prev_hash, clock.now_us())
+}

@@ -1,0 +1,42 @@
+//! One writer per data directory: an exclusive lock on `lock`, which holds the writer's process id. Reading takes none.
+
+use std::fs::{File, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+use std::path::Path;
+
+use super::OpenError;
+
+/// Held while a log is open for writing; the kernel gives it back when the process ends, however it ends.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock of a data directory.
+    pub(crate) fn take(dir: &Path) -> Result<Self, OpenError> {
+        let io = |source| OpenError::Io { what: "lock the data directory", source };
+        let path = dir.join("lock");
+        let mut file = File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(OpenError::Locked { pid: holder(&mut file), dir: dir.to_owned() });
+            }
+            Err(TryLockError::Error(error)) => return Err(io(error)),
+        }
+        file.set_len(0).map_err(io)?;
+        file.rewind().map_err(io)?;
+        writeln!(file, "{}", std::process::id()).map_err(io)?;
+        Ok(Self { _file: file })
+    }
+}
+
+/// The process id in the file; 0 when there is none yet.
+fn holder(file: &mut File) -> u32 {
+    let mut text = String::new();
+    match file.take(32).read_to_string(&mut text) {
+        Ok(_) => text.trim().parse().unwrap_or(0),
+        Err(_) => 0,
+    }
+}

@@ -1,0 +1,115 @@
+//! What a durable log is opened with, and why it may refuse.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::journal::{Disk, RealDisk};
+use crate::{Clock, SystemClock};
+
+/// Bytes after which a segment is sealed and the next one begins.
+pub const SEGMENT_BYTES: u64 = 64 << 20;
+/// Least and most [`Options::segment_bytes`].
+pub const SEGMENT_BYTES_BOUNDS: std::ops::RangeInclusive<u64> = 8 << 10..=1 << 30;
+/// Bytes of zeros prepared at once ahead of the writer.
+pub const AHEAD_BYTES: u64 = 4 << 20;
+
+/// How to open a log.
+#[derive(Clone)]
+pub struct Options {
+    /// The data directory.
+    pub dir: PathBuf,
+    /// Size of a segment; a block that is larger gets one of its own.
+    pub segment_bytes: u64,
+    /// Zeros prepared ahead of the writer; 0 for none.
+    pub ahead_bytes: u64,
+    /// Where creation times and nonces come from.
+    pub clock: Arc<dyn Clock>,
+    /// How blocks reach the disk.
+    pub disk: Arc<dyn Disk>,
+}
+
+impl Options {
+    /// The defaults for a data directory.
+    #[must_use]
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            segment_bytes: SEGMENT_BYTES,
+            ahead_bytes: AHEAD_BYTES,
+            clock: Arc::new(SystemClock),
+            disk: Arc::new(RealDisk),
+        }
+    }
+}
+
+/// Why a log was not opened. Nothing was changed on disk.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process writes here.
+    #[error("the data directory {dir} is in use by process {pid}: stop that process, or name another data directory")]
+    Locked {
+        /// The process; 0 when it could not be told.
+        pid: u32,
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// There is nothing to read.
+    #[error("there is no log in {dir}: name the data directory of a server that has run")]
+    Absent {
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// The journal ends before its anchor.
+    #[error(
+        "the log ends at {seq} but was at {anchor}: restore {dir}/journal from backup, or, to go on without the \
+         missing events, move {dir}/HEAD away"
+    )]
+    Shortened {
+        /// Where it ends.
+        seq: u64,
+        /// Where it was.
+        anchor: u64,
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// There is an anchor but no journal.
+    #[error(
+        "the log is missing but was at {seq}: restore {dir}/journal from backup, or, to begin a new log, move \
+         {dir}/HEAD away"
+    )]
+    Missing {
+        /// Where it was.
+        seq: u64,
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// The anchor is no anchor of this journal.
+    #[error(
+        "the log's HEAD cannot be trusted: {reason}; run `regatta log verify`, and move HEAD away if that is clean"
+    )]
+    Anchor {
+        /// What is wrong.
+        reason: String,
+    },
+    /// Bytes on disk are not what was written.
+    #[error("the log is corrupt at {place}: {reason}; nothing was cut off; restore that file from backup")]
+    Corrupt {
+        /// Segment and offset.
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An option is out of bounds.
+    #[error("option is out of bounds: {0}")]
+    OutOfBounds(String),
+    /// The disk failed.
+    #[error("failed to {what}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        #[source]
+        source: io::Error,
+    },
+}

@@ -1,0 +1,148 @@
+//! Finding and ending processes through `/proc`: by descent while someone watches, by mark when nobody does.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
+
+use crate::layout::{MARK_EXEC, MARK_SANDBOX};
+
+/// An environment is read up to here when looking for a mark.
+const ENVIRON_BYTES_MAX: u64 = 2 * 1024 * 1024;
+/// Rounds against processes that keep coming.
+const ROUNDS_MAX: u32 = 200;
+/// Between two rounds.
+const ROUND: Duration = Duration::from_millis(5);
+
+/// Every living descendant of a process, nearest first.
+pub(crate) fn descendants(of: Pid) -> Vec<Pid> {
+    // Most kernels list children; on the others everybody says who the parent is.
+    if fs::exists("/proc/thread-self/children").unwrap_or(false) {
+        descend(of, listed_children)
+    } else {
+        let parents = parents();
+        descend(of, |pid, found| found.extend(parents.iter().filter(|(_, of)| *of == pid).map(|(child, _)| *child)))
+    }
+}
+
+fn descend(of: Pid, children: impl Fn(Pid, &mut Vec<Pid>)) -> Vec<Pid> {
+    let mut found = Vec::new();
+    children(of, &mut found);
+    let mut next = 0;
+    while let Some(pid) = found.get(next).copied() {
+        children(pid, &mut found);
+        next += 1;
+    }
+    found
+}
+
+fn listed_children(of: Pid, found: &mut Vec<Pid>) {
+    let Ok(tasks) = fs::read_dir(format!("/proc/{}/task", of.as_raw_nonzero())) else { return };
+    for task in tasks.flatten() {
+        let Ok(text) = fs::read_to_string(task.path().join("children")) else { continue };
+        found.extend(text.split_ascii_whitespace().filter_map(|raw| Pid::from_raw(raw.parse().ok()?)));
+    }
+}
+
+/// Every process with its parent.
+fn parents() -> Vec<(Pid, Pid)> {
+    let parent = |pid: Pid| {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+        // The name before the last parenthesis may hold anything.
+        let (_, rest) = stat.rsplit_once(')')?;
+        Pid::from_raw(rest.split_ascii_whitespace().nth(1)?.parse().ok()?)
+    };
+    all().filter_map(|pid| Some((pid, parent(pid)?))).collect()
+}
+
+fn all() -> impl Iterator<Item = Pid> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))
+}
+
+/// Every process that carries the mark of a sandbox, or of one command in it; not this process.
+pub(crate) fn marked(sandbox: &str, exec: Option<&str>) -> Vec<Pid> {
+    let mut marks = vec![format!("{MARK_SANDBOX}={sandbox}")];
+    marks.extend(exec.map(|exec| format!("{MARK_EXEC}={exec}")));
+    let own = rustix::process::getpid();
+    all().filter(|pid| *pid != own && carries(*pid, &marks)).collect()
+}
+
+fn carries(pid: Pid, marks: &[String]) -> bool {
+    // What vanished or belongs to somebody else is not ours.
+    let Ok(file) = fs::File::open(format!("/proc/{}/environ", pid.as_raw_nonzero())) else { return false };
+    let Ok(environ) = crate::layout::bounded(&file, ENVIRON_BYTES_MAX) else { return false };
+    marks.iter().all(|mark| environ.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()))
+}
+
+/// Ends every process that carries the mark, and everything below it.
+///
+/// # Errors
+/// When some are still there in the end.
+pub(crate) fn end_marked(sandbox: &str, exec: Option<&str>) -> io::Result<()> {
+    for _ in 0..ROUNDS_MAX {
+        let found = marked(sandbox, exec);
+        if found.is_empty() {
+            return Ok(());
+        }
+        end(&found);
+        std::thread::sleep(ROUND);
+    }
+    Err(io::Error::other(format!("processes of sandbox {sandbox} do not end")))
+}
+
+/// Stops the processes and everything below them until no new one appears, then ends them all.
+fn end(roots: &[Pid]) {
+    let mut all: BTreeSet<i32> = BTreeSet::new();
+    loop {
+        let mut fresh = Vec::new();
+        for root in roots {
+            fresh.push(*root);
+            fresh.extend(descendants(*root));
+        }
+        fresh.retain(|pid| all.insert(pid.as_raw_nonzero().get()));
+        if fresh.is_empty() {
+            break;
+        }
+        signal(fresh, Signal::STOP);
+    }
+    signal(all.into_iter().filter_map(Pid::from_raw), Signal::KILL);
+}
+
+/// Ends everything below a process, once; what was forked meanwhile is found by the next call.
+pub(crate) fn end_descendants(of: Pid) {
+    let children = descendants(of);
+    end(&children);
+}
+
+/// Sends a signal; a process that is gone already is fine.
+pub(crate) fn signal(to: impl IntoIterator<Item = Pid>, signal: Signal) {
+    for pid in to {
+        rustix::process::kill_process(pid, signal).ok();
+    }
+}
+
+/// Memory of those processes together, in bytes: resident pages, and when that is more than `bytes_max`, with shared
+/// pages counted once, as far as the kernel tells.
+pub(crate) fn memory_bytes(of: &[Pid], bytes_max: u64) -> u64 {
+    let page = u64::try_from(rustix::param::page_size()).unwrap_or(4096);
+    let resident = of.iter().map(|pid| resident_pages(*pid).saturating_mul(page)).sum();
+    if resident <= bytes_max {
+        return resident;
+    }
+    of.iter().map(|pid| proportional_bytes(*pid).unwrap_or_else(|| resident_pages(*pid).saturating_mul(page))).sum()
+}
+
+fn resident_pages(pid: Pid) -> u64 {
+    let text = fs::read_to_string(format!("/proc/{}/statm", pid.as_raw_nonzero())).unwrap_or_default();
+    text.split_ascii_whitespace().nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0)
+}
+
+fn proportional_bytes(pid: Pid) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", pid.as_raw_nonzero())).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
+    let kilobytes: u64 = line.split_ascii_whitespace().next()?.parse().ok()?;
+    Some(kilobytes.saturating_mul(1024))
+}

@@ -1,0 +1,95 @@
+//! The walls of bubblewrap, as arguments. Paths inside are the paths outside, so what an agent prints is true here.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::fd::RawFd;
+use std::path::{Path, PathBuf};
+
+use crate::layout::{HOME, INBOX, Plan, TMP, WORK};
+
+/// Bounds what can be put in memory through `/tmp`; programs that follow `TMPDIR` write to disk.
+const TMP_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// What hides a folder holds nothing.
+const HIDING_BYTES_MAX: u64 = 4096;
+/// Sockets in `/run` reach the whole machine, so it is hidden but for what name resolution and NixOS need.
+const RUN_KEPT: [&str; 6] = [
+    "/run/systemd/resolve",
+    "/run/resolvconf",
+    "/run/NetworkManager/resolv.conf",
+    "/run/current-system",
+    "/run/opengl-driver",
+    "/run/wrappers",
+];
+
+/// What is seen at a path. For one path the later kind wins.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Seen {
+    /// An empty folder.
+    Empty { bytes_max: u64 },
+    /// An empty file.
+    EmptyFile,
+    /// What is there outside, read-only; or what is at another path.
+    Read(PathBuf),
+    /// What is there outside.
+    Write,
+}
+
+/// The arguments up to the command; `report` is the descriptor bubblewrap reports on.
+pub(super) fn arguments(plan: &Plan, outbox: &Path, report: RawFd) -> Vec<OsString> {
+    let mut list: Vec<OsString> = Vec::with_capacity(128);
+    let mut push = |arguments: &[&str]| list.extend(arguments.iter().map(OsString::from));
+    push(&["--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]);
+    if !plan.network {
+        push(&["--unshare-net"]);
+    }
+    push(&["--die-with-parent", "--new-session", "--cap-drop", "ALL", "--json-status-fd", &report.to_string()]);
+    push(&["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]);
+    for (name, value) in &plan.env {
+        push(&["--setenv", name, value]);
+    }
+    // Sorted, a folder comes before what is in it, so what is nested shows through.
+    for (path, seen) in view(plan, outbox) {
+        let words: &[OsString] = &match seen {
+            Seen::Empty { bytes_max } => vec!["--size".into(), bytes_max.to_string().into(), "--tmpfs".into()],
+            Seen::EmptyFile => vec!["--ro-bind".into(), "/dev/null".into()],
+            Seen::Read(source) => vec!["--ro-bind".into(), source.into()],
+            Seen::Write => vec!["--bind".into(), path.clone().into()],
+        };
+        list.extend_from_slice(words);
+        list.push(path.into());
+    }
+    list.extend(["--chdir".into(), plan.folder.join(WORK).into()]);
+    list
+}
+
+fn view(plan: &Plan, outbox: &Path) -> BTreeMap<PathBuf, Seen> {
+    let mut view = BTreeMap::new();
+    let mut see = |path: PathBuf, seen: Seen| {
+        let entry = view.entry(path).or_insert_with(|| seen.clone());
+        *entry = seen.max(entry.clone());
+    };
+    for path in [Path::new("/tmp"), Path::new("/var/tmp")] {
+        see(path.to_owned(), Seen::Empty { bytes_max: TMP_BYTES_MAX });
+    }
+    let root = plan.folder.parent().unwrap_or(&plan.folder);
+    for path in plan.hide.iter().map(PathBuf::as_path).chain([Path::new("/run"), root]) {
+        // Asked now, not when the sandbox was made: it may have appeared since.
+        let Ok(path) = path.canonicalize() else { continue };
+        let seen = if path.is_dir() { Seen::Empty { bytes_max: HIDING_BYTES_MAX } } else { Seen::EmptyFile };
+        see(path, seen);
+    }
+    for path in RUN_KEPT.iter().map(Path::new).chain(plan.read_only.iter().map(PathBuf::as_path)) {
+        if let Ok(path) = path.canonicalize() {
+            see(path.clone(), Seen::Read(path));
+        }
+    }
+    let home = plan.folder.join(HOME);
+    for link in plan.home_links.iter().filter(|link| link.source.exists()) {
+        see(home.join(&link.target), Seen::Read(link.source.clone()));
+    }
+    see(plan.folder.join(INBOX), Seen::Read(plan.folder.join(INBOX)));
+    for path in [plan.folder.join(WORK), home, plan.folder.join(TMP), outbox.to_owned()] {
+        see(path, Seen::Write);
+    }
+    view
+}

@@ -1,0 +1,84 @@
+//! The runner: the small program that starts one command, watches it, and writes down how it ended. It outlives the
+//! server that started it, and whatever happens to it can be read from the files it leaves.
+//!
+//! It answers two calls of the program it is part of: `sandbox-run <folder of the command>`, and, behind Landlock,
+//! `sandbox-fence <folder of the command>`, which fences itself and becomes the command. It has one thread and must not
+//! know tokio.
+
+mod bubblewrap;
+mod launch;
+mod signals;
+mod watch;
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use rustix::fs::FlockOperation;
+use rustix::io::Errno;
+
+use crate::layout::{self, EXIT, LOCK, Plan, SPEC, STARTED};
+use crate::provider::{Ended, Exit};
+use signals::Signals;
+
+/// The first argument that makes a program the runner.
+pub(crate) const RUN: &str = "sandbox-run";
+
+/// Answers the runner's calls: a program that can be the runner calls this before anything else, with its arguments.
+/// `None` when it was called for something else.
+#[must_use]
+pub fn answer(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
+    let mut arguments = arguments.into_iter().skip(1);
+    let call = arguments.next()?;
+    let folder = arguments.next();
+    if call != RUN {
+        return None;
+    }
+    let done = folder.ok_or_else(|| io::Error::other("no folder given")).and_then(|folder| run(Path::new(&folder)));
+    Some(match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("failed to run a command of a sandbox: {error}");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+fn run(folder: &Path) -> io::Result<()> {
+    // Only a process group leader cannot leave its session, and then it is apart already.
+    rustix::process::setsid().ok();
+    std::env::set_current_dir(folder)?;
+    let signals = Signals::listen()?;
+    let Some(_lock) = claim()? else { return Ok(()) };
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    let began = Instant::now();
+    let exit = match layout::json::<Plan>(Path::new(SPEC)) {
+        Ok(plan) => watch::to_the_end(&plan, &signals, began),
+        Err(error) => Exit::NotStarted(format!("the plan of the command cannot be read: {error}")),
+    };
+    let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let ended = serde_json::to_vec(&Ended { exit, elapsed_ms })?;
+    layout::publish(Path::new("."), EXIT, &ended, "new")
+}
+
+/// Takes the command for this runner, once and for all; `None` when another one has or had it.
+fn claim() -> io::Result<Option<OwnedFd>> {
+    let lock = File::options().create(true).truncate(false).write(true).mode(0o600).open(LOCK)?;
+    match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(Errno::WOULDBLOCK) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    }
+    let mut started = match File::options().create_new(true).write(true).mode(0o600).open(STARTED) {
+        Ok(started) => started,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    write!(started, "{}", rustix::process::getpid().as_raw_nonzero())?;
+    Ok(Some(lock.into()))
+}

@@ -1,0 +1,156 @@
+//! A place for sandboxes that is gone after the test, and the words tests are written in.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use regatta_sandboxes::local::{Fence, Options};
+use regatta_sandboxes::{Bounds, Ended, Exec, LocalProvider, Provider, Spec, Status, Stdio};
+
+/// Longer than any command of these tests takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) struct Place {
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) fence: Fence,
+    pub(crate) provider: LocalProvider,
+}
+
+impl Place {
+    /// `None`, and said so, when that fence does not work here.
+    pub(crate) async fn new(fence: Fence) -> Option<Self> {
+        let folder = tempfile::Builder::new().prefix("sandboxes-").tempdir().unwrap();
+        let seed = folder.path().join("seed");
+        fs::create_dir_all(seed.join("src")).unwrap();
+        fs::create_dir_all(seed.join(".git")).unwrap();
+        fs::write(seed.join("README.md"), "hello\n").unwrap();
+        fs::write(seed.join("src/main.rs"), "fn main() {}\n").unwrap();
+        fs::write(seed.join("run.sh"), "#!/bin/sh\necho ran\n").unwrap();
+        fs::set_permissions(seed.join("run.sh"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        std::os::unix::fs::symlink("src/main.rs", seed.join("link")).unwrap();
+        let provider = provider(folder.path(), fence);
+        if let Err(error) = provider.probe().await {
+            assert!(std::env::var("REGATTA_TEST_REQUIRE").as_deref() != Ok("all"), "{fence:?}: {error}");
+            eprintln!("skipped: {fence:?}: {error}");
+            return None;
+        }
+        Some(Self { folder, fence, provider })
+    }
+
+    /// The provider as a server that starts again would make it.
+    pub(crate) fn again(&self) -> LocalProvider {
+        provider(self.folder.path(), self.fence)
+    }
+
+    pub(crate) fn root(&self) -> PathBuf {
+        self.folder.path().join("data/sandboxes").canonicalize().unwrap()
+    }
+
+    pub(crate) fn spec(&self, key: &str) -> Spec {
+        Spec {
+            key: key.to_owned(),
+            owner: "tests".to_owned(),
+            seed: self.folder.path().join("seed"),
+            read_only: vec![],
+            inbox: vec![],
+            home_links: vec![],
+            network: true,
+            bounds: Bounds { memory_bytes_max: 1 << 30, processes_max: 200, disk_bytes_max: 1 << 30 },
+        }
+    }
+
+    /// Makes a sandbox and runs a command in it to its end.
+    pub(crate) async fn run(&self, key: &str, script: &str) -> Ran {
+        self.provider.create(&self.spec(key)).await.unwrap();
+        self.ran(key, &sh("main", script)).await
+    }
+
+    /// Runs a command to its end.
+    pub(crate) async fn ran(&self, key: &str, exec: &Exec) -> Ran {
+        self.provider.start(key, exec).await.unwrap();
+        let ended = ended(&self.provider, key, &exec.name).await;
+        let out = all(&self.provider, key, &exec.name, Stdio::Out).await;
+        let err = all(&self.provider, key, &exec.name, Stdio::Err).await;
+        Ran { ended, out: String::from_utf8_lossy(&out).into_owned(), err: String::from_utf8_lossy(&err).into_owned() }
+    }
+}
+
+pub(crate) fn provider(folder: &Path, fence: Fence) -> LocalProvider {
+    LocalProvider::new(Options {
+        root: folder.join("data/sandboxes"),
+        runner: PathBuf::from(env!("CARGO_BIN_EXE_regatta-sandbox-runner")),
+        fence,
+        hide: vec![folder.join("data"), folder.join("secret")],
+        read: vec![],
+    })
+    .unwrap()
+}
+
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) ended: Ended,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+pub(crate) fn exec(name: &str, argv: &[&str]) -> Exec {
+    Exec {
+        name: name.to_owned(),
+        argv: argv.iter().map(|word| (*word).to_owned()).collect(),
+        env: BTreeMap::new(),
+        env_pass: vec![],
+        timeout_ms: 30_000,
+        output_bytes_max: 256 << 20,
+    }
+}
+
+pub(crate) fn sh(name: &str, script: &str) -> Exec {
+    exec(name, &["sh", "-c", script])
+}
+
+/// Follows a command to its end, as a server would.
+pub(crate) async fn ended(provider: &dyn Provider, key: &str, exec: &str) -> Ended {
+    let began = Instant::now();
+    loop {
+        if let Status::Ended(ended) = provider.status(key, exec).await.unwrap() {
+            return ended;
+        }
+        assert!(began.elapsed() < PATIENCE, "{key}/{exec} does not end");
+        provider.changed(key, exec).await;
+    }
+}
+
+/// Everything a command printed so far, in pieces.
+pub(crate) async fn all(provider: &dyn Provider, key: &str, exec: &str, stdio: Stdio) -> Vec<u8> {
+    let mut all = Vec::new();
+    loop {
+        let piece = provider.read(key, exec, stdio, all.len() as u64, 1 << 20).await.unwrap();
+        if piece.is_empty() {
+            return all;
+        }
+        all.extend(piece);
+    }
+}
+
+/// Waits until something holds, looking often: for what no file of ours announces.
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < PATIENCE, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+/// Every living process whose environment names the sandbox.
+pub(crate) fn processes(key: &str) -> Vec<String> {
+    let mark = format!("REGATTA_SANDBOX={key}");
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let environ = fs::read(entry.path().join("environ")).unwrap_or_default();
+        if environ.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()) {
+            found.push(fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default().replace('\0', " "));
+        }
+    }
+    found
+}
