@@ -8,7 +8,7 @@ use regatta_projections::runs::{RunState, RunView};
 
 use crate::client::{Client, Events};
 use crate::failure::{Exit, Failure};
-use crate::render::words;
+use crate::render::{events as lines, words};
 use crate::terminal::progress::Board;
 use crate::terminal::{Terminal, escape};
 
@@ -51,7 +51,7 @@ async fn tell(client: &Client, run: &str, mut events: Events, terminal: &Termina
         if terminal.json {
             terminal.json(&event)?;
         } else {
-            terminal.note(format!("{}  {}", event.stream, escape::line(&event.text)));
+            terminal.note(format!("{:<11} {}", lines::subject(&event), escape::line(&event.text)));
         }
         if let Some(view) = over(client, run, &event).await? {
             return Ok(view);

@@ -45,6 +45,7 @@ fn render(view: &FleetView, terminal: &Terminal) -> String {
             let (state, tone) = match (sandbox.is_leak, sandbox.state) {
                 (true, _) => ("leak", Tone::Bad),
                 (false, SandboxState::Alive) => ("alive", Tone::Busy),
+                (false, SandboxState::Failed) => ("failed", Tone::Bad),
                 (false, SandboxState::Intended) => ("being made", Tone::Warn),
             };
             table.add_row([

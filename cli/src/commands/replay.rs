@@ -130,7 +130,7 @@ impl Player<'_> {
             at / 1_000_000 % 60,
             at / 1_000 % 1_000
         ));
-        let who = name(event);
+        let who = render::events::slot(event).unwrap_or_default();
         match &event.payload {
             Payload::Output(piece) => {
                 let bytes = piece.bytes().map_err(|reason| Failure::new(Exit::Failed, reason))?;
@@ -150,13 +150,6 @@ impl Player<'_> {
             }
         }
     }
-}
-
-/// The attempt's letter, when the event is about one.
-fn name(event: &EventBody) -> String {
-    let stream = event.stream.as_str();
-    let of_attempt = stream.strip_prefix("attempt/").or_else(|| stream.strip_prefix("output/"));
-    of_attempt.and_then(|id| id.split_once('.')).map_or(String::new(), |(_, slot)| slot.to_owned())
 }
 
 #[cfg(test)]

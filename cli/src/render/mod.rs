@@ -3,6 +3,7 @@
 
 pub(crate) mod attempt;
 pub(crate) mod comparison;
+pub(crate) mod events;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod words;

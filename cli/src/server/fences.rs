@@ -24,8 +24,7 @@ pub(crate) async fn probe_fences() -> Vec<Probe> {
 async fn probe(fence: Fence) -> Result<String, String> {
     let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
     let runner = std::env::current_exe().map_err(|error| error.to_string())?;
-    let options =
-        Options { root: folder.path().join("sandboxes"), runner, fence, hide: Vec::new(), read: Vec::new() };
+    let options = Options { root: folder.path().join("sandboxes"), runner, fence, hide: Vec::new(), read: Vec::new() };
     let provider = LocalProvider::new(options).map_err(|error| chain(&error))?;
     provider.probe().await.map_err(|error| chain(&error))
 }

@@ -12,7 +12,7 @@ mod trace;
 use crate::context::Context;
 use crate::failure::Failure;
 
-pub(crate) use detach::{Started, start_detached};
+pub(crate) use detach::start_detached;
 pub(crate) use fences::probe_fences;
 pub(crate) use serve::run;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regatta_core::log::{DurableLog, OpenError, Options as LogOptions, install_id};
-use regatta_core::{Blobs, Clock as _, Log, SystemClock};
+use regatta_core::{Blobs, Clock as _, SystemClock};
 use regatta_dispatcher::{Caps, Dispatcher, Handle, Options, World};
 use regatta_http::{About, Plane, listener, router};
 use regatta_projections::{Follower, Live, Views, follow};
@@ -94,12 +94,12 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
 }
 
 fn open(data_dir: &Path) -> Result<DurableLog, Failure> {
-    DurableLog::open(LogOptions::new(data_dir)).map_err(|error| match error {
-        OpenError::Locked { pid, .. } => {
-            Failure::new(Exit::Refused, format!("a server already runs on {}: process {pid}", data_dir.display()))
-                .hint("use it as it is, or stop it first: regatta down")
+    DurableLog::open(LogOptions::new(data_dir)).map_err(|error| {
+        if let OpenError::Locked { pid, .. } = error {
+            let message = format!("a server already runs on {}: process {pid}", data_dir.display());
+            return Failure::new(Exit::Refused, message).hint("use it as it is, or stop it first: regatta down");
         }
-        error => Failure::caused("failed to open the log", &error),
+        Failure::caused("failed to open the log", &error)
     })
 }
 
@@ -141,11 +141,8 @@ async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<P
 
 /// Returns when somebody asks this process to end.
 async fn signalled() -> Result<(), Failure> {
-    let (mut terminate, mut interrupt, mut hangup) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-        signal(SignalKind::hangup())?,
-    );
+    let (mut terminate, mut interrupt, mut hangup) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?);
     tokio::select! {
         _ = terminate.recv() => tracing::info!("asked to end"),
         _ = interrupt.recv() => tracing::info!("interrupted"),

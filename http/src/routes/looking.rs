@@ -87,7 +87,9 @@ fn candidates(views: &Views, start: &str) -> Vec<RunId> {
     let mut filter = RunFilter::default();
     loop {
         let page = views.runs.list(&filter, usize::MAX);
-        found.extend(page.rows.iter().map(|row| row.id).filter(|id| !start.is_empty() && id.as_str().starts_with(start)));
+        found.extend(
+            page.rows.iter().map(|row| row.id).filter(|id| !start.is_empty() && id.as_str().starts_with(start)),
+        );
         match page.next_before {
             Some(before) if found.len() <= CANDIDATES_MAX => filter.before = Some(before),
             Some(_) | None => return found,

@@ -69,9 +69,8 @@ pub(super) async fn runs(State(plane): State<Plane>, asked: Asked<RunsQuery>) ->
 }
 
 fn state(word: &str) -> Result<RunState, Problem> {
-    RunState::deserialize(word.into_deserializer()).map_err(|error: WordError| {
-        Problem::invalid(format!("{word:?} is no state of a run")).hint(error.to_string())
-    })
+    RunState::deserialize(word.into_deserializer())
+        .map_err(|error: WordError| Problem::invalid(format!("{word:?} is no state of a run")).hint(error.to_string()))
 }
 
 fn no_run(run: RunId) -> Problem {
