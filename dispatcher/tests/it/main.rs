@@ -1,0 +1,4 @@
+//! Integration tests of the dispatcher: one binary, one module per subject.
+
+#[cfg(test)]
+mod repository;
