@@ -44,6 +44,14 @@ impl RunId {
         Self(text)
     }
 
+    /// The id a text stands for: the same text, the same id.
+    #[must_use]
+    pub fn derived(text: &str) -> Self {
+        let hash = blake3::hash(text.as_bytes());
+        let (low, _) = hash.as_bytes().split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
+        Self::from_bits(u128::from_le_bytes(*low))
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -45,3 +45,12 @@ pub enum Event {
         payload: Bytes,
     },
 }
+
+macro_rules! from_family {
+    ($($family:ident($event:ident))*) => {$(
+        impl From<$event> for Event {
+            fn from(event: $event) -> Self { Self::$family(event) }
+        }
+    )*};
+}
+from_family! { Run(RunEvent) Attempt(AttemptEvent) Sandbox(SandboxEvent) Delivery(DeliveryEvent) Config(ConfigEvent) }

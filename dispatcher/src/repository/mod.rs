@@ -17,6 +17,7 @@ mod error;
 mod git;
 mod mirror;
 mod numstat;
+mod port;
 mod resolve;
 mod seed;
 mod snapshot;

@@ -1,0 +1,29 @@
+//! The benchmark suite: what the issues ask for, measured on the real binary, with a peer in the same run.
+//!
+//! `cargo xtask bench dispatch` builds everything and calls this. Raw rows go to `benches/rows/`, the table to standard
+//! output; `benches/README.md` keeps the last one looked at. Knows the product only by its command line.
+
+mod agent;
+mod dispatch;
+mod rows;
+mod server;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match words.as_slice() {
+        ["agent", kind, rest @ ..] => agent::run(kind, rest),
+        ["dispatch", regatta, rest @ ..] => dispatch::run(PathBuf::from(regatta), rest.contains(&"--quick")),
+        _ => Err("usage: regatta-benches dispatch <path of regatta> [--quick]".into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

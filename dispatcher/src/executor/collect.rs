@@ -1,0 +1,93 @@
+//! Keeping what an attempt changed: a patch in the blob store, sums and paths in the log.
+
+use regatta_core::event::attempt::{Collected, DiffStat, FILES_LISTED_MAX, FileChange};
+use regatta_core::{BlobRef, SandboxKey};
+use regatta_sandboxes::{Ended, Error, Exec, Exit, Provider, Status, Stdio};
+
+use super::sandbox::provider;
+use super::{Fatal, Job, World, chain};
+use crate::attempt::Command;
+
+/// Largest patch that is kept, in bytes.
+pub(super) const PATCH_BYTES_MAX: u64 = 256 << 20;
+/// Bytes of the collecting command's complaints that are looked at.
+const COMPLAINTS_BYTES_MAX: usize = 4 << 10;
+/// Tries of a collect whose runner was lost. Each has its own name, since a command never runs twice under one.
+const TRIES_MAX: u32 = 3;
+
+pub(super) async fn collect(world: &World, job: &Job, key: &SandboxKey) -> Result<Command, Fatal> {
+    world.failpoints.reach("collect-begun").await;
+    let mut collected =
+        Collected { epoch: key.epoch, patch: None, stat: DiffStat::default(), files: vec![], failure: None };
+    match try_collect(world, job, key).await {
+        Ok(None) => {}
+        Ok(Some(change)) => {
+            collected.stat = change.stat;
+            collected.files = change.files;
+            collected.files.truncate(FILES_LISTED_MAX);
+            collected.patch = keep(world, change.patch).await?;
+        }
+        Err(failure) => collected.failure = Some(format!("what it changed could not be collected: {failure}")),
+    }
+    world.failpoints.reach("collect-kept").await;
+    Ok(Command::Collected(collected))
+}
+
+/// What an attempt changed.
+struct Change {
+    patch: Vec<u8>,
+    stat: DiffStat,
+    files: Vec<FileChange>,
+}
+
+async fn keep(world: &World, patch: Vec<u8>) -> Result<Option<BlobRef>, Fatal> {
+    if patch.is_empty() {
+        return Ok(None);
+    }
+    let blobs = world.blobs.clone();
+    let kept = tokio::task::spawn_blocking(move || blobs.put(&patch)).await;
+    match kept {
+        Ok(Ok(name)) => Ok(Some(name)),
+        Ok(Err(error)) => Err(Fatal(format!("failed to keep a patch: {}", chain(&error)))),
+        Err(error) => Err(Fatal(format!("failed to keep a patch: {error}"))),
+    }
+}
+
+/// What changed; nothing when it is proved that nothing did.
+async fn try_collect(world: &World, job: &Job, key: &SandboxKey) -> Result<Option<Change>, String> {
+    let provider = provider(world, job, key)?;
+    let sandbox = key.to_string();
+    let said = |error: Error| chain(&error);
+    if provider.untouched(&sandbox).await.map_err(said)? {
+        return Ok(None);
+    }
+    let exec = world.source_control.collect_exec(&job.facts.repository, &job.facts.base_commit);
+    for tries in 1..=TRIES_MAX {
+        let exec = Exec { name: format!("collect-{tries}"), ..exec.clone() };
+        provider.start(&sandbox, &exec).await.map_err(said)?;
+        let ended = ended(&*provider, &sandbox, &exec.name).await.map_err(said)?;
+        if ended.exit == Exit::Lost {
+            continue;
+        }
+        let complaints = provider.read(&sandbox, &exec.name, Stdio::Err, 0, COMPLAINTS_BYTES_MAX).await;
+        if let Some(failure) = world.source_control.collect_failure(&ended.exit, &complaints.unwrap_or_default()) {
+            return Err(failure);
+        }
+        let get = |name: &'static str| provider.get(&sandbox, &exec.name, name, PATCH_BYTES_MAX);
+        let patch = get("diff.patch").await.map_err(said)?;
+        let numstat = get("numstat").await.map_err(said)?;
+        let (stat, files) = world.source_control.read_numstat(&numstat).map_err(|unusable| unusable.to_string())?;
+        return Ok(Some(Change { patch, stat, files }));
+    }
+    Err(format!("its runner was lost {TRIES_MAX} times"))
+}
+
+/// Waits until a command has ended.
+async fn ended(provider: &dyn Provider, sandbox: &str, exec: &str) -> Result<Ended, Error> {
+    loop {
+        match provider.status(sandbox, exec).await? {
+            Status::Ended(ended) => return Ok(ended),
+            Status::NotStarted | Status::Running => provider.changed(sandbox, exec).await,
+        }
+    }
+}

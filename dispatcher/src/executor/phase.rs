@@ -1,0 +1,262 @@
+//! Running a command in a sandbox and recording what it prints, byte for byte, across any number of crashes.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use regatta_core::event::attempt::{AttemptEvent, Channel, Exit, OUTPUT_CHUNK_BYTES_MAX, Output, Phase, PhaseEnded};
+use regatta_core::{Actor, Append, AppendError, AttemptId, Draft, Event, Expect, SandboxKey, Stream};
+use regatta_sandboxes::{Ended, Error, Exec, Provider, Status, Stdio};
+
+use super::sandbox::{PROMPT_FILE, provider};
+use super::{Fatal, Job, World, agent, chain, prompt};
+use crate::attempt::Command;
+
+/// How long a command that is asked to end may take before it is ended by force.
+const KILL_GRACE_MS: u64 = 1_000;
+/// Tries of a provider call that failed for a moment.
+const TRIES_MAX: u32 = 5;
+
+pub(super) async fn run(world: &World, job: &Job, key: &SandboxKey, phase: Phase) -> Result<Command, Fatal> {
+    world.failpoints.reach("phase-begun").await;
+    let mut follower = Follower::new(world, job, key, phase);
+    let ended = match launch(world, job, key, phase).await {
+        Ok(provider) => {
+            world.failpoints.reach("phase-launched").await;
+            follower.follow(provider).await?
+        }
+        Err(reason) => Ended { exit: regatta_sandboxes::Exit::NotStarted(reason), elapsed_ms: 0 },
+    };
+    world.failpoints.reach("phase-over").await;
+    Ok(Command::PhaseEnded(PhaseEnded {
+        epoch: key.epoch,
+        phase,
+        exit: exit(ended.exit),
+        elapsed_ms: ended.elapsed_ms,
+        out_bytes: follower.out,
+        err_bytes: follower.err,
+    }))
+}
+
+/// Starts the command unless it was started before.
+async fn launch(world: &World, job: &Job, key: &SandboxKey, phase: Phase) -> Result<Arc<dyn Provider>, String> {
+    let provider = provider(world, job, key)?;
+    let found = match provider.find(&key.to_string()).await {
+        Ok(found) => found,
+        // Following it will say that it is lost.
+        Err(Error::Missing(_)) => return Ok(provider),
+        Err(error) => return Err(chain(&error)),
+    };
+    let exec = exec(world, job, key, phase, &found.inbox)?;
+    let mut pause = Duration::from_millis(50);
+    for tries in 1.. {
+        match provider.start(&key.to_string(), &exec).await {
+            Ok(()) | Err(Error::Missing(_)) => break,
+            Err(error) if error.is_transient() && tries < TRIES_MAX => {
+                tracing::warn!(sandbox = %key, %phase, error = chain(&error), "start failed, trying again");
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            Err(error) => return Err(chain(&error)),
+        }
+    }
+    Ok(provider)
+}
+
+fn exec(world: &World, job: &Job, key: &SandboxKey, phase: Phase, inbox: &str) -> Result<Exec, String> {
+    let limits = &job.facts.limits;
+    let shell = |text: &str, timeout_ms: u64| Exec {
+        name: phase.to_string(),
+        argv: vec!["/bin/sh".to_owned(), "-c".to_owned(), text.to_owned()],
+        env: BTreeMap::new(),
+        env_pass: vec![],
+        timeout_ms,
+        output_bytes_max: limits.output_bytes_max,
+    };
+    let mut exec = match phase {
+        Phase::Setup => shell(job.facts.setup.as_deref().unwrap_or("true"), limits.setup_timeout_ms),
+        Phase::Check(index) => {
+            let check = job.facts.checks.get(usize::from(index)).ok_or("the run has no such check")?;
+            shell(&check.command, limits.check_timeout_ms)
+        }
+        Phase::Agent => {
+            let entry = job.entry(key.attempt.slot).ok_or("the run has no such slot")?;
+            let task = prompt(world, &job.facts)?;
+            let prompt_file = format!("{inbox}/{PROMPT_FILE}");
+            let start = agent(entry)?.start(&regatta_agents::Task {
+                prompt: &task,
+                prompt_file: &prompt_file,
+                model: entry.model.as_deref(),
+            });
+            let start = start.map_err(|error| error.to_string())?;
+            Exec {
+                name: phase.to_string(),
+                argv: start.argv,
+                env: start.env,
+                env_pass: start.env_pass,
+                timeout_ms: limits.agent_timeout_ms,
+                output_bytes_max: limits.output_bytes_max,
+            }
+        }
+    };
+    exec.env.insert("REGATTA_RUN".to_owned(), key.attempt.run.to_string());
+    exec.env.insert("REGATTA_ATTEMPT".to_owned(), key.attempt.slot.to_string());
+    Ok(exec)
+}
+
+/// Asks a command to stop; its end is seen by whoever follows it.
+pub(super) async fn kill(world: &World, job: &Job, key: &SandboxKey, phase: Phase) {
+    world.failpoints.reach("kill-begun").await;
+    let Ok(provider) = provider(world, job, key) else { return };
+    let (sandbox, name) = (key.to_string(), phase.to_string());
+    // It may be about to start: ask until it is known to have ended.
+    loop {
+        match provider.status(&sandbox, &name).await {
+            Ok(Status::Ended(_)) | Err(Error::Missing(_)) => return,
+            Ok(Status::NotStarted) => provider.changed(&sandbox, &name).await,
+            Ok(Status::Running) => {
+                if let Err(error) = provider.kill(&sandbox, &name, KILL_GRACE_MS).await {
+                    tracing::warn!(sandbox = %key, %phase, error = chain(&error), "command could not be stopped, trying again");
+                }
+                provider.changed(&sandbox, &name).await;
+            }
+            Err(error) => {
+                tracing::warn!(sandbox = %key, %phase, error = chain(&error), "command cannot be asked about");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        }
+    }
+}
+
+/// Copies what a command prints into the log. The offset in the log is the truth; the provider's file is read from it.
+struct Follower<'a> {
+    world: &'a World,
+    job: &'a Job,
+    attempt: AttemptId,
+    epoch: u32,
+    sandbox: String,
+    phase: Phase,
+    out: u64,
+    err: u64,
+}
+
+impl<'a> Follower<'a> {
+    fn new(world: &'a World, job: &'a Job, key: &SandboxKey, phase: Phase) -> Self {
+        let recorded = |channel| job.recorded.get(&(key.epoch, phase, channel)).copied().unwrap_or(0);
+        Self {
+            world,
+            job,
+            attempt: key.attempt,
+            epoch: key.epoch,
+            sandbox: key.to_string(),
+            phase,
+            out: recorded(Channel::Out),
+            err: recorded(Channel::Err),
+        }
+    }
+
+    async fn follow(&mut self, provider: Arc<dyn Provider>) -> Result<Ended, Fatal> {
+        let name = self.phase.to_string();
+        let lost = || Ended { exit: regatta_sandboxes::Exit::Lost, elapsed_ms: 0 };
+        loop {
+            // First where it stands, then what it printed: when it has ended, what is read is all there is.
+            let status = provider.status(&self.sandbox, &name).await;
+            let printed = match self.drain(&provider, &name).await? {
+                Ok(printed) => printed,
+                Err(Error::Missing(_)) => return Ok(lost()),
+                Err(error) => {
+                    tracing::warn!(
+                        sandbox = self.sandbox,
+                        error = chain(&error),
+                        "output cannot be read, trying again"
+                    );
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                    continue;
+                }
+            };
+            match status {
+                Ok(Status::Ended(ended)) => return Ok(ended),
+                Ok(Status::Running | Status::NotStarted) if printed => {}
+                Ok(Status::Running | Status::NotStarted) => provider.changed(&self.sandbox, &name).await,
+                Err(Error::Missing(_)) => return Ok(lost()),
+                Err(error) => {
+                    tracing::warn!(sandbox = self.sandbox, error = chain(&error), "command cannot be asked about");
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+            }
+        }
+    }
+
+    /// Records everything printed so far on both channels; whether there was anything.
+    async fn drain(&mut self, provider: &Arc<dyn Provider>, name: &str) -> Result<Result<bool, Error>, Fatal> {
+        let mut any = false;
+        for (stdio, channel) in [(Stdio::Out, Channel::Out), (Stdio::Err, Channel::Err)] {
+            loop {
+                let offset = if channel == Channel::Out { self.out } else { self.err };
+                let read = provider.read(&self.sandbox, name, stdio, offset, OUTPUT_CHUNK_BYTES_MAX).await;
+                let bytes = match read {
+                    Ok(bytes) if bytes.is_empty() => break,
+                    Ok(bytes) => bytes,
+                    Err(error) => return Ok(Err(error)),
+                };
+                self.world.failpoints.reach("output-read").await;
+                let full = bytes.len() == OUTPUT_CHUNK_BYTES_MAX;
+                self.record(channel, offset, bytes).await?;
+                self.world.failpoints.reach("output-recorded").await;
+                any = true;
+                if !full {
+                    break;
+                }
+            }
+        }
+        Ok(Ok(any))
+    }
+
+    async fn record(&mut self, channel: Channel, offset: u64, bytes: Vec<u8>) -> Result<(), Fatal> {
+        let length = bytes.len() as u64;
+        let output = Output { epoch: self.epoch, phase: self.phase, channel, offset, bytes: bytes.into() };
+        let (kind, version, payload) = Event::from(AttemptEvent::Output(output)).encode();
+        let draft = Draft {
+            id: self.world.clock.event_id(),
+            kind,
+            version,
+            at_us: self.world.clock.now_us(),
+            actor: Actor::regatta(),
+            cause: self.job.cause,
+            correlation: self.job.correlation,
+            dedup: None,
+            payload,
+        };
+        let append = Append { stream: Stream::output(self.attempt), expect: Expect::Any, events: vec![draft] };
+        loop {
+            match regatta_core::log::append(&*self.world.log, append.clone()).await {
+                Ok(_) => break,
+                // The output waits in its file; nothing is lost by waiting with it.
+                Err(AppendError::Busy) => tokio::time::sleep(Duration::from_millis(10)).await,
+                Err(AppendError::ReadOnly(_)) => tokio::time::sleep(Duration::from_secs(1)).await,
+                Err(
+                    error @ (AppendError::Conflict { .. } | AppendError::OutOfBounds(_) | AppendError::Poisoned(_)),
+                ) => {
+                    return Err(Fatal(format!("failed to record output: {error}")));
+                }
+            }
+        }
+        match channel {
+            Channel::Out => self.out += length,
+            Channel::Err => self.err += length,
+        }
+        Ok(())
+    }
+}
+
+fn exit(exit: regatta_sandboxes::Exit) -> Exit {
+    match exit {
+        regatta_sandboxes::Exit::Code(code) => Exit::Code(code),
+        regatta_sandboxes::Exit::Signal(signal) => Exit::Signal(signal),
+        regatta_sandboxes::Exit::TimedOut => Exit::TimedOut,
+        regatta_sandboxes::Exit::Killed => Exit::Killed,
+        regatta_sandboxes::Exit::OverLimit(limit) => Exit::OverLimit { limit },
+        regatta_sandboxes::Exit::NotStarted(reason) => Exit::NotStarted { reason },
+        regatta_sandboxes::Exit::Lost => Exit::Lost,
+    }
+}

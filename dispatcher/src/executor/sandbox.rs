@@ -1,0 +1,82 @@
+//! Making and removing sandboxes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use regatta_core::SandboxKey;
+use regatta_sandboxes::{Bounds, Created, Error, InboxFile, Provider, Spec};
+
+use super::{Job, World, agent, chain, prompt};
+use crate::attempt::{Command, Failure};
+
+/// The file of the inbox that holds the task.
+pub(super) const PROMPT_FILE: &str = "prompt.md";
+/// Longest pause between two tries to remove a sandbox.
+const DESTROY_PAUSE_MAX: Duration = Duration::from_secs(30);
+
+pub(super) async fn create(world: &World, job: &Job, key: &SandboxKey) -> Command {
+    world.failpoints.reach("create-begun").await;
+    let made = try_create(world, job, key).await;
+    world.failpoints.reach("create-done").await;
+    match made {
+        Ok(created) => Command::SandboxCreated(key.epoch, created.fence),
+        Err(failure) => Command::SandboxFailed(key.epoch, failure),
+    }
+}
+
+async fn try_create(world: &World, job: &Job, key: &SandboxKey) -> Result<Created, Failure> {
+    let final_failure = |reason: String| Failure { reason, transient: false };
+    let provider = provider(world, job, key).map_err(final_failure)?;
+    let facts = &job.facts;
+    let start = world
+        .source_control
+        .start(&facts.repository, &facts.base_commit)
+        .await
+        .map_err(|unusable| final_failure(unusable.to_string()))?;
+    let entry = job.entry(key.attempt.slot).ok_or_else(|| final_failure("the run has no such slot".to_owned()))?;
+    let agent = agent(entry).map_err(final_failure)?;
+    let task = prompt(world, facts).map_err(final_failure)?;
+    let home_links = world.home.as_deref().map(|home| agent.home_links(home)).unwrap_or_default();
+    let spec = Spec {
+        key: key.to_string(),
+        owner: world.install.to_string(),
+        seed: start.seed,
+        read_only: start.read_only,
+        inbox: vec![InboxFile { name: PROMPT_FILE.to_owned(), content: task.into_bytes() }],
+        home_links: home_links
+            .into_iter()
+            .map(|(source, target)| regatta_sandboxes::HomeLink { source, target })
+            .collect(),
+        network: world.network,
+        bounds: Bounds {
+            memory_bytes_max: facts.limits.memory_bytes_max,
+            processes_max: facts.limits.processes_max,
+            disk_bytes_max: facts.limits.disk_bytes_max,
+        },
+    };
+    provider.create(&spec).await.map_err(|error| Failure { reason: chain(&error), transient: error.is_transient() })
+}
+
+/// Removes a sandbox, however long it takes: a leak is never given up on.
+pub(super) async fn destroy(world: &World, job: &Job, key: &SandboxKey) -> Command {
+    world.failpoints.reach("destroy-begun").await;
+    if let Ok(provider) = provider(world, job, key) {
+        let mut pause = Duration::from_millis(100);
+        while let Err(error) = provider.destroy(&key.to_string()).await {
+            if matches!(error, Error::Missing(_)) {
+                break;
+            }
+            tracing::warn!(sandbox = %key, error = chain(&error), "sandbox could not be removed, trying again");
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(DESTROY_PAUSE_MAX);
+        }
+    }
+    world.failpoints.reach("destroy-done").await;
+    Command::Destroyed(key.clone())
+}
+
+/// Who makes this attempt's sandboxes.
+pub(super) fn provider(world: &World, job: &Job, key: &SandboxKey) -> Result<Arc<dyn Provider>, String> {
+    let name = job.entry(key.attempt.slot).map_or("", |entry| entry.sandbox.as_str());
+    world.providers.get(name).cloned().ok_or_else(|| format!("sandbox provider {name:?} is not configured here"))
+}

@@ -1,0 +1,209 @@
+//! A run with its attempts, as the dispatcher holds it, and what is due for it. Pure.
+//!
+//! [`Race::due`] is the reactor: it is a function of the state alone, so that what must happen after an event and what
+//! must happen after a crash are the same thing. An effect is due from the event that asks for it to the event that
+//! records its outcome.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regatta_core::event::attempt::{Outcome, Phase, Queued};
+use regatta_core::event::run::{AttemptEnded, Strategy};
+use regatta_core::{AttemptId, Event, SandboxKey, Slot};
+
+use crate::attempt::{self, Attempt};
+use crate::run::{self, Delivery, Run};
+
+/// A run and its attempts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Race {
+    /// The run.
+    pub run: Run,
+    /// Its attempts, as far as they are queued.
+    pub attempts: BTreeMap<Slot, Attempt>,
+}
+
+/// An intended effect in the world. Its fields are its identity: the same effect is never under way twice.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Effect {
+    /// Pin the base of the run.
+    Prepare,
+    /// Make a sandbox.
+    CreateSandbox(SandboxKey),
+    /// Start a command in a sandbox unless it was started, and record what it prints until it ends.
+    RunPhase(SandboxKey, Phase),
+    /// Stop a command.
+    Kill(SandboxKey, Phase),
+    /// Keep what an attempt changed.
+    Collect(SandboxKey),
+    /// Remove a sandbox with everything in it.
+    Destroy(SandboxKey),
+    /// Bring an attempt's work into the user's repository.
+    Deliver(Slot),
+}
+
+/// A wish the dispatcher has itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// An attempt is to stand in line.
+    Queue(Box<Queued>),
+    /// For an attempt.
+    Attempt(Slot, attempt::Command),
+    /// For the run.
+    Run(run::Command),
+}
+
+/// What is due: wishes to decide at once, effects to have under way.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Due {
+    /// To be decided at once, in order.
+    pub wishes: Vec<Wish>,
+    /// To be under way.
+    pub effects: BTreeSet<Effect>,
+}
+
+impl Race {
+    /// A race at its start.
+    #[must_use]
+    pub fn new(run: Run) -> Self {
+        Self { run, attempts: BTreeMap::new() }
+    }
+
+    /// Takes in a fact of any of its streams. Facts of a slot it does not know of are passed over.
+    pub fn evolve(&mut self, event: &Event, slot: Option<Slot>, at_us: u64) {
+        match event {
+            Event::Run(event) => self.run.evolve(event),
+            Event::Delivery(event) => self.run.evolve_delivery(event),
+            Event::Attempt(regatta_core::event::AttemptEvent::Queued(facts)) => {
+                self.attempts.insert(facts.slot, Attempt::queued(facts.clone()));
+            }
+            Event::Attempt(event) => {
+                if let Some(attempt) = slot.and_then(|slot| self.attempts.get_mut(&slot)) {
+                    attempt.evolve(event, at_us);
+                }
+            }
+            Event::Sandbox(event) => {
+                if let Some(attempt) = slot.and_then(|slot| self.attempts.get_mut(&slot)) {
+                    attempt.evolve_sandbox(event);
+                }
+            }
+            Event::Config(_) | Event::Unknown { .. } => {}
+        }
+    }
+
+    /// The id of the attempt in a slot.
+    #[must_use]
+    pub fn attempt_id(&self, slot: Slot) -> AttemptId {
+        AttemptId { run: self.run.id, slot }
+    }
+
+    /// Everything that is due now.
+    #[must_use]
+    pub fn due(&self) -> Due {
+        let mut due = Due::default();
+        match &self.run.stage {
+            run::Stage::Preparing if self.run.cancel.is_some() => due.wishes.push(Wish::Run(run::Command::Settle)),
+            run::Stage::Preparing => {
+                due.effects.insert(Effect::Prepare);
+            }
+            run::Stage::Racing => self.due_while_racing(&mut due),
+            run::Stage::Settled(_) => {}
+        }
+        for (slot, delivery) in &self.run.deliveries {
+            if *delivery == Delivery::Intended {
+                due.effects.insert(Effect::Deliver(*slot));
+            }
+        }
+        for attempt in self.attempts.values() {
+            due_of(attempt, &mut due);
+        }
+        due
+    }
+
+    fn due_while_racing(&self, due: &mut Due) {
+        let stop = self.why_stop();
+        for (slot, entry) in self.run.slots().zip(&self.run.facts.attempts) {
+            match self.attempts.get(&slot) {
+                None => due.wishes.push(Wish::Queue(Box::new(self.queued(slot, entry)))),
+                Some(attempt) => match (attempt.outcome(), &stop) {
+                    (Some(_), _) if self.run.ended.contains_key(&slot) => {}
+                    (Some(outcome), _) => due.wishes.push(Wish::Run(ended(slot, attempt, outcome))),
+                    (None, Some(reason)) if attempt.cancel.is_none() => {
+                        due.wishes.push(Wish::Attempt(slot, attempt::Command::Cancel(reason.clone())));
+                    }
+                    (None, _) => {}
+                },
+            }
+        }
+        if let Some(winner) = self.run.winner()
+            && !self.run.deliveries.contains_key(&winner)
+        {
+            due.effects.insert(Effect::Deliver(winner));
+        }
+        if self.run.settle().is_some() {
+            due.wishes.push(Wish::Run(run::Command::Settle));
+        }
+    }
+
+    fn queued(&self, slot: Slot, entry: &regatta_core::event::run::Entry) -> Queued {
+        Queued {
+            run: self.run.id,
+            slot,
+            entry: entry.clone(),
+            setup: self.run.facts.setup.is_some(),
+            checks: u16::try_from(self.run.facts.checks.len()).unwrap_or(u16::MAX),
+            starts_max: self.run.facts.limits.starts_max,
+        }
+    }
+
+    /// Why attempts that still run are to stop; nothing when they are to go on.
+    fn why_stop(&self) -> Option<String> {
+        if let Some(reason) = &self.run.cancel {
+            return Some(reason.clone());
+        }
+        let winner = self.run.winner()?;
+        match self.run.facts.strategy {
+            Strategy::Race | Strategy::Best => Some(format!("attempt {winner} won")),
+            Strategy::All => None,
+        }
+    }
+
+    /// Whether nothing is due and nothing stands in line: it may be forgotten until somebody asks.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        matches!(self.run.stage, run::Stage::Settled(_)) && self.due() == Due::default()
+    }
+}
+
+fn ended(slot: Slot, attempt: &Attempt, outcome: &Outcome) -> run::Command {
+    run::Command::AttemptEnded(AttemptEnded {
+        slot,
+        outcome: outcome.clone(),
+        stat: attempt.stat,
+        elapsed_ms: attempt.elapsed_ms.unwrap_or(0),
+    })
+}
+
+fn due_of(attempt: &Attempt, due: &mut Due) {
+    match &attempt.stage {
+        attempt::Stage::Queued { .. } | attempt::Stage::Finished(_) => {}
+        attempt::Stage::Starting(lease) if attempt.sandboxes.contains_key(&lease.sandbox) => {
+            due.effects.insert(Effect::CreateSandbox(lease.sandbox.clone()));
+        }
+        attempt::Stage::Starting(_) => {
+            due.wishes.push(Wish::Attempt(attempt.facts.slot, attempt::Command::Intend));
+        }
+        attempt::Stage::Running(lease, phase) => {
+            due.effects.insert(Effect::RunPhase(lease.sandbox.clone(), *phase));
+            if attempt.cancel.is_some() {
+                due.effects.insert(Effect::Kill(lease.sandbox.clone(), *phase));
+            }
+        }
+        attempt::Stage::Collecting(lease) => {
+            due.effects.insert(Effect::Collect(lease.sandbox.clone()));
+        }
+    }
+    let held = attempt.lease().map(|lease| &lease.sandbox);
+    for key in attempt.sandboxes.keys().filter(|key| Some(*key) != held) {
+        due.effects.insert(Effect::Destroy(key.clone()));
+    }
+}

@@ -1,0 +1,183 @@
+//! A race as the dispatcher holds it: its state, where its streams end, and which effects are under way.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use regatta_core::event::run::Requested;
+use regatta_core::event::{AttemptEvent, SandboxEvent};
+use regatta_core::{
+    Actor, Append, AttemptId, Draft, Envelope, Event, EventId, Expect, RunId, SandboxKey, Slot, Stream,
+};
+use uuid::Uuid;
+
+use super::submit::Submitter;
+use crate::executor::Job;
+use crate::race::{Effect, Race, Wish};
+use crate::run::Run;
+use crate::{Refusal, RefusalKind};
+
+pub(super) struct Held {
+    pub(super) race: Race,
+    /// The idempotency key it was requested under.
+    pub(super) key: Option<Arc<str>>,
+    pub(super) requested_at_us: u64,
+    /// Effects that are under way.
+    pub(super) active: BTreeSet<Effect>,
+    /// How many events were recorded or restored; tells whether a decision changed anything.
+    pub(super) recorded_events: u64,
+    facts: Arc<Requested>,
+    /// The last `stream_seq` of each of its streams.
+    heads: HashMap<Stream, u64>,
+    correlation: Uuid,
+    cause: Option<EventId>,
+}
+
+/// What was decided.
+pub(super) struct Decision {
+    /// The attempt it is about.
+    pub(super) slot: Option<Slot>,
+    pub(super) events: Vec<Event>,
+    /// What led to it, when that is not the race's last fact.
+    pub(super) cause: Option<EventId>,
+}
+
+impl Held {
+    pub(super) fn new(run: RunId, facts: Requested, key: Option<Arc<str>>) -> Self {
+        Self {
+            facts: Arc::new(facts.clone()),
+            race: Race::new(Run::requested(run, facts)),
+            key,
+            requested_at_us: 0,
+            active: BTreeSet::new(),
+            recorded_events: 0,
+            heads: HashMap::new(),
+            correlation: Uuid::nil(),
+            cause: None,
+        }
+    }
+
+    /// Decides one wish.
+    pub(super) fn decide(&self, wish: Wish, now_us: u64) -> Result<Decision, Refusal> {
+        let (slot, events) = match wish {
+            Wish::Queue(facts) => (Some(facts.slot), vec![AttemptEvent::Queued(*facts).into()]),
+            Wish::Run(command) => (None, self.race.run.decide(command)?),
+            Wish::Attempt(slot, command) => {
+                let none = || {
+                    let message = format!("run {} has no attempt {slot}", self.race.run.id);
+                    Refusal::new(RefusalKind::NotFound, message)
+                };
+                (Some(slot), self.race.attempts.get(&slot).ok_or_else(none)?.decide(command, now_us)?)
+            }
+        };
+        Ok(Decision { slot, events, cause: None })
+    }
+
+    /// Takes decisions in and hands them to the log, each to its own stream, one append per unbroken row.
+    pub(super) fn record(&mut self, submitter: &mut Submitter, decision: Decision, by: &Actor) {
+        let Decision { slot, events, cause } = decision;
+        let mut cause = cause.or(self.cause.filter(|_| *by == Actor::regatta()));
+        let mut row: Option<(Stream, Vec<Draft>)> = None;
+        for event in events {
+            let Some(stream) = stream(self.race.run.id, slot, &event) else { continue };
+            let (id, at_us) = (submitter.world.clock.event_id(), submitter.world.clock.now_us());
+            let first = self.recorded_events == 0;
+            if first {
+                self.correlation = id.0;
+                self.requested_at_us = at_us;
+            }
+            let (kind, version, payload) = event.encode();
+            let draft = Draft {
+                id,
+                kind,
+                version,
+                at_us,
+                actor: by.clone(),
+                cause,
+                correlation: self.correlation,
+                dedup: if first { self.key.clone() } else { None },
+                payload,
+            };
+            self.race.evolve(&event, slot, at_us);
+            self.recorded_events += 1;
+            self.cause = Some(id);
+            cause = Some(id);
+            match &mut row {
+                Some((open, drafts)) if *open == stream => drafts.push(draft),
+                _ => {
+                    if let Some((stream, drafts)) = row.replace((stream, vec![draft])) {
+                        self.submit(submitter, stream, drafts);
+                    }
+                }
+            }
+        }
+        if let Some((stream, drafts)) = row {
+            self.submit(submitter, stream, drafts);
+        }
+    }
+
+    fn submit(&mut self, submitter: &mut Submitter, stream: Stream, events: Vec<Draft>) {
+        let head = self.heads.entry(stream.clone()).or_insert(0);
+        let expect = if *head == 0 { Expect::Empty } else { Expect::At(*head) };
+        *head += events.len() as u64;
+        submitter.submit(Append { stream, expect, events });
+    }
+
+    /// Takes in a fact read from the log.
+    pub(super) fn restore(&mut self, envelope: &Envelope, event: &Event, slot: Option<Slot>) {
+        if envelope.stream.as_str().starts_with("output/") {
+            self.race.evolve(event, slot, envelope.at_us);
+            return;
+        }
+        if self.recorded_events == 0 {
+            self.correlation = envelope.correlation;
+            self.requested_at_us = envelope.at_us;
+            self.key.clone_from(&envelope.dedup);
+        }
+        self.heads.insert(envelope.stream.clone(), envelope.stream_seq);
+        self.cause = Some(envelope.id);
+        self.recorded_events += 1;
+        self.race.evolve(event, slot, envelope.at_us);
+    }
+
+    pub(super) fn job(&self, effect: &Effect) -> Job {
+        let slot = match effect {
+            Effect::Prepare => None,
+            Effect::CreateSandbox(key) | Effect::RunPhase(key, _) | Effect::Kill(key, _) => Some(key.attempt.slot),
+            Effect::Collect(key) | Effect::Destroy(key) => Some(key.attempt.slot),
+            Effect::Deliver(slot) => Some(*slot),
+        };
+        let attempt = slot.and_then(|slot| self.race.attempts.get(&slot));
+        Job {
+            run: self.race.run.id,
+            facts: Arc::clone(&self.facts),
+            requested_at_us: self.requested_at_us,
+            correlation: self.correlation,
+            cause: self.cause,
+            recorded: attempt.map(|attempt| attempt.recorded.clone()).unwrap_or_default(),
+            patch: attempt.and_then(|attempt| attempt.patch.clone()),
+        }
+    }
+
+    /// Whether it has a right to that sandbox, or sees to its removal.
+    pub(super) fn knows(&self, key: &SandboxKey) -> bool {
+        let attempt = self.race.attempts.get(&key.attempt.slot);
+        attempt.is_some_and(|attempt| attempt.sandboxes.contains_key(key))
+    }
+}
+
+/// The stream a fact belongs to; nothing for facts that are not of a run.
+fn stream(run: RunId, slot: Option<Slot>, event: &Event) -> Option<Stream> {
+    match event {
+        Event::Run(_) => Some(Stream::run(run)),
+        Event::Delivery(_) => Some(Stream::delivery(run)),
+        Event::Attempt(_) => slot.map(|slot| Stream::attempt(AttemptId { run, slot })),
+        Event::Sandbox(event) => Some(Stream::sandbox(match event {
+            SandboxEvent::Intended(intended) => &intended.key,
+            SandboxEvent::Created(created) => &created.key,
+            SandboxEvent::Failed(failed) => &failed.key,
+            SandboxEvent::Destroyed(destroyed) => &destroyed.key,
+            SandboxEvent::Reaped(reaped) => &reaped.key,
+        })),
+        Event::Config(_) | Event::Unknown { .. } => None,
+    }
+}
