@@ -51,17 +51,21 @@ if [ -s "$own/complaints" ]; then
     { grep -z '/$' "$own/paths" || :; } | xargs -0 -r -n 1 sh -c "$inner" inner
 fi
 
-# Attributes of the base decide what is shown as text, not what the agent made of them. Renames are shown as a removal
-# and an addition: exact to apply, and counted the same on every side.
-export GIT_ATTR_SOURCE="$REGATTA_BASE"
+# Two trees are compared with neither work tree nor index, so that attributes of the base decide what is shown as text
+# (before git 2.41: the content alone), not what the agent made of them. Renames are shown as a removal and an addition:
+# exact to apply, and counted the same on every side.
+tree=$(git write-tree)
+unset GIT_WORK_TREE
+export GIT_ATTR_SOURCE="$REGATTA_BASE" GIT_INDEX_FILE="$own/none"
+cd "$own/refs"
 # compare FILE BLOCKS_MAX CODE ARGUMENTS: the comparison into FILE, or exit with CODE when it is larger.
 compare() {
     file=$REGATTA_OUTBOX/$1 blocks_max=$2 code=$3 status=0
     shift 3
     (
         ulimit -S -f "$blocks_max"
-        exec git diff-index --cached --no-renames --no-ext-diff --no-textconv --ignore-submodules=all "$@" \
-            "$REGATTA_BASE" >"$file"
+        exec git --bare diff-tree -r --no-renames --no-ext-diff --no-textconv --ignore-submodules=all "$@" \
+            "$REGATTA_BASE" "$tree" >"$file"
     ) || status=$?
     [ "$status" -eq 0 ] && return
     rm -f "$file"

@@ -197,9 +197,10 @@ async fn attributes_of_the_attempt_do_not_hide_lines_from_people() {
     let world = World::small();
     let workspace = world.workspace("attempt").await;
     workspace.write(".gitattributes", b"*.txt binary -diff\n");
+    workspace.write("src/.gitattributes", b"*.txt binary -diff\n");
     workspace.write("src/lib.txt", b"one\n2\nthree\n");
     let collected = workspace.collect();
-    assert_eq!(collected.stat, DiffStat { files: 2, added: 2, removed: 1 });
+    assert_eq!(collected.stat, DiffStat { files: 3, added: 3, removed: 1 });
     assert_eq!(world.delivered(&workspace, &collected).await, tree_at(&workspace.path));
 }
 
