@@ -86,7 +86,7 @@ fn prepare(inner: &Inner, key: &str, kept: &Kept, exec: &Exec, folder: &Path) ->
         bounds: kept.bounds,
         hide: inner.hide.clone(),
         read_only: kept.read_only.clone(),
-        read: inner.options.read.clone(),
+        read: inner.read.clone(),
         home_links: kept.home_links.clone(),
     };
     layout::publish(folder, SPEC, &serde_json::to_vec(&plan)?, &inner.unique())
@@ -186,6 +186,9 @@ pub(super) fn read(
         // Past the bound it is being stopped; nobody needs to see how far it got.
         let printed = file.metadata()?.len().min(inner.output_bytes_max(&folder));
         let there = usize::try_from(printed.saturating_sub(offset)).unwrap_or(usize::MAX);
+        if there == 0 {
+            return Ok(Vec::new());
+        }
         let mut bytes = vec![0; there.min(bytes_max)];
         let read = std::os::unix::fs::FileExt::read_at(&file, &mut bytes, offset)?;
         bytes.truncate(read);

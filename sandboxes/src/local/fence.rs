@@ -9,9 +9,10 @@ use tokio::process::Command;
 use super::Fence;
 use crate::layout::Walls;
 use crate::provider::Error;
+use crate::runner::PROBE;
 
 /// A probe that takes longer does not work.
-const PROBE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// What bubblewrap must be able to do here.
 const TRY: [&str; 16] = [
     "--unshare-pid",
@@ -59,14 +60,17 @@ async fn bubblewrap() -> Result<(Walls, String), String> {
     Ok((Walls::Bubblewrap { program }, "bubblewrap".to_owned()))
 }
 
-async fn landlock(_runner: &Path) -> Result<(Walls, String), String> {
-    Err("Landlock is not supported yet".to_owned())
+async fn landlock(runner: &Path) -> Result<(Walls, String), String> {
+    let mut command = Command::new(runner);
+    command.arg(PROBE);
+    let fence = tried(command).await.map_err(|why| format!("Landlock does not work here: {why}"))?;
+    Ok((Walls::Landlock, fence))
 }
 
 /// What a program printed that ended well, else what it said was wrong.
 async fn tried(mut command: Command) -> Result<String, String> {
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
-    let output = tokio::time::timeout(PROBE, output).await.map_err(|_| "it does not answer".to_owned())?;
+    let output = tokio::time::timeout(PATIENCE, output).await.map_err(|_| "it does not answer".to_owned())?;
     let output = output.map_err(|error| error.to_string())?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());

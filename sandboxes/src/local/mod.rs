@@ -6,7 +6,7 @@ mod create;
 mod destroy;
 mod exec;
 mod fence;
-mod hidden;
+mod sight;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -63,6 +63,8 @@ struct Inner {
     options: Options,
     /// What hides credentials, known from the start.
     hide: Vec<PathBuf>,
+    /// What every command may read where the fence starts from nothing.
+    read: Vec<PathBuf>,
     /// The fence that works here, once one was found.
     fence: OnceCell<(Walls, String)>,
     changes: Changes,
@@ -79,13 +81,16 @@ impl LocalProvider {
         let name = if options.fence == Fence::None { "host" } else { "local" };
         make_root(&options.root).map_err(|source| transient("make the folder of sandboxes", source))?;
         let root = options.root.canonicalize().map_err(|source| transient("find the folder of sandboxes", source))?;
-        let mut hide = hidden::credentials();
+        let mut hide = sight::hidden();
         hide.extend(options.hide.iter().cloned());
+        let mut read = sight::toolchains(&hide);
+        read.extend(options.read.iter().cloned());
         let changes = Changes::new().map_err(|source| transient("watch for changes", source))?;
         let inner = Inner {
             name,
             options: Options { root, ..options },
             hide,
+            read,
             fence: OnceCell::new(),
             changes,
             runners: Mutex::default(),

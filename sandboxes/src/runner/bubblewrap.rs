@@ -12,7 +12,7 @@ const TMP_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// What hides a folder holds nothing.
 const HIDING_BYTES_MAX: u64 = 4096;
 /// Sockets in `/run` reach the whole machine, so it is hidden but for what name resolution and NixOS need.
-const RUN_KEPT: [&str; 6] = [
+pub(super) const RUN_KEPT: [&str; 6] = [
     "/run/systemd/resolve",
     "/run/resolvconf",
     "/run/NetworkManager/resolv.conf",
@@ -50,7 +50,9 @@ pub(super) fn arguments(plan: &Plan, outbox: &Path, report: RawFd) -> Vec<OsStri
     // Sorted, a folder comes before what is in it, so what is nested shows through.
     for (path, seen) in view(plan, outbox) {
         let words: &[OsString] = &match seen {
-            Seen::Empty { bytes_max } => vec!["--size".into(), bytes_max.to_string().into(), "--tmpfs".into()],
+            Seen::Empty { bytes_max } => {
+                vec!["--perms".into(), "1777".into(), "--size".into(), bytes_max.to_string().into(), "--tmpfs".into()]
+            }
             Seen::EmptyFile => vec!["--ro-bind".into(), "/dev/null".into()],
             Seen::Read(source) => vec!["--ro-bind".into(), source.into()],
             Seen::Write => vec!["--bind".into(), path.clone().into()],

@@ -8,9 +8,10 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rustix::fs::MemfdFlags;
+use rustix::pipe::PipeFlags;
 use rustix::process::{Pid, Resource, Rlimit, WaitStatus};
 
-use super::bubblewrap;
+use super::{FENCE, bubblewrap};
 use crate::layout::{ERR, OUT, OUTBOX, Plan, WORK, Walls};
 use crate::provider::Exit;
 
@@ -27,54 +28,71 @@ const SIGNAL_MAX: i32 = 31;
 pub(super) struct Launched {
     /// The process whose end is the command's end.
     pub(super) main: Pid,
-    /// Where bubblewrap writes that the command was really started, and how it ended.
-    report: Option<File>,
+    report: Report,
+}
+
+/// Who says whether the command was really started.
+enum Report {
+    /// Bubblewrap writes there that it was, and how it ended.
+    Bubblewrap(File),
+    /// Whoever becomes the command writes there why it could not.
+    Landlock(OwnedFd),
+    /// Starting it would have failed.
+    Start,
 }
 
 /// Starts the command; the error says why not, for people.
 pub(super) fn launch(plan: &Plan) -> Result<Launched, String> {
-    let Some((program, arguments)) = plan.argv.split_first() else {
-        return Err("the command is empty".to_owned());
-    };
+    let program = plan.argv.first().ok_or("the command is empty")?;
     limit(plan).map_err(|error| format!("failed to set its limits: {error}"))?;
     let channels = (|| Ok::<_, io::Error>((channel(OUT)?, channel(ERR)?)))();
     let (out, err) = channels.map_err(|error| format!("failed to open its output files: {error}"))?;
-    let mut report = None;
-    let mut command = match &plan.walls {
-        Walls::Bubblewrap { program: bubblewrap } => {
-            let file = inherited_file().map_err(|error| format!("failed to make a file in memory: {error}"))?;
-            let mut command = Command::new(bubblewrap);
-            command.args(bubblewrap::arguments(plan, &outbox()?, file.as_raw_fd())).arg("--").args(&plan.argv);
-            report = Some(File::from(file));
-            command
-        }
-        Walls::Landlock => return Err("Landlock is not there yet".to_owned()),
-        Walls::None => {
-            let mut command = Command::new(program);
-            command.args(arguments).envs(&plan.env).current_dir(plan.folder.join(WORK));
-            command
-        }
-    };
-    let child = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn();
-    let child = child.map_err(|error| not_started(program, &plan.walls, &error))?;
+    let (mut command, report) = command(plan).map_err(|error| format!("failed to prepare it: {error}"))?;
+    let child = command.stdout(out).stderr(err).spawn();
+    let child = child.map_err(|error| match &plan.walls {
+        Walls::Bubblewrap { program } => format!("failed to start {}: {error}", program.display()),
+        Walls::Landlock => format!("failed to start the fence: {error}"),
+        Walls::None => could_not_start(program, &error),
+    })?;
     let main = Pid::from_raw(child.id().cast_signed()).ok_or("it has no process id")?;
     Ok(Launched { main, report })
 }
 
-/// Where bubblewrap binds this command's outbox.
-fn outbox() -> Result<std::path::PathBuf, String> {
-    let folder = std::env::current_dir().map_err(|error| format!("failed to find its folder: {error}"))?;
-    Ok(folder.join(OUTBOX))
+fn command(plan: &Plan) -> io::Result<(Command, Report)> {
+    let folder = std::env::current_dir()?;
+    match &plan.walls {
+        Walls::Bubblewrap { program } => {
+            let report = inherited_file()?;
+            let mut command = Command::new(program);
+            command
+                .args(bubblewrap::arguments(plan, &folder.join(OUTBOX), report.as_raw_fd()))
+                .arg("--")
+                .args(&plan.argv);
+            command.stdin(Stdio::null());
+            Ok((command, Report::Bubblewrap(report.into())))
+        }
+        Walls::Landlock => {
+            let (report, told) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK)?;
+            // This very program, also when its file was replaced since.
+            let mut command = Command::new("/proc/self/exe");
+            command.arg(FENCE).arg(folder).stdin(told);
+            Ok((command, Report::Landlock(report)))
+        }
+        Walls::None => {
+            let mut words = plan.argv.iter();
+            let mut command = Command::new(words.next().map_or("", String::as_str));
+            command.args(words).envs(&plan.env).current_dir(plan.folder.join(WORK)).stdin(Stdio::null());
+            Ok((command, Report::Start))
+        }
+    }
 }
 
-fn not_started(program: &str, walls: &Walls, error: &io::Error) -> String {
-    match walls {
-        Walls::Bubblewrap { program } => format!("failed to start {}: {error}", program.display()),
-        Walls::Landlock | Walls::None if error.kind() == io::ErrorKind::NotFound => {
-            format!("`{program}` was not found; install it or correct PATH")
-        }
-        Walls::Landlock | Walls::None => format!("`{program}` could not be started: {error}"),
+/// Why a program could not be started, and what to do.
+pub(super) fn could_not_start(program: &str, why: &io::Error) -> String {
+    if why.kind() == io::ErrorKind::NotFound {
+        return format!("`{program}` was not found; install it or correct PATH");
     }
+    format!("`{program}` could not be started: {why}")
 }
 
 fn channel(name: &str) -> io::Result<File> {
@@ -106,7 +124,8 @@ impl Launched {
             (None, None) => Exit::Lost,
         };
         let exit = match (exit, &mut self.report) {
-            (Exit::Code(code), Some(report)) => behind_bubblewrap(code, report),
+            (Exit::Code(code), Report::Bubblewrap(report)) => behind_bubblewrap(code, report),
+            (Exit::Code(code), Report::Landlock(report)) => behind_landlock(code, report),
             (exit, _) => exit,
         };
         if exit == Exit::Signal(rustix::process::Signal::XFSZ.as_raw()) {
@@ -127,6 +146,18 @@ fn behind_bubblewrap(code: i32, report: &mut File) -> Exit {
     match code - SIGNAL_BASE {
         signal @ 1..=SIGNAL_MAX => Exit::Signal(signal),
         _ => Exit::Code(code),
+    }
+}
+
+/// Nothing was told when the command took over.
+fn behind_landlock(code: i32, report: &OwnedFd) -> Exit {
+    let mut text = [0; 1024];
+    match rustix::io::read(report, &mut text) {
+        Ok(length @ 1..) => {
+            let told = text.get(..length).unwrap_or_default();
+            Exit::NotStarted(String::from_utf8_lossy(told).into_owned())
+        }
+        Ok(0) | Err(_) => Exit::Code(code),
     }
 }
 

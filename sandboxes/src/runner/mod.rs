@@ -1,11 +1,12 @@
 //! The runner: the small program that starts one command, watches it, and writes down how it ended. It outlives the
 //! server that started it, and whatever happens to it can be read from the files it leaves.
 //!
-//! It answers two calls of the program it is part of: `sandbox-run <folder of the command>`, and, behind Landlock,
-//! `sandbox-fence <folder of the command>`, which fences itself and becomes the command. It has one thread and must not
-//! know tokio.
+//! It answers three calls of the program it is part of: `sandbox-run <folder of the command>`; behind Landlock
+//! `sandbox-fence <folder of the command>`, which fences itself and becomes the command; and `sandbox-probe`, which says
+//! what Landlock can do here. It has one thread and must not know tokio.
 
 mod bubblewrap;
+mod landlock;
 mod launch;
 mod signals;
 mod watch;
@@ -28,6 +29,10 @@ use signals::Signals;
 
 /// The first argument that makes a program the runner.
 pub(crate) const RUN: &str = "sandbox-run";
+/// The first argument that makes it fence itself and become a command.
+const FENCE: &str = "sandbox-fence";
+/// The first argument that makes it say what Landlock can do here.
+pub(crate) const PROBE: &str = "sandbox-probe";
 
 /// Answers the runner's calls: a program that can be the runner calls this before anything else, with its arguments.
 /// `None` when it was called for something else.
@@ -35,15 +40,18 @@ pub(crate) const RUN: &str = "sandbox-run";
 pub fn answer(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     let mut arguments = arguments.into_iter().skip(1);
     let call = arguments.next()?;
-    let folder = arguments.next();
-    if call != RUN {
-        return None;
-    }
-    let done = folder.ok_or_else(|| io::Error::other("no folder given")).and_then(|folder| run(Path::new(&folder)));
+    let folder = arguments.next().unwrap_or_default();
+    let folder = Path::new(&folder);
+    let done = match call.to_str()? {
+        RUN => run(folder),
+        FENCE => Err(landlock::become_command(folder)),
+        PROBE => landlock::probe().map_err(io::Error::other).and_then(|name| writeln!(io::stdout(), "{name}")),
+        _ => return None,
+    };
     Some(match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("failed to run a command of a sandbox: {error}");
+            eprintln!("{error}");
             ExitCode::FAILURE
         }
     })

@@ -1,6 +1,7 @@
 //! The providers kept to their promises, on this machine.
-#![expect(clippy::unwrap_used, reason = "a test that cannot prepare its case has failed")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot prepare its case has failed")]
 
 mod contract;
 mod fake;
 mod place;
+mod unprivileged;

@@ -24,6 +24,7 @@ impl Place {
         let seed = folder.path().join("seed");
         fs::create_dir_all(seed.join("src")).unwrap();
         fs::create_dir_all(seed.join(".git")).unwrap();
+        fs::create_dir_all(folder.path().join("secret")).unwrap();
         fs::write(seed.join("README.md"), "hello\n").unwrap();
         fs::write(seed.join("src/main.rs"), "fn main() {}\n").unwrap();
         fs::write(seed.join("run.sh"), "#!/bin/sh\necho ran\n").unwrap();
@@ -45,6 +46,11 @@ impl Place {
 
     pub(crate) fn root(&self) -> PathBuf {
         self.folder.path().join("data/sandboxes").canonicalize().unwrap()
+    }
+
+    /// A key no other test uses, for looking at the processes of the whole machine.
+    pub(crate) fn key(&self, name: &str) -> String {
+        format!("{name}-{}-{}", format!("{:?}", self.fence).to_lowercase(), std::process::id())
     }
 
     pub(crate) fn spec(&self, key: &str) -> Spec {
@@ -133,6 +139,20 @@ pub(crate) async fn all(provider: &dyn Provider, key: &str, exec: &str, stdio: S
     }
 }
 
+/// Everything a command prints, read while it runs in pieces of that size.
+pub(crate) async fn follow(provider: &dyn Provider, key: &str, exec: &str, stdio: Stdio, piece: usize) -> Vec<u8> {
+    let mut all = Vec::new();
+    loop {
+        let has_ended = matches!(provider.status(key, exec).await.unwrap(), Status::Ended(_));
+        let read = provider.read(key, exec, stdio, all.len() as u64, piece).await.unwrap();
+        match (read.is_empty(), has_ended) {
+            (true, true) => return all,
+            (true, false) => provider.changed(key, exec).await,
+            (false, _) => all.extend(read),
+        }
+    }
+}
+
 /// Waits until something holds, looking often: for what no file of ours announces.
 pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let began = Instant::now();
@@ -140,6 +160,15 @@ pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
         assert!(began.elapsed() < PATIENCE, "never: {what}");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
+}
+
+/// Every living process with that word among its arguments.
+pub(crate) fn running(word: &str) -> Vec<String> {
+    let lines = fs::read_dir("/proc").unwrap().flatten().filter_map(|entry| {
+        let line = fs::read_to_string(entry.path().join("cmdline")).ok()?;
+        line.split('\0').any(|found| found == word).then_some(line)
+    });
+    lines.collect()
 }
 
 /// Every living process whose environment names the sandbox.

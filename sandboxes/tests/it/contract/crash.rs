@@ -1,0 +1,149 @@
+//! The server dies, or the runner does: what was started goes on and is found, or is known to be lost.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio as Channel};
+
+use regatta_sandboxes::local::Fence;
+use regatta_sandboxes::{Exit, Provider, Stdio};
+use rustix::process::{Pid, Signal};
+
+use super::promises;
+use crate::place::{self, Place, all, ended, processes, sh, until};
+
+promises! {
+    what_a_killed_server_started_goes_on
+    what_a_server_passes_on_is_never_written_down
+    a_lost_runner_leaves_nothing_running
+    a_lost_runner_is_noticed_by_destroy
+    an_interrupted_create_or_destroy_is_cleared_away
+}
+
+/// Tells the test below that it is the server of another test: fence, folder, key, script and variables to pass on.
+const ROLE: &str = "REGATTA_TEST_SERVER";
+
+/// In a process of its own this is a server that starts a command and then waits to be killed.
+#[tokio::test]
+async fn a_server_of_its_own() {
+    let Some(role) = std::env::var_os(ROLE) else { return };
+    let role = role.into_string().unwrap();
+    let words: Vec<&str> = role.split('\n').collect();
+    let [fence, folder, key, script, pass] = words[..] else { panic!("{role}") };
+    let fence = match fence {
+        "Bubblewrap" => Fence::Bubblewrap,
+        "Landlock" => Fence::Landlock,
+        _ => Fence::None,
+    };
+    let provider = place::provider(Path::new(folder), fence);
+    let mut exec = sh("main", script);
+    exec.env_pass = pass.split(',').map(str::to_owned).collect();
+    provider.start(key, &exec).await.unwrap();
+    fs::write(Path::new(folder).join("served"), "").unwrap();
+    std::future::pending::<()>().await;
+}
+
+/// A server in another process; killed when dropped.
+struct Server(Child);
+
+impl Server {
+    async fn start(place: &Place, key: &str, script: &str, pass: &[(&str, &str)]) -> Self {
+        let names: Vec<&str> = pass.iter().map(|(name, _)| *name).collect();
+        let folder = place.folder.path();
+        let role = [&format!("{:?}", place.fence), folder.to_str().unwrap(), key, script, &names.join(",")].join("\n");
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "contract::crash::a_server_of_its_own"]).env(ROLE, role).envs(pass.iter().copied());
+        let server = Self(command.env("UNPASSED", "unpassed").stdout(Channel::null()).spawn().unwrap());
+        until("the server has started it", || folder.join("served").exists()).await;
+        server
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+async fn what_a_killed_server_started_goes_on(place: Place) {
+    place.provider.create(&place.spec("a")).await.unwrap();
+    let script = "echo one; while ! [ -e go ]; do sleep 0.01; done; echo two; exit 42";
+    drop(Server::start(&place, "a", script, &[]).await);
+    fs::write(place.root().join("a/work/go"), "").unwrap();
+    assert_eq!(ended(&place.provider, "a", "main").await.exit, Exit::Code(42));
+    assert_eq!(all(&place.provider, "a", "main", Stdio::Out).await, b"one\ntwo\n");
+    place.provider.destroy("a").await.unwrap();
+    assert_eq!(fs::read_dir(place.root()).unwrap().count(), 0);
+}
+
+async fn what_a_server_passes_on_is_never_written_down(place: Place) {
+    place.provider.create(&place.spec("a")).await.unwrap();
+    let canary = format!("canary-{}-{}", std::process::id(), "tweet".repeat(5));
+    let script =
+        "echo ${#CANARY} ${UNPASSED-none}; cat /proc/self/cmdline | wc -l; while ! [ -e go ]; do sleep 0.01; done";
+    let server = Server::start(&place, "a", script, &[("CANARY", &canary)]).await;
+    fs::write(place.root().join("a/work/go"), "").unwrap();
+    assert_eq!(ended(&place.provider, "a", "main").await.exit, Exit::Code(0));
+    let out = all(&place.provider, "a", "main", Stdio::Out).await;
+    assert!(out.starts_with(format!("{} none\n", canary.len()).as_bytes()), "{}", String::from_utf8_lossy(&out));
+    drop(server);
+    let mut files = 0;
+    let mut folders = vec![place.folder.path().join("data")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(entry.path());
+            } else if entry.file_type().unwrap().is_file() {
+                files += 1;
+                let content = fs::read(entry.path()).unwrap();
+                let found = content.windows(canary.len()).any(|bytes| bytes == canary.as_bytes());
+                assert!(!found, "{}", entry.path().display());
+            }
+        }
+    }
+    assert!(files >= 8, "{files}");
+}
+
+fn exec_folder(place: &Place, key: &str) -> PathBuf {
+    place.root().join(key).join("execs/main")
+}
+
+/// Starts something that leaves children all over, and kills its runner.
+async fn lose_the_runner(place: &Place, key: &str) {
+    place.provider.create(&place.spec(key)).await.unwrap();
+    let script = "trap '' TERM; echo begun; (setsid sh -c 'sleep 1000 & sleep 1000' &); sleep 1000";
+    place.provider.start(key, &sh("main", script)).await.unwrap();
+    until("they run", || processes(key).iter().filter(|line| line.starts_with("sleep")).count() == 3).await;
+    let runner = fs::read_to_string(exec_folder(place, key).join("started")).unwrap();
+    rustix::process::kill_process(Pid::from_raw(runner.parse().unwrap()).unwrap(), Signal::KILL).unwrap();
+}
+
+async fn a_lost_runner_leaves_nothing_running(place: Place) {
+    let key = place.key("lost");
+    lose_the_runner(&place, &key).await;
+    let again = place.again();
+    assert_eq!(ended(&again, &key, "main").await.exit, Exit::Lost);
+    assert_eq!(processes(&key), [""; 0]);
+    assert_eq!(ended(&place.provider, &key, "main").await.exit, Exit::Lost);
+    assert_eq!(all(&again, &key, "main", Stdio::Out).await, b"begun\n");
+}
+
+async fn a_lost_runner_is_noticed_by_destroy(place: Place) {
+    let key = place.key("lost-and-destroyed");
+    lose_the_runner(&place, &key).await;
+    place.again().destroy(&key).await.unwrap();
+    assert_eq!(processes(&key), [""; 0]);
+    assert_eq!(fs::read_dir(place.root()).unwrap().count(), 0);
+}
+
+async fn an_interrupted_create_or_destroy_is_cleared_away(place: Place) {
+    place.provider.create(&place.spec("a")).await.unwrap();
+    place.provider.create(&place.spec("ab")).await.unwrap();
+    for rest in [".a.1-1.new", ".a.1-2.trash", ".a.1-2.trash.0"] {
+        fs::create_dir_all(place.root().join(rest).join("work/deep")).unwrap();
+    }
+    assert_eq!(place.provider.list("tests").await.unwrap().len(), 2);
+    place.provider.destroy("a").await.unwrap();
+    let left: Vec<_> = fs::read_dir(place.root()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["ab"]);
+}

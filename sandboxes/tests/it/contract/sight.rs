@@ -1,0 +1,148 @@
+//! What a command sees of this machine, and what it can do to it.
+
+use std::fs;
+use std::net::TcpListener;
+
+use regatta_sandboxes::{HomeLink, InboxFile, Provider};
+
+use super::promises;
+use crate::place::{Place, sh};
+
+promises! {
+    the_environment_is_private
+    the_inbox_and_links_in_the_home_are_readable
+}
+
+mod fenced {
+    crate::contract::promises! { fenced:
+        writing_outside_is_refused
+        hidden_paths_cannot_be_read
+        what_is_shown_cannot_be_written
+        no_network_is_no_network
+        other_processes_cannot_be_touched
+    }
+
+    use super::{
+        hidden_paths_cannot_be_read, no_network_is_no_network, other_processes_cannot_be_touched,
+        what_is_shown_cannot_be_written, writing_outside_is_refused,
+    };
+}
+
+async fn the_environment_is_private(place: Place) {
+    place.provider.create(&place.spec("a")).await.unwrap();
+    let mut exec = sh("main", "env");
+    exec.env.insert("PLAIN".to_owned(), "two words".to_owned());
+    exec.env.insert("REGATTA_SANDBOX".to_owned(), "disguise".to_owned());
+    let ran = place.ran("a", &exec).await;
+    let mut names: Vec<&str> = ran.out.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
+    names.retain(|name| !matches!(*name, "PWD" | "_" | "SHLVL" | "OLDPWD" | "TZ" | "USER" | "LOGNAME"));
+    names.retain(|name| !name.starts_with("LC_"));
+    names.sort_unstable();
+    let ours = ["EXEC", "INBOX", "OUTBOX", "SANDBOX", "WORKSPACE"].map(|name| format!("REGATTA_{name}"));
+    let mut expected: Vec<&str> = vec!["HOME", "LANG", "PATH", "PLAIN", "TERM", "TMPDIR"];
+    expected.extend(ours.iter().map(String::as_str));
+    expected.sort_unstable();
+    assert_eq!(names, expected);
+    let folder = place.root().join("a");
+    for line in [
+        format!("HOME={}", folder.join("home").display()),
+        format!("TMPDIR={}", folder.join("tmp").display()),
+        format!("REGATTA_OUTBOX={}", folder.join("execs/main/outbox").display()),
+        "REGATTA_SANDBOX=a".to_owned(),
+        "PLAIN=two words".to_owned(),
+    ] {
+        assert!(ran.out.lines().any(|found| found == line), "{line} in {}", ran.out);
+    }
+    let ran = place.ran("a", &sh("write", "touch $HOME/a $TMPDIR/b $REGATTA_OUTBOX/c $REGATTA_WORKSPACE/d; pwd")).await;
+    assert_eq!((ran.err.as_str(), ran.out), ("", format!("{}\n", folder.join("work").display())));
+}
+
+async fn the_inbox_and_links_in_the_home_are_readable(place: Place) {
+    let secret = place.folder.path().join("secret");
+    fs::write(secret.join("login"), "token\n").unwrap();
+    let mut spec = place.spec("a");
+    spec.inbox = vec![InboxFile { name: "prompt".to_owned(), content: b"do it\n".to_vec() }];
+    let link = |source: &str, target: &str| HomeLink { source: secret.join(source), target: target.into() };
+    spec.home_links = vec![link("login", ".config/tool/login"), link("absent", ".absent")];
+    let created = place.provider.create(&spec).await.unwrap();
+    let script = "cat $REGATTA_INBOX/prompt ~/.config/tool/login; ls -A ~; echo >> $REGATTA_INBOX/new";
+    let ran = place.ran("a", &sh("main", script)).await;
+    assert_eq!(ran.out, "do it\ntoken\n.config\n");
+    assert_eq!(created.inbox, place.root().join("a/inbox").to_string_lossy());
+    let home = place.root().join("a/home/.config/tool");
+    let copied = fs::symlink_metadata(home.join("login")).unwrap();
+    assert!(copied.is_symlink() || copied.len() == 0, "{copied:?}");
+}
+
+async fn writing_outside_is_refused(place: Place) {
+    let outside = place.folder.path();
+    place.provider.create(&place.spec("b")).await.unwrap();
+    let script = format!(
+        "echo x > {0}/new; echo x >> {0}/seed/README.md; rm -f {0}/seed/README.md; chmod 777 {0}/seed; \
+         echo x > {1}/b/work/new; echo x > /etc/regatta-test; echo x > /usr/regatta-test; mount -t tmpfs none /mnt; exit 0",
+        outside.display(),
+        place.root().display(),
+    );
+    place.run("a", &script).await;
+    assert_eq!(fs::read_to_string(outside.join("seed/README.md")).unwrap(), "hello\n");
+    for path in
+        [outside.join("new"), place.root().join("b/work/new"), "/etc/regatta-test".into(), "/usr/regatta-test".into()]
+    {
+        assert!(!path.exists(), "{}", path.display());
+    }
+}
+
+async fn hidden_paths_cannot_be_read(place: Place) {
+    fs::write(place.folder.path().join("secret/key"), "hush").unwrap();
+    fs::write(place.folder.path().join("data/log"), "hush").unwrap();
+    place.provider.create(&place.spec("b")).await.unwrap();
+    let folder = place.folder.path().display().to_string();
+    let root = place.root().display().to_string();
+    let script = format!(
+        "cat {folder}/secret/key {folder}/data/log {root}/b/spec.json {root}/b/work/README.md; ls {root}/b; ls {folder}/secret"
+    );
+    let ran = place.run("a", &script).await;
+    assert_eq!(ran.out, "", "{ran:?}");
+}
+
+async fn what_is_shown_cannot_be_written(place: Place) {
+    let folder = place.folder.path();
+    fs::create_dir(folder.join("secret/objects")).unwrap();
+    for name in ["secret/login", "secret/objects/one", "secret/other"] {
+        fs::write(folder.join(name), "one\n").unwrap();
+    }
+    let mut spec = place.spec("a");
+    spec.read_only = vec![folder.join("secret/objects"), folder.join("absent")];
+    spec.home_links = vec![HomeLink { source: folder.join("secret/login"), target: "login".into() }];
+    spec.inbox = vec![InboxFile { name: "prompt".to_owned(), content: b"one\n".to_vec() }];
+    place.provider.create(&spec).await.unwrap();
+    let objects = folder.join("secret/objects");
+    let script = format!(
+        "cat {0}/one; echo two > {0}/one; echo two > ~/login; rm -f $REGATTA_INBOX/prompt; echo two > $REGATTA_INBOX/prompt; cat {1}",
+        objects.display(),
+        folder.join("secret/other").display(),
+    );
+    let ran = place.ran("a", &sh("main", &script)).await;
+    assert_eq!(ran.out, "one\n", "{ran:?}");
+    for path in [objects.join("one"), folder.join("secret/login"), place.root().join("a/inbox/prompt")] {
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\n", "{}", path.display());
+    }
+}
+
+async fn no_network_is_no_network(place: Place) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let script = format!("exec bash -c 'exec 3<>/dev/tcp/127.0.0.1/{}'", listener.local_addr().unwrap().port());
+    assert_eq!(place.run("on", &script).await.ended.exit, regatta_sandboxes::Exit::Code(0));
+    let mut spec = place.spec("off");
+    spec.network = false;
+    place.provider.create(&spec).await.unwrap();
+    assert_eq!(place.ran("off", &sh("main", &script)).await.ended.exit, regatta_sandboxes::Exit::Code(1));
+}
+
+async fn other_processes_cannot_be_touched(place: Place) {
+    let own = std::process::id();
+    let ran = place.run("a", &format!("kill -0 {own}; cat /proc/{own}/environ /proc/$PPID/environ | head -c 10")).await;
+    assert!(ran.err.contains("kill"), "{ran:?}");
+    // Behind bubblewrap the parent is the sandbox's own first process.
+    assert!(ran.out.is_empty() || place.provider.probe().await.unwrap() == "bubblewrap", "{ran:?}");
+}

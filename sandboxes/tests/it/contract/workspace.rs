@@ -1,0 +1,135 @@
+//! The workspace: copied as it is, known to be untouched or not, and removed whatever was made of it.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::time::{Duration, UNIX_EPOCH};
+
+use regatta_sandboxes::{Error, Provider};
+
+use super::promises;
+use crate::place::{Place, sh};
+
+promises! {
+    the_seed_is_copied_with_modes_links_and_times
+    a_seed_with_something_special_is_refused
+    an_untouched_workspace_is_proved
+    every_change_is_seen
+    the_outbox_gives_regular_files_only
+    whatever_was_made_is_removed
+}
+
+async fn the_seed_is_copied_with_modes_links_and_times(place: Place) {
+    let seed = place.folder.path().join("seed");
+    let old = UNIX_EPOCH + Duration::new(1_000_000_000, 123_456_789);
+    fs::write(seed.join("new\nline \u{fffd}"), "strange").unwrap();
+    fs::write(seed.join("empty"), "").unwrap();
+    fs::write(seed.join("large"), vec![7; 300_000]).unwrap();
+    fs::create_dir(seed.join("closed")).unwrap();
+    fs::write(seed.join("closed/file"), "x").unwrap();
+    fs::set_permissions(seed.join("closed"), fs::Permissions::from_mode(0o555)).unwrap();
+    for name in ["README.md", "closed"] {
+        fs::File::open(seed.join(name)).unwrap().set_modified(old).unwrap();
+    }
+    place.provider.create(&place.spec("a")).await.unwrap();
+    let work = place.root().join("a/work");
+    for name in [
+        "README.md",
+        "run.sh",
+        "link",
+        "src",
+        "src/main.rs",
+        "new\nline \u{fffd}",
+        "empty",
+        "large",
+        "closed",
+        "closed/file",
+    ] {
+        let [was, is] = [&seed, &work].map(|folder| fs::symlink_metadata(folder.join(name)).unwrap());
+        let facts =
+            |it: &fs::Metadata| (it.mode(), it.mtime(), it.mtime_nsec(), if it.is_dir() { 0 } else { it.len() });
+        assert_eq!(facts(&is), facts(&was), "{name}");
+    }
+    assert_eq!(fs::read_link(work.join("link")).unwrap().to_str(), Some("src/main.rs"));
+    assert_eq!(fs::read(work.join("large")).unwrap(), vec![7; 300_000]);
+    assert!(place.provider.untouched("a").await.unwrap());
+    // Without this the place itself cannot be cleared away by somebody without privileges.
+    fs::set_permissions(seed.join("closed"), fs::Permissions::from_mode(0o755)).unwrap();
+    place.provider.destroy("a").await.unwrap();
+}
+
+async fn a_seed_with_something_special_is_refused(place: Place) {
+    let seed = place.folder.path().join("seed");
+    std::os::unix::net::UnixListener::bind(seed.join("socket")).unwrap();
+    let made = place.provider.create(&place.spec("a")).await;
+    assert!(matches!(&made, Err(Error::Unusable { reason }) if reason.contains("socket")), "{made:?}");
+    assert_eq!(fs::read_dir(place.root()).unwrap().count(), 0);
+    let mut spec = place.spec("a");
+    spec.seed = seed.join("absent");
+    assert!(matches!(place.provider.create(&spec).await, Err(Error::Missing(_))));
+}
+
+async fn an_untouched_workspace_is_proved(place: Place) {
+    assert!(matches!(place.provider.untouched("a").await, Err(Error::Missing(_))));
+    place.provider.create(&place.spec("a")).await.unwrap();
+    assert!(place.provider.untouched("a").await.unwrap());
+    place.ran("a", &sh("true", "true")).await;
+    place
+        .ran("a", &sh("read", "cat README.md src/main.rs link; ./run.sh; touch .git/index; touch $TMPDIR/x ~/y"))
+        .await;
+    assert!(place.provider.untouched("a").await.unwrap());
+}
+
+async fn every_change_is_seen(place: Place) {
+    for (number, change) in [
+        "echo new > new",
+        "rm README.md",
+        "chmod +x README.md",
+        "echo changed > README.md",
+        "touch -r README.md $TMPDIR/t; echo HELLO > README.md; touch -r $TMPDIR/t README.md",
+        "touch -r src/main.rs $TMPDIR/t; printf X | dd of=src/main.rs conv=notrunc; touch -r $TMPDIR/t src/main.rs src .",
+        "touch -r . $TMPDIR/t; mv README.md ..x; mv ..x README.md; touch -r $TMPDIR/t .",
+        "mv README.md $TMPDIR/; mv $TMPDIR/README.md .",
+        "touch src/x; rm src/x",
+        "ln -sf README.md link",
+        "mkdir empty",
+        "rm -rf .git",
+        "cp -a src $TMPDIR/src; rm -rf src; mv $TMPDIR/src src",
+    ]
+    .iter()
+    .enumerate()
+    {
+        let key = format!("a{number}");
+        let ran = place.run(&key, &format!("set -e; {change}")).await;
+        assert_eq!(ran.ended.exit, regatta_sandboxes::Exit::Code(0), "{change}: {}", ran.err);
+        assert!(!place.provider.untouched(&key).await.unwrap(), "{change}");
+    }
+}
+
+async fn the_outbox_gives_regular_files_only(place: Place) {
+    let script = r#"cd $REGATTA_OUTBOX; printf 'diff\0\377' > 'new
+line'; ln -s /etc/passwd link; ln -s . here; mkdir folder; mkfifo pipe; printf 12345 > five"#;
+    place.run("a", script).await;
+    let get = |name: &'static str, bytes_max| place.provider.get("a", "main", name, bytes_max);
+    assert_eq!(get("new\nline", 100).await.unwrap(), b"diff\0\xff");
+    assert_eq!(get("five", 5).await.unwrap(), b"12345");
+    assert!(matches!(get("five", 4).await, Err(Error::TooLarge { bytes: 5, bytes_max: 4, .. })));
+    for name in ["link", "here", "folder", "pipe", "absent", "here/five", "../spec.json", "..", ""] {
+        let got = get(name, 1000).await;
+        assert!(matches!(got, Err(Error::Missing(_))), "{name}: {got:?}");
+    }
+    assert!(matches!(place.provider.get("a", "never", "five", 10).await, Err(Error::Missing(_))));
+}
+
+async fn whatever_was_made_is_removed(place: Place) {
+    let script = r#"
+        mkdir -p closed/inner && touch closed/inner/file && chmod 000 closed/inner && chmod 500 closed
+        touch -- 'new
+line' '-rf' ' ' "$(printf 'bad\377name')"; ln -s / root; mkfifo pipe
+        i=0; while [ $i -lt 200 ]; do mkdir d && cd d && touch x; i=$((i+1)); done"#;
+    let ran = place.run("a", script).await;
+    assert_eq!(ran.ended.exit, regatta_sandboxes::Exit::Code(0), "{ran:?}");
+    assert!(place.root().join("a/work/closed").exists());
+    place.provider.destroy("a").await.unwrap();
+    assert_eq!(fs::read_dir(place.root()).unwrap().count(), 0);
+    assert!(fs::exists("/etc/passwd").unwrap());
+}
