@@ -3,13 +3,24 @@
 //! A view is told facts and answers questions; it never acts. This crate knows nothing of deciders, executors or
 //! sandbox providers, has no clock and no randomness (a "now" is an argument), and the same events always give the
 //! same bytes.
+//!
+//! [`Views`] holds all views as of one position; [`follow`] keeps one up to date with a log; [`snapshot`] puts one down
+//! and takes it up again.
 
 mod can;
+mod live;
+mod projection;
+mod tail;
+mod views;
 
 pub mod attempts;
 pub mod compare;
 pub mod fleet;
 pub mod runs;
+pub mod snapshot;
 pub mod timeline;
 
 pub use can::Can;
+pub use live::{FollowError, Follower, Live, Stopped, follow};
+pub use projection::{Fault, Progress, Projection};
+pub use views::{Views, seq_at};

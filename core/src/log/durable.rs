@@ -20,7 +20,9 @@ use super::journal::writer::{Message, Queue, Start, Waiting, Writer, bytes_of, n
 use super::journal::{GENESIS, segment};
 use super::lock::Lock;
 use super::open::SEGMENT_BYTES_BOUNDS;
-use super::{Append, AppendError, Appended, Log, OpenError, Options, Pending, ReadError, ReadMax, check_bounds};
+use super::{
+    Append, AppendError, Appended, IndexError, Log, OpenError, Options, Pending, ReadError, ReadMax, check_bounds,
+};
 use crate::{Envelope, Kind, Seq, Stream};
 
 /// Most appends that wait for the writer; past it they are refused as [`AppendError::Busy`].
@@ -78,9 +80,11 @@ impl DurableLog {
         };
         let file = continue_at(&dir, &recovered).map_err(io("continue the journal"))?;
         let Recovered { segments, tip, .. } = recovered;
+        let journal = segments.first().map_or(0, |first| first.header.nonce);
         let reader = Arc::new(Reader::new(&dir, segments, tip.seq));
-        let catalog = Arc::new(Catalog::default());
-        replay(&reader, &catalog, 1)?;
+        let (catalog, cursor) = Catalog::open(&dir, journal, tip.seq)?;
+        let catalog = Arc::new(catalog);
+        replay(&reader, &catalog, cursor + 1)?;
         Self::start(options, lock, file, tip, reader, catalog)
     }
 
@@ -133,6 +137,43 @@ impl DurableLog {
         &self.inner.dir
     }
 
+    /// How far a consumer is; 0 when it never said, or when the index was lost.
+    ///
+    /// # Errors
+    /// When the name is out of bounds or the index fails.
+    pub fn checkpoint(&self, name: &str) -> Result<Seq, IndexError> {
+        self.inner.catalog.checkpoint(name)
+    }
+
+    /// Keeps how far a consumer is. Written behind: a crash may bring back an earlier one.
+    ///
+    /// # Errors
+    /// As [`Self::checkpoint`].
+    pub fn set_checkpoint(&self, name: &str, seq: Seq) -> Result<(), IndexError> {
+        self.inner.catalog.set_checkpoint(name, seq)
+    }
+
+    /// The snapshot of that name, when it was made by this version of its maker and is whole.
+    ///
+    /// # Errors
+    /// As [`Self::checkpoint`].
+    pub fn snapshot(&self, name: &str, version: u32) -> Result<Option<(Seq, Vec<u8>)>, IndexError> {
+        self.inner.catalog.snapshot(name, version)
+    }
+
+    /// Keeps a snapshot of what stood at `seq`, in place of the last one of that name. Written behind, as checkpoints.
+    ///
+    /// # Errors
+    /// As [`Self::checkpoint`].
+    pub fn set_snapshot(&self, name: &str, version: u32, seq: Seq, bytes: &[u8]) -> Result<(), IndexError> {
+        self.inner.catalog.set_snapshot(name, version, seq, bytes)
+    }
+
+    /// What is known about streams and dedup keys.
+    pub(crate) fn catalog(&self) -> &Catalog {
+        &self.inner.catalog
+    }
+
     /// The journal, for reading only.
     #[must_use]
     pub fn reader(&self) -> &Reader {
@@ -151,6 +192,7 @@ impl Inner {
         if let Some(ahead) = ahead {
             ahead.join().ok();
         }
+        self.catalog.close();
         self.queue.poison.set("it was closed".to_owned()).ok();
         drop(lock);
         stopped.map_err(CloseError)
@@ -206,7 +248,7 @@ impl Log for DurableLog {
     }
 
     fn read_stream(&self, stream: &Stream, from_stream_seq: u64, max: ReadMax) -> Result<Vec<Envelope>, ReadError> {
-        let index = |error: super::IndexError| ReadError::Io(Arc::new(std::io::Error::other(error)));
+        let index = |error: IndexError| ReadError::Io(Arc::new(std::io::Error::other(error)));
         let seqs = self.inner.catalog.positions(stream, from_stream_seq.max(1), max.events).map_err(index)?;
         self.inner.reader.read_at(&seqs, max)
     }
@@ -263,11 +305,20 @@ fn continue_at(dir: &Path, recovered: &Recovered) -> std::io::Result<File> {
     Ok(file)
 }
 
+/// Events told to the catalog at once.
+const REPLAY_EVENTS: usize = 1_024;
+
 /// Tells the catalog about the events from `from` on.
 fn replay(reader: &Reader, catalog: &Catalog, from: u64) -> Result<(), OpenError> {
     let mut names = Names::default();
+    let mut events = Vec::with_capacity(REPLAY_EVENTS);
+    let head = reader.head().0;
     let replayed = reader.scan_all(from, &mut |seq, record| {
-        catalog.add(&[committed(&mut names, seq, record)?], seq);
+        events.push(committed(&mut names, seq, record)?);
+        if events.len() == REPLAY_EVENTS || seq == head {
+            catalog.add(&events, seq);
+            events.clear();
+        }
         Ok(std::ops::ControlFlow::Continue(()))
     });
     replayed.map_err(|error| match error {

@@ -10,6 +10,8 @@ pub mod journal;
 mod lock;
 pub mod memory;
 pub mod open;
+pub mod transfer;
+pub mod verify;
 
 use std::sync::Arc;
 
@@ -23,6 +25,8 @@ pub use install::install_id;
 pub use journal::Reader;
 pub use memory::MemoryLog;
 pub use open::{OpenError, Options};
+pub use transfer::{export, import};
+pub use verify::verify;
 
 /// Most events in one append.
 pub const APPEND_EVENTS_MAX: usize = 1_024;

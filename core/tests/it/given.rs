@@ -1,5 +1,6 @@
 //! What tests begin with: logs, folders, drafts, streams.
 
+use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -47,4 +48,28 @@ pub(crate) fn keyed(to: &str, expect: Expect, n: u64, key: &str) -> Append {
 
 pub(crate) fn append(log: &dyn Log, append: Append) -> Result<Appended, AppendError> {
     log.submit(append).blocking_recv().expect("answered")
+}
+
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("folder");
+    for entry in fs::read_dir(from).expect("folder") {
+        let entry = entry.expect("entry");
+        let target = to.join(entry.file_name());
+        if entry.file_type().expect("type").is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            match fs::copy(entry.path(), target) {
+                // The index's own files come and go.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                copied => drop(copied.expect("copy")),
+            }
+        }
+    }
+}
+
+/// What a crash now would leave of a data directory: the files as they are, nobody told to stop.
+pub(crate) fn copied(dir: &Path) -> tempfile::TempDir {
+    let image = tempfile::tempdir().expect("folder");
+    copy(dir, image.path());
+    image
 }

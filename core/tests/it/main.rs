@@ -3,6 +3,14 @@
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod doors;
+#[cfg(test)]
 mod durable;
 #[cfg(test)]
 mod given;
+#[cfg(test)]
+mod index;
+#[cfg(test)]
+mod property;
+#[cfg(test)]
+mod transfer;

@@ -1,5 +1,120 @@
 //! Attempts: everything about one agent's try.
 
+mod fold;
+mod state;
 mod view;
 
+use regatta_core::{AttemptId, RunId, Slot};
+
+pub use fold::{Attempts, CHECK_TAIL_BYTES_MAX, OUTPUT_TAIL_BYTES_MAX};
 pub use view::{AttemptState, AttemptView, ChangesView, CheckState, CheckView, DeliveredView, OutputTail};
+
+use crate::Can;
+use fold::{Context, Kept, KeptDelivery};
+
+impl Attempts {
+    /// One attempt, as it stands at `now_us` (microseconds since the Unix epoch).
+    #[must_use]
+    pub fn get(&self, id: AttemptId, now_us: u64) -> Option<AttemptView> {
+        let context = self.runs.get(&id.run)?;
+        self.attempts.get(&id).map(|kept| view(id, kept, context, now_us))
+    }
+
+    /// The attempts of a run, in slot order. Empty until the first is queued.
+    #[must_use]
+    pub fn of_run(&self, run: RunId, now_us: u64) -> Vec<AttemptView> {
+        let (Some(context), Some(first)) = (self.runs.get(&run), Slot::new(0)) else { return vec![] };
+        let rest = self.attempts.range(AttemptId { run, slot: first }..);
+        let own = rest.take_while(|(id, _)| id.run == run);
+        own.map(|(id, kept)| view(*id, kept, context, now_us)).collect()
+    }
+}
+
+fn view(id: AttemptId, kept: &Kept, context: &Context, now_us: u64) -> AttemptView {
+    let is_winner = context.winner == Some(id.slot);
+    let lease = &kept.lease;
+    AttemptView {
+        id,
+        run: id.run,
+        slot: id.slot,
+        entry: kept.entry.clone(),
+        state: kept.state.clone(),
+        waits_for: waits_for(&kept.state),
+        epoch: kept.epoch,
+        starts_used: kept.starts_used,
+        starts_max: kept.starts_max,
+        sandbox: kept.sandbox.clone(),
+        fence: lease.fence.clone(),
+        queued_at_us: kept.queued_at_us,
+        started_at_us: kept.started_at_us,
+        finished_at_us: kept.finished.map(|end| end.at_us),
+        elapsed_ms: elapsed_ms(kept, now_us),
+        setup_exit: lease.setup_exit.clone(),
+        agent_exit: lease.agent_exit.clone(),
+        agent_elapsed_ms: lease.agent_elapsed_ms,
+        checks: checks(kept, context),
+        changes: lease.changes.clone(),
+        out_bytes: lease.out_bytes,
+        err_bytes: lease.err_bytes,
+        output_tail: lease.tail.view(),
+        delivered: match &kept.delivery {
+            Some(KeptDelivery::Delivered(delivered)) => Some(delivered.clone()),
+            Some(KeptDelivery::Intended | KeptDelivery::Failed) | None => None,
+        },
+        is_winner,
+        last_seq: kept.last_seq,
+        last_event_at_us: kept.last_event_at_us,
+        can: can(kept, is_winner),
+    }
+}
+
+fn waits_for(state: &AttemptState) -> Option<String> {
+    match state {
+        AttemptState::Queued { reason } => Some(reason.clone().unwrap_or_else(|| "its turn".to_owned())),
+        AttemptState::Retrying { reason, .. } => Some(format!("another try after: {reason}")),
+        AttemptState::Starting
+        | AttemptState::Setup
+        | AttemptState::Running
+        | AttemptState::Collecting
+        | AttemptState::Checking { .. }
+        | AttemptState::Cancelling { .. }
+        | AttemptState::Finished { .. } => None,
+    }
+}
+
+fn elapsed_ms(kept: &Kept, now_us: u64) -> u64 {
+    match (kept.finished, kept.started_at_us) {
+        (Some(end), _) => end.elapsed_ms,
+        (None, Some(started)) => now_us.saturating_sub(started) / 1_000,
+        (None, None) => 0,
+    }
+}
+
+fn checks(kept: &Kept, context: &Context) -> Vec<CheckView> {
+    let view = |(index, check): (u16, &fold::KeptCheck)| {
+        let asked = context.checks.get(usize::from(index));
+        CheckView {
+            index,
+            name: asked.map_or_else(|| format!("check {}", index + 1), |asked| asked.name.clone()),
+            command: asked.map(|asked| asked.command.clone()).unwrap_or_default(),
+            state: check.state,
+            exit: check.exit.clone(),
+            elapsed_ms: check.elapsed_ms,
+            output_tail: check.tail.view(),
+        }
+    };
+    (0..).zip(&kept.lease.checks).map(view).collect()
+}
+
+/// What the deciders would not refuse, less what would change nothing.
+fn can(kept: &Kept, is_winner: bool) -> Vec<Can> {
+    let under_way = matches!(kept.delivery, Some(KeptDelivery::Intended));
+    let delivered = matches!(kept.delivery, Some(KeptDelivery::Delivered(_)));
+    let stops = matches!(kept.state, AttemptState::Cancelling { .. });
+    let allowed = [
+        (Can::Pick, kept.has_work && !(is_winner && (under_way || delivered))),
+        (Can::Cancel, !kept.state.is_finished() && !stops),
+        (Can::Restore, kept.has_work && !under_way),
+    ];
+    allowed.into_iter().filter_map(|(can, yes)| yes.then_some(can)).collect()
+}

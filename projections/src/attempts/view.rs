@@ -16,7 +16,7 @@ pub enum AttemptState {
         /// Why, for people; nothing when it was not said.
         reason: Option<String>,
     },
-    /// It has the right to act; its sandbox is being made.
+    /// It has the right to act; its sandbox is being made, or its next command is about to start.
     Starting,
     /// In the setup command.
     Setup,

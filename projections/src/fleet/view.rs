@@ -19,7 +19,7 @@ pub struct FleetView {
 pub struct ProviderView {
     /// Its name: `local`, `host`, …
     pub name: String,
-    /// Sandboxes that exist or are about to, oldest first.
+    /// Sandboxes that exist, are about to, or may have left something behind; oldest first.
     pub sandboxes: Vec<SandboxView>,
     /// Sums.
     pub totals: FleetTotals,
@@ -58,6 +58,8 @@ pub enum SandboxState {
     Intended,
     /// It exists.
     Alive,
+    /// It could not be made, or was lost; whatever it left behind is still to be removed.
+    Failed,
 }
 
 /// An attempt that waits for its turn.

@@ -10,11 +10,12 @@ use crate::Can;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
-    /// Asked for; nothing else happened yet.
+    /// Asked for; the base is about to be pinned.
     Requested,
-    /// Its attempts stand in line; the base is not pinned yet.
+    /// Attempts stand in line, but the base is not pinned yet.
     Preparing,
-    /// The base is pinned and at least one attempt is not over.
+    /// The base is pinned and at least one attempt is not over. Also when a winner was delivered before the others
+    /// were over.
     Racing,
     /// Every attempt is over; there is no verdict yet.
     Deciding,
@@ -125,11 +126,11 @@ pub struct RunView {
 /// Attempts of a run, counted by state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct AttemptCounts {
-    /// All of them, also those whose first event has not come yet.
+    /// All of them, also those that were never queued because the run was over before.
     pub total: u32,
-    /// Stand in line, or have not been heard of.
+    /// Stand in line, or will.
     pub queued: u32,
-    /// Have the right to act and no command yet.
+    /// Have the right to act; no command runs yet.
     pub starting: u32,
     /// In the setup command.
     pub setup: u32,

@@ -1,12 +1,18 @@
 //! The timeline: what happened, line by line, and how long it took, lane by lane.
 
+mod entry;
+mod fold;
 mod kind_name;
+mod lanes;
+mod page;
+mod text;
 mod view;
 
+pub use fold::{ENTRIES_KEPT_MAX, Timeline};
+pub use lanes::{MARKS_MAX, SPANS_MAX};
+pub use page::{PAGE_ENTRIES_MAX, SCAN_EVENTS_MAX, read};
+pub use text::{TEXT_CHARS_MAX, line};
 pub use view::{
     AttemptLane, Mark, MarkSort, RunLanes, RunPhase, RunSpan, Span, SpanPhase, TimelineEntry, TimelineFilter,
     TimelinePage,
 };
-
-/// Most spans kept per attempt.
-pub const SPANS_MAX: usize = 256;

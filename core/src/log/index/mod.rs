@@ -1,19 +1,45 @@
-//! What makes the journal fast to use: where the events of a stream are, which dedup keys are known. All of it can be
-//! rebuilt from the journal at any time.
+//! What makes the journal fast to use: where the events of a stream are, which dedup keys are known; and, for
+//! consumers, how far they are and their snapshots. The one folder that names sled.
+//!
+//! It follows the journal: a thread of its own takes what is durable, writes it to the store in batches that carry the
+//! cursor, and flushes on a schedule; what is not in the store yet is served from memory. A store that is missing,
+//! damaged, from another journal or ahead of this one is set aside and rebuilt from the journal. When it fails while in
+//! use the log is poisoned, and the next start rebuilds it. So losing it costs time and consumers' checkpoints, never
+//! an event.
 
+mod chunk;
+mod keep;
 mod recent;
+mod store;
 
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::thread::{self, JoinHandle};
 
-use crate::Stream;
-use crate::log::Appended;
+use crate::log::{Appended, OpenError};
+use crate::{Seq, Stream};
 
-use recent::Recent;
+use recent::{Part, Recent};
+use store::Store;
+
+pub use keep::{NAME_BYTES_MAX, SNAPSHOT_BYTES_MAX};
+
+/// Passes over recent events between two flushes.
+const FLUSH_PASSES: u32 = 5;
 
 /// Why the index could not answer.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("the index failed: {0}")]
-pub struct IndexError(String);
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IndexError {
+    /// The store failed. The log is poisoned by it; the next start rebuilds the index from the journal.
+    #[error("the index failed: {0}; start again, it will be rebuilt from the journal")]
+    Failed(String),
+    /// The log was closed, and the index with it.
+    #[error("the index is closed")]
+    Closed,
+    /// A name or snapshot is out of bounds.
+    #[error("out of bounds: {0}")]
+    OutOfBounds(String),
+}
 
 /// One event on disk, as far as the index wants to know.
 #[derive(Debug, Clone)]
@@ -26,29 +52,154 @@ pub(crate) struct Committed {
 }
 
 /// Everything known about the events in the journal.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Catalog {
+    shared: Arc<Shared>,
+    follower: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    dir: PathBuf,
     recent: Recent,
+    /// Nothing once it is closed.
+    store: RwLock<Option<Store>>,
+    /// Set once, when the store failed: why.
+    failed: OnceLock<String>,
 }
 
 impl Catalog {
-    /// These events are durable, and now everything up to `head` is.
+    /// Opens the index of the journal of that identity whose last event is `head`, and says up to where it knows the
+    /// events; the caller adds the others. One that does not fit is set aside.
+    pub(crate) fn open(dir: &Path, journal: u64, head: u64) -> Result<(Self, u64), OpenError> {
+        let io = |source| OpenError::Io { what: "open the index", source };
+        let (store, cursor) = store::open(dir, journal, head).map_err(|error| io(std::io::Error::other(error)))?;
+        let (recent, store) = (Recent::default(), RwLock::new(Some(store)));
+        let shared = Arc::new(Shared { dir: dir.to_owned(), recent, store, failed: OnceLock::new() });
+        let followed = shared.clone();
+        let follower = thread::Builder::new().name("index".to_owned()).spawn(move || followed.follow()).map_err(io)?;
+        Ok((Self { shared, follower: Mutex::new(Some(follower)) }, cursor))
+    }
+
+    /// These events are durable, and now everything up to `head` is. Waits when the store is too far behind.
     pub(crate) fn add(&self, events: &[Committed], head: u64) {
-        self.recent.add(events, head);
+        self.shared.recent.add(events, head);
+    }
+
+    /// Fails when the store has failed.
+    pub(crate) fn check(&self) -> Result<(), IndexError> {
+        self.shared.failed.get().map_or(Ok(()), |reason| Err(IndexError::Failed(reason.clone())))
     }
 
     /// The last position in a stream; 0 when it has no events.
     pub(crate) fn stream_head(&self, stream: &Stream) -> Result<u64, IndexError> {
-        Ok(self.recent.stream_head(stream).unwrap_or(0))
+        match self.shared.recent.stream_head(stream) {
+            Some(head) => Ok(head),
+            None => self.shared.ask(|store| store.stream_head(stream)),
+        }
     }
 
     /// The first answer to a dedup key.
     pub(crate) fn first_answer(&self, key: &(Stream, Arc<str>)) -> Result<Option<Appended>, IndexError> {
-        Ok(self.recent.first_answer(key))
+        match self.shared.recent.first_answer(key) {
+            Some(answer) => Ok(Some(answer)),
+            None => self.shared.ask(|store| store.first_answer(key)),
+        }
     }
 
     /// Global positions of up to `max` events of a stream, from `from` on.
     pub(crate) fn positions(&self, stream: &Stream, from: u64, max: usize) -> Result<Vec<u64>, IndexError> {
-        Ok(self.recent.positions(stream, from, max).seqs)
+        // Memory first: what it no longer holds when asked is in the store by then.
+        let recent = self.shared.recent.positions(stream, from, max);
+        if from >= recent.first {
+            return Ok(recent.seqs);
+        }
+        let mut seqs = self.shared.ask(|store| store.positions(stream, from, recent.first, max))?;
+        let room = max - seqs.len();
+        seqs.extend(recent.seqs.into_iter().take(room));
+        Ok(seqs)
+    }
+
+    /// How far a consumer is; 0 when it never said.
+    pub(crate) fn checkpoint(&self, name: &str) -> Result<Seq, IndexError> {
+        self.shared.ask(|store| store.checkpoint(name))
+    }
+
+    /// Keeps how far a consumer is.
+    pub(crate) fn set_checkpoint(&self, name: &str, seq: Seq) -> Result<(), IndexError> {
+        self.shared.recent.touch();
+        self.shared.ask(|store| store.set_checkpoint(name, seq))
+    }
+
+    /// The snapshot of that name, when it was made by this version and is whole.
+    pub(crate) fn snapshot(&self, name: &str, version: u32) -> Result<Option<(Seq, Vec<u8>)>, IndexError> {
+        self.shared.ask(|store| store.snapshot(name, version))
+    }
+
+    /// Keeps a snapshot in place of the last one of that name.
+    pub(crate) fn set_snapshot(&self, name: &str, version: u32, seq: Seq, bytes: &[u8]) -> Result<(), IndexError> {
+        self.shared.recent.touch();
+        self.shared.ask(|store| store.set_snapshot(name, version, seq, bytes))
+    }
+
+    /// Writes everything that is recent, makes it durable, and stops.
+    pub(crate) fn close(&self) {
+        self.shared.recent.stop();
+        if let Some(follower) = self.follower.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            follower.join().ok();
+        }
+        // Dropping it gives its files back.
+        *self.shared.store.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl Drop for Catalog {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Shared {
+    /// The body of the index's thread.
+    fn follow(&self) {
+        let mut dirty = false;
+        let mut passes = 0;
+        loop {
+            let stopped = self.recent.wait(dirty);
+            passes += 1;
+            let flush = stopped || passes % FLUSH_PASSES == 0;
+            match self.ask(|store| self.pass(store, &mut dirty, flush)) {
+                Ok(()) if !stopped => {}
+                Ok(()) => return,
+                Err(_) => return self.recent.give_up(),
+            }
+        }
+    }
+
+    fn pass(&self, store: &Store, dirty: &mut bool, flush: bool) -> Result<(), IndexError> {
+        *dirty |= self.recent.take_touched();
+        while let Some(part) = self.recent.oldest() {
+            store.apply(&part)?;
+            self.recent.drop_oldest();
+            *dirty = true;
+        }
+        if *dirty && flush {
+            store.flush()?;
+            *dirty = false;
+        }
+        Ok(())
+    }
+
+    /// Asks the store. A failure is remembered, here and for the next start.
+    fn ask<T>(&self, question: impl FnOnce(&Store) -> Result<T, IndexError>) -> Result<T, IndexError> {
+        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
+        let result = store.as_ref().map_or(Err(IndexError::Closed), question);
+        if let Err(IndexError::Failed(reason)) = &result
+            && self.failed.set(reason.clone()).is_ok()
+        {
+            tracing::error!(%reason, "index failed; it will be rebuilt at the next start");
+            store::suspect(&self.dir);
+        }
+        result
     }
 }

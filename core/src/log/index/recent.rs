@@ -1,11 +1,19 @@
 //! What is durable but not in the store yet, in memory, in parts: the newest one grows, the others wait for the store.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::Committed;
 use crate::Stream;
 use crate::log::Appended;
+
+/// Events after which a part is full: bounds one batch of the store.
+const PART_EVENTS_MAX: usize = 65_536;
+/// Parts that wait for the store before the writer waits for it too: bounds the memory all of this takes.
+const PARTS_MAX: usize = 8;
+/// How long events may wait before the store is told.
+const INTERVAL: Duration = Duration::from_millis(200);
 
 /// Some events in the order of the log.
 #[derive(Debug, Default)]
@@ -27,7 +35,7 @@ pub(super) struct Positions {
 }
 
 impl Part {
-    pub(super) fn add(&mut self, event: &Committed) {
+    fn add(&mut self, event: &Committed) {
         let positions = self
             .streams
             .entry(event.stream.clone())
@@ -37,7 +45,6 @@ impl Part {
             self.answers.insert((event.stream.clone(), key.clone()), *answer);
         }
         self.events += 1;
-        self.head = self.head.max(event.seq);
     }
 }
 
@@ -50,46 +57,107 @@ impl Positions {
 /// Parts, oldest first.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    parts: Mutex<VecDeque<Arc<Part>>>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    parts: VecDeque<Arc<Part>>,
+    /// Whether the store was written to directly since it was last asked.
+    touched: bool,
+    /// Nothing more will come.
+    stopped: bool,
+    /// The store will take nothing more.
+    given_up: bool,
 }
 
 impl Recent {
-    fn parts(&self) -> MutexGuard<'_, VecDeque<Arc<Part>>> {
-        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn add(&self, events: &[Committed], head: u64) {
-        let mut parts = self.parts();
-        if parts.is_empty() {
-            parts.push_back(Arc::default());
+        let mut state = self.state();
+        while state.parts.len() >= PARTS_MAX && !state.given_up {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        if let Some(newest) = parts.back_mut().and_then(Arc::get_mut) {
-            for event in events {
-                newest.add(event);
-            }
-            newest.head = head;
+        let open = state.parts.back_mut().and_then(Arc::get_mut).filter(|part| part.events < PART_EVENTS_MAX);
+        if open.is_none() {
+            state.parts.push_back(Arc::default());
+            self.changed.notify_all();
         }
+        // A part just pushed is held by nobody else.
+        let Some(newest) = state.parts.back_mut().and_then(Arc::get_mut) else { return };
+        for event in events {
+            newest.add(event);
+        }
+        newest.head = head;
+    }
+
+    /// The store was written to directly and wants a flush.
+    pub(super) fn touch(&self) {
+        self.state().touched = true;
+        self.changed.notify_all();
+    }
+
+    pub(super) fn take_touched(&self) -> bool {
+        std::mem::take(&mut self.state().touched)
     }
 
     /// The last position in a stream, when it has recent events.
     pub(super) fn stream_head(&self, stream: &Stream) -> Option<u64> {
-        self.parts().iter().rev().find_map(|part| part.streams.get(stream)).map(Positions::last)
+        self.state().parts.iter().rev().find_map(|part| part.streams.get(stream)).map(Positions::last)
     }
 
     /// The first answer to a dedup key, when it is recent.
     pub(super) fn first_answer(&self, key: &(Stream, Arc<str>)) -> Option<Appended> {
-        self.parts().iter().rev().find_map(|part| part.answers.get(key)).copied()
+        self.state().parts.iter().rev().find_map(|part| part.answers.get(key)).copied()
     }
 
     /// Up to `max` recent events of a stream from `from` on; `first` is that of its first recent event at all.
     pub(super) fn positions(&self, stream: &Stream, from: u64, max: usize) -> Positions {
         let mut found = Positions { first: u64::MAX, seqs: Vec::new() };
-        for part in self.parts().iter() {
+        for part in &self.state().parts {
             let Some(positions) = part.streams.get(stream) else { continue };
             found.first = found.first.min(positions.first);
             let skip = usize::try_from(from.saturating_sub(positions.first)).unwrap_or(usize::MAX);
             found.seqs.extend(positions.seqs.iter().skip(skip).take(max - found.seqs.len()));
         }
         found
+    }
+
+    /// Waits until the store has something to do: at once when a part is full, else after an interval. Says whether
+    /// nothing more will come.
+    pub(super) fn wait(&self, dirty: bool) -> bool {
+        let mut state = self.state();
+        while !state.stopped && !dirty && !state.touched && state.parts.is_empty() {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        let waits = |state: &mut State| !state.stopped && state.parts.len() < 2;
+        let waited = self.changed.wait_timeout_while(state, INTERVAL, waits);
+        waited.unwrap_or_else(PoisonError::into_inner).0.stopped
+    }
+
+    /// The oldest part; it grows no more while somebody holds it.
+    pub(super) fn oldest(&self) -> Option<Arc<Part>> {
+        self.state().parts.front().cloned()
+    }
+
+    /// The oldest part is in the store.
+    pub(super) fn drop_oldest(&self) {
+        self.state().parts.pop_front();
+        self.changed.notify_all();
+    }
+
+    pub(super) fn stop(&self) {
+        self.state().stopped = true;
+        self.changed.notify_all();
+    }
+
+    /// The store failed: nobody waits for it any more.
+    pub(super) fn give_up(&self) {
+        self.state().given_up = true;
+        self.changed.notify_all();
     }
 }

@@ -22,7 +22,7 @@ pub(crate) mod record;
 pub(crate) mod recover;
 pub(crate) mod segment;
 pub(crate) mod tail;
-mod window;
+pub(crate) mod window;
 pub(crate) mod writer;
 
 use std::fmt;
@@ -72,3 +72,6 @@ fn from_fixed<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     use bincode::Options as _;
     codec(segment::HEADER_BYTES).deserialize(bytes).ok()
 }
+
+#[cfg(test)]
+mod tests;

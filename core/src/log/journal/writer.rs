@@ -179,6 +179,7 @@ impl Writer {
 
     /// Writes what of the group is admitted as one block. After it returns, all of that is durable and readable.
     fn commit(&mut self, group: &[Waiting]) -> Result<Vec<Result<Appended, AppendError>>, String> {
+        self.catalog.check().map_err(|error| error.to_string())?;
         self.builder.clear();
         let mut answers = Vec::with_capacity(group.len());
         for waiting in group {

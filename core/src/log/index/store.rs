@@ -1,0 +1,229 @@
+//! The store itself: sled. Few trees, prefix keys, small values, blocking flushes on one thread. Everything that touches
+//! it goes through [`guard`], because sled 0.34 may panic where it should return an error.
+//!
+//! Keys of `facts` (rebuilt from the journal): `m` the meta record, `p<stream>\0<stream_seq>` a chunk of positions,
+//! `d<stream>\0<dedup key>` a first answer. Keys of `kept`: see [`super::keep`].
+
+use std::fs::{self, File};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sled::{Batch, Db, Tree};
+
+use super::{IndexError, Part, chunk};
+use crate::log::Appended;
+use crate::log::journal::codec;
+use crate::{Seq, Stream};
+
+/// Memory sled may use for its cache; it takes a multiple of it.
+const CACHE_BYTES: u64 = 32 << 20;
+/// A new shape of keys or values is a new number; an index of another one is rebuilt.
+const FORMAT: u32 = 1;
+/// Indexes set aside that are kept for looking at; older ones are removed.
+const SET_ASIDE_MAX: usize = 2;
+const META: &[u8] = b"m";
+/// Most bytes of a meta record or a first answer.
+const SMALL_BYTES_MAX: usize = 64;
+
+/// An open store.
+#[derive(Debug)]
+pub(super) struct Store {
+    db: Db,
+    facts: Tree,
+    pub(super) kept: Tree,
+    path: PathBuf,
+    /// Identity of the journal it follows.
+    journal: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Meta {
+    format: u32,
+    journal: u64,
+    cursor: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Answer {
+    first: u64,
+    last: u64,
+    stream_seq: u64,
+}
+
+/// Runs something of sled's, turning its panics into errors.
+pub(super) fn guard<T>(action: impl FnOnce() -> Result<T, sled::Error>) -> Result<T, IndexError> {
+    match catch_unwind(AssertUnwindSafe(action)) {
+        Ok(result) => result.map_err(|error| IndexError::Failed(error.to_string())),
+        Err(_) => Err(IndexError::Failed("sled panicked".to_owned())),
+    }
+}
+
+fn damaged(what: &str) -> IndexError {
+    IndexError::Failed(format!("{what} in the index cannot be read"))
+}
+
+pub(super) fn to_bytes<T: Serialize>(value: &T) -> Vec<u8> {
+    use bincode::Options as _;
+    #[expect(clippy::expect_used, reason = "a struct of a few integers always serializes")]
+    codec(SMALL_BYTES_MAX).serialize(value).expect("it is small")
+}
+
+pub(super) fn from_bytes<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &str) -> Result<T, IndexError> {
+    use bincode::Options as _;
+    codec(SMALL_BYTES_MAX).deserialize(bytes).map_err(|_| damaged(what))
+}
+
+/// Opens the store of a data directory, and says up to where it knows the events. One that does not fit is set aside.
+pub(super) fn open(dir: &Path, journal: u64, head: u64) -> Result<(Store, u64), IndexError> {
+    let path = dir.join("index");
+    let suspect = suspect_path(dir);
+    if path.exists() {
+        let opened = if suspect.exists() {
+            Err(IndexError::Failed("it failed when it was last used".to_owned()))
+        } else {
+            Store::open(&path, journal).and_then(|store| {
+                let cursor = store.cursor(head)?;
+                Ok((store, cursor))
+            })
+        };
+        match opened {
+            Ok(opened) => return Ok(opened),
+            Err(error) => set_aside(dir, &path, &error).map_err(|error| IndexError::Failed(error.to_string()))?,
+        }
+    }
+    fs::remove_file(suspect).ok();
+    Ok((Store::open(&path, journal)?, 0))
+}
+
+fn suspect_path(dir: &Path) -> PathBuf {
+    dir.join("index.suspect")
+}
+
+/// Marks the store as failed, so that the next start does not trust it.
+pub(super) fn suspect(dir: &Path) {
+    if let Err(error) = File::create(suspect_path(dir)) {
+        tracing::warn!(%error, "the index could not be marked as failed; remove its folder before the next start");
+    }
+}
+
+/// Moves a store out of the way, and removes older ones that were.
+fn set_aside(dir: &Path, path: &Path, reason: &IndexError) -> io::Result<()> {
+    let mut numbers = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        numbers.extend(name.to_str().and_then(|name| name.strip_prefix("index.bad-")?.parse::<u32>().ok()));
+    }
+    numbers.sort_unstable();
+    let number = numbers.last().map_or(1, |last| last.saturating_add(1));
+    let target = dir.join(format!("index.bad-{number}"));
+    fs::rename(path, &target)?;
+    tracing::warn!(%reason, kept = %target.display(), "index set aside; it is rebuilt, consumers begin from 0");
+    for old in numbers.iter().rev().skip(SET_ASIDE_MAX - 1) {
+        fs::remove_dir_all(dir.join(format!("index.bad-{old}")))?;
+    }
+    Ok(())
+}
+
+impl Store {
+    fn open(path: &Path, journal: u64) -> Result<Self, IndexError> {
+        guard(|| {
+            // Its own flusher would race with ours.
+            let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
+            let db = config.open()?;
+            let (facts, kept) = (db.open_tree("facts")?, db.open_tree("kept")?);
+            Ok(Self { db, facts, kept, path: path.to_owned(), journal })
+        })
+    }
+
+    /// Up to where it knows the events of a journal with that head; an error when it does not fit.
+    fn cursor(&self, head: u64) -> Result<u64, IndexError> {
+        let Some(bytes) = guard(|| self.facts.get(META))? else {
+            // sled opens silently empty when its file is gone.
+            return if head == 0 { Ok(0) } else { Err(IndexError::Failed("it is empty".to_owned())) };
+        };
+        let meta: Meta = from_bytes(&bytes, "the meta record")?;
+        let wrong = if meta.format != FORMAT {
+            Some(format!("it has format {}, not {FORMAT}", meta.format))
+        } else if meta.journal != self.journal {
+            Some("it belongs to another journal".to_owned())
+        } else if meta.cursor > head {
+            Some(format!("it knows event {}, but the journal ends at {head}", meta.cursor))
+        } else {
+            None
+        };
+        wrong.map_or(Ok(meta.cursor), |reason| Err(IndexError::Failed(reason)))
+    }
+
+    /// Takes over a part: all of it or nothing.
+    pub(super) fn apply(&self, part: &Part) -> Result<(), IndexError> {
+        let mut batch = Batch::default();
+        for (stream, positions) in &part.streams {
+            let mut first = positions.first;
+            for (count, bytes) in chunk::pack(&positions.seqs) {
+                batch.insert(positions_key(stream, first), bytes);
+                first += u64::from(count);
+            }
+        }
+        for ((stream, key), answer) in &part.answers {
+            let Appended { first, last, stream_seq, .. } = *answer;
+            let answer = Answer { first: first.0, last: last.0, stream_seq };
+            batch.insert(answer_key(stream, key), to_bytes(&answer));
+        }
+        batch.insert(META, to_bytes(&Meta { format: FORMAT, journal: self.journal, cursor: part.head }));
+        guard(|| self.facts.apply_batch(batch))
+    }
+
+    /// Makes everything durable: sled's own flush does not, so its file is synced after it.
+    pub(super) fn flush(&self) -> Result<(), IndexError> {
+        guard(|| {
+            self.db.flush()?;
+            File::open(self.path.join("db"))?.sync_data()?;
+            Ok(())
+        })
+    }
+
+    pub(super) fn stream_head(&self, stream: &Stream) -> Result<u64, IndexError> {
+        let last = positions_key(stream, 0)..=positions_key(stream, u64::MAX);
+        let Some((key, value)) = guard(|| self.facts.range(last).next_back().transpose())? else { return Ok(0) };
+        let (first, count) = stream_seq_of(&key).zip(chunk::count(&value)).ok_or_else(|| damaged("a chunk"))?;
+        Ok(first.saturating_add(count).saturating_sub(1))
+    }
+
+    pub(super) fn first_answer(&self, (stream, key): &(Stream, Arc<str>)) -> Result<Option<Appended>, IndexError> {
+        let Some(bytes) = guard(|| self.facts.get(answer_key(stream, key)))? else { return Ok(None) };
+        let Answer { first, last, stream_seq } = from_bytes(&bytes, "a first answer")?;
+        Ok(Some(Appended { first: Seq(first), last: Seq(last), stream_seq, duplicate: false }))
+    }
+
+    /// Global positions of up to `max` events of a stream whose positions in it are from `from` to before `below`.
+    pub(super) fn positions(&self, stream: &Stream, from: u64, below: u64, max: usize) -> Result<Vec<u64>, IndexError> {
+        let before = positions_key(stream, 0)..=positions_key(stream, from);
+        let start = guard(|| self.facts.range(before).next_back().transpose())?;
+        let start = start.map_or_else(|| positions_key(stream, from), |(key, _)| key.to_vec());
+        let mut chunks = guard(|| Ok(self.facts.range(start..positions_key(stream, below))))?;
+        let mut found = Vec::new();
+        while found.len() < max {
+            let Some((key, value)) = guard(|| chunks.next().transpose())? else { break };
+            let packed = stream_seq_of(&key).zip(chunk::unpack(&value));
+            let (first, seqs) = packed.ok_or_else(|| damaged("a chunk"))?;
+            let wanted = (first..below).zip(seqs).filter(|(stream_seq, _)| *stream_seq >= from);
+            found.extend(wanted.map(|(_, seq)| seq).take(max - found.len()));
+        }
+        Ok(found)
+    }
+}
+
+fn positions_key(stream: &Stream, stream_seq: u64) -> Vec<u8> {
+    [b"p", stream.as_str().as_bytes(), b"\0", &stream_seq.to_be_bytes()].concat()
+}
+
+fn stream_seq_of(key: &[u8]) -> Option<u64> {
+    key.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes))
+}
+
+fn answer_key(stream: &Stream, key: &str) -> Vec<u8> {
+    [b"d", stream.as_str().as_bytes(), b"\0", key.as_bytes()].concat()
+}

@@ -1,0 +1,138 @@
+//! The bytes on disk, against files that are never edited: a change of any of them is a new format number.
+
+use super::anchor::Anchor;
+use super::block::{self, Builder, Fault, Header, Records};
+use super::record::Record;
+use super::{GENESIS, fixed, segment};
+
+const NONCE: u64 = 0x0123_4567_89ab_cdef;
+
+const FULL: Record<'_> = Record {
+    id: [1; 16],
+    stream: "run/7q2k9x0m",
+    stream_seq: 2,
+    more: 1,
+    kind: 0x0104,
+    version: 1,
+    at_us: 1_700_000_000_000_001,
+    actor: "user:ada",
+    cause: Some([2; 16]),
+    correlation: [3; 16],
+    dedup: Some("key"),
+    payload: b"{\"winner\":\"b\"}",
+};
+
+const BARE: Record<'_> = Record {
+    more: 0,
+    stream_seq: 3,
+    at_us: 1_700_000_000_000_000,
+    actor: "regatta",
+    cause: None,
+    dedup: None,
+    payload: b"",
+    ..FULL
+};
+
+fn builder() -> Builder {
+    let mut builder = Builder::default();
+    builder.push(&FULL).expect("record");
+    builder.push(&BARE).expect("record");
+    builder
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let lines = bytes.chunks(32).map(|line| line.iter().map(|byte| format!("{byte:02x}")).collect::<String>() + "\n");
+    lines.collect()
+}
+
+/// Compares with a golden file; `REGATTA_GOLDEN=write` makes one that is missing.
+fn check(name: &str, bytes: &[u8]) {
+    let path = format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
+    if std::env::var_os("REGATTA_GOLDEN").is_some() && !std::path::Path::new(&path).exists() {
+        std::fs::write(&path, hex(bytes)).expect("golden file");
+    }
+    assert_eq!(hex(bytes), std::fs::read_to_string(&path).expect("golden file"), "{name}");
+}
+
+#[test]
+fn the_bytes_of_a_record_are_those_of_the_golden_file() {
+    let mut bytes = Vec::new();
+    FULL.write(&mut bytes).expect("record");
+    check("record.v1.hex", &bytes);
+    assert_eq!(Record::read(&bytes), Ok(FULL));
+}
+
+#[test]
+fn the_bytes_of_a_block_are_those_of_the_golden_file() {
+    let mut builder = builder();
+    let block = builder.seal(41, [9; 32], NONCE).expect("block").to_vec();
+    check("block.v1.hex", &block);
+    let header = Header::parse(&block).expect("header");
+    assert_eq!((header.first_seq, header.last_seq(), header.prev_hash), (41, 42, [9; 32]));
+    assert_eq!((header.t_min_us, header.t_max_us), (1_700_000_000_000_000, 1_700_000_000_000_001));
+    assert_eq!(header.check(&block, NONCE), Ok(()));
+    let records: Vec<_> = Records::of(&header, &block).map(|record| record.expect("record")).collect();
+    let read: Vec<_> = records.iter().map(|(seq, bytes)| (*seq, Record::read(bytes).expect("record"))).collect();
+    assert_eq!(read, [(41, FULL), (42, BARE)]);
+}
+
+#[test]
+fn the_bytes_of_a_segments_header_and_of_the_anchor_are_those_of_the_golden_files() {
+    let page = segment::Header::new(2, NONCE, 41, [9; 32], 1_700_000_000_000_000).page();
+    assert_eq!(page.len(), 4_096);
+    check("segment.v1.hex", &page);
+    check("anchor.v1.hex", &fixed(&Anchor::new(42, 41, [8; 32])));
+}
+
+#[test]
+fn a_block_is_refused_in_another_segment_and_with_any_flipped_bit() {
+    let mut builder = builder();
+    let block = builder.seal(41, GENESIS, NONCE).expect("block").to_vec();
+    let header = Header::parse(&block).expect("header");
+    assert_eq!(header.check(&block, NONCE + 1), Err(Fault::Checksum));
+    for bit in 0..block.len() * 8 {
+        let mut flipped = block.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let refused = Header::parse(&flipped).and_then(|header| header.check(&flipped, NONCE));
+        assert!(refused.is_err(), "bit {bit}");
+    }
+}
+
+#[test]
+fn a_block_of_a_newer_version_is_said_to_be_one() {
+    for place in [4, 5, 6] {
+        let mut builder = builder();
+        let mut block = builder.seal(41, GENESIS, NONCE).expect("block").to_vec();
+        block[place] = 7;
+        let checksum = crc32c::crc32c_append(crc32c::crc32c(&NONCE.to_le_bytes()), &block[..76]);
+        let checksum = crc32c::crc32c_append(checksum, &block[block::HEADER_BYTES..]);
+        block[76..80].copy_from_slice(&checksum.to_le_bytes());
+        let refused = Header::parse(&block).expect("header").check(&block, NONCE).expect_err("refused");
+        assert!(!refused.may_be_unfinished(), "it must never be cut off");
+        assert!(refused.to_string().contains("update regatta"), "{refused}");
+    }
+}
+
+#[test]
+fn lengths_out_of_bounds_are_refused_before_anything_is_read() {
+    let mut builder = builder();
+    let block = builder.seal(41, GENESIS, NONCE).expect("block").to_vec();
+    for (place, value) in [(16, 0), (16, 4_097), (20, u32::MAX), (24, 0), (24, (8 << 20) + 1)] {
+        let mut hostile = block.clone();
+        hostile[place..place + 4].copy_from_slice(&value.to_le_bytes());
+        assert_eq!(Header::parse(&hostile), Err(Fault::OutOfBounds), "{value} at {place}");
+    }
+}
+
+#[test]
+fn records_that_do_not_fill_the_block_are_refused() {
+    let mut builder = builder();
+    let mut block = builder.seal(41, GENESIS, NONCE).expect("block").to_vec();
+    let header = Header::parse(&block).expect("header");
+    for len in [0_u32, 1, u32::MAX] {
+        block[80..84].copy_from_slice(&len.to_le_bytes());
+        let read =
+            Records::of(&header, &block).all(|record| record.is_ok_and(|(_, bytes)| Record::read(bytes).is_ok()));
+        assert!(!read, "{len}");
+    }
+}

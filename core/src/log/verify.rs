@@ -1,0 +1,255 @@
+//! Reads a whole journal and says everything that is wrong with it, each with its place. Takes no lock and changes
+//! nothing: a writer may be at work, and what it is just writing is no fault. Does not look at the index, which can be
+//! rebuilt.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use super::OpenError;
+use super::journal::anchor::{self, Anchor};
+use super::journal::block::{self, Fault, Records};
+use super::journal::record::Record;
+use super::journal::tail::{block_at, is_blank, next_block};
+use super::journal::window::Window;
+use super::journal::{GENESIS, Hash, Place, segment};
+use crate::Seq;
+
+/// Faults that are reported one by one; the others are counted.
+pub const FAULTS_MAX: usize = 1_000;
+/// Bytes read at once.
+const STEP_BYTES: usize = 1 << 20;
+
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Report {
+    /// Segment files.
+    pub segments: u64,
+    /// Whole blocks.
+    pub blocks: u64,
+    /// Events in them.
+    pub events: u64,
+    /// The last event.
+    pub head: Seq,
+    /// Hash of the last block, lower-case hex: publish it, and nobody can change what stands before it unnoticed.
+    pub hash: String,
+    /// The event the anchor names.
+    pub anchor: Option<Seq>,
+    /// Bytes behind the last block that a writer was, or is just now, writing. No fault.
+    pub unfinished_bytes: u64,
+    /// Everything that is wrong, in the order of the log.
+    pub faults: Vec<Damage>,
+    /// Faults past [`FAULTS_MAX`].
+    pub faults_left_out: u64,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// Segment and offset, or the anchor.
+    pub place: String,
+    /// What is wrong there.
+    pub reason: String,
+}
+
+impl Report {
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    fn fault(&mut self, place: impl ToString, reason: impl ToString) {
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push(Damage { place: place.to_string(), reason: reason.to_string() });
+        } else {
+            self.faults_left_out += 1;
+        }
+    }
+}
+
+/// Verifies the journal of a data directory.
+///
+/// # Errors
+/// When there is no log or the disk fails. Damage is no error; it is in the report.
+pub fn verify(dir: &Path) -> Result<Report, OpenError> {
+    let io = |source| OpenError::Io { what: "verify the journal", source };
+    // Before the segments: a writer at work may move it on, but never past what they then hold.
+    let anchor = anchor::read(dir).map_err(io)?;
+    let firsts = segment::list(dir).map_err(io)?;
+    if firsts.is_empty() && anchor == Ok(None) {
+        return Err(OpenError::Absent { dir: dir.to_owned() });
+    }
+    let mut check = Check::new(anchor);
+    let last = firsts.last().copied();
+    for (first, number) in firsts.into_iter().zip(1..) {
+        check.segment(dir, first, number, Some(first) == last).map_err(io)?;
+    }
+    check.end();
+    Ok(check.report)
+}
+
+/// What is known on the way. Nothing is known after damage, until the next whole block.
+struct Check {
+    report: Report,
+    anchor: Option<Anchor>,
+    /// Hash of the block that ends with the anchor's event.
+    anchored: Option<Hash>,
+    seq: Option<u64>,
+    hash: Option<Hash>,
+    /// The last position in each stream.
+    streams: HashMap<Box<str>, u64>,
+    /// Set where events are missing: positions in streams may jump from then on.
+    holes: bool,
+}
+
+impl Check {
+    fn new(anchor: Result<Option<Anchor>, String>) -> Self {
+        let mut report = Report::default();
+        let anchor = anchor.unwrap_or_else(|reason| {
+            report.fault(anchor::NAME, reason);
+            None
+        });
+        report.anchor = anchor.map(|anchor| Seq(anchor.seq));
+        Self {
+            report,
+            anchor,
+            anchored: anchor.filter(|anchor| anchor.seq == 0).map(|_| GENESIS),
+            seq: Some(0),
+            hash: Some(GENESIS),
+            streams: HashMap::new(),
+            holes: false,
+        }
+    }
+
+    fn segment(&mut self, dir: &Path, first: u64, number: u64, is_last: bool) -> io::Result<()> {
+        let file = File::open(segment::path(dir, first))?;
+        self.report.segments += 1;
+        let place = Place { segment: first, at: 0 };
+        let header = match segment::read_header(&file, first)? {
+            Ok(header) => header,
+            Err(reason) => {
+                self.report.fault(place, reason);
+                self.lose();
+                return Ok(());
+            }
+        };
+        if header.number != number {
+            self.report.fault(place, format!("it is segment {}, but the {number}. file", header.number));
+        }
+        match self.seq {
+            Some(seq) if seq + 1 != first => {
+                self.report.fault(place, format!("it begins with event {first}, but {} belongs here", seq + 1));
+                self.lose();
+            }
+            _ if self.hash.is_some_and(|hash| hash != header.prev_hash) => self.report.fault(place, Fault::Chain),
+            _ => {}
+        }
+        (self.seq, self.hash) = (Some(first - 1), Some(header.prev_hash));
+        let end = file.metadata()?.len();
+        let mut window = Window::new(file, end, STEP_BYTES);
+        self.blocks(&mut window, &header, is_last)
+    }
+
+    fn blocks(&mut self, window: &mut Window, header: &segment::Header, is_last: bool) -> io::Result<()> {
+        let mut at = segment::HEADER_BYTES as u64;
+        let mut looked_again = None;
+        loop {
+            let place = Place { segment: header.first_seq, at };
+            let fault = match block_at(window, at, header.nonce)? {
+                Ok((block_header, block)) => {
+                    self.block(place, &block_header, block);
+                    at += block.len() as u64;
+                    continue;
+                }
+                Err(fault) => fault,
+            };
+            let expected = self.seq.map_or(0, |seq| seq + 1);
+            let later = next_block(window, at + 1, header.nonce, expected)?;
+            let Some((next, found)) = later else {
+                return self.rest(window, place, &fault, is_last);
+            };
+            // A writer at work may have finished this block since it was read, and then the later one.
+            if looked_again != Some(at) {
+                looked_again = Some(at);
+                window.forget();
+                continue;
+            }
+            let lost = format!("events {expected} to {} are lost", found.first_seq.saturating_sub(1));
+            self.report.fault(place, format!("{fault}; {lost}, the next whole block is at byte {next}"));
+            self.lose();
+            at = next;
+        }
+    }
+
+    /// What stands behind the last whole block of a segment.
+    fn rest(&mut self, window: &mut Window, place: Place, fault: &Fault, is_last: bool) -> io::Result<()> {
+        let left = window.end().saturating_sub(place.at);
+        if !fault.may_be_unfinished() {
+            self.report.fault(place, fault);
+        } else if is_last {
+            self.report.unfinished_bytes = if is_blank(window, place.at)? { 0 } else { left };
+        } else if left > 0 {
+            self.report.fault(place, format!("{fault}; no whole block follows in this segment, but {left} bytes do"));
+        }
+        Ok(())
+    }
+
+    fn block(&mut self, place: Place, header: &block::Header, block: &[u8]) {
+        if let Some(seq) = self.seq
+            && header.first_seq != seq + 1
+        {
+            self.report.fault(place, Fault::Order { expected: seq + 1, found: header.first_seq });
+            self.holes = true;
+        } else if self.hash.is_some_and(|hash| hash != header.prev_hash) {
+            self.report.fault(place, Fault::Chain);
+        }
+        for split in Records::of(header, block) {
+            let checked = split.and_then(|(seq, bytes)| {
+                let record = Record::read(bytes).and_then(|record| self.record(&record));
+                record.map_err(|reason| Fault::Record { seq, reason })
+            });
+            if let Err(fault) = checked {
+                self.report.fault(place, fault);
+            }
+        }
+        let hash = block::hash(block);
+        if self.anchor.is_some_and(|anchor| anchor.seq == header.last_seq()) {
+            self.anchored = Some(hash);
+        }
+        self.report.blocks += 1;
+        self.report.events += u64::from(header.count);
+        self.report.head = Seq(header.last_seq());
+        (self.seq, self.hash) = (Some(header.last_seq()), Some(hash));
+    }
+
+    fn record(&mut self, record: &Record<'_>) -> Result<(), String> {
+        let last = match self.streams.get_mut(record.stream) {
+            Some(last) => last,
+            None => self.streams.entry(record.stream.into()).or_default(),
+        };
+        let expected = std::mem::replace(last, record.stream_seq) + 1;
+        if record.stream_seq == expected || (self.holes && record.stream_seq > expected) {
+            Ok(())
+        } else {
+            Err(format!("it is number {} of {}, not {expected}", record.stream_seq, record.stream))
+        }
+    }
+
+    fn lose(&mut self) {
+        (self.seq, self.hash, self.holes) = (None, None, true);
+    }
+
+    fn end(&mut self) {
+        self.report.hash = self.hash.map_or_else(String::new, |hash| blake3::Hash::from_bytes(hash).to_string());
+        let Some(anchor) = self.anchor else { return };
+        let head = self.report.head.0;
+        if anchor.seq > head {
+            self.report.fault(anchor::NAME, format!("the log ends at {head} but was at {}", anchor.seq));
+        } else if self.anchored != Some(anchor.hash) {
+            let reason = format!("its hash at event {} is not the journal's", anchor.seq);
+            self.report.fault(anchor::NAME, reason);
+        }
+    }
+}

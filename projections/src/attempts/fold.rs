@@ -1,0 +1,293 @@
+//! How facts become attempts. Each attempt holds a bounded amount: tails have a maximum, paths and checks too.
+
+use std::collections::BTreeMap;
+
+use regatta_core::event::attempt::{
+    AttemptEvent, Channel, Collected, Exit, Output, Phase, PhaseEnded, Queued, Started,
+};
+use regatta_core::event::delivery::DeliveryEvent;
+use regatta_core::event::run::{CHECKS_MAX, Check, Entry, RunEvent};
+use regatta_core::event::sandbox::SandboxEvent;
+use regatta_core::{AttemptId, Envelope, Event, RunId, SandboxKey, Seq, Slot};
+use serde::{Deserialize, Serialize};
+
+use super::{AttemptState, ChangesView, CheckState, DeliveredView};
+use crate::projection::{Fact, Fold, Stray, Subject};
+use crate::tail::Tail;
+
+/// Bytes of output kept of the setup command and the agent together.
+pub const OUTPUT_TAIL_BYTES_MAX: usize = 8 << 10;
+/// Bytes of output kept of each check.
+pub const CHECK_TAIL_BYTES_MAX: usize = 2 << 10;
+
+/// Every attempt there ever was. Those of finished runs stay in memory, each with its bounded tails.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Attempts {
+    pub(super) runs: BTreeMap<RunId, Context>,
+    pub(super) attempts: BTreeMap<AttemptId, Kept>,
+}
+
+/// What an attempt needs to know of its run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Context {
+    pub(super) checks: Vec<Check>,
+    pub(super) winner: Option<Slot>,
+}
+
+/// One attempt, as it is remembered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Kept {
+    pub(super) entry: Entry,
+    pub(super) state: AttemptState,
+    pub(super) epoch: u32,
+    pub(super) starts_used: u32,
+    pub(super) starts_max: u32,
+    pub(super) sandbox: Option<SandboxKey>,
+    pub(super) queued_at_us: u64,
+    pub(super) started_at_us: Option<u64>,
+    pub(super) finished: Option<KeptEnd>,
+    /// What was seen under the lease in force; a new lease begins anew.
+    pub(super) lease: KeptLease,
+    /// Whether its run recorded that it ended with changes, so that there is something to deliver.
+    pub(super) has_work: bool,
+    pub(super) delivery: Option<KeptDelivery>,
+    pub(super) last_seq: Seq,
+    pub(super) last_event_at_us: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct KeptEnd {
+    pub(super) at_us: u64,
+    pub(super) elapsed_ms: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct KeptLease {
+    pub(super) fence: Option<String>,
+    pub(super) setup_exit: Option<Exit>,
+    pub(super) agent_exit: Option<Exit>,
+    pub(super) agent_elapsed_ms: Option<u64>,
+    pub(super) checks: Vec<KeptCheck>,
+    pub(super) changes: Option<ChangesView>,
+    pub(super) out_bytes: u64,
+    pub(super) err_bytes: u64,
+    pub(super) tail: Tail,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct KeptCheck {
+    pub(super) state: CheckState,
+    pub(super) exit: Option<Exit>,
+    pub(super) elapsed_ms: Option<u64>,
+    pub(super) tail: Tail,
+}
+
+/// Where the latest try to deliver it stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum KeptDelivery {
+    Intended,
+    Delivered(DeliveredView),
+    Failed,
+}
+
+impl Fold for Attempts {
+    fn fold(&mut self, fact: &Fact<'_>) -> Result<(), Stray> {
+        match (fact.event, fact.subject) {
+            (Event::Run(event), Subject::Run(run)) => self.fold_run(run, event),
+            (Event::Attempt(AttemptEvent::Queued(queued)), Subject::Attempt(id)) => {
+                self.fold_queued(id, queued, fact.envelope)
+            }
+            (Event::Attempt(event), Subject::Attempt(id)) => {
+                let kept = self.attempts.get_mut(&id).ok_or(Stray)?;
+                kept.touch(fact.envelope);
+                kept.fold(event, fact.envelope.at_us);
+                Ok(())
+            }
+            (Event::Sandbox(event), Subject::Attempt(id)) => {
+                // A sandbox whose attempt this log does not know may be reaped.
+                if let Some(kept) = self.attempts.get_mut(&id) {
+                    kept.touch(fact.envelope);
+                    kept.fold_sandbox(event);
+                }
+                Ok(())
+            }
+            (Event::Delivery(event), Subject::Run(_)) => self.fold_delivery(event, fact.envelope),
+            (Event::Config(_) | Event::Unknown { .. }, _) => Ok(()),
+            (Event::Run(_) | Event::Attempt(_) | Event::Sandbox(_) | Event::Delivery(_), _) => Err(Stray),
+        }
+    }
+}
+
+impl Attempts {
+    fn fold_run(&mut self, run: RunId, event: &RunEvent) -> Result<(), Stray> {
+        if let RunEvent::Requested(requested) = event {
+            self.runs.insert(run, Context { checks: requested.checks.clone(), winner: None });
+            return Ok(());
+        }
+        let context = self.runs.get_mut(&run).ok_or(Stray)?;
+        match event {
+            RunEvent::Decided(decided) => context.winner = decided.winner,
+            RunEvent::AttemptEnded(ended) => {
+                let kept = self.attempts.get_mut(&AttemptId { run, slot: ended.slot }).ok_or(Stray)?;
+                kept.has_work = ended.stat.files > 0;
+            }
+            RunEvent::Requested(_) | RunEvent::Prepared(_) | RunEvent::CancelRequested(_) | RunEvent::Finished(_) => {}
+        }
+        Ok(())
+    }
+
+    fn fold_queued(&mut self, id: AttemptId, queued: &Queued, envelope: &Envelope) -> Result<(), Stray> {
+        if !self.runs.contains_key(&id.run) {
+            return Err(Stray);
+        }
+        let checks = usize::from(queued.checks).min(CHECKS_MAX);
+        let kept = Kept {
+            entry: queued.entry.clone(),
+            state: AttemptState::Queued { reason: None },
+            epoch: 0,
+            starts_used: 0,
+            starts_max: queued.starts_max,
+            sandbox: None,
+            queued_at_us: envelope.at_us,
+            started_at_us: None,
+            finished: None,
+            lease: KeptLease::begun(checks),
+            has_work: false,
+            delivery: None,
+            last_seq: envelope.seq,
+            last_event_at_us: envelope.at_us,
+        };
+        self.attempts.insert(id, kept);
+        Ok(())
+    }
+
+    fn fold_delivery(&mut self, event: &DeliveryEvent, envelope: &Envelope) -> Result<(), Stray> {
+        let (id, delivery) = match event {
+            DeliveryEvent::Intended(intended) => (intended.attempt, KeptDelivery::Intended),
+            DeliveryEvent::Delivered(delivered) => {
+                let view = DeliveredView { branch: delivered.branch.clone(), commit: delivered.commit.clone() };
+                (delivered.attempt, KeptDelivery::Delivered(view))
+            }
+            DeliveryEvent::Failed(failed) => (failed.attempt, KeptDelivery::Failed),
+        };
+        let kept = self.attempts.get_mut(&id).ok_or(Stray)?;
+        kept.touch(envelope);
+        kept.delivery = Some(delivery);
+        Ok(())
+    }
+}
+
+impl Kept {
+    fn touch(&mut self, envelope: &Envelope) {
+        self.last_seq = envelope.seq;
+        self.last_event_at_us = envelope.at_us;
+    }
+
+    fn fold(&mut self, event: &AttemptEvent, at_us: u64) {
+        self.state.evolve(event);
+        match event {
+            AttemptEvent::Started(started) => self.start(started, at_us),
+            AttemptEvent::PhaseStarted(started) if started.epoch == self.epoch => {
+                if let Some(check) = self.lease.check(started.phase) {
+                    check.state = CheckState::Running;
+                }
+            }
+            AttemptEvent::Output(output) if output.epoch == self.epoch => self.lease.print(output),
+            AttemptEvent::PhaseEnded(ended) if ended.epoch == self.epoch => self.lease.end(ended),
+            AttemptEvent::Collected(collected) if collected.epoch == self.epoch => self.lease.collect(collected),
+            AttemptEvent::Finished(finished) => {
+                self.finished = Some(KeptEnd { at_us, elapsed_ms: finished.elapsed_ms });
+                self.lease.skip_checks();
+            }
+            AttemptEvent::PhaseStarted(_)
+            | AttemptEvent::Output(_)
+            | AttemptEvent::PhaseEnded(_)
+            | AttemptEvent::Collected(_)
+            | AttemptEvent::Queued(_)
+            | AttemptEvent::Waiting(_)
+            | AttemptEvent::RetryScheduled(_)
+            | AttemptEvent::CancelRequested(_) => {}
+        }
+    }
+
+    fn start(&mut self, started: &Started, at_us: u64) {
+        self.epoch = started.epoch;
+        self.starts_used += 1;
+        self.started_at_us.get_or_insert(at_us);
+        self.sandbox = Some(started.sandbox.clone());
+        self.lease = KeptLease::begun(self.lease.checks.len());
+    }
+
+    fn fold_sandbox(&mut self, event: &SandboxEvent) {
+        if let SandboxEvent::Created(created) = event
+            && created.key.epoch == self.epoch
+        {
+            self.lease.fence = Some(created.fence.clone());
+        }
+    }
+}
+
+impl KeptLease {
+    fn begun(checks: usize) -> Self {
+        let check = KeptCheck { state: CheckState::Pending, exit: None, elapsed_ms: None, tail: Tail::default() };
+        Self { checks: vec![check; checks], ..Self::default() }
+    }
+
+    fn check(&mut self, phase: Phase) -> Option<&mut KeptCheck> {
+        match phase {
+            Phase::Check(index) => self.checks.get_mut(usize::from(index)),
+            Phase::Setup | Phase::Agent => None,
+        }
+    }
+
+    fn print(&mut self, output: &Output) {
+        let bytes = output.bytes.len() as u64;
+        match output.channel {
+            Channel::Out => self.out_bytes += bytes,
+            Channel::Err => self.err_bytes += bytes,
+        }
+        match output.phase {
+            Phase::Setup | Phase::Agent => self.tail.push(&output.bytes, OUTPUT_TAIL_BYTES_MAX),
+            Phase::Check(_) => {
+                if let Some(check) = self.check(output.phase) {
+                    check.tail.push(&output.bytes, CHECK_TAIL_BYTES_MAX);
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, ended: &PhaseEnded) {
+        match ended.phase {
+            Phase::Setup => self.setup_exit = Some(ended.exit.clone()),
+            Phase::Agent => {
+                self.agent_exit = Some(ended.exit.clone());
+                self.agent_elapsed_ms = Some(ended.elapsed_ms);
+            }
+            Phase::Check(_) => {
+                if let Some(check) = self.check(ended.phase) {
+                    check.state = if ended.exit.is_success() { CheckState::Passed } else { CheckState::Failed };
+                    check.exit = Some(ended.exit.clone());
+                    check.elapsed_ms = Some(ended.elapsed_ms);
+                }
+            }
+        }
+    }
+
+    fn collect(&mut self, collected: &Collected) {
+        self.changes = Some(ChangesView {
+            patch: collected.patch.clone(),
+            stat: collected.stat,
+            files: collected.files.clone(),
+            failure: collected.failure.clone(),
+        });
+    }
+
+    fn skip_checks(&mut self) {
+        for check in &mut self.checks {
+            if matches!(check.state, CheckState::Pending | CheckState::Running) {
+                check.state = CheckState::Skipped;
+            }
+        }
+    }
+}

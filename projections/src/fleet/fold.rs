@@ -1,0 +1,174 @@
+//! How facts become the fleet. Only what exists or waits is remembered one by one; what is gone is counted.
+
+use std::collections::BTreeMap;
+
+use regatta_core::event::AttemptEvent;
+use regatta_core::event::sandbox::{Intended, SandboxEvent};
+use regatta_core::{AttemptId, Event, SandboxKey, Seq};
+use serde::{Deserialize, Serialize};
+
+use super::SandboxState;
+use crate::projection::{Fact, Fold, Stray, Subject};
+
+/// Every sandbox that may exist, and every attempt that is not over.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Fleet {
+    pub(super) sandboxes: BTreeMap<SandboxKey, KeptSandbox>,
+    pub(super) attempts: BTreeMap<AttemptId, KeptAttempt>,
+    /// What is gone, by provider.
+    pub(super) gone: BTreeMap<String, Gone>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct KeptSandbox {
+    pub(super) provider: String,
+    pub(super) attempt: AttemptId,
+    pub(super) epoch: u32,
+    pub(super) state: SandboxState,
+    pub(super) fence: Option<String>,
+    pub(super) intended_at_us: u64,
+    pub(super) intended_seq: Seq,
+    pub(super) created_at_us: Option<u64>,
+    pub(super) right_ended_at_us: Option<u64>,
+}
+
+/// An attempt that is not over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct KeptAttempt {
+    pub(super) provider: String,
+    /// The lease in force; nothing while it has none.
+    pub(super) lease: Option<u32>,
+    pub(super) waits: Option<KeptWait>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct KeptWait {
+    pub(super) reason: Option<String>,
+    pub(super) since_us: u64,
+    pub(super) since_seq: Seq,
+    pub(super) not_before_ms: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(super) struct Gone {
+    pub(super) destroyed: u64,
+    pub(super) failed: u64,
+    pub(super) reaped: u64,
+}
+
+impl Fold for Fleet {
+    fn fold(&mut self, fact: &Fact<'_>) -> Result<(), Stray> {
+        let (seq, at_us) = (fact.envelope.seq, fact.envelope.at_us);
+        match (fact.event, fact.subject) {
+            (Event::Attempt(event), Subject::Attempt(id)) => self.fold_attempt(id, event, seq, at_us),
+            (Event::Sandbox(event), _) => self.fold_sandbox(event, seq, at_us),
+            (Event::Run(_) | Event::Attempt(_) | Event::Delivery(_) | Event::Config(_) | Event::Unknown { .. }, _) => {}
+        }
+        Ok(())
+    }
+}
+
+impl Fleet {
+    fn fold_attempt(&mut self, id: AttemptId, event: &AttemptEvent, seq: Seq, at_us: u64) {
+        let begun = |reason, not_before_ms| KeptWait { reason, since_us: at_us, since_seq: seq, not_before_ms };
+        match event {
+            AttemptEvent::Queued(queued) => {
+                let provider = queued.entry.sandbox.clone();
+                let waits = Some(begun(None, None));
+                self.attempts.insert(id, KeptAttempt { provider, lease: None, waits });
+            }
+            AttemptEvent::Waiting(waiting) => {
+                if let Some(attempt) = self.attempts.get_mut(&id) {
+                    // Its place in line is older than the reason.
+                    let wait = attempt.waits.get_or_insert_with(|| begun(None, None));
+                    wait.reason = Some(waiting.reason.clone());
+                    wait.not_before_ms = None;
+                }
+            }
+            AttemptEvent::Started(started) => {
+                if let Some(attempt) = self.attempts.get_mut(&id) {
+                    attempt.waits = None;
+                    attempt.lease = Some(started.epoch);
+                }
+                self.end_rights(id, Some(started.epoch), at_us);
+            }
+            AttemptEvent::RetryScheduled(retry) => {
+                if let Some(attempt) = self.attempts.get_mut(&id) {
+                    attempt.waits = Some(begun(Some(retry.reason.clone()), Some(retry.not_before_ms)));
+                    attempt.lease = None;
+                }
+                self.end_rights(id, None, at_us);
+            }
+            AttemptEvent::Finished(_) => {
+                self.attempts.remove(&id);
+                self.end_rights(id, None, at_us);
+            }
+            AttemptEvent::CancelRequested(_) => {
+                // What is to stop waits for nothing any more.
+                if let Some(attempt) = self.attempts.get_mut(&id) {
+                    attempt.waits = None;
+                }
+            }
+            AttemptEvent::PhaseStarted(_)
+            | AttemptEvent::Output(_)
+            | AttemptEvent::PhaseEnded(_)
+            | AttemptEvent::Collected(_) => {}
+        }
+    }
+
+    /// Only the sandbox of the lease in force has a right to exist.
+    fn end_rights(&mut self, id: AttemptId, lease: Option<u32>, at_us: u64) {
+        let outdated = |(_, sandbox): &(&SandboxKey, &mut KeptSandbox)| {
+            sandbox.attempt == id && Some(sandbox.epoch) != lease && sandbox.right_ended_at_us.is_none()
+        };
+        for (_, sandbox) in self.sandboxes.iter_mut().filter(outdated) {
+            sandbox.right_ended_at_us = Some(at_us);
+        }
+    }
+
+    fn fold_sandbox(&mut self, event: &SandboxEvent, seq: Seq, at_us: u64) {
+        match event {
+            SandboxEvent::Intended(intended) => self.intend(intended, seq, at_us),
+            SandboxEvent::Created(created) => {
+                if let Some(sandbox) = self.sandboxes.get_mut(&created.key) {
+                    sandbox.state = SandboxState::Alive;
+                    sandbox.fence = Some(created.fence.clone());
+                    sandbox.created_at_us = Some(at_us);
+                }
+            }
+            // What failed may still have left something behind; only its removal says that it is gone.
+            SandboxEvent::Failed(failed) => {
+                if let Some(sandbox) = self.sandboxes.get_mut(&failed.key) {
+                    sandbox.state = SandboxState::Failed;
+                    self.gone.entry(sandbox.provider.clone()).or_default().failed += 1;
+                }
+            }
+            SandboxEvent::Destroyed(destroyed) => {
+                if let Some(sandbox) = self.sandboxes.remove(&destroyed.key) {
+                    self.gone.entry(sandbox.provider).or_default().destroyed += 1;
+                }
+            }
+            SandboxEvent::Reaped(reaped) => {
+                self.sandboxes.remove(&reaped.key);
+                self.gone.entry(reaped.provider.clone()).or_default().reaped += 1;
+            }
+        }
+    }
+
+    fn intend(&mut self, intended: &Intended, seq: Seq, at_us: u64) {
+        let attempt = self.attempts.get(&intended.attempt);
+        let has_right = attempt.is_some_and(|attempt| attempt.lease == Some(intended.epoch));
+        // Said again after a crash between two streams, it keeps its age.
+        self.sandboxes.entry(intended.key.clone()).or_insert_with(|| KeptSandbox {
+            provider: intended.provider.clone(),
+            attempt: intended.attempt,
+            epoch: intended.epoch,
+            state: SandboxState::Intended,
+            fence: None,
+            intended_at_us: at_us,
+            intended_seq: seq,
+            created_at_us: None,
+            right_ended_at_us: (!has_right).then_some(at_us),
+        });
+    }
+}

@@ -1,0 +1,88 @@
+//! How facts become lines and lanes. Lines are kept up to a maximum, the newest; the log has all of them.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use regatta_core::event::RunEvent;
+use regatta_core::{Event, Kind, RunId, Seq};
+use serde::{Deserialize, Serialize};
+
+use super::TimelineEntry;
+use super::entry::entry;
+use super::lanes::Lanes;
+use crate::projection::{Fact, Fold, Stray, Subject};
+
+/// Most entries kept in memory; older ones are read from the log.
+pub const ENTRIES_KEPT_MAX: usize = 20_000;
+
+/// The newest lines, and the lanes of every run.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Timeline {
+    /// In the order of their positions.
+    pub(super) entries: VecDeque<TimelineEntry>,
+    /// Positions of the kept entries of each run.
+    pub(super) by_run: BTreeMap<RunId, VecDeque<Seq>>,
+    /// Entries before this position were dropped.
+    pub(super) kept_from: Seq,
+    pub(super) lanes: BTreeMap<RunId, Lanes>,
+}
+
+impl Fold for Timeline {
+    fn fold(&mut self, fact: &Fact<'_>) -> Result<(), Stray> {
+        if fact.envelope.kind != Kind::ATTEMPT_OUTPUT {
+            self.keep(entry(fact.envelope, fact.event, fact.subject));
+        }
+        self.fold_lanes(fact)
+    }
+}
+
+impl Timeline {
+    fn keep(&mut self, entry: TimelineEntry) {
+        if let Some(run) = entry.run {
+            self.by_run.entry(run).or_default().push_back(entry.seq);
+        }
+        self.entries.push_back(entry);
+        if self.entries.len() > ENTRIES_KEPT_MAX {
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        let Some(oldest) = self.entries.pop_front() else { return };
+        self.kept_from = oldest.seq.next();
+        let Some(run) = oldest.run else { return };
+        if let Some(positions) = self.by_run.get_mut(&run) {
+            positions.pop_front();
+            if positions.is_empty() {
+                self.by_run.remove(&run);
+            }
+        }
+    }
+
+    fn fold_lanes(&mut self, fact: &Fact<'_>) -> Result<(), Stray> {
+        let (seq, at_us) = (fact.envelope.seq, fact.envelope.at_us);
+        match (fact.event, fact.subject) {
+            (Event::Run(RunEvent::Requested(_)), Subject::Run(run)) => {
+                self.lanes.insert(run, Lanes::begun(fact.envelope));
+            }
+            (Event::Run(event), Subject::Run(run)) => {
+                self.lanes.get_mut(&run).ok_or(Stray)?.fold_run(event, seq, at_us);
+            }
+            (Event::Attempt(event), Subject::Attempt(id)) => {
+                self.lanes.get_mut(&id.run).ok_or(Stray)?.fold_attempt(id.slot, event, seq, at_us);
+            }
+            (Event::Delivery(event), Subject::Run(run)) => {
+                self.lanes.get_mut(&run).ok_or(Stray)?.fold_delivery(event, seq, at_us);
+            }
+            (
+                Event::Run(_)
+                | Event::Attempt(_)
+                | Event::Sandbox(_)
+                | Event::Delivery(_)
+                | Event::Config(_)
+                | Event::Unknown { .. },
+                _,
+            ) => {}
+        }
+        Ok(())
+    }
+}

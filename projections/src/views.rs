@@ -1,0 +1,143 @@
+//! All views together: one fold, one position. Any of them as of any position or time, from the log alone.
+
+use regatta_core::{AttemptId, Envelope, Event, Log, ReadError, ReadMax, RunId, Seq};
+use serde::{Deserialize, Serialize};
+
+use crate::attempts::{AttemptView, Attempts};
+use crate::compare::{Comparison, compare};
+use crate::fleet::{Fleet, FleetView};
+use crate::projection::{Fact, Fold, Progress, Projection, Stray, Subject};
+use crate::runs::{RunView, Runs};
+use crate::timeline::Timeline;
+
+/// Everything people look at, as of one position.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Views {
+    progress: Progress,
+    /// Runs: a list, and one by one.
+    pub runs: Runs,
+    /// Attempts, one by one.
+    pub attempts: Attempts,
+    /// What happened and how long it took.
+    pub timeline: Timeline,
+    /// Where attempts run and who waits.
+    pub fleet: Fleet,
+}
+
+impl Projection for Views {
+    const NAME: &'static str = "views";
+    const VERSION: u32 = 1;
+
+    fn apply(&mut self, envelope: &Envelope) {
+        if !self.progress.advance(envelope) {
+            return;
+        }
+        match envelope.event() {
+            Ok(event) => {
+                self.progress.unknown += u64::from(matches!(event, Event::Unknown { .. }));
+                let fact = Fact { envelope, event: &event, subject: Subject::of(&envelope.stream) };
+                if self.fold(&fact) == Err(Stray) {
+                    self.progress.note_stray(envelope);
+                }
+            }
+            Err(error) => self.progress.note_fault(&error),
+        }
+    }
+
+    fn progress(&self) -> &Progress {
+        &self.progress
+    }
+}
+
+impl Fold for Views {
+    fn fold(&mut self, fact: &Fact<'_>) -> Result<(), Stray> {
+        // Each view takes what it can, also when another one calls it a stray.
+        let all = [self.runs.fold(fact), self.attempts.fold(fact), self.timeline.fold(fact), self.fleet.fold(fact)];
+        all.into_iter().collect()
+    }
+}
+
+impl Views {
+    /// One run.
+    #[must_use]
+    pub fn run(&self, run: RunId) -> Option<RunView> {
+        self.runs.get(run)
+    }
+
+    /// One attempt, as it stands at `now_us` (microseconds since the Unix epoch).
+    #[must_use]
+    pub fn attempt(&self, attempt: AttemptId, now_us: u64) -> Option<AttemptView> {
+        self.attempts.get(attempt, now_us)
+    }
+
+    /// The attempts of one run side by side, at `now_us`.
+    #[must_use]
+    pub fn compare(&self, run: RunId, now_us: u64) -> Option<Comparison> {
+        let view = self.runs.get(run)?;
+        Some(compare(&view, &self.attempts.of_run(run, now_us)))
+    }
+
+    /// Every provider and everybody who waits, at `now_us`.
+    #[must_use]
+    pub fn fleet(&self, now_us: u64) -> FleetView {
+        self.fleet.view(now_us)
+    }
+
+    /// Reads the log from its beginning up to and including `until`, or to its end.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn rebuild(log: &dyn Log, until: Option<Seq>) -> Result<Self, ReadError> {
+        let mut views = Self::default();
+        views.catch_up(log, until)?;
+        Ok(views)
+    }
+
+    /// As [`Self::rebuild`], as of a time: up to the last event that is not later than `at_us` (see [`seq_at`]).
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn rebuild_at(log: &dyn Log, at_us: u64) -> Result<Self, ReadError> {
+        match seq_at(log, at_us)? {
+            Some(seq) => Self::rebuild(log, Some(seq)),
+            None => Ok(Self::default()),
+        }
+    }
+
+    /// Goes on from where it stands up to and including `until`, or to the log's end: what a restored snapshot needs.
+    ///
+    /// # Errors
+    /// When the log cannot be read; what was read before is kept.
+    pub fn catch_up(&mut self, log: &dyn Log, until: Option<Seq>) -> Result<(), ReadError> {
+        let end = until.unwrap_or(Seq(u64::MAX));
+        while self.seq() < end {
+            let batch = log.read(self.seq().next(), ReadMax::default())?;
+            if batch.is_empty() {
+                break;
+            }
+            for envelope in batch.iter().take_while(|envelope| envelope.seq <= end) {
+                self.apply(envelope);
+            }
+            if batch.last().is_some_and(|last| last.seq > end) {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The position a time stands for: that of the last event, by position, that is not later than `at_us`. When clocks
+/// jumped, a few events before that position may be later. Nothing when every event is later.
+///
+/// # Errors
+/// When the log cannot be read.
+pub fn seq_at(log: &dyn Log, at_us: u64) -> Result<Option<Seq>, ReadError> {
+    let mut found = None;
+    let mut from = Seq(1);
+    loop {
+        let batch = log.read(from, ReadMax::default())?;
+        let Some(last) = batch.last() else { return Ok(found) };
+        from = last.seq.next();
+        found = batch.iter().rfind(|envelope| envelope.at_us <= at_us).map(|envelope| envelope.seq).or(found);
+    }
+}

@@ -1,0 +1,26 @@
+//! Views as whoever looks at them sees them: histories go in, views come out.
+
+#[cfg(test)]
+mod attempts;
+#[cfg(test)]
+mod compare;
+#[cfg(test)]
+mod example;
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod fleet;
+#[cfg(test)]
+mod follow;
+#[cfg(test)]
+mod history;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod rebuild;
+#[cfg(test)]
+mod runs;
+#[cfg(test)]
+mod timeline;
+#[cfg(test)]
+mod walk;
