@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 /// Every place, in the order an attempt meets them.
 pub const FAILPOINTS: &[&str] = &[
-    "request-decided",
+    "answer-due",
     "prepare-begun",
     "prepare-done",
     "create-begun",

@@ -109,17 +109,18 @@ pub(super) async fn kill(world: &World, job: &Job, key: &SandboxKey, phase: Phas
     world.failpoints.reach("kill-begun").await;
     let Ok(provider) = provider(world, job, key) else { return };
     let (sandbox, name) = (key.to_string(), phase.to_string());
-    // It may be about to start: ask until it is known to have ended.
+    // It may be about to start: wait until it has.
     loop {
         match provider.status(&sandbox, &name).await {
             Ok(Status::Ended(_)) | Err(Error::Missing(_)) => return,
             Ok(Status::NotStarted) => provider.changed(&sandbox, &name).await,
-            Ok(Status::Running) => {
-                if let Err(error) = provider.kill(&sandbox, &name, KILL_GRACE_MS).await {
+            Ok(Status::Running) => match provider.kill(&sandbox, &name, KILL_GRACE_MS).await {
+                Ok(()) | Err(Error::Missing(_)) => return,
+                Err(error) => {
                     tracing::warn!(sandbox = %key, %phase, error = chain(&error), "command could not be stopped, trying again");
+                    tokio::time::sleep(Duration::from_millis(200)).await;
                 }
-                provider.changed(&sandbox, &name).await;
-            }
+            },
             Err(error) => {
                 tracing::warn!(sandbox = %key, %phase, error = chain(&error), "command cannot be asked about");
                 tokio::time::sleep(Duration::from_secs(1)).await;

@@ -302,13 +302,13 @@ impl Dispatcher {
                 }
                 Some((true, true)) => {
                     self.answer_when_durable(reply, Ok(run));
-                    return Ok(());
+                    return self.advance(run);
                 }
                 Some((true, false)) => {
                     let refusal =
                         Refusal::new(RefusalKind::Invalid, "that idempotency key was used for another request");
                     reply.send(Err(refusal.hint("use a fresh key for a different run"))).ok();
-                    return Ok(());
+                    return self.advance(run);
                 }
                 // Another run has this id by chance: the key's next id.
                 Some((false, _)) => {}
@@ -397,12 +397,15 @@ impl Dispatcher {
 
     fn answer_when_durable<T: Send + 'static>(&self, reply: Reply<T>, answer: Result<T, Refusal>) {
         let durable: Ticket = self.submitter.everything_so_far();
-        let halt = self.halt.clone();
-        self.tasks.spawn(async move {
-            if halt.run_until_cancelled(durable.reached()).await == Some(true) {
+        let (halt, failpoints) = (self.halt.clone(), self.world.failpoints.clone());
+        let task = async move {
+            if durable.reached().await {
+                failpoints.reach("answer-due").await;
+                // Whoever asked may be gone; the fact stands.
                 reply.send(answer).ok();
             }
-        });
+        };
+        self.tasks.spawn(async move { halt.run_until_cancelled(task).await });
     }
 
     fn live(&self) -> usize {

@@ -2,3 +2,5 @@
 
 #[cfg(test)]
 mod repository;
+#[cfg(test)]
+mod simulation;

@@ -1,0 +1,449 @@
+//! The whole dispatcher on a fake world and a manual clock, crashed at every failpoint, seed after seed. After each
+//! crash it starts again on the same log and the same world; at the end nothing may be lost, doubled or left behind.
+//!
+//! A failing seed prints itself: `REGATTA_SEED=… cargo nextest run -p regatta-dispatcher simulation`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use regatta_core::event::attempt::{AttemptEvent, Channel, DiffStat, Exit as Ended, FileChange, Phase};
+use regatta_core::event::delivery::DeliveryEvent;
+use regatta_core::event::run::{Check, Entry, Limits, RunEvent, RunOutcome, Strategy};
+use regatta_core::log::{MemoryLog, ReadMax};
+use regatta_core::{Actor, AttemptId, Blobs, Clock, Event, EventId, InstallId, Log as _, RunId, Seq, Slot};
+use regatta_dispatcher::failpoint::{FAILPOINTS, Failpoints};
+use regatta_dispatcher::source_control::{Base, Delivery, SourceControl, Start, Unusable};
+use regatta_dispatcher::{Caps, Handle, Options, Refusal, RunRequest, Uncommitted, World};
+use regatta_sandboxes::fake::{FakeProvider, Mishaps, Script};
+use regatta_sandboxes::{Exec, Exit, Stdio};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// Seeds of one ordinary test run; more with `REGATTA_SEEDS`.
+const SEEDS: u64 = 1_000;
+/// Steps of one life after which the simulation is taken to hang.
+const STEPS_MAX: usize = 5_000;
+const CAP: usize = 3;
+
+/// Splitmix64: the same seed, the same numbers.
+#[derive(Clone)]
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, bound: u64) -> u64 {
+        self.next() % bound
+    }
+
+    fn one_in(&mut self, chances: u64) -> bool {
+        self.below(chances) == 0
+    }
+}
+
+fn hash(seed: u64, text: &str) -> Random {
+    Random(text.bytes().fold(seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)))
+}
+
+/// What a command does, from the seed and its name alone: a command asked for twice is the same command.
+fn script(seed: u64, key: &str, exec: &Exec) -> Script {
+    let mut random = hash(seed, &format!("{key}/{}", exec.name));
+    if exec.name.starts_with("collect") {
+        let outbox = [("diff.patch", &b"patch"[..]), ("numstat", &b"3\t1\tfile\0"[..])];
+        let outbox = outbox.into_iter().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect();
+        return Script { takes_ms: 1 + random.below(5), outbox, ..Script::default() };
+    }
+    let takes_ms = 1 + random.below(60);
+    let prints = (0..random.below(6)).map(|n| {
+        let stdio = if random.one_in(3) { Stdio::Err } else { Stdio::Out };
+        (random.below(takes_ms), stdio, format!("{n} of {}\n", exec.name).into_bytes())
+    });
+    let mut prints: Vec<_> = prints.collect();
+    prints.sort_by_key(|(at_ms, ..)| *at_ms);
+    let exit = match random.below(10) {
+        0 => Exit::Code(1),
+        1 => Exit::Signal(11),
+        _ => Exit::Code(0),
+    };
+    let touches = exec.name == "agent" && !random.one_in(6);
+    Script { takes_ms, prints, exit, touches, is_stubborn: random.one_in(4), outbox: BTreeMap::new() }
+}
+
+/// Time is the world's; ids count up.
+struct ManualClock {
+    world: FakeProvider,
+    ids: AtomicU64,
+}
+
+impl Clock for ManualClock {
+    fn now_us(&self) -> u64 {
+        1_000_000_000 + self.world.now_ms() * 1_000
+    }
+
+    fn event_id(&self) -> EventId {
+        EventId(Uuid::from_u128(u128::from(self.ids.fetch_add(1, Ordering::Relaxed))))
+    }
+}
+
+/// Branches by name, with their commits.
+#[derive(Clone, Default)]
+struct FakeGit(Arc<Mutex<BTreeMap<String, String>>>);
+
+#[async_trait]
+impl SourceControl for FakeGit {
+    async fn resolve(&self, path: &Path, _: Option<&str>, _: Uncommitted, _: u64) -> Result<Base, Refusal> {
+        let repository = path.to_string_lossy().into_owned();
+        Ok(Base { repository, base_ref: "main".into(), base_commit: "3f1c2".into(), uncommitted_included: 0 })
+    }
+
+    async fn prepare(&self, _: RunId, repository: &str, _: &str) -> Result<Start, Unusable> {
+        if repository == "/gone" { Err(Unusable("it is gone".into())) } else { self.start(repository, "").await }
+    }
+
+    async fn start(&self, _: &str, _: &str) -> Result<Start, Unusable> {
+        Ok(Start { seed: PathBuf::from("/seed"), read_only: vec![] })
+    }
+
+    fn collect_exec(&self, _: &str, _: &str) -> Exec {
+        Exec {
+            name: "collect".into(),
+            argv: vec![],
+            env: BTreeMap::new(),
+            env_pass: vec![],
+            timeout_ms: 60_000,
+            output_bytes_max: 1 << 20,
+        }
+    }
+
+    fn collect_failure(&self, exit: &Exit, _: &[u8]) -> Option<String> {
+        (*exit != Exit::Code(0)).then(|| format!("{exit:?}"))
+    }
+
+    fn read_numstat(&self, numstat: &[u8]) -> Result<(DiffStat, Vec<FileChange>), Unusable> {
+        assert_eq!(numstat, b"3\t1\tfile\0");
+        let file = FileChange { path: "file".into(), added: Some(3), removed: Some(1) };
+        Ok((DiffStat { files: 1, added: 3, removed: 1 }, vec![file]))
+    }
+
+    async fn deliver(&self, delivery: Delivery) -> Result<String, Unusable> {
+        assert_eq!(delivery.patch, b"patch");
+        let commit = format!("commit-of-{}", delivery.branch);
+        self.0.lock().expect("lock").insert(delivery.branch, commit.clone());
+        Ok(commit)
+    }
+}
+
+/// What outlives a crash.
+struct Simulation {
+    seed: u64,
+    log: MemoryLog,
+    world: FakeProvider,
+    git: FakeGit,
+    clock: Arc<ManualClock>,
+    blobs: Blobs,
+    random: Random,
+    /// Requests by idempotency key, with the run they were answered with.
+    asked: BTreeMap<String, (RunRequest, Option<RunId>)>,
+    /// Failpoints crashed at so far.
+    crashed_at: BTreeSet<&'static str>,
+}
+
+impl Simulation {
+    fn new(seed: u64, blobs: Blobs) -> Self {
+        let mut random = Random(seed);
+        let mishaps = if random.one_in(2) { Mishaps { fails: 60, answers_lost: 60 } } else { Mishaps::default() };
+        let world = FakeProvider::new(seed, mishaps, move |key, exec| script(seed, key, exec));
+        let clock = Arc::new(ManualClock { world: world.clone(), ids: AtomicU64::new(1) });
+        let asked = (0..=random.below(3)).map(|n| (format!("key-{seed}-{n}"), (request(&mut random), None))).collect();
+        let crashed_at = BTreeSet::new();
+        Self {
+            seed,
+            log: MemoryLog::default(),
+            world,
+            git: FakeGit::default(),
+            clock,
+            blobs,
+            random,
+            asked,
+            crashed_at,
+        }
+    }
+
+    /// Lives until everything is settled, or until a failpoint kills it. Whether everything is settled.
+    fn live(&mut self, crash_after: i64) -> bool {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.expect("runtime").block_on(self.one_life(crash_after))
+    }
+
+    async fn one_life(&mut self, crash_after: i64) -> bool {
+        let (left, dead) = (Arc::new(AtomicI64::new(crash_after)), Arc::new(AtomicBool::new(false)));
+        let place: Arc<Mutex<Option<&'static str>>> = Arc::default();
+        let (dying, died_at) = (Arc::clone(&dead), Arc::clone(&place));
+        let failpoints = Failpoints::new(move |point| {
+            if left.fetch_sub(1, Ordering::SeqCst) == 0 {
+                *died_at.lock().expect("lock") = Some(point);
+                dying.store(true, Ordering::SeqCst);
+            }
+            dying.load(Ordering::SeqCst)
+        });
+        let (dispatcher, handle) = self.options(failpoints).build();
+        let cancel = CancellationToken::new();
+        let working = tokio::spawn(dispatcher.run(cancel.clone()));
+        let asking = tokio::spawn(ask(handle.clone(), self.asked.clone()));
+        let mut settled = false;
+        for step in 0..STEPS_MAX {
+            // Virtual time moves only when nothing else can.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            if dead.load(Ordering::SeqCst) {
+                break;
+            }
+            assert!(!working.is_finished(), "the dispatcher gave up: {:?}", working.await);
+            if !self.world.step() {
+                if asking.is_finished() && self.is_settled() {
+                    settled = true;
+                    break;
+                }
+                self.world.advance(500);
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            self.meddle(&handle).await;
+            assert!(step < STEPS_MAX - 1, "it hangs");
+        }
+        self.crashed_at.extend(*place.lock().expect("lock"));
+        if asking.is_finished() {
+            for (key, run) in asking.await.expect("asked") {
+                let (_, answer) = self.asked.get_mut(&key).expect("asked");
+                assert_eq!(*answer.get_or_insert(run), run, "a repeated request was answered with another run");
+            }
+        }
+        settled
+    }
+
+    fn options(&self, failpoints: Failpoints) -> Options {
+        let install: InstallId = "test".parse().expect("id");
+        let providers = BTreeMap::from([("fake".to_owned(), Arc::new(self.world.clone()) as _)]);
+        let world = World {
+            install,
+            log: Arc::new(self.log.clone()),
+            blobs: self.blobs.clone(),
+            clock: Arc::clone(&self.clock) as _,
+            providers,
+            source_control: Arc::new(self.git.clone()),
+            home: None,
+            network: false,
+            failpoints,
+        };
+        Options { world, caps: Caps { attempts_max: 8, by_provider: BTreeMap::from([("fake".to_owned(), CAP)]) } }
+    }
+
+    /// People and machines do as they please.
+    async fn meddle(&mut self, handle: &Handle) {
+        let by = Actor::user("meddler");
+        let runs: Vec<RunId> = self.asked.values().filter_map(|(_, run)| *run).collect();
+        let slot = Slot::new(usize::try_from(self.random.below(4)).expect("small")).expect("slot");
+        if let Some(run) = runs.first().copied().filter(|_| self.random.one_in(40)) {
+            // Every answer is allowed, a refusal too; a hang is not.
+            let asked = match self.random.below(4) {
+                0 => {
+                    Box::pin(handle.cancel(run, None, String::new(), by)) as std::pin::Pin<Box<dyn Future<Output = _>>>
+                }
+                1 => Box::pin(handle.cancel(run, Some(slot), String::new(), by)),
+                2 => Box::pin(handle.pick(run, slot, String::new(), by)),
+                _ => Box::pin(handle.restore(run, slot, by)),
+            };
+            tokio::time::timeout(Duration::from_millis(50), asked).await.map(Result::ok).ok();
+        }
+        if self.random.one_in(200)
+            && let Some((key, exec)) = self.world.alive().first()
+        {
+            if self.random.one_in(2) {
+                self.world.vanish(key);
+            } else {
+                self.world.lose(key, exec);
+            }
+        }
+    }
+
+    fn events(&self) -> Vec<(String, Event)> {
+        let all = self.log.read(Seq(1), ReadMax { events: usize::MAX, bytes: usize::MAX }).expect("read");
+        all.iter().map(|envelope| (envelope.stream.to_string(), envelope.event().expect("event"))).collect()
+    }
+
+    fn is_settled(&self) -> bool {
+        let events = self.events();
+        let last = |stream: &str| {
+            let of_run = events.iter().filter(|(name, event)| name == stream && matches!(event, Event::Run(_)));
+            matches!(of_run.last(), Some((_, Event::Run(RunEvent::Finished(_)))))
+        };
+        let runs: BTreeSet<&String> =
+            events.iter().map(|(name, _)| name).filter(|name| name.starts_with("run/")).collect();
+        runs.iter().all(|run| last(run)) && self.world.sandboxes().is_empty()
+    }
+}
+
+async fn ask(handle: Handle, requests: BTreeMap<String, (RunRequest, Option<RunId>)>) -> Vec<(String, RunId)> {
+    let mut answers = Vec::new();
+    for (key, (request, _)) in requests {
+        let run = handle.request_run(request, Actor::user("asker"), Some(key.clone())).await;
+        answers.push((key, run.expect("no refusal")));
+    }
+    answers
+}
+
+fn request(random: &mut Random) -> RunRequest {
+    let entry = Entry { agent: "command".into(), command: Some("true".into()), model: None, sandbox: "fake".into() };
+    let check = |name: &str| Check { name: name.into(), command: "true".into() };
+    let strategy = match random.below(3) {
+        0 => Strategy::All,
+        1 => Strategy::Race,
+        _ => Strategy::Best,
+    };
+    RunRequest {
+        prompt: if random.one_in(8) { "long ".repeat(4_000) } else { "fix it".into() },
+        repository: if random.one_in(12) { "/gone" } else { "/repo" }.into(),
+        base: None,
+        uncommitted: Uncommitted::Refuse,
+        attempts: vec![entry; usize::try_from(1 + random.below(5)).expect("small")],
+        strategy,
+        setup: random.one_in(3).then(|| "true".into()),
+        checks: (0..random.below(3)).map(|n| check(&format!("check {n}"))).collect(),
+        limits: Limits { agent_timeout_ms: 40, ..Limits::default() },
+    }
+}
+
+/// What must hold in every log, at every moment.
+fn check_history(simulation: &Simulation) {
+    let mut leases: BTreeSet<AttemptId> = BTreeSet::new();
+    let mut epochs: BTreeMap<AttemptId, u32> = BTreeMap::new();
+    let mut finished: BTreeMap<String, u32> = BTreeMap::new();
+    let mut printed: BTreeMap<(String, u32, Phase, Channel), Vec<u8>> = BTreeMap::new();
+    for (stream, event) in simulation.events() {
+        let attempt: Option<AttemptId> = stream.strip_prefix("attempt/").and_then(|id| id.parse().ok());
+        match (event, attempt) {
+            (Event::Attempt(AttemptEvent::Started(started)), Some(attempt)) => {
+                let before = epochs.insert(attempt, started.epoch).unwrap_or(0);
+                assert_eq!(started.epoch, before + 1, "{attempt}: a lease is skipped or repeated");
+                assert!(leases.insert(attempt), "{attempt} has two leases");
+                assert!(leases.len() <= CAP, "more leases than allowed");
+            }
+            (Event::Attempt(AttemptEvent::RetryScheduled(_)), Some(attempt)) => {
+                assert!(leases.remove(&attempt), "{attempt} tries again without a lease");
+            }
+            (Event::Attempt(AttemptEvent::Finished(_)), Some(attempt)) => {
+                leases.remove(&attempt);
+                *finished.entry(stream).or_default() += 1;
+            }
+            (Event::Attempt(AttemptEvent::Output(output)), None) => {
+                let so_far = printed.entry((stream, output.epoch, output.phase, output.channel)).or_default();
+                assert_eq!(so_far.len() as u64, output.offset, "output is missing or doubled");
+                so_far.extend(&output.bytes);
+            }
+            (Event::Attempt(AttemptEvent::PhaseEnded(ended)), Some(attempt)) => {
+                let of = |channel| printed.get(&(format!("output/{attempt}"), ended.epoch, ended.phase, channel));
+                let (out, err) = (of(Channel::Out).map_or(0, Vec::len), of(Channel::Err).map_or(0, Vec::len));
+                assert_eq!(
+                    (out as u64, err as u64),
+                    (ended.out_bytes, ended.err_bytes),
+                    "{attempt}: output counted wrong"
+                );
+                if matches!(ended.exit, Ended::Code(_) | Ended::Signal(_)) {
+                    let exec = Exec { name: ended.phase.to_string(), ..FakeGit::default().collect_exec("", "") };
+                    let key = format!("regatta-test-{}-{}-{}", attempt.run, attempt.slot, ended.epoch);
+                    let script = script(simulation.seed, &key, &exec);
+                    let all: usize = script.prints.iter().map(|(.., bytes)| bytes.len()).sum();
+                    assert_eq!(out + err, all, "{attempt}: output of {} is incomplete", ended.phase);
+                }
+            }
+            _ => {}
+        }
+    }
+    assert!(finished.values().all(|times| *times == 1), "an attempt ended twice: {finished:?}");
+    let begun = simulation.world.all_begun();
+    assert!(begun.values().all(|times| *times == 1), "a command was started twice: {begun:?}");
+}
+
+/// What must hold when everything is settled.
+fn check_end(simulation: &Simulation) {
+    assert_eq!(simulation.world.sandboxes(), Vec::<String>::new(), "sandboxes are left");
+    let events = simulation.events();
+    for (key, (request, run)) in &simulation.asked {
+        let run = run.unwrap_or_else(|| panic!("{key} was never answered"));
+        let of_run: Vec<&RunEvent> = events
+            .iter()
+            .filter(|(stream, _)| *stream == format!("run/{run}"))
+            .filter_map(|(_, event)| if let Event::Run(event) = event { Some(event) } else { None })
+            .collect();
+        let requested = of_run.iter().filter(|event| matches!(event, RunEvent::Requested(_))).count();
+        assert_eq!(requested, 1, "{run} was requested {requested} times");
+        let Some(RunEvent::Finished(finished)) = of_run.last() else { panic!("{run} did not finish") };
+        let ended = of_run.iter().filter(|event| matches!(event, RunEvent::AttemptEnded(_))).count();
+        match &finished.outcome {
+            RunOutcome::Failed { .. } => assert_eq!((request.repository.as_str(), ended), ("/gone", 0)),
+            RunOutcome::Cancelled if ended == 0 => {}
+            RunOutcome::Delivered { winner } => {
+                assert_eq!(ended, request.attempts.len());
+                let branch = format!("regatta/{run}/{winner}");
+                assert!(simulation.git.0.lock().expect("lock").contains_key(&branch), "{branch} is missing");
+            }
+            RunOutcome::Undelivered { .. } | RunOutcome::Undecided | RunOutcome::Cancelled => {
+                assert_eq!(ended, request.attempts.len());
+            }
+        }
+    }
+    let delivered = events.iter().filter(|(_, event)| matches!(event, Event::Delivery(DeliveryEvent::Delivered(_))));
+    let branches = simulation.git.0.lock().expect("lock").len();
+    assert!(delivered.count() >= branches, "a branch was made that no event tells of");
+}
+
+fn simulate(seed: u64, blobs: Blobs) -> BTreeSet<&'static str> {
+    let mut simulation = Simulation::new(seed, blobs);
+    let crashes = simulation.random.below(8);
+    for _ in 0..crashes {
+        let crash_after = i64::try_from(simulation.random.below(60)).expect("small");
+        simulation.live(crash_after);
+        check_history(&simulation);
+    }
+    while !simulation.live(i64::MAX) {
+        check_history(&simulation);
+    }
+    check_history(&simulation);
+    check_end(&simulation);
+    simulation.crashed_at
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
+}
+
+#[test]
+fn nothing_is_lost_doubled_or_left_behind_at_any_crash() {
+    let folder = tempfile::tempdir().expect("folder");
+    let blobs = Blobs::open(folder.path()).expect("blobs");
+    let seeds: Vec<u64> = match number("REGATTA_SEED") {
+        Some(seed) => vec![seed],
+        None => (0..number("REGATTA_SEEDS").unwrap_or(SEEDS)).collect(),
+    };
+    let mut crashed_at = BTreeSet::new();
+    for seed in &seeds {
+        let blobs = blobs.clone();
+        let result = std::panic::catch_unwind(|| simulate(*seed, blobs));
+        crashed_at.extend(result.unwrap_or_else(|cause| {
+            eprintln!("REGATTA_SEED={seed}");
+            std::panic::resume_unwind(cause)
+        }));
+    }
+    if seeds.len() > 100 {
+        let all: BTreeSet<&str> = FAILPOINTS.iter().copied().collect();
+        assert_eq!(all.difference(&crashed_at).collect::<Vec<_>>(), Vec::<&&str>::new(), "failpoints never crashed at");
+    }
+}
