@@ -123,7 +123,7 @@ fn output(regatta: &Path, rows: &mut Rows, run_s: u64) -> Result<()> {
         for line in BufReader::new(out).lines().map_while(std::result::Result::ok) {
             let seen_us = now_us();
             let Ok(event) = serde_json::from_str::<Value>(&line) else { continue };
-            let text = event["payload"]["text"].as_str().unwrap_or_default();
+            let text = event["payload"]["output"]["text"].as_str().unwrap_or_default();
             let stamps = text.lines().filter_map(|line| line.split(' ').next()?.parse::<u64>().ok());
             late_ms.extend(
                 stamps
@@ -157,7 +157,7 @@ fn at_us(events: &[Value], kind: &str) -> Option<u64> {
 /// Everything a run printed, as text.
 fn printed(events: &[Value]) -> String {
     let output = events.iter().filter(|event| event["kind"] == "attempt.output");
-    output.filter_map(|event| event["payload"]["text"].as_str()).collect()
+    output.filter_map(|event| event["payload"]["output"]["text"].as_str()).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "microseconds of a bench")]

@@ -70,7 +70,8 @@ impl Server {
 
     /// Every event of a run, one JSON object each.
     pub(crate) fn events(&self, run: &str) -> Result<Vec<Value>, Box<dyn Error>> {
-        let output = self.command(&["log", "tail", "--json", "--run", run, "--from", "1"])?.output()?;
+        let streams = format!("run/{run},attempt/{run},output/{run}");
+        let output = self.command(&["log", "tail", "--json", "--stream", &streams, "--from", "1"])?.output()?;
         if !output.status.success() {
             return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
         }
