@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use regatta_core::{Actor, RunId, Slot};
-use regatta_dispatcher::{Refusal, RunRequest};
+use regatta_dispatcher::{Handle, Refusal, RunRequest};
 
 /// The commands people can give. The dispatcher's handle is one; so is whatever a test brings.
 #[async_trait]
@@ -18,4 +18,23 @@ pub trait Commands: Send + Sync + 'static {
 
     /// Delivers an attempt's work as a branch without changing the verdict.
     async fn restore(&self, run: RunId, slot: Slot, by: Actor) -> Result<(), Refusal>;
+}
+
+#[async_trait]
+impl Commands for Handle {
+    async fn request_run(&self, request: RunRequest, by: Actor, key: Option<String>) -> Result<RunId, Refusal> {
+        Self::request_run(self, request, by, key).await
+    }
+
+    async fn pick(&self, run: RunId, slot: Slot, reason: String, by: Actor) -> Result<(), Refusal> {
+        Self::pick(self, run, slot, reason, by).await
+    }
+
+    async fn cancel(&self, run: RunId, slot: Option<Slot>, reason: String, by: Actor) -> Result<(), Refusal> {
+        Self::cancel(self, run, slot, reason, by).await
+    }
+
+    async fn restore(&self, run: RunId, slot: Slot, by: Actor) -> Result<(), Refusal> {
+        Self::restore(self, run, slot, by).await
+    }
 }

@@ -37,6 +37,8 @@ pub struct EventBody {
     pub cause: Option<EventId>,
     /// What it all belongs to.
     pub correlation: Uuid,
+    /// One line for people. It may hold control characters that came from outside.
+    pub text: String,
     /// The fact itself, brought up to today's shape.
     pub payload: Payload,
 }
@@ -83,7 +85,9 @@ impl From<&Output> for OutputBody {
 impl From<&Envelope> for EventBody {
     fn from(envelope: &Envelope) -> Self {
         let opaque = || (envelope.version, Payload::Opaque(BASE64.encode(&envelope.payload)));
-        let (version, payload) = match envelope.event() {
+        let event = envelope.event();
+        let text = event.as_ref().map_or_else(ToString::to_string, regatta_projections::timeline::line);
+        let (version, payload) = match event {
             Ok(Event::Attempt(AttemptEvent::Output(output))) => (envelope.version, Payload::Output((&output).into())),
             Ok(Event::Unknown { .. }) | Err(_) => opaque(),
             Ok(event) => {
@@ -104,6 +108,7 @@ impl From<&Envelope> for EventBody {
             actor: envelope.actor.clone(),
             cause: envelope.cause,
             correlation: envelope.correlation,
+            text,
             payload,
         }
     }

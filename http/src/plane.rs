@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use regatta_core::{Blobs, Log};
+use regatta_projections::Live;
 use tokio_util::sync::CancellationToken;
 
 use crate::Commands;
@@ -13,6 +14,8 @@ use crate::Commands;
 pub struct Plane {
     /// Read only; appending is the dispatcher's.
     pub log: Arc<dyn Log>,
+    /// What people look at, following the log.
+    pub live: Live,
     /// Where patches are kept.
     pub blobs: Blobs,
     /// What a handler may change.

@@ -9,15 +9,21 @@ use regatta_core::event::attempt::{AttemptEvent, Channel, Collected, Output, Pha
 use regatta_core::{AttemptId, Envelope, Event, Log, ReadError, ReadMax, Stream};
 use serde::Deserialize;
 
-use super::id;
+use super::looking::look;
+use super::views::resolve_attempt;
 use crate::{Plane, Problem};
 
 /// Bytes read from the log at once while output is sent.
 const OUTPUT_READ: ReadMax = ReadMax { events: 64, bytes: 512 << 10 };
 
+/// The attempt that is meant; its run may be written short.
+async fn found(plane: &Plane, attempt: String) -> Result<AttemptId, Problem> {
+    look(plane, None, move |views, _| resolve_attempt(views, &attempt)).await?
+}
+
 /// `GET /attempts/{attempt}/diff`: the patch as git wrote it.
 pub(super) async fn diff(State(plane): State<Plane>, Path(attempt): Path<String>) -> Result<Response, Problem> {
-    let attempt: AttemptId = id(&attempt)?;
+    let attempt = found(&plane, attempt).await?;
     let read = move || -> Result<Vec<u8>, Problem> {
         let collected = Facts::read(&*plane.log, attempt)?.collected.ok_or_else(|| not_collected(attempt))?;
         match (collected.patch, collected.failure) {
@@ -95,7 +101,7 @@ pub(super) async fn output(
     Path(attempt): Path<String>,
     query: Result<Query<OutputQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let attempt: AttemptId = id(&attempt)?;
+    let attempt = found(&plane, attempt).await?;
     let Query(query) = query?;
     if query.offset.is_some() && query.channel.is_none() {
         return Err(Problem::invalid("an offset needs a channel").hint("add channel=out or channel=err"));

@@ -2,8 +2,10 @@
 
 mod attempts;
 mod events;
+mod looking;
 mod runs;
 mod server;
+mod views;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -20,14 +22,19 @@ use crate::{ACTOR_HEADER, IDEMPOTENCY_HEADER, Plane, Problem, REQUEST_BODY_BYTES
 /// The whole API over one plane.
 pub fn router(plane: Plane) -> Router {
     let v1 = Router::new()
-        .route("/runs", post(runs::request))
+        .route("/runs", get(views::runs).post(runs::request))
+        .route("/runs/{run}", get(views::run))
+        .route("/runs/{run}/compare", get(views::compare))
+        .route("/runs/{run}/timeline", get(views::run_timeline))
         .route("/runs/{run}/pick", post(runs::pick))
         .route("/runs/{run}/cancel", post(runs::cancel))
         .route("/runs/{run}/attempts/{slot}/restore", post(runs::restore))
+        .route("/attempts/{attempt}", get(views::attempt))
         .route("/attempts/{attempt}/diff", get(attempts::diff))
         .route("/attempts/{attempt}/output", get(attempts::output))
         .route("/events", get(events::page))
         .route("/events/stream", get(events::stream))
+        .route("/fleet", get(views::fleet))
         .route("/health", get(server::health))
         .route("/shutdown", post(server::shutdown))
         .fallback(no_such_route)

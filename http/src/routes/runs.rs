@@ -5,8 +5,10 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use regatta_core::RunId;
 use regatta_dispatcher::RunRequest;
 
+use super::looking::{look, resolve};
 use super::{Caller, id, json};
 use crate::requests::{CancelRequest, PickRequest, RunAccepted};
 use crate::{Plane, Problem};
@@ -25,6 +27,11 @@ pub(super) async fn request(
     Ok((StatusCode::CREATED, Json(RunAccepted { run })))
 }
 
+/// The run that is meant; it may be written short.
+async fn found(plane: &Plane, run: String) -> Result<RunId, Problem> {
+    look(plane, None, move |views, _| resolve(views, &run)).await?
+}
+
 /// `POST /runs/{run}/pick`
 pub(super) async fn pick(
     State(plane): State<Plane>,
@@ -33,7 +40,8 @@ pub(super) async fn pick(
     body: Body,
 ) -> Result<StatusCode, Problem> {
     let request: PickRequest = json(body)?;
-    plane.commands.pick(id(&run)?, request.attempt, request.reason, caller.actor).await?;
+    let run = found(&plane, run).await?;
+    plane.commands.pick(run, request.attempt, request.reason, caller.actor).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -45,7 +53,8 @@ pub(super) async fn cancel(
     body: Body,
 ) -> Result<StatusCode, Problem> {
     let request: CancelRequest = json(body)?;
-    plane.commands.cancel(id(&run)?, request.attempt, request.reason, caller.actor).await?;
+    let run = found(&plane, run).await?;
+    plane.commands.cancel(run, request.attempt, request.reason, caller.actor).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -55,6 +64,7 @@ pub(super) async fn restore(
     Path((run, slot)): Path<(String, String)>,
     caller: Caller,
 ) -> Result<StatusCode, Problem> {
-    plane.commands.restore(id(&run)?, id(&slot)?, caller.actor).await?;
+    let run = found(&plane, run).await?;
+    plane.commands.restore(run, id(&slot)?, caller.actor).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -36,7 +36,7 @@ async fn what_cannot_be_understood_is_said() {
     check(&world, post("/runs", unknown), 400, "invalid", "stratgy").await;
     check(&world, post("/runs", REQUEST.replace("fix it", " ")), 400, "invalid", "the prompt is empty").await;
     check(&world, post("/runs", huge), 413, "too_large", "name it in the prompt").await;
-    check(&world, post("/runs/UPPER/cancel", ""), 400, "invalid", "run id").await;
+    check(&world, post("/runs/UPPER/cancel", ""), 404, "not_found", "no run").await;
     check(&world, get("/api/v1/nothing"), 404, "not_found", "/api/v1").await;
     check(&world, get("/"), 404, "not_found", "/api/v1").await;
     check(&world, get("/api/v1/events?limit=0"), 400, "invalid", "between 1 and").await;

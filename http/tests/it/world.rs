@@ -79,10 +79,14 @@ impl World {
         let blobs = Blobs::open(folder.path()).expect("blobs");
         let told = Arc::new(Told { refusal, ..Told::default() });
         let stop = CancellationToken::new();
+        let (follower, live) =
+            regatta_projections::follow(Arc::new(log.clone()), regatta_projections::Views::default());
+        tokio::spawn(follower.run());
         let plane = Plane {
             log: Arc::new(log.clone()),
             blobs: blobs.clone(),
             commands: told.clone(),
+            live,
             about: Arc::new(About {
                 version: "0.0.0",
                 data_dir: "/data".into(),

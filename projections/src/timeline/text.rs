@@ -12,7 +12,8 @@ use regatta_core::event::sandbox::SandboxEvent;
 pub const TEXT_CHARS_MAX: usize = 300;
 
 /// The line of a fact: no control characters, at most [`TEXT_CHARS_MAX`] characters.
-pub(super) fn line(event: &Event) -> String {
+#[must_use]
+pub fn line(event: &Event) -> String {
     let text = match event {
         Event::Run(event) => run(event),
         Event::Attempt(event) => attempt(event),

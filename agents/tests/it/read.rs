@@ -1,0 +1,111 @@
+//! Output captured from the real programs, read in pieces of every size.
+
+use regatta_agents::{Agent, LINE_BYTES_MAX, Said, Usage};
+
+fn read(agent: &Agent, output: &[u8], piece_bytes: usize) -> Vec<Said> {
+    let mut reader = agent.reader();
+    let mut said: Vec<Said> = output.chunks(piece_bytes).flat_map(|piece| reader.read(piece)).collect();
+    said.extend(reader.end());
+    said
+}
+
+fn check(agent: &Agent, output: &[u8], expected: &[Said]) {
+    for piece_bytes in [1, 7, 4_096, usize::MAX] {
+        assert_eq!(read(agent, output, piece_bytes), expected, "in pieces of {piece_bytes}");
+    }
+}
+
+fn text(text: &str) -> Said {
+    Said::Text(text.to_owned())
+}
+
+const EDIT: &str = "echo 'edited by agent' >> README.md";
+
+#[test]
+fn claude_says_what_it_does_and_what_it_cost() {
+    check(
+        &Agent::Claude,
+        include_bytes!("../fixtures/claude.jsonl"),
+        &[
+            Said::Session {
+                id: "11111111-2222-4333-8444-555555555555".to_owned(),
+                model: Some("claude-opus-4-8[1m]".to_owned()),
+            },
+            text("I will edit the file."),
+            Said::ToolStarted { id: "toolu_2".to_owned(), name: "Bash".to_owned(), detail: EDIT.to_owned() },
+            Said::ToolEnded { id: "toolu_2".to_owned(), failed: false },
+            text("Done: README.md edited."),
+            Said::Usage(Usage {
+                input_tokens: 205,
+                cached_input_tokens: 0,
+                output_tokens: 49,
+                cost_microdollars: Some(2_250),
+            }),
+            Said::Finished { text: "Done: README.md edited.".to_owned(), failed: false, denied: 0 },
+        ],
+    );
+}
+
+#[test]
+fn a_tool_claude_was_denied_is_counted_although_it_says_that_all_is_well() {
+    let said = read(&Agent::Claude, include_bytes!("../fixtures/claude-denied.jsonl"), 4_096);
+    assert!(said.contains(&Said::ToolEnded { id: "toolu_6".to_owned(), failed: true }));
+    let finished = Said::Finished { text: "Done: README.md edited.".to_owned(), failed: false, denied: 1 };
+    assert_eq!(said.last(), Some(&finished));
+}
+
+#[test]
+fn a_success_with_an_error_is_a_failure() {
+    let output = br#"{"type":"result","subtype":"success","is_error":true,"result":"API Error: 500"}"#;
+    let finished = Said::Finished { text: "API Error: 500".to_owned(), failed: true, denied: 0 };
+    check(&Agent::Claude, output, &[Said::Usage(Usage::default()), finished]);
+}
+
+#[test]
+fn codex_says_what_it_does_and_what_it_used() {
+    let said = read(&Agent::Codex, include_bytes!("../fixtures/codex.jsonl"), 100);
+    let Some((problem, said)) = said.get(1).zip(said.get(2..)) else { panic!("too little was said: {said:?}") };
+    assert!(matches!(problem, Said::Problem(text) if text.starts_with("Model metadata")), "{problem:?}");
+    let command = format!("/bin/bash -lc \"{EDIT}\"");
+    let expected = [
+        Said::ToolStarted { id: "item_1".to_owned(), name: "command_execution".to_owned(), detail: command },
+        Said::ToolEnded { id: "item_1".to_owned(), failed: false },
+        text("Done: README.md edited."),
+        Said::Usage(Usage { input_tokens: 403, cached_input_tokens: 10, output_tokens: 40, cost_microdollars: None }),
+        Said::Finished { text: String::new(), failed: false, denied: 0 },
+    ];
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn what_is_not_understood_is_kept_as_it_came() {
+    let output = b"not json\n\n{\"type\":\"from the future\"}\n[1]\n\xff\xfe";
+    let other = |text: &str| Said::Other(text.to_owned());
+    let expected =
+        [other("not json"), other("{\"type\":\"from the future\"}"), other("[1]"), other("\u{fffd}\u{fffd}")];
+    check(&Agent::Claude, output, &expected);
+    check(&Agent::Codex, output, &expected);
+}
+
+#[test]
+fn plain_text_is_words_line_by_line_whatever_the_bytes() {
+    let agent = Agent::Command("./agent.sh".to_owned());
+    check(&agent, b"one\r\ntwo \xff\nlast", &[text("one"), text("two \u{fffd}"), text("last")]);
+    let said = read(&agent, &vec![b'x'; 3 * LINE_BYTES_MAX], 65_536);
+    assert_eq!(said.len(), 3, "an endless line comes in pieces");
+}
+
+#[test]
+fn hostile_lines_never_stop_the_reader() {
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    for line in
+        [deep.as_str(), r#"{"type":"assistant","message":7}"#, r#"{"type":"result","total_cost_usd":-1e308}"#, "{}"]
+    {
+        for agent in [Agent::Claude, Agent::Codex] {
+            let mut output = line.as_bytes().to_vec();
+            output.extend_from_slice(b"\nstill here");
+            let said = read(&agent, &output, 4_096);
+            assert_eq!(said.last(), Some(&Said::Other("still here".to_owned())));
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The command line: every command, its global flags, and how it all exits.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands;
+use crate::context::Context;
+use crate::failure::{Exit, Outcome};
+use crate::terminal::Terminal;
+
+const EXITS: &str = "\
+Exit codes:
+  0    done; with --wait: the winner is delivered
+  1    with --wait: there is no delivered winner; doctor: something needs doing
+  2    the command line or a configuration file is wrong
+  3    refused: wrong state, unusable repository, too much waiting
+  4    the server, the disk or the connection failed
+  130  interrupted from the keyboard
+
+RUN is a run's id, the beginning of one, or `last`. ATTEMPT is RUN.LETTER, as 7q2k9x0m.b or last.b.";
+
+/// Races coding agents: one task, N attempts in N sandboxes, checks, a winner.
+#[derive(Debug, Parser)]
+#[command(name = "regatta", version, after_help = EXITS, max_term_width = 100, disable_help_subcommand = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+
+    /// Where the log, patches and sandboxes are kept [default: $XDG_DATA_HOME/regatta]
+    #[arg(long, global = true, value_name = "DIR", env = "REGATTA_DATA_DIR", hide_env_values = true)]
+    data_dir: Option<PathBuf>,
+
+    /// Print JSON on standard output, for programs
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Up(commands::up::Args),
+    Down(commands::down::Args),
+    Run(commands::run::Args),
+    Ls(commands::ls::Args),
+    Show(commands::show::Args),
+    Watch(commands::watch::Args),
+    Compare(commands::compare::Args),
+    Pick(commands::pick::Args),
+    Cancel(commands::cancel::Args),
+    Restore(commands::restore::Args),
+    Fleet(commands::fleet::Args),
+    Log(commands::log::Args),
+    Replay(commands::replay::Args),
+    Doctor(commands::doctor::Args),
+    Demo(commands::demo::Args),
+    Completions(commands::completions::Args),
+}
+
+/// Reads the command line and does what it says.
+pub(crate) fn main() -> Exit {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version are no mistakes; both print themselves.
+            error.print().ok();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done };
+        }
+    };
+    let json = args.json;
+    dispatch(args).unwrap_or_else(|failure| {
+        Terminal::detect(json).failure(&failure);
+        failure.exit
+    })
+}
+
+fn dispatch(args: Args) -> Outcome {
+    let context = Context::new(args.data_dir.as_deref(), args.json)?;
+    match args.command {
+        Command::Up(args) => commands::up::run(&context, args),
+        Command::Down(args) => commands::down::run(&context, args),
+        Command::Run(args) => commands::run::run(&context, args),
+        Command::Ls(args) => commands::ls::run(&context, args),
+        Command::Show(args) => commands::show::run(&context, args),
+        Command::Watch(args) => commands::watch::run(&context, args),
+        Command::Compare(args) => commands::compare::run(&context, args),
+        Command::Pick(args) => commands::pick::run(&context, args),
+        Command::Cancel(args) => commands::cancel::run(&context, args),
+        Command::Restore(args) => commands::restore::run(&context, args),
+        Command::Fleet(args) => commands::fleet::run(&context, args),
+        Command::Log(args) => commands::log::run(&context, args),
+        Command::Replay(args) => commands::replay::run(&context, args),
+        Command::Doctor(args) => commands::doctor::run(&context, args),
+        Command::Demo(args) => commands::demo::run(&context, args),
+        Command::Completions(args) => commands::completions::run(&context, args),
+    }
+}

@@ -1,0 +1,143 @@
+//! Talks to the server of a data directory over its socket. Knows the API's paths and nothing of how things are shown.
+
+mod events;
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Request, Response};
+use hyper_util::rt::TokioIo;
+use regatta_http::requests::Health;
+use regatta_http::{ACTOR_HEADER, IDEMPOTENCY_HEADER, Problem, listener};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::failure::{Exit, Failure};
+
+pub(crate) use events::Events;
+
+/// Largest answer read as JSON.
+const JSON_BYTES_MAX: usize = 256 << 20;
+
+/// A server, by its data directory.
+#[derive(Debug, Clone)]
+pub(crate) struct Client {
+    data_dir: PathBuf,
+    actor: String,
+}
+
+impl Client {
+    pub(crate) fn new(data_dir: &Path, actor: &str) -> Self {
+        Self { data_dir: data_dir.to_owned(), actor: actor.to_owned() }
+    }
+
+    /// How the server is; nothing when none runs.
+    pub(crate) async fn health(&self) -> Result<Option<Health>, Failure> {
+        if listener::connect(&self.data_dir).await.is_err() {
+            return Ok(None);
+        }
+        self.get("/health").await.map(Some)
+    }
+
+    /// Gets a view.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Failure> {
+        self.json(self.send(Method::GET, path, HeaderMap::new(), Bytes::new()).await?).await
+    }
+
+    /// Gets bytes as they are, piece by piece.
+    pub(crate) async fn get_bytes(&self, path: &str) -> Result<Response<Incoming>, Failure> {
+        self.send(Method::GET, path, HeaderMap::new(), Bytes::new()).await
+    }
+
+    /// Gives a command that answers nothing.
+    pub(crate) async fn command<B: Serialize>(&self, path: &str, body: &B) -> Result<(), Failure> {
+        self.send(Method::POST, path, HeaderMap::new(), to_json(body)?).await.map(drop)
+    }
+
+    /// Gives a command that may be repeated without being done twice.
+    pub(crate) async fn command_once<B: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+        key: &str,
+    ) -> Result<T, Failure> {
+        let mut headers = HeaderMap::new();
+        headers.insert(HeaderName::from_static(IDEMPOTENCY_HEADER), header(key)?);
+        self.json(self.send(Method::POST, path, headers, to_json(body)?).await?).await
+    }
+
+    /// Follows events, resuming whenever the connection breaks.
+    pub(crate) fn events(&self, query: String) -> Events {
+        Events::new(self.clone(), query)
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: HeaderMap,
+        body: Bytes,
+    ) -> Result<Response<Incoming>, Failure> {
+        let socket = listener::connect(&self.data_dir).await.map_err(|_| self.nobody_there())?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.map_err(broken)?;
+        // The connection lives as long as its answer; how it ends is seen there.
+        tokio::spawn(connection);
+        let mut request = Request::builder().method(method).uri(format!("/api/v1{path}"));
+        if let Some(all) = request.headers_mut() {
+            *all = headers;
+            all.insert("host", HeaderValue::from_static("regatta"));
+            all.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            all.insert(HeaderName::from_static(ACTOR_HEADER), header(&self.actor)?);
+        }
+        let request =
+            request.body(Full::new(body)).map_err(|error| Failure::caused("failed to ask the server", &error))?;
+        let response = sender.send_request(request).await.map_err(broken)?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        let status = response.status();
+        let body = self.collect(response).await?;
+        Err(serde_json::from_slice::<Problem>(&body).map_or_else(
+            |_| Failure::new(Exit::Failed, format!("the server answered {status} without saying why")),
+            Failure::from,
+        ))
+    }
+
+    async fn collect(&self, response: Response<Incoming>) -> Result<Bytes, Failure> {
+        let limited = Limited::new(response.into_body(), JSON_BYTES_MAX);
+        let collected = limited
+            .collect()
+            .await
+            .map_err(|error| Failure::new(Exit::Failed, format!("the server's answer could not be read: {error}")))?;
+        Ok(collected.to_bytes())
+    }
+
+    async fn json<T: DeserializeOwned>(&self, response: Response<Incoming>) -> Result<T, Failure> {
+        let body = self.collect(response).await?;
+        serde_json::from_slice(&body).map_err(|error| {
+            Failure::caused("the server's answer is not what is expected", &error)
+                .hint("server and command line may be of different versions; restart the server: regatta down && regatta up --detach")
+        })
+    }
+
+    fn nobody_there(&self) -> Failure {
+        Failure::new(Exit::Failed, format!("no server runs for {}", self.data_dir.display()))
+            .hint("start one: regatta up --detach")
+    }
+}
+
+fn broken(error: hyper::Error) -> Failure {
+    Failure::caused("the server hung up", &error).hint("its own output says why; regatta up starts it again")
+}
+
+fn to_json<B: Serialize>(body: &B) -> Result<Bytes, Failure> {
+    serde_json::to_vec(body).map(Bytes::from).map_err(|error| Failure::caused("failed to write JSON", &error))
+}
+
+fn header(text: &str) -> Result<HeaderValue, Failure> {
+    HeaderValue::from_bytes(text.as_bytes()).map_err(|_| Failure::usage(format!("{text:?} cannot stand in a header")))
+}

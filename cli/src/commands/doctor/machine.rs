@@ -1,0 +1,117 @@
+//! What this machine has: git, fences, agents, room.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::finding::Finding;
+use crate::server;
+use crate::terminal::numbers;
+
+/// Below this, no run should be started.
+const FREE_BYTES_MIN: u64 = 1 << 30;
+/// Below this, a few attempts will fill the disk.
+const FREE_BYTES_GOOD: u64 = 10 << 30;
+/// The first git with everything we ask of it.
+const GIT_MIN: (u32, u32) = (2, 34);
+
+pub(super) fn git() -> Finding {
+    let install = "install git, as apt install git";
+    let Ok(output) = Command::new("git").arg("--version").output() else {
+        return Finding::fail("git", "not found on PATH", install);
+    };
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let version = text.strip_prefix("git version ").unwrap_or(&text).to_owned();
+    let mut numbers = version.split('.').map_while(|part| part.parse::<u32>().ok());
+    match (numbers.next(), numbers.next()) {
+        (Some(major), Some(minor)) if (major, minor) >= GIT_MIN => Finding::ok("git", format!("version {version}")),
+        (Some(_), Some(_)) => {
+            Finding::fail("git", format!("version {version} is older than {}.{}", GIT_MIN.0, GIT_MIN.1), install)
+        }
+        _ => Finding::fail("git", format!("does not tell its version: {text}"), install),
+    }
+}
+
+pub(super) fn data_dir(path: &Path) -> Finding {
+    let shown = path.display();
+    let existing = path.ancestors().find(|folder| folder.is_dir()).unwrap_or(path);
+    if let Err(error) = tempfile::NamedTempFile::new_in(existing) {
+        let todo = "name another one: --data-dir DIR or REGATTA_DATA_DIR";
+        return Finding::fail("data directory", format!("{shown} cannot be written: {error}"), todo);
+    }
+    let Ok(room) = rustix::fs::statvfs(existing) else {
+        return Finding::warn("data directory", format!("{shown}: its free space is not told"), "look at df yourself");
+    };
+    let free = room.f_bavail.saturating_mul(room.f_frsize);
+    let told = format!("{shown}, {} free", numbers::bytes(free));
+    let todo = "make room, or name another one: --data-dir DIR or REGATTA_DATA_DIR";
+    match free {
+        0..FREE_BYTES_MIN => Finding::fail("data directory", told, todo),
+        FREE_BYTES_MIN..FREE_BYTES_GOOD => Finding::warn("data directory", told, todo),
+        _ => Finding::ok("data directory", told),
+    }
+}
+
+/// Each way of fencing a local sandbox; at least one must work.
+pub(super) async fn fences() -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut works = false;
+    for (name, probe, todo) in server::probe_fences().await {
+        match probe {
+            Ok(told) => {
+                works = true;
+                findings.push(Finding::ok(name, told));
+            }
+            Err(reason) => findings.push(Finding::warn(name, reason, todo)),
+        }
+    }
+    if !works {
+        let todo = "install bubblewrap (apt install bubblewrap), or use a kernel with Landlock (5.13 or later)";
+        findings.push(Finding::fail("fence", "no local sandbox can be fenced", todo));
+    }
+    findings
+}
+
+pub(super) fn agents() -> Vec<Finding> {
+    let found = server::agent_programs().into_iter().map(|(agent, program)| match on_path(program) {
+        Some(path) => (true, Finding::ok(agent, path.display().to_string())),
+        None => (false, Finding::note(agent, format!("{program} is not on PATH"))),
+    });
+    let found: Vec<(bool, Finding)> = found.collect();
+    let any = found.iter().any(|(there, _)| *there);
+    let mut findings: Vec<Finding> = found.into_iter().map(|(_, finding)| finding).collect();
+    if !any {
+        let todo =
+            "install one, as npm install -g @anthropic-ai/claude-code, or race your own: -a 'command=./my-agent.sh'";
+        findings.push(Finding::warn("agents", "no known agent is on PATH", todo));
+    }
+    findings
+}
+
+pub(super) fn docker() -> Finding {
+    let socket = Path::new("/var/run/docker.sock");
+    match (socket.exists(), UnixStream::connect(socket)) {
+        (false, _) => Finding::note("docker", "no engine; not needed for local sandboxes"),
+        (true, Ok(_)) => Finding::ok("docker", format!("engine answers at {}", socket.display())),
+        (true, Err(error)) => Finding::note(
+            "docker",
+            format!("{} cannot be reached: {error}; not needed for local sandboxes", socket.display()),
+        ),
+    }
+}
+
+pub(super) fn nats() -> Finding {
+    match on_path("nats-server") {
+        Some(path) => Finding::ok("nats", path.display().to_string()),
+        None => Finding::note("nats", "nats-server is not on PATH; not needed on one machine"),
+    }
+}
+
+/// The program of that name that a shell would start.
+fn on_path(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|candidate| {
+        candidate.metadata().is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    })
+}

@@ -1,0 +1,95 @@
+//! `regatta doctor`: what is usable here, and what to do about the rest.
+
+mod finding;
+mod machine;
+
+use crate::config::{Config, KEYS};
+use crate::context::{Context, block_on};
+use crate::failure::{Exit, Failure, Outcome};
+use crate::terminal::Terminal;
+use crate::terminal::table::{Tone, cell, table, text};
+use finding::{Finding, Level};
+
+/// Say what is usable here and what to do about the rest
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  regatta doctor
+  regatta doctor --config     every configuration key, its value, and where that came from")]
+pub(crate) struct Args {
+    /// Show every configuration key, its value, and where that came from
+    #[arg(long)]
+    config: bool,
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Outcome {
+    let terminal = &context.terminal;
+    let project = std::env::current_dir().ok().and_then(|folder| super::run::project_file(&folder));
+    let config = Config::of_run(&context.data_dir, project.as_deref(), crate::config::Layer::default(), Vec::new());
+    if args.config {
+        return show_config(&config?, terminal);
+    }
+    let mut findings = vec![machine::git(), machine::data_dir(&context.data_dir), configuration(config)];
+    findings.extend(block_on(async { Ok(machine::fences().await) })?);
+    findings.extend(machine::agents());
+    findings.extend([machine::docker(), machine::nats(), block_on(async { Ok(server(context).await) })?]);
+    if terminal.json {
+        terminal.json(&findings)?;
+    } else {
+        for finding in &findings {
+            terminal.out(finding.line(terminal.paint))?;
+        }
+    }
+    let failed = findings.iter().any(|finding| finding.level == Level::Fail);
+    Ok(if failed { Exit::NoWinner } else { Exit::Done })
+}
+
+fn configuration(config: Result<Config, crate::config::Error>) -> Finding {
+    match config {
+        Ok(config) => {
+            let set = config.iter().filter(|(_, setting)| setting.from != "default").count();
+            Finding::ok("configuration", format!("{set} of {} keys set; --config shows them", KEYS.len()))
+        }
+        Err(error) => {
+            let todo = error.hint.clone().unwrap_or_else(|| "correct it there".to_owned());
+            Finding::fail("configuration", error.to_string(), todo)
+        }
+    }
+}
+
+async fn server(context: &Context) -> Finding {
+    match context.client().health().await {
+        Ok(Some(health)) => {
+            Finding::ok("server", format!("process {}, version {}, event {}", health.pid, health.version, health.seq))
+        }
+        Ok(None) => Finding::note("server", "none runs; `regatta run` starts one"),
+        Err(failure) => Finding::warn("server", failure.message, "regatta down && regatta up --detach"),
+    }
+}
+
+fn show_config(config: &Config, terminal: &Terminal) -> Result<Exit, Failure> {
+    if terminal.json {
+        let rows: Vec<_> = config
+            .iter()
+            .map(|(name, setting)| {
+                serde_json::json!({ "key": name, "value": setting.value.to_toml(), "from": setting.from })
+            })
+            .collect();
+        terminal.json(&rows)?;
+        return Ok(Exit::Done);
+    }
+    let mut shown = table(terminal);
+    shown.set_header(["key", "value", "from", ""].map(|name| cell(name, Tone::Dim)));
+    for key in KEYS {
+        let Some((_, setting)) = config.iter().find(|(name, _)| *name == key.name) else { continue };
+        let tone = if setting.from == "default" { Tone::Dim } else { Tone::Strong };
+        shown.add_row([
+            cell(key.name, Tone::Plain),
+            cell(setting.value.to_toml(), tone),
+            cell(&setting.from, tone),
+            cell(key.about, Tone::Dim),
+        ]);
+    }
+    terminal.out(text(&shown))?;
+    Ok(Exit::Done)
+}

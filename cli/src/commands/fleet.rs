@@ -1,0 +1,75 @@
+//! `regatta fleet`: where attempts run, who waits, and what was left behind.
+
+use regatta_projections::fleet::{FleetView, SandboxState};
+
+use crate::context::{Context, block_on};
+use crate::failure::{Exit, Outcome};
+use crate::terminal::Terminal;
+use crate::terminal::numbers::{counted, elapsed};
+use crate::terminal::table::{Tone, cell, table, text};
+
+/// Show the sandboxes, who waits for one and why, and leaks (there should be 0)
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// As it was at an event's number or a time
+    #[arg(long, value_name = "SEQ|TIME")]
+    as_of: Option<String>,
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Outcome {
+    let terminal = &context.terminal;
+    let as_of = super::as_of(args.as_of.as_deref())?;
+    let view: FleetView = block_on(context.client().get(&format!("/fleet{as_of}")))?;
+    if terminal.json {
+        terminal.json(&view)?;
+    } else {
+        terminal.out(render(&view, terminal))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn render(view: &FleetView, terminal: &Terminal) -> String {
+    let totals = &view.totals;
+    let mut shown = format!(
+        "{} alive, {} waiting, {}",
+        counted(totals.alive, "sandbox").replace("sandboxs", "sandboxes"),
+        totals.waiting,
+        counted(totals.leaks, "leak")
+    );
+    let sandboxes: Vec<_> =
+        view.providers.iter().flat_map(|provider| provider.sandboxes.iter().map(move |s| (provider, s))).collect();
+    if !sandboxes.is_empty() {
+        let mut table = table(terminal);
+        table.set_header(["provider", "attempt", "state", "fence", "age"].map(|name| cell(name, Tone::Dim)));
+        for (provider, sandbox) in sandboxes {
+            let (state, tone) = match (sandbox.is_leak, sandbox.state) {
+                (true, _) => ("leak", Tone::Bad),
+                (false, SandboxState::Alive) => ("alive", Tone::Busy),
+                (false, SandboxState::Failed) => ("failed", Tone::Bad),
+                (false, SandboxState::Intended) => ("being made", Tone::Warn),
+            };
+            table.add_row([
+                cell(&provider.name, Tone::Plain),
+                cell(sandbox.attempt.to_string(), Tone::Strong),
+                cell(state, tone),
+                cell(sandbox.fence.as_deref().unwrap_or("-"), Tone::Plain),
+                cell(elapsed(sandbox.age_ms), Tone::Plain),
+            ]);
+        }
+        shown.push_str(&format!("\n\n{}", text(&table)));
+    }
+    if !view.queue.is_empty() {
+        let mut table = table(terminal);
+        table.set_header(["waits", "for", "why", "since"].map(|name| cell(name, Tone::Dim)));
+        for waiting in &view.queue {
+            table.add_row([
+                cell(waiting.attempt.to_string(), Tone::Strong),
+                cell(&waiting.provider, Tone::Plain),
+                cell(waiting.reason.as_deref().unwrap_or("-"), Tone::Warn),
+                cell(elapsed(waiting.waiting_ms), Tone::Plain),
+            ]);
+        }
+        shown.push_str(&format!("\n\n{}", text(&table)));
+    }
+    shown
+}

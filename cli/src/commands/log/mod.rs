@@ -1,0 +1,26 @@
+//! `regatta log`: the log itself.
+
+mod tail;
+
+use clap::Subcommand;
+
+use crate::context::Context;
+use crate::failure::Outcome;
+
+/// Look at the log itself: follow it, prove it, carry it away, bring it back
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Tail(tail::Args),
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Outcome {
+    match args.command {
+        Command::Tail(args) => tail::run(context, args),
+    }
+}

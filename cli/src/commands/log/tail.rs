@@ -1,0 +1,99 @@
+//! `regatta log tail`: the last events, and those to come.
+
+use regatta_http::EventBody;
+use regatta_http::requests::{EventsPage, Health};
+
+use crate::client::Client;
+use crate::context::{Context, block_on};
+use crate::failure::{Exit, Failure, Outcome};
+use crate::terminal::{Terminal, escape};
+
+/// Print the last events, and with -f those to come
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  regatta log tail -f
+  regatta log tail -f --kind 'run,attempt,!attempt.output'
+  regatta log tail --stream run/7q2k9x0m --from 1
+  regatta log tail --from 1 --json > events.jsonl")]
+pub(crate) struct Args {
+    /// Go on with events as they come
+    #[arg(long, short)]
+    follow: bool,
+
+    /// Kinds or families, with commas; one with ! in front is left out
+    #[arg(long, value_name = "KINDS")]
+    kind: Option<String>,
+
+    /// Beginnings of stream names, with commas, as run/7q2k9x0m or output/
+    #[arg(long, value_name = "STREAMS")]
+    stream: Option<String>,
+
+    /// The first event; without it, the last ones
+    #[arg(long, value_name = "SEQ")]
+    from: Option<u64>,
+
+    /// Without --from: how many of the last events are looked at
+    #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 20)]
+    last: u64,
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Outcome {
+    let (terminal, client) = (&context.terminal, context.client());
+    block_on(async {
+        let health: Health = client.get("/health").await?;
+        let from = args.from.unwrap_or_else(|| (health.seq.0 + 1).saturating_sub(args.last)).max(1);
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in [("kind", &args.kind), ("stream", &args.stream)] {
+            if let Some(value) = value {
+                query.append_pair(name, value);
+            }
+        }
+        let query = query.finish();
+        if args.follow {
+            follow(&client, from, &query, terminal).await
+        } else {
+            print(&client, from, &query, terminal).await
+        }
+    })?;
+    Ok(Exit::Done)
+}
+
+async fn print(client: &Client, from: u64, query: &str, terminal: &Terminal) -> Result<(), Failure> {
+    let mut next = from;
+    loop {
+        let page: EventsPage = client.get(&format!("/events?from={next}&limit=500&{query}")).await?;
+        for event in &page.events {
+            show(event, terminal)?;
+        }
+        if page.next > page.head || page.next.0 <= next {
+            return Ok(());
+        }
+        next = page.next.0;
+    }
+}
+
+async fn follow(client: &Client, from: u64, query: &str, terminal: &Terminal) -> Result<(), Failure> {
+    let mut events = client.events(format!("from={from}&{query}"));
+    loop {
+        tokio::select! {
+            event = events.next() => show(&event?, terminal)?,
+            interrupted = tokio::signal::ctrl_c() => return interrupted.map_err(Failure::from),
+        }
+    }
+}
+
+fn show(event: &EventBody, terminal: &Terminal) -> Result<(), Failure> {
+    if terminal.json {
+        return terminal.json(event);
+    }
+    let paint = terminal.paint;
+    terminal.out(format!(
+        "{} {} {:<24} {:<26} {}",
+        paint.dim(format!("{:>8}", event.seq)),
+        paint.dim(&event.at),
+        escape::line(&event.kind),
+        event.stream.as_str(),
+        escape::line(&event.text),
+    ))
+}

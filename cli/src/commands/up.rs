@@ -1,0 +1,63 @@
+//! `regatta up`: the server.
+
+use crate::config::{self, Config, Written};
+use crate::context::{Context, block_on};
+use crate::failure::{Exit, Outcome};
+use crate::server;
+
+/// Start the server; runs that were under way go on
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  regatta up                     in the foreground; Ctrl-C stops it, attempts go on
+  regatta up --detach            in the background
+  regatta up --limit 8           at most 8 attempts at once
+  REGATTA_LOG=debug regatta up   tells more")]
+pub(crate) struct Args {
+    /// Run in the background; prints the process id when it is ready
+    #[arg(long, short)]
+    detach: bool,
+
+    /// Attempts that run at once [default: 2 per core, at least 4]
+    #[arg(long, value_name = "COUNT")]
+    limit: Option<String>,
+
+    /// How local sandboxes are fenced: auto, bubblewrap or landlock
+    #[arg(long, value_name = "FENCE")]
+    fence: Option<String>,
+
+    /// Whether local sandboxes may reach the network: on or off
+    #[arg(long, value_name = "ON|OFF")]
+    network: Option<String>,
+
+    /// Set by `--detach` on the process it starts.
+    #[arg(long, hide = true)]
+    as_detached: bool,
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Outcome {
+    let given = [
+        ("limits.attempts", "--limit", &args.limit),
+        ("sandbox.fence", "--fence", &args.fence),
+        ("sandbox.network", "--network", &args.network),
+    ];
+    let flags = given.iter().map(|(name, flag, text)| config::flag(name, flag, (*text).clone().map(Written::One)));
+    let config = Config::of_server(&context.data_dir, flags.collect::<Result<_, _>>()?)?;
+    if args.detach {
+        let passed =
+            given.iter().filter_map(|(_, flag, text)| text.as_ref().map(|text| [(*flag).to_owned(), text.clone()]));
+        let passed: Vec<String> = passed.flatten().collect();
+        let started = block_on(server::start_detached(context, &passed))?;
+        if context.terminal.json {
+            context
+                .terminal
+                .json(&serde_json::json!({ "pid": started.pid, "already_running": started.was_running }))?;
+        } else if started.was_running {
+            context.terminal.note(format!("server {} is running already", started.pid));
+        } else {
+            context.terminal.note(format!("server {} is ready", started.pid));
+        }
+        return Ok(Exit::Done);
+    }
+    server::run(context, &config, args.as_detached)
+}

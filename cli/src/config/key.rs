@@ -1,0 +1,134 @@
+//! What a configuration key is, and how its text is read. Pure.
+
+use std::str::FromStr as _;
+
+use bytesize::ByteSize;
+
+/// Which half of the program a key belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// What the server keeps to. A project's file may not set it: a repository must not choose its own fence.
+    Server,
+    /// What a run is asked for with, when its flags do not say.
+    Run,
+}
+
+/// What a value looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Text,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    Flag,
+    /// A whole number, at least and at most.
+    Count(u64, u64),
+    /// `10m`, `1h 30m`, `90s`.
+    Duration,
+    /// `8GiB`, `512MB`, or bytes.
+    Size,
+    /// In a variable: one per line.
+    List,
+}
+
+/// A configuration key.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Key {
+    /// Dotted, as in TOML.
+    pub(crate) name: &'static str,
+    pub(crate) scope: Scope,
+    pub(crate) shape: Shape,
+    pub(crate) default: fn() -> Value,
+    /// One line for people.
+    pub(crate) about: &'static str,
+}
+
+/// A value, read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Value {
+    Unset,
+    Text(String),
+    Flag(bool),
+    Count(u64),
+    Ms(u64),
+    Bytes(u64),
+    List(Vec<String>),
+}
+
+/// A value as written, before anybody knows what it should look like.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Written {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Key {
+    /// The variable that sets it: `REGATTA_LIMITS_ATTEMPTS`.
+    pub(crate) fn variable(&self) -> String {
+        format!("REGATTA_{}", self.name.replace('.', "_").to_uppercase())
+    }
+
+    /// Reads a value, or says what it should look like.
+    pub(crate) fn read(&self, written: &Written) -> Result<Value, String> {
+        let text = match (self.shape, written) {
+            (Shape::List, Written::Many(texts)) => return Ok(Value::List(texts.clone())),
+            (Shape::List, Written::One(text)) => {
+                let texts = text.lines().map(str::trim).filter(|line| !line.is_empty());
+                return Ok(Value::List(texts.map(str::to_owned).collect()));
+            }
+            (_, Written::Many(_)) => return Err(format!("{} is one value, not a list", self.name)),
+            (_, Written::One(text)) => text.trim(),
+        };
+        let wrong = |expected: &str| format!("{} = {text:?} should be {expected}", self.name);
+        match self.shape {
+            Shape::Text | Shape::List => Ok(Value::Text(text.to_owned())),
+            Shape::Word(words) => {
+                let word = words.iter().find(|word| **word == text);
+                word.map(|word| Value::Text((*word).to_owned()))
+                    .ok_or_else(|| wrong(&format!("one of {}", words.join(", "))))
+            }
+            Shape::Flag => match text {
+                "true" | "on" | "yes" | "1" => Ok(Value::Flag(true)),
+                "false" | "off" | "no" | "0" => Ok(Value::Flag(false)),
+                _ => Err(wrong("true or false")),
+            },
+            Shape::Count(min, max) => {
+                let count = text.parse().ok().filter(|count| (min..=max).contains(count));
+                count.map(Value::Count).ok_or_else(|| wrong(&format!("a number between {min} and {max}")))
+            }
+            Shape::Duration => duration_ms(text).map(Value::Ms).ok_or_else(|| wrong("a time, as 90s, 10m or 1h30m")),
+            Shape::Size => ByteSize::from_str(text)
+                .ok()
+                .filter(|size| size.as_u64() > 0)
+                .map(|size| Value::Bytes(size.as_u64()))
+                .ok_or_else(|| wrong("a size, as 512MB or 8GiB")),
+        }
+    }
+}
+
+/// Reads a time longer than nothing, in milliseconds.
+pub(crate) fn duration_ms(text: &str) -> Option<u64> {
+    let duration: jiff::SignedDuration = text.parse().ok()?;
+    u64::try_from(duration.as_millis()).ok().filter(|ms| *ms > 0)
+}
+
+impl Value {
+    /// As it would stand in `regatta.toml`.
+    pub(crate) fn to_toml(&self) -> String {
+        let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
+        match self {
+            Self::Unset => "(unset)".to_owned(),
+            Self::Text(text) => quoted(text),
+            Self::Flag(flag) => flag.to_string(),
+            Self::Count(count) => count.to_string(),
+            Self::Ms(ms) => quoted(&show_ms(*ms)),
+            Self::Bytes(bytes) => quoted(&ByteSize::b(*bytes).display().iec().to_string()),
+            Self::List(texts) => format!("[{}]", texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", ")),
+        }
+    }
+}
+
+/// Milliseconds as `1h 30m`.
+fn show_ms(ms: u64) -> String {
+    let duration = jiff::SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX));
+    format!("{duration:#}")
+}

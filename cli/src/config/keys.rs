@@ -1,0 +1,73 @@
+//! Every configuration key. The README's table and `regatta doctor --config` come from here.
+
+use std::num::NonZero;
+
+use regatta_core::event::run::Limits;
+use regatta_dispatcher::request::ATTEMPTS_MAX;
+
+use super::key::{Key, Scope, Shape, Value};
+
+/// More attempts at once than any one machine should be asked for.
+const CONCURRENT_MAX: u64 = 1_000;
+
+macro_rules! keys {
+    ($($name:literal $scope:ident $shape:expr, $default:expr, $about:literal;)*) => {
+        /// Every configuration key, by name.
+        pub(crate) const KEYS: &[Key] = &[$(
+            Key { name: $name, scope: Scope::$scope, shape: $shape, default: || $default, about: $about },
+        )*];
+    };
+}
+
+keys! {
+    "limits.attempts" Server Shape::Count(1, CONCURRENT_MAX), Value::Count(attempts_default()),
+        "attempts that run at once, over all sandboxes";
+    "limits.local" Server Shape::Count(1, CONCURRENT_MAX), Value::Unset,
+        "attempts that run at once in local sandboxes";
+    "limits.host" Server Shape::Count(1, CONCURRENT_MAX), Value::Unset,
+        "attempts that run at once without a fence";
+    "sandbox.fence" Server Shape::Word(&["auto", "bubblewrap", "landlock"]), Value::Text("auto".to_owned()),
+        "how local sandboxes are fenced; auto takes bubblewrap when it works, else Landlock";
+    "sandbox.network" Server Shape::Flag, Value::Flag(true),
+        "whether local sandboxes may reach the network";
+    "sandbox.hide" Server Shape::List, Value::List(Vec::new()),
+        "more paths no sandbox may see";
+    "sandbox.read" Server Shape::List, Value::List(Vec::new()),
+        "more paths every sandbox may read";
+    "run.attempts" Run Shape::List, Value::List(Vec::new()),
+        "who tries: AGENT[:MODEL][@SANDBOX][*COUNT]";
+    "run.checks" Run Shape::List, Value::List(Vec::new()),
+        "commands whose exit code is evidence: NAME=SHELL or SHELL";
+    "run.setup" Run Shape::Text, Value::Unset,
+        "run in each sandbox before the agent";
+    "run.strategy" Run Shape::Word(&["race", "best", "all"]), Value::Text("race".to_owned()),
+        "race: first to pass wins; best: smallest that passes; all: you pick";
+    "run.uncommitted" Run Shape::Word(&["refuse", "ignore", "include"]), Value::Text("refuse".to_owned()),
+        "what to do about changes that are not committed";
+    "run.base" Run Shape::Text, Value::Unset,
+        "branch, tag or commit to start from; the checked-out commit when unset";
+    "run.sandbox" Run Shape::Text, Value::Text("local".to_owned()),
+        "sandbox of attempts that name none";
+    "run.timeout" Run Shape::Duration, Value::Ms(Limits::default().agent_timeout_ms),
+        "time for the agent";
+    "run.setup_timeout" Run Shape::Duration, Value::Ms(Limits::default().setup_timeout_ms),
+        "time for the setup command";
+    "run.check_timeout" Run Shape::Duration, Value::Ms(Limits::default().check_timeout_ms),
+        "time for each check";
+    "run.memory" Run Shape::Size, Value::Bytes(Limits::default().memory_bytes_max),
+        "memory of one attempt, all its processes together";
+    "run.processes" Run Shape::Count(1, 1 << 22), Value::Count(u64::from(Limits::default().processes_max)),
+        "processes of one attempt at once";
+    "run.disk" Run Shape::Size, Value::Bytes(Limits::default().disk_bytes_max),
+        "disk one attempt may fill";
+    "run.output" Run Shape::Size, Value::Bytes(Limits::default().output_bytes_max),
+        "bytes one command may print on each channel";
+    "run.starts" Run Shape::Count(1, 10), Value::Count(u64::from(Limits::default().starts_max)),
+        "starts of one attempt; only transient failures are tried again";
+}
+
+/// Agents mostly wait for their model, so there may be more of them than cores.
+fn attempts_default() -> u64 {
+    let cores = std::thread::available_parallelism().map_or(1, NonZero::get) as u64;
+    (2 * cores).clamp(4, ATTEMPTS_MAX as u64)
+}

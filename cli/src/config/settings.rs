@@ -1,0 +1,148 @@
+//! The configuration as typed values, for the server and for a run.
+
+use std::path::PathBuf;
+
+use regatta_core::event::run::{Check, Entry, Limits, Strategy};
+use regatta_dispatcher::Uncommitted;
+
+use super::{Config, Value};
+use crate::failure::Failure;
+use crate::{attempt_spec, check_spec};
+
+/// How local sandboxes are fenced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fence {
+    /// Bubblewrap when it works, else Landlock.
+    Auto,
+    Bubblewrap,
+    Landlock,
+}
+
+/// What the server keeps to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServerSettings {
+    pub(crate) attempts_max: usize,
+    pub(crate) local_max: Option<usize>,
+    pub(crate) host_max: Option<usize>,
+    pub(crate) fence: Fence,
+    pub(crate) network: bool,
+    pub(crate) hide: Vec<PathBuf>,
+    pub(crate) read: Vec<PathBuf>,
+}
+
+/// What a run is asked for with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RunDefaults {
+    pub(crate) attempts: Vec<Entry>,
+    pub(crate) checks: Vec<Check>,
+    pub(crate) setup: Option<String>,
+    pub(crate) strategy: Strategy,
+    pub(crate) uncommitted: Uncommitted,
+    pub(crate) base: Option<String>,
+    pub(crate) limits: Limits,
+}
+
+impl Config {
+    fn value(&self, name: &str) -> &Value {
+        self.setting(name).map_or(&Value::Unset, |setting| &setting.value)
+    }
+
+    fn text(&self, name: &str) -> Option<String> {
+        if let Value::Text(text) = self.value(name) { Some(text.clone()) } else { None }
+    }
+
+    /// A number of any unit.
+    fn number(&self, name: &str) -> Option<u64> {
+        match self.value(name) {
+            Value::Count(number) | Value::Ms(number) | Value::Bytes(number) => Some(*number),
+            Value::Unset | Value::Text(_) | Value::Flag(_) | Value::List(_) => None,
+        }
+    }
+
+    fn list(&self, name: &str) -> Vec<String> {
+        if let Value::List(texts) = self.value(name) { texts.clone() } else { Vec::new() }
+    }
+
+    /// What the server keeps to.
+    pub(crate) fn server(&self) -> ServerSettings {
+        let count = |name| self.number(name).and_then(|count| usize::try_from(count).ok());
+        let paths = |name| self.list(name).iter().map(|text| expand_home(text)).collect();
+        ServerSettings {
+            attempts_max: count("limits.attempts").unwrap_or(1),
+            local_max: count("limits.local"),
+            host_max: count("limits.host"),
+            fence: match self.text("sandbox.fence").as_deref() {
+                Some("bubblewrap") => Fence::Bubblewrap,
+                Some("landlock") => Fence::Landlock,
+                Some(_) | None => Fence::Auto,
+            },
+            network: *self.value("sandbox.network") == Value::Flag(true),
+            hide: paths("sandbox.hide"),
+            read: paths("sandbox.read"),
+        }
+    }
+
+    /// What a run is asked for with.
+    pub(crate) fn run(&self, agents: &[&str]) -> Result<RunDefaults, Failure> {
+        let checks = self.list("run.checks");
+        Ok(RunDefaults {
+            attempts: self.entries(agents)?,
+            checks: check_spec::parse_all(checks.iter().map(String::as_str)),
+            setup: self.text("run.setup"),
+            strategy: match self.text("run.strategy").as_deref() {
+                Some("best") => Strategy::Best,
+                Some("all") => Strategy::All,
+                Some(_) | None => Strategy::Race,
+            },
+            uncommitted: match self.text("run.uncommitted").as_deref() {
+                Some("ignore") => Uncommitted::Ignore,
+                Some("include") => Uncommitted::Include,
+                Some(_) | None => Uncommitted::Refuse,
+            },
+            base: self.text("run.base"),
+            limits: self.limits(),
+        })
+    }
+
+    /// The attempts. A project's file cannot ask for a sandbox without a fence: who wrote the repository is not who
+    /// runs it.
+    fn entries(&self, agents: &[&str]) -> Result<Vec<Entry>, Failure> {
+        let sandbox = self.text("run.sandbox").unwrap_or_else(|| "local".to_owned());
+        let mut entries = Vec::new();
+        for spec in self.list("run.attempts") {
+            let read = attempt_spec::parse(&spec, agents, &sandbox);
+            entries.extend(read.map_err(|error| Failure::usage(error.to_string()).hint(error.hint))?);
+        }
+        let from_project = |name| self.setting(name).is_some_and(|setting| setting.from_project);
+        let asks_for_host = entries.iter().any(|entry| entry.sandbox == "host");
+        let by_project = (from_project("run.attempts") && sandbox != "host") || from_project("run.sandbox");
+        if asks_for_host && by_project {
+            return Err(Failure::usage("the project's regatta.toml asks for the sandbox host, which has no fence")
+                .hint("ask for it yourself, with --sandbox host, when you trust the repository"));
+        }
+        Ok(entries)
+    }
+
+    fn limits(&self) -> Limits {
+        let default = Limits::default();
+        let number = |name, default| self.number(name).unwrap_or(default);
+        let small = |name, default| self.number(name).and_then(|count| u32::try_from(count).ok()).unwrap_or(default);
+        Limits {
+            agent_timeout_ms: number("run.timeout", default.agent_timeout_ms),
+            setup_timeout_ms: number("run.setup_timeout", default.setup_timeout_ms),
+            check_timeout_ms: number("run.check_timeout", default.check_timeout_ms),
+            memory_bytes_max: number("run.memory", default.memory_bytes_max),
+            processes_max: small("run.processes", default.processes_max),
+            disk_bytes_max: number("run.disk", default.disk_bytes_max),
+            output_bytes_max: number("run.output", default.output_bytes_max),
+            starts_max: small("run.starts", default.starts_max),
+        }
+    }
+}
+
+fn expand_home(text: &str) -> PathBuf {
+    match (text.strip_prefix("~/"), std::env::home_dir()) {
+        (Some(rest), Some(home)) => home.join(rest),
+        _ => PathBuf::from(text),
+    }
+}

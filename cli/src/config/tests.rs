@@ -1,0 +1,124 @@
+//! Layers, provenance, and what a mistake is answered with.
+
+use std::fs;
+
+use regatta_core::event::run::Strategy;
+
+use super::key::{Key, Written};
+use super::layer::{environment, file};
+use super::*;
+
+fn refused(text: &str, is_project: bool, says: &str, hints: &str) {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join(FILE_NAME);
+    fs::write(&path, text).expect("written");
+    let error = file(&path, is_project).expect_err(text);
+    let (message, hint) = (error.to_string(), error.hint.unwrap_or_default());
+    assert!(message.contains(says) && hint.contains(hints), "{message:?} / {hint:?}");
+}
+
+fn layer(text: &str, is_project: bool) -> Layer {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join(FILE_NAME);
+    fs::write(&path, text).expect("written");
+    file(&path, is_project).expect("read")
+}
+
+fn variable(name: &str, text: &str) -> Result<Layer, Error> {
+    environment([(name.to_owned(), text.to_owned())])
+}
+
+#[test]
+fn a_mistake_is_told_with_its_line_and_what_was_probably_meant() {
+    refused("\n[limits]\nattemps = 3\n", false, "regatta.toml:3: unknown key `limits.attemps`", "`limits.attempts`");
+    refused("[limts]\nattempts = 3", false, "regatta.toml:2: unknown key `limts.attempts`", "`limits.attempts`");
+    refused("zebra = 1", false, "unknown key `zebra`", "doctor --config");
+    refused("[limits]\nattempts = 0", false, "should be a number between 1 and 1000", "limits.attempts:");
+    refused("[run]\ntimeout = \"soon\"", false, "should be a time, as 90s, 10m or 1h30m", "run.timeout:");
+    refused("[run]\nmemory = \"much\"", false, "should be a size", "run.memory:");
+    refused("[run]\nstrategy = \"rase\"", false, "one of race, best, all", "run.strategy:");
+    refused("[sandbox]\nnetwork = \"maybe\"", false, "should be true or false", "sandbox.network:");
+    refused("[run]\nsetup = [\"a\"]", false, "is one value, not a list", "run.setup:");
+    refused("[run]\nchecks = [[\"a\"]]", false, "should be a list of texts", "");
+    refused("[run\n", false, "regatta.toml:1:", "");
+}
+
+#[test]
+fn a_repository_cannot_choose_its_own_fence() {
+    refused("[sandbox]\nfence = \"landlock\"", true, "cannot be set by a project", "data directory's regatta.toml");
+    let by_spec = layer("[run]\nattempts = [\"claude@host\"]", true);
+    let by_default = layer("[run]\nattempts = [\"claude\"]\nsandbox = \"host\"", true);
+    for project in [by_spec, by_default] {
+        let failure = Config::resolve([project]).run(&["claude"]).expect_err("refused");
+        assert!(failure.message.contains("has no fence"), "{}", failure.message);
+    }
+    let project = layer("[run]\nattempts = [\"claude\"]", true);
+    let asked = flag("run.sandbox", "--sandbox", Some(Written::One("host".to_owned()))).expect("flag");
+    let run = Config::resolve([project, asked]).run(&["claude"]).expect("a person asked for it");
+    assert_eq!(run.attempts.first().map(|entry| entry.sandbox.as_str()), Some("host"));
+}
+
+#[test]
+fn later_layers_win_and_every_value_knows_its_source() {
+    let data =
+        layer("[limits]\nattempts = 7\n[run]\nstrategy = \"best\"\ntimeout = \"5m\"\nchecks = [\"t=make\"]", false);
+    let project = layer("[run]\nstrategy = \"all\"\nsetup = \"npm ci\"", true);
+    let environment = variable("REGATTA_RUN_TIMEOUT", "1h30m").expect("variable");
+    let flags = flag("run.strategy", "--strategy", Some(Written::One("race".to_owned()))).expect("flag");
+    let config = Config::resolve([data, project, environment, flags]);
+    let run = config.run(&[]).expect("run");
+    assert_eq!((run.strategy, run.limits.agent_timeout_ms), (Strategy::Race, 90 * 60 * 1_000));
+    assert_eq!((run.setup.as_deref(), run.checks.len()), (Some("npm ci"), 1));
+    assert_eq!(config.server().attempts_max, 7);
+    let from = |name: &str| config.setting(name).map(|setting| setting.from.clone()).expect("a key");
+    assert!(from("limits.attempts").ends_with("regatta.toml:2"));
+    assert_eq!(from("run.timeout"), "REGATTA_RUN_TIMEOUT");
+    assert_eq!(from("run.strategy"), "--strategy");
+    assert_eq!(from("run.memory"), "default");
+}
+
+#[test]
+fn a_mistaken_variable_is_told_and_a_foreign_one_left_alone() {
+    let error = variable("REGATTA_RUN_TIMEOT", "1m").expect_err("mistake");
+    assert_eq!(error.hint.as_deref(), Some("did you mean REGATTA_RUN_TIMEOUT?"));
+    for name in ["REGATTA_DATA_DIR", "REGATTA_WORKSPACE", "HOME"] {
+        assert_eq!(variable(name, "x").expect(name), Layer::default());
+    }
+    let listed = variable("REGATTA_RUN_ATTEMPTS", "claude\n codex:gpt-5 \n").expect("list");
+    let run = Config::resolve([listed]).run(&["claude", "codex"]).expect("run");
+    assert_eq!(run.attempts.len(), 2);
+}
+
+#[test]
+fn a_task_file_names_the_prompt_and_the_runs_keys() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("task.toml");
+    fs::write(&path, "prompt = \"fix it\"\nattempts = [\"claude*2\"]\nmemory = \"1GiB\"").expect("written");
+    let (layer, prompt) = task(&path).expect("task");
+    let run = Config::resolve([layer]).run(&["claude"]).expect("run");
+    assert_eq!((prompt.as_deref(), run.attempts.len(), run.limits.memory_bytes_max), (Some("fix it"), 2, 1 << 30));
+    fs::write(&path, "promt = \"x\"\nstrateg = \"all\"").expect("written");
+    let error = task(&path).expect_err("mistake");
+    assert!(error.to_string().contains("unknown key"), "{error}");
+}
+
+#[test]
+fn every_key_has_its_own_name_and_variable() {
+    let names: BTreeSet<&str> = KEYS.iter().map(|key| key.name).collect();
+    let variables: BTreeSet<String> = KEYS.iter().map(Key::variable).collect();
+    assert_eq!((names.len(), variables.len()), (KEYS.len(), KEYS.len()));
+}
+
+#[test]
+fn what_a_value_is_shown_as_reads_back_as_the_same_value() {
+    for key in KEYS {
+        let value = (key.default)();
+        let shown = value.to_toml();
+        if value == Value::Unset {
+            continue;
+        }
+        let (section, name) = key.name.split_once('.').expect("dotted");
+        let layer = layer(&format!("[{section}]\n{name} = {shown}"), false);
+        assert_eq!(layer.settings.get(key.name).map(|setting| &setting.value), Some(&value), "{}", key.name);
+    }
+}

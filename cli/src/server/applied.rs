@@ -1,0 +1,49 @@
+//! The configuration in force, as a fact: recorded at a start when it differs from the last recorded one.
+
+use regatta_core::event::ConfigEvent;
+use regatta_core::event::config::Applied;
+use regatta_core::{Actor, Append, Clock as _, Draft, Event, Expect, Log, ReadMax, Stream, SystemClock, log};
+
+use crate::failure::Failure;
+
+/// Records the values in force, when they are news.
+pub(super) async fn record(log: &dyn Log, applied: Applied) -> Result<(), Failure> {
+    let stream = Stream::config();
+    let (last, stream_seq) = last(log, &stream)?;
+    if last.as_ref() == Some(&applied) {
+        return Ok(());
+    }
+    let (kind, version, payload) = Event::Config(ConfigEvent::Applied(applied)).encode();
+    let id = SystemClock.event_id();
+    let draft = Draft {
+        id,
+        kind,
+        version,
+        at_us: SystemClock.now_us(),
+        actor: Actor::regatta(),
+        cause: None,
+        correlation: id.0,
+        dedup: None,
+        payload,
+    };
+    let append = Append { stream, expect: Expect::At(stream_seq), events: vec![draft] };
+    let appended = log::append(log, append).await;
+    appended.map(drop).map_err(|error| Failure::caused("failed to record the configuration", &error))
+}
+
+fn last(log: &dyn Log, stream: &Stream) -> Result<(Option<Applied>, u64), Failure> {
+    let (mut last, mut stream_seq) = (None, 0);
+    loop {
+        let batch = log.read_stream(stream, stream_seq + 1, ReadMax::default());
+        let batch = batch.map_err(|error| Failure::caused("failed to read the log", &error))?;
+        if batch.is_empty() {
+            return Ok((last, stream_seq));
+        }
+        for envelope in batch {
+            stream_seq = envelope.stream_seq;
+            if let Ok(Event::Config(ConfigEvent::Applied(applied))) = envelope.event() {
+                last = Some(applied);
+            }
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The composition root: opens the log, brings views, sandboxes and dispatcher together, serves the API. Nothing is
+//! decided here.
+
+mod applied;
+mod detach;
+mod fences;
+mod folder;
+mod parts;
+mod serve;
+mod trace;
+
+use crate::context::Context;
+use crate::failure::Failure;
+
+pub(crate) use detach::start_detached;
+pub(crate) use fences::probe_fences;
+pub(crate) use serve::run;
+
+/// The names of the agents that can be asked.
+pub(crate) fn agents() -> Vec<&'static str> {
+    vec!["claude", "codex"]
+}
+
+/// Each agent's name and the program it is started by.
+pub(crate) fn agent_programs() -> Vec<(&'static str, &'static str)> {
+    agents().into_iter().map(|agent| (agent, agent)).collect()
+}
+
+/// Makes sure that a server runs, starting one in the background when none does.
+pub(crate) async fn ensure(context: &Context) -> Result<(), Failure> {
+    if context.client().health().await?.is_none() {
+        start_detached(context, &[]).await?;
+    }
+    Ok(())
+}

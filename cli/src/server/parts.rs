@@ -1,0 +1,60 @@
+//! Sandboxes and source control as the configuration wants them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use regatta_dispatcher::repository::Repositories;
+use regatta_dispatcher::source_control::SourceControl;
+use regatta_sandboxes::local::{Fence as Walls, Options};
+use regatta_sandboxes::{LocalProvider, Provider};
+
+use super::folder::SANDBOXES;
+use crate::config::{Fence, ServerSettings};
+use crate::failure::{Failure, chain};
+
+/// Every provider, by name.
+pub(super) fn providers(
+    data_dir: &Path,
+    settings: &ServerSettings,
+) -> Result<BTreeMap<String, Arc<dyn Provider>>, Failure> {
+    let runner = std::env::current_exe()?;
+    let fence = match settings.fence {
+        Fence::Auto => Walls::Auto,
+        Fence::Bubblewrap => Walls::Bubblewrap,
+        Fence::Landlock => Walls::Landlock,
+    };
+    let mut hide = settings.hide.clone();
+    // The log holds every prompt and every other attempt's output.
+    hide.push(data_dir.join("journal"));
+    let options = |name: &str| Options {
+        root: data_dir.join(SANDBOXES).join(name),
+        runner: runner.clone(),
+        fence,
+        hide: hide.clone(),
+        read: settings.read.clone(),
+    };
+    let caused = |error: regatta_sandboxes::Error| Failure::caused("failed to open the sandboxes", &error);
+    let local: Arc<dyn Provider> = Arc::new(LocalProvider::new(options("local")).map_err(caused)?);
+    let host: Arc<dyn Provider> = Arc::new(LocalProvider::host(options("host")).map_err(caused)?);
+    Ok([local, host].into_iter().map(|provider| (provider.name().to_owned(), provider)).collect())
+}
+
+/// The fence a local sandbox made now would have, or why there is none.
+pub(super) async fn fence(providers: &BTreeMap<String, Arc<dyn Provider>>) -> String {
+    let Some(local) = providers.get("local") else { return "none".to_owned() };
+    match local.probe().await {
+        Ok(fence) => fence,
+        Err(error) => {
+            let reason = chain(&error);
+            tracing::warn!(reason, "local sandboxes cannot be fenced; they will be refused");
+            format!("unusable: {reason}")
+        }
+    }
+}
+
+/// Git, with our own folders for mirrors.
+pub(super) fn source_control(data_dir: &Path) -> Result<Arc<dyn SourceControl>, Failure> {
+    let repositories = Repositories::open(data_dir);
+    Ok(Arc::new(repositories.map_err(|error| Failure::caused("failed to open the mirrors", &error))?))
+}

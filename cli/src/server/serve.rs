@@ -1,0 +1,183 @@
+//! The server's life: open, bring together, serve, end. Reads from top to bottom.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use regatta_core::log::{DurableLog, OpenError, Options as LogOptions, install_id};
+use regatta_core::{Blobs, Clock as _, SystemClock};
+use regatta_dispatcher::{Caps, Dispatcher, Handle, Options, World};
+use regatta_http::{About, Plane, listener, router};
+use regatta_projections::{Follower, Live, Views, follow};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::folder::{self, BLOBS};
+use super::{applied, detach, parts, trace};
+use crate::config::Config;
+use crate::context::Context;
+use crate::failure::{Exit, Failure, Outcome, chain};
+
+/// How long requests and effects under way may take once the server is told to stop.
+const STOP_MAX: Duration = Duration::from_secs(10);
+
+/// Runs the server until it is told to stop.
+pub(crate) fn run(context: &Context, config: &Config, as_detached: bool) -> Outcome {
+    trace::init()?;
+    if as_detached {
+        // Out of the session of whoever started it, so that closing a terminal does not end it.
+        rustix::process::setsid().ok();
+    }
+    folder::make(&context.data_dir)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(serve(context, config, as_detached));
+    // Whatever still runs has had its time.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    outcome
+}
+
+/// What a server is made of.
+struct Parts {
+    log: DurableLog,
+    dispatcher: Dispatcher,
+    handle: Handle,
+    follower: Follower,
+    live: Live,
+    about: About,
+    blobs: Blobs,
+}
+
+async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome {
+    let log = open(&context.data_dir)?;
+    applied::record(&log, config.applied()).await?;
+    let parts = assemble(&context.data_dir, config, log).await?;
+    let stop = CancellationToken::new();
+    let socket = listener::bind(&context.data_dir)
+        .map_err(|error| Failure::caused("failed to open the server's socket", &error))?;
+    let log = parts.log.clone();
+    let plane = Plane {
+        log: Arc::new(parts.log),
+        blobs: parts.blobs,
+        commands: Arc::new(parts.handle),
+        live: parts.live,
+        about: Arc::new(parts.about),
+        stop: stop.clone(),
+    };
+    if as_detached {
+        context.terminal.out(detach::READY)?;
+    } else {
+        let fence = &plane.about.fence;
+        context.terminal.note(format!("ready at {}/{}", context.data_dir.display(), listener::SOCKET_NAME));
+        context.terminal.note(format!("fence of local sandboxes: {fence}"));
+    }
+    let mut dispatching = tokio::spawn(parts.dispatcher.run(stop.child_token()));
+    let mut following = tokio::spawn(parts.follower.run());
+    let mut serving = tokio::spawn(listener::serve(socket, router(plane), stop.clone()));
+    let ended = tokio::select! {
+        signalled = signalled() => signalled,
+        () = stop.cancelled() => Ok(()),
+        ended = &mut dispatching => failed("the dispatcher", ended),
+        ended = &mut following => failed("the views", ended),
+        ended = &mut serving => failed("the API", ended),
+    };
+    stop.cancel();
+    finish([wait(dispatching), wait(serving)]).await;
+    following.abort();
+    let closed = tokio::task::spawn_blocking(|| log.close()).await;
+    ended?;
+    match closed {
+        Ok(Ok(())) => Ok(Exit::Done),
+        Ok(Err(error)) => Err(Failure::caused("the log did not stop cleanly", &error)),
+        Err(error) => Err(Failure::caused("the log did not stop cleanly", &error)),
+    }
+}
+
+fn open(data_dir: &Path) -> Result<DurableLog, Failure> {
+    DurableLog::open(LogOptions::new(data_dir)).map_err(|error| {
+        if let OpenError::Locked { pid, .. } = error {
+            let message = format!("a server already runs on {}: process {pid}", data_dir.display());
+            return Failure::new(Exit::Refused, message).hint("use it as it is, or stop it first: regatta down");
+        }
+        Failure::caused("failed to open the log", &error)
+    })
+}
+
+async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<Parts, Failure> {
+    let settings = config.server();
+    let caused = |what: &'static str| move |error: &dyn std::error::Error| Failure::caused(what, error);
+    let blobs = Blobs::open(&data_dir.join(BLOBS)).map_err(|error| caused("failed to open the blobs")(&error))?;
+    let install = install_id(data_dir, &SystemClock).map_err(|error| caused("failed to name this install")(&error))?;
+    let providers = parts::providers(data_dir, &settings)?;
+    let fence = parts::fence(&providers).await;
+    let about = About {
+        version: env!("CARGO_PKG_VERSION"),
+        data_dir: data_dir.to_owned(),
+        fence,
+        started_at_us: SystemClock.now_us(),
+    };
+    let world = World {
+        install,
+        log: Arc::new(log.clone()),
+        blobs: blobs.clone(),
+        clock: Arc::new(SystemClock),
+        providers,
+        source_control: parts::source_control(data_dir)?,
+        home: std::env::home_dir(),
+        network: settings.network,
+        failpoints: regatta_dispatcher::failpoint::Failpoints::default(),
+    };
+    let caps = Caps {
+        attempts_max: settings.attempts_max,
+        by_provider: [("local", settings.local_max), ("host", settings.host_max)]
+            .into_iter()
+            .filter_map(|(name, max)| Some((name.to_owned(), max?)))
+            .collect(),
+    };
+    let (dispatcher, handle) = Options { world, caps }.build();
+    let (follower, live) = follow(Arc::new(log.clone()), Views::default());
+    Ok(Parts { log, dispatcher, handle, follower, live, about, blobs })
+}
+
+/// Returns when somebody asks this process to end.
+async fn signalled() -> Result<(), Failure> {
+    let (mut terminate, mut interrupt, mut hangup) =
+        (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?);
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("asked to end"),
+        _ = interrupt.recv() => tracing::info!("interrupted"),
+        _ = hangup.recv() => tracing::info!("the terminal is gone"),
+    }
+    Ok(())
+}
+
+/// A part that should have gone on has ended.
+fn failed<E: std::error::Error + 'static>(
+    part: &str,
+    ended: Result<Result<(), E>, tokio::task::JoinError>,
+) -> Result<(), Failure> {
+    let reason = match ended {
+        Ok(Ok(())) => "it ended by itself".to_owned(),
+        Ok(Err(error)) => chain(&error),
+        Err(error) => error.to_string(),
+    };
+    Err(Failure::new(Exit::Failed, format!("{part} stopped: {reason}"))
+        .hint("start the server again; nothing acknowledged is lost"))
+}
+
+type Waiting = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+fn wait<T: Send + 'static>(task: JoinHandle<T>) -> Waiting {
+    Box::pin(async move {
+        // How it ended no longer matters; what was acknowledged is on disk.
+        task.await.ok();
+    })
+}
+
+/// Lets what is under way come to its end, for a while.
+async fn finish(parts: [Waiting; 2]) {
+    let all = futures_util::future::join_all(parts);
+    if tokio::time::timeout(STOP_MAX, all).await.is_err() {
+        tracing::warn!(seconds = STOP_MAX.as_secs(), "something did not stop in time");
+    }
+}

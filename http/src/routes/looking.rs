@@ -1,0 +1,98 @@
+//! Looking at views: as they are now, or as they were at any position or time.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use regatta_core::{Clock as _, ReadError, RunId, Seq, SystemClock};
+use regatta_projections::runs::RunFilter;
+use regatta_projections::{Projection as _, Views};
+
+use crate::{Plane, Problem};
+
+/// How long a reader waits for the views to hold what is in the log already; then it sees what they have.
+const CATCH_UP: Duration = Duration::from_millis(500);
+/// Runs named when the beginning of an id fits several.
+const CANDIDATES_MAX: usize = 5;
+
+/// A moment: a position, or a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moment {
+    At(Seq),
+    AtUs(u64),
+}
+
+impl Moment {
+    pub(super) fn parse(text: Option<&str>) -> Result<Option<Self>, Problem> {
+        let Some(text) = text else { return Ok(None) };
+        if let Ok(seq) = text.parse() {
+            return Ok(Some(Self::At(Seq(seq))));
+        }
+        let at: Option<jiff::Timestamp> = text.parse().ok();
+        let at_us = at.and_then(|at| u64::try_from(at.as_microsecond()).ok());
+        let wrong = || {
+            Problem::invalid(format!("{text:?} is no moment"))
+                .hint("give an event's number, as 1234, or a time, as 2026-11-22T08:00:00Z")
+        };
+        at_us.map(|at_us| Some(Self::AtUs(at_us))).ok_or_else(wrong)
+    }
+}
+
+/// Looks at the views; `look` is given the time they stand for, in microseconds.
+pub(super) async fn look<T: Send + 'static>(
+    plane: &Plane,
+    moment: Option<Moment>,
+    look: impl FnOnce(&Views, u64) -> T + Send + 'static,
+) -> Result<T, Problem> {
+    let Some(moment) = moment else {
+        // A person who has just given a command sees what came of it. A stopped follower is told by the server's log.
+        tokio::time::timeout(CATCH_UP, plane.live.wait_for(plane.log.head())).await.ok();
+        return Ok(plane.live.read(|views| look(views, SystemClock.now_us())));
+    };
+    let log = plane.log.clone();
+    let rebuilt = tokio::task::spawn_blocking(move || -> Result<T, ReadError> {
+        let until = match moment {
+            Moment::At(seq) => seq,
+            Moment::AtUs(at_us) => log.seq_at(at_us)?,
+        };
+        let views = if until == Seq(0) { Views::default() } else { Views::rebuild(&*log, Some(until))? };
+        let now_us = views.progress().at_us;
+        Ok(look(&views, now_us))
+    });
+    Ok(rebuilt.await.map_err(|error| Problem::internal("rebuild a view", &error))??)
+}
+
+/// Finds the run that is meant by an id, the beginning of one, or `last`.
+pub(super) fn resolve(views: &Views, text: &str) -> Result<RunId, Problem> {
+    if let Ok(run) = text.parse::<RunId>() {
+        return Ok(run);
+    }
+    let none = || Problem::not_found(format!("there is no run {text:?}")).hint("`regatta ls` lists the runs");
+    if text == "last" {
+        return views.runs.list(&RunFilter::default(), 1).rows.first().map(|row| row.id).ok_or_else(none);
+    }
+    match *candidates(views, text).as_slice() {
+        [] => Err(none()),
+        [only] => Ok(only),
+        ref several => {
+            let named: Vec<&str> = several.iter().take(CANDIDATES_MAX).map(RunId::as_str).collect();
+            Err(Problem::new(StatusCode::BAD_REQUEST, "ambiguous", format!("{text:?} begins several runs"))
+                .hint(format!("write more of it: {}", named.join(", "))))
+        }
+    }
+}
+
+/// Runs whose id begins so; one more than is named is enough.
+fn candidates(views: &Views, start: &str) -> Vec<RunId> {
+    let mut found = Vec::new();
+    let mut filter = RunFilter::default();
+    loop {
+        let page = views.runs.list(&filter, usize::MAX);
+        found.extend(
+            page.rows.iter().map(|row| row.id).filter(|id| !start.is_empty() && id.as_str().starts_with(start)),
+        );
+        match page.next_before {
+            Some(before) if found.len() <= CANDIDATES_MAX => filter.before = Some(before),
+            Some(_) | None => return found,
+        }
+    }
+}
