@@ -59,12 +59,14 @@ fn fifty(regatta: &Path, rows: &mut Rows, rounds: usize, agent: &str, name: &str
     Ok(())
 }
 
-/// 50 x (worktree, fence, agent, diff) by xargs; seconds.
+/// 50 x (worktree, fence, agent, diff) by xargs; seconds. Git reads the other worktrees while they are being made and
+/// sometimes fails on it, so adding is tried again.
 fn by_hand(server: &Server, agent: &str, jobs: usize) -> Result<f64> {
     let (repository, folder) = (server.repository(), server.folder().join("by-hand"));
     fs::create_dir_all(&folder)?;
     let script = format!(
-        "git -C {repository} worktree add --quiet --detach {folder}/$1 HEAD && \
+        "add() {{ rm -rf {folder}/$1; git -C {repository} worktree add --force --quiet --detach {folder}/$1 HEAD; }}; \
+         add $1 || add $1 || add $1 && \
          bwrap --ro-bind / / --dev /dev --proc /proc --tmpfs /tmp --bind {folder}/$1 {folder}/$1 --chdir {folder}/$1 \
          --unshare-pid --unshare-ipc --unshare-uts --die-with-parent sh -c '{agent}' && \
          git -C {folder}/$1 diff HEAD > {folder}/$1.diff",
