@@ -28,6 +28,11 @@ impl Tail {
         }
     }
 
+    /// Gives back room that will not be needed: nothing more is printed.
+    pub(crate) fn settle(&mut self) {
+        self.kept.shrink_to_fit();
+    }
+
     /// A character has at most three bytes after its first.
     fn drop_broken_character(&mut self) {
         for _ in 0..3 {

@@ -49,6 +49,9 @@ pub(crate) const MARK_SANDBOX: &str = "REGATTA_SANDBOX";
 /// Marks every process of one command, in its environment.
 pub(crate) const MARK_EXEC: &str = "REGATTA_EXEC";
 
+/// Where the workspace is, in the environment of every process of a sandbox.
+pub(crate) const MARK_WORKSPACE: &str = "REGATTA_WORKSPACE";
+
 /// Our own small files; larger is damage.
 const SMALL_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// A name must stay a file name with our prefixes and suffixes around it.

@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 
-use crate::layout::{MARK_EXEC, MARK_SANDBOX};
+use crate::layout::{MARK_EXEC, MARK_SANDBOX, MARK_WORKSPACE};
 
 /// An environment is read up to here when looking for a mark.
 const ENVIRON_BYTES_MAX: u64 = 2 * 1024 * 1024;
@@ -62,35 +64,49 @@ fn all() -> impl Iterator<Item = Pid> {
     entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?))
 }
 
-/// Every process that carries the mark of a sandbox, or of one command in it; not this process.
-pub(crate) fn marked(sandbox: &str, exec: Option<&str>) -> Vec<Pid> {
-    let mut marks = vec![format!("{MARK_SANDBOX}={sandbox}")];
-    marks.extend(exec.map(|exec| format!("{MARK_EXEC}={exec}")));
-    let own = rustix::process::getpid();
-    all().filter(|pid| *pid != own && carries(*pid, &marks)).collect()
+/// What a process of a sandbox carries in its environment.
+#[derive(Debug)]
+pub(crate) struct Marks(Vec<Vec<u8>>);
+
+impl Marks {
+    /// The marks of a sandbox, or of one command in it. The workspace tells apart sandboxes of the same name that belong to
+    /// different installations.
+    pub(crate) fn new(sandbox: &str, workspace: &Path, exec: Option<&str>) -> Self {
+        let mark = |name: &str, value: &[u8]| [name.as_bytes(), b"=", value].concat();
+        let mut marks = vec![mark(MARK_SANDBOX, sandbox.as_bytes())];
+        marks.push(mark(MARK_WORKSPACE, workspace.as_os_str().as_bytes()));
+        marks.extend(exec.map(|exec| mark(MARK_EXEC, exec.as_bytes())));
+        Self(marks)
+    }
 }
 
-fn carries(pid: Pid, marks: &[String]) -> bool {
+/// Every process that carries all the marks; not this process.
+fn marked(marks: &Marks) -> Vec<Pid> {
+    let own = rustix::process::getpid();
+    all().filter(|pid| *pid != own && carries(*pid, marks)).collect()
+}
+
+fn carries(pid: Pid, marks: &Marks) -> bool {
     // What vanished or belongs to somebody else is not ours.
     let Ok(file) = fs::File::open(format!("/proc/{}/environ", pid.as_raw_nonzero())) else { return false };
     let Ok(environ) = crate::layout::bounded(&file, ENVIRON_BYTES_MAX) else { return false };
-    marks.iter().all(|mark| environ.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()))
+    marks.0.iter().all(|mark| environ.split(|byte| *byte == 0).any(|variable| variable == mark))
 }
 
-/// Ends every process that carries the mark, and everything below it.
+/// Ends every process that carries the marks, and everything below it.
 ///
 /// # Errors
 /// When some are still there in the end.
-pub(crate) fn end_marked(sandbox: &str, exec: Option<&str>) -> io::Result<()> {
+pub(crate) fn end_marked(marks: &Marks) -> io::Result<()> {
     for _ in 0..ROUNDS_MAX {
-        let found = marked(sandbox, exec);
+        let found = marked(marks);
         if found.is_empty() {
             return Ok(());
         }
         end(&found);
         std::thread::sleep(ROUND);
     }
-    Err(io::Error::other(format!("processes of sandbox {sandbox} do not end")))
+    Err(io::Error::other("processes of the sandbox do not end"))
 }
 
 /// Stops the processes and everything below them until no new one appears, then ends them all.

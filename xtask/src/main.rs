@@ -1,2 +1,33 @@
-//! x
-fn main() {}
+//! `cargo xtask …`: the demo, the tests, the benchmarks. Knows the product only by its commands.
+
+mod bench;
+mod command;
+mod demo;
+mod test;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage:
+  cargo xtask demo [--sandbox host]     build, run the whole job, print where to look
+  cargo xtask test                      everything; what needs something missing is skipped with the reason
+  cargo xtask bench dispatch [--quick]  the dispatch benchmarks, with peers in the same run
+  cargo xtask bench log                 the log benchmarks";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["demo", rest @ ..] => demo::run(rest),
+        ["test"] => test::run(),
+        ["bench", rest @ ..] => bench::run(rest),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(code) => code,
+        Err(reason) => {
+            eprintln!("error: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}

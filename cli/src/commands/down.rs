@@ -1,14 +1,13 @@
 //! `regatta down`: stops the server. Attempts outlive it and are found again at the next start.
 
-use regatta_http::listener;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::context::{Context, block_on};
 use crate::failure::{Exit, Failure, Outcome};
 
 /// How long a server may take to finish what is under way.
-const STOP_MS_MAX: u64 = 20_000;
-/// Pause between two looks at whether it is gone.
-const LOOK_EVERY_MS: u64 = 20;
+const STOP_SECONDS_MAX: i64 = 20;
 
 /// Stop the server; attempts go on and are taken up again at the next start
 #[derive(Debug, clap::Args)]
@@ -16,20 +15,22 @@ pub(crate) struct Args {}
 
 pub(crate) fn run(context: &Context, _: Args) -> Outcome {
     let client = context.client();
-    block_on(async {
-        let Some(health) = client.health().await? else {
-            context.terminal.note("no server runs");
-            return Ok(Exit::Done);
-        };
-        client.command("/shutdown", &serde_json::json!({})).await?;
-        for _ in 0..STOP_MS_MAX / LOOK_EVERY_MS {
-            if listener::connect(&context.data_dir).await.is_err() {
-                context.terminal.note(format!("stopped server {}", health.pid));
-                return Ok(Exit::Done);
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(LOOK_EVERY_MS)).await;
+    let Some(health) = block_on(client.health())? else {
+        context.terminal.note("no server runs");
+        return Ok(Exit::Done);
+    };
+    // Taken before it is told to stop, so that it is this process that is waited for and no later one of its number.
+    let process = i32::try_from(health.pid).ok().and_then(Pid::from_raw);
+    let process = process.and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok());
+    block_on(client.command("/shutdown", &serde_json::json!({})))?;
+    if let Some(process) = process {
+        let timeout = Timespec { tv_sec: STOP_SECONDS_MAX, tv_nsec: 0 };
+        let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&timeout));
+        if ended.map_err(std::io::Error::from)? == 0 {
+            return Err(Failure::new(Exit::Failed, format!("server {} does not stop", health.pid))
+                .hint(format!("end it: kill {}; nothing acknowledged is lost", health.pid)));
         }
-        Err(Failure::new(Exit::Failed, format!("server {} does not stop", health.pid))
-            .hint(format!("end it: kill {}; nothing acknowledged is lost", health.pid)))
-    })
+    }
+    context.terminal.note(format!("stopped server {}", health.pid));
+    Ok(Exit::Done)
 }

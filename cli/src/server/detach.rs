@@ -12,10 +12,12 @@ use crate::failure::{Exit, Failure};
 
 /// What the server prints on standard output once it answers.
 pub(super) const READY: &str = "ready";
-/// How long another server that is just starting may take until it answers.
-const START_MS_MAX: u64 = 30_000;
+/// Times a start is tried while another server has the data directory.
+const STARTS_MAX: u32 = 60;
+/// Looks at whether the other one answers, between two starts.
+const LOOKS_MAX: u32 = 25;
 /// Pause between two looks.
-const LOOK_EVERY_MS: u64 = 20;
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Bytes of the server's output looked at for why it did not start.
 const REASON_BYTES_MAX: u64 = 8 << 10;
 
@@ -36,18 +38,20 @@ pub(crate) async fn start_detached(context: &Context, flags: &[String]) -> Resul
     let log_path = context.data_dir.join(SERVER_LOG);
     let log = File::options().create(true).append(true).open(&log_path)?;
     let log_start = log.metadata()?.len();
-    let mut child = spawn(&context.data_dir, flags, log)?;
-    if is_ready(&mut child) {
-        return Ok(Started { pid: child.id(), was_running: false });
-    }
-    let status = child.wait()?;
-    // Somebody else may have been faster; then theirs is as good as ours.
-    if status.code() == Some(Exit::Refused as i32) {
-        for _ in 0..START_MS_MAX / LOOK_EVERY_MS {
+    for _ in 0..STARTS_MAX {
+        let mut child = spawn(&context.data_dir, flags, log.try_clone()?)?;
+        if is_ready(&mut child) {
+            return Ok(Started { pid: child.id(), was_running: false });
+        }
+        if child.wait()?.code() != Some(Exit::Refused as i32) {
+            break;
+        }
+        // Another server has the data directory: one that is just starting, as good as ours, or one that is just ending.
+        for _ in 0..LOOKS_MAX {
             if let Some(health) = context.client().health().await? {
                 return Ok(Started { pid: health.pid, was_running: true });
             }
-            tokio::time::sleep(Duration::from_millis(LOOK_EVERY_MS)).await;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
     Err(reason(&log_path, log_start))

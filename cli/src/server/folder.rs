@@ -15,7 +15,7 @@ pub(super) const SANDBOXES: &str = "sandboxes";
 pub(super) const BLOBS: &str = "blobs";
 
 /// Makes the data directory, or sees to it that nobody else can look into it.
-pub(super) fn make(path: &Path) -> Result<(), Failure> {
+pub(crate) fn make(path: &Path) -> Result<(), Failure> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path).and_then(|()| close(path));
     made.map_err(|error| {
         Failure::new(Exit::Failed, format!("the data directory {} cannot be used: {error}", path.display()))

@@ -14,16 +14,12 @@ use crate::failure::Failure;
 
 pub(crate) use detach::start_detached;
 pub(crate) use fences::probe_fences;
+pub(crate) use folder::make as make_data_dir;
 pub(crate) use serve::run;
 
-/// The names of the agents that can be asked.
+/// The names of the agents that can be asked, beside any command.
 pub(crate) fn agents() -> Vec<&'static str> {
-    vec!["claude", "codex"]
-}
-
-/// Each agent's name and the program it is started by.
-pub(crate) fn agent_programs() -> Vec<(&'static str, &'static str)> {
-    agents().into_iter().map(|agent| (agent, agent)).collect()
+    regatta_agents::ALL.iter().filter(|known| known.program.is_some()).map(|known| known.name).collect()
 }
 
 /// Makes sure that a server runs, starting one in the background when none does.

@@ -75,8 +75,10 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     let mut following = tokio::spawn(parts.follower.run());
     let mut serving = tokio::spawn(listener::serve(socket, router(plane), stop.clone()));
     let ended = tokio::select! {
-        signalled = signalled() => signalled,
+        // Once it is told to stop, parts that end are no failure.
+        biased;
         () = stop.cancelled() => Ok(()),
+        signalled = signalled() => signalled,
         ended = &mut dispatching => failed("the dispatcher", ended),
         ended = &mut following => failed("the views", ended),
         ended = &mut serving => failed("the API", ended),

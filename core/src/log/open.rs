@@ -43,7 +43,7 @@ impl Options {
     }
 }
 
-/// Why a log was not opened. Nothing was changed on disk.
+/// Why a log was not opened. No event on disk was touched.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process writes here.

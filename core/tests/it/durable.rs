@@ -19,7 +19,7 @@ fn events(log: &dyn Log) -> Vec<Envelope> {
 }
 
 #[test]
-fn everything_is_there_after_a_stop_and_after_a_copied() {
+fn everything_is_there_after_a_stop_and_after_a_crash() {
     let dir = tempfile::tempdir().expect("folder");
     let log = open(dir.path());
     for n in 1..=200 {
@@ -40,7 +40,7 @@ fn everything_is_there_after_a_stop_and_after_a_copied() {
 }
 
 #[test]
-fn a_dedup_key_gets_its_first_answer_after_a_stop_and_after_a_copied() {
+fn a_dedup_key_gets_its_first_answer_after_a_stop_and_after_a_crash() {
     let dir = tempfile::tempdir().expect("folder");
     let log = open(dir.path());
     append(&log, one("run/a", Expect::Any, 1)).expect("appended");

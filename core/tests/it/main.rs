@@ -9,6 +9,8 @@ mod durable;
 #[cfg(test)]
 mod given;
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod index;
 #[cfg(test)]
 mod property;

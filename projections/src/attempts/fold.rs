@@ -198,7 +198,7 @@ impl Kept {
             AttemptEvent::Collected(collected) if collected.epoch == self.epoch => self.lease.collect(collected),
             AttemptEvent::Finished(finished) => {
                 self.finished = Some(KeptEnd { at_us, elapsed_ms: finished.elapsed_ms });
-                self.lease.skip_checks();
+                self.lease.settle();
             }
             AttemptEvent::PhaseStarted(_)
             | AttemptEvent::Output(_)
@@ -283,8 +283,11 @@ impl KeptLease {
         });
     }
 
-    fn skip_checks(&mut self) {
+    /// Nothing more will be seen.
+    fn settle(&mut self) {
+        self.tail.settle();
         for check in &mut self.checks {
+            check.tail.settle();
             if matches!(check.state, CheckState::Pending | CheckState::Running) {
                 check.state = CheckState::Skipped;
             }

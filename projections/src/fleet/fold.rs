@@ -13,7 +13,8 @@ use crate::projection::{Fact, Fold, Stray, Subject};
 /// Every sandbox that may exist, and every attempt that is not over.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Fleet {
-    pub(super) sandboxes: BTreeMap<SandboxKey, KeptSandbox>,
+    /// By attempt, since an attempt's lease decides which of its sandboxes has a right to exist.
+    pub(super) sandboxes: BTreeMap<AttemptId, BTreeMap<SandboxKey, KeptSandbox>>,
     pub(super) attempts: BTreeMap<AttemptId, KeptAttempt>,
     /// What is gone, by provider.
     pub(super) gone: BTreeMap<String, Gone>,
@@ -118,11 +119,9 @@ impl Fleet {
 
     /// Only the sandbox of the lease in force has a right to exist.
     fn end_rights(&mut self, id: AttemptId, lease: Option<u32>, at_us: u64) {
-        let outdated = |(_, sandbox): &(&SandboxKey, &mut KeptSandbox)| {
-            sandbox.attempt == id && Some(sandbox.epoch) != lease && sandbox.right_ended_at_us.is_none()
-        };
-        for (_, sandbox) in self.sandboxes.iter_mut().filter(outdated) {
-            sandbox.right_ended_at_us = Some(at_us);
+        let own = self.sandboxes.get_mut(&id).into_iter().flat_map(BTreeMap::values_mut);
+        for sandbox in own.filter(|sandbox| Some(sandbox.epoch) != lease) {
+            sandbox.right_ended_at_us.get_or_insert(at_us);
         }
     }
 
@@ -130,7 +129,7 @@ impl Fleet {
         match event {
             SandboxEvent::Intended(intended) => self.intend(intended, seq, at_us),
             SandboxEvent::Created(created) => {
-                if let Some(sandbox) = self.sandboxes.get_mut(&created.key) {
+                if let Some(sandbox) = self.sandbox(&created.key) {
                     sandbox.state = SandboxState::Alive;
                     sandbox.fence = Some(created.fence.clone());
                     sandbox.created_at_us = Some(at_us);
@@ -138,28 +137,43 @@ impl Fleet {
             }
             // What failed may still have left something behind; only its removal says that it is gone.
             SandboxEvent::Failed(failed) => {
-                if let Some(sandbox) = self.sandboxes.get_mut(&failed.key) {
+                if let Some(sandbox) = self.sandbox(&failed.key) {
                     sandbox.state = SandboxState::Failed;
-                    self.gone.entry(sandbox.provider.clone()).or_default().failed += 1;
+                    let provider = sandbox.provider.clone();
+                    self.gone.entry(provider).or_default().failed += 1;
                 }
             }
             SandboxEvent::Destroyed(destroyed) => {
-                if let Some(sandbox) = self.sandboxes.remove(&destroyed.key) {
+                if let Some(sandbox) = self.remove(&destroyed.key) {
                     self.gone.entry(sandbox.provider).or_default().destroyed += 1;
                 }
             }
             SandboxEvent::Reaped(reaped) => {
-                self.sandboxes.remove(&reaped.key);
+                self.remove(&reaped.key);
                 self.gone.entry(reaped.provider.clone()).or_default().reaped += 1;
             }
         }
+    }
+
+    fn sandbox(&mut self, key: &SandboxKey) -> Option<&mut KeptSandbox> {
+        self.sandboxes.get_mut(&key.attempt)?.get_mut(key)
+    }
+
+    fn remove(&mut self, key: &SandboxKey) -> Option<KeptSandbox> {
+        let own = self.sandboxes.get_mut(&key.attempt)?;
+        let removed = own.remove(key);
+        if own.is_empty() {
+            self.sandboxes.remove(&key.attempt);
+        }
+        removed
     }
 
     fn intend(&mut self, intended: &Intended, seq: Seq, at_us: u64) {
         let attempt = self.attempts.get(&intended.attempt);
         let has_right = attempt.is_some_and(|attempt| attempt.lease == Some(intended.epoch));
         // Said again after a crash between two streams, it keeps its age.
-        self.sandboxes.entry(intended.key.clone()).or_insert_with(|| KeptSandbox {
+        let own = self.sandboxes.entry(intended.key.attempt).or_default();
+        own.entry(intended.key.clone()).or_insert_with(|| KeptSandbox {
             provider: intended.provider.clone(),
             attempt: intended.attempt,
             epoch: intended.epoch,

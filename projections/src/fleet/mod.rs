@@ -27,7 +27,7 @@ impl Fleet {
             totals.failed = gone.failed;
             totals.reaped = gone.reaped;
         }
-        let mut oldest_first: Vec<(&SandboxKey, &KeptSandbox)> = self.sandboxes.iter().collect();
+        let mut oldest_first: Vec<(&SandboxKey, &KeptSandbox)> = self.sandboxes.values().flatten().collect();
         oldest_first.sort_by_key(|(_, sandbox)| sandbox.intended_seq);
         for (key, kept) in oldest_first {
             let sandbox = sandbox(key, kept, now_us);

@@ -13,7 +13,7 @@ use regatta_projections::{Projection as _, Views, follow, snapshot};
 use crate::history::{append, views};
 use crate::walk::{Terrain, Walk};
 
-const TERRAIN: Terrain = Terrain { runs_max: 3, attempts_max: 4, output_weight: 2 };
+const TERRAIN: Terrain = Terrain { runs_max: 3, attempts_max: 4, output_weight: 2, calm: 2 };
 
 fn choices() -> impl Strategy<Value = Vec<u32>> {
     prop::collection::vec(any::<u32>(), 0..400)

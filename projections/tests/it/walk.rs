@@ -19,6 +19,8 @@ pub(crate) struct Terrain {
     pub(crate) attempts_max: usize,
     /// How many of the moves of a running command are output, against one that ends it.
     pub(crate) output_weight: usize,
+    /// One of how many moves may be a person's cancel or a failure around the agent.
+    pub(crate) calm: u32,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -116,14 +118,20 @@ impl Walk {
 
     /// Makes the move that a number chooses.
     pub(crate) fn step(&mut self, choice: u32) {
+        let is_troubled = (choice / 8).is_multiple_of(self.terrain.calm);
         let mut moves = vec![Move::Pass];
         if self.runs.len() < self.terrain.runs_max {
             moves.push(Move::Request);
         }
         for (place, run) in self.runs.iter().enumerate() {
-            run.moves(place, &mut moves);
+            run.moves(place, is_troubled, &mut moves);
             for (slot, attempt) in run.attempts.iter().enumerate() {
-                moves.extend(attempt.steps(run, self.terrain).into_iter().map(|step| Move::Attempt(place, slot, step)));
+                moves.extend(
+                    attempt
+                        .steps(run, is_troubled, self.terrain.output_weight)
+                        .into_iter()
+                        .map(|step| Move::Attempt(place, slot, step)),
+                );
                 if attempt.stage == Stage::Finished && !attempt.recorded {
                     moves.extend([Move::Record(place, slot); 2]);
                 }
@@ -215,7 +223,7 @@ impl Run {
         self.attempts.len() == self.entries && self.attempts.iter().all(|attempt| attempt.recorded)
     }
 
-    fn moves(&self, place: usize, moves: &mut Vec<Move>) {
+    fn moves(&self, place: usize, is_troubled: bool, moves: &mut Vec<Move>) {
         moves.extend(self.delivering.iter().map(|slot| Move::Deliver(place, *slot)));
         let pickable = |(_, attempt): &(usize, &Attempt)| attempt.recorded && attempt.has_work;
         if self.picks < 2 && self.delivering.is_empty() {
@@ -225,12 +233,12 @@ impl Run {
         if self.finished {
             return;
         }
-        if !self.cancelled && self.winner.is_none() {
+        if is_troubled && !self.cancelled && self.winner.is_none() {
             moves.push(Move::CancelRun(place));
         }
         if !self.prepared {
             moves.push(if self.cancelled { Move::Settle(place) } else { Move::Prepare(place) });
-            if !self.cancelled {
+            if is_troubled && !self.cancelled {
                 moves.push(Move::PrepareFails(place));
             }
             return;
@@ -321,21 +329,22 @@ impl Run {
 }
 
 impl Attempt {
-    fn steps(&self, run: &Run, terrain: Terrain) -> Vec<Step> {
+    fn steps(&self, run: &Run, is_troubled: bool, output_weight: usize) -> Vec<Step> {
         let mut steps = vec![Step::Destroy; self.left.len()];
         let is_to_stop = run.cancelled || (run.winner.is_some() && run.strategy != Strategy::All);
-        if self.stage != Stage::Finished && !self.cancelled {
+        if self.stage != Stage::Finished && !self.cancelled && (is_to_stop || is_troubled) {
             steps.extend(vec![Step::Cancel; if is_to_stop { 4 } else { 1 }]);
         }
         match self.stage {
             Stage::Queued if is_to_stop => {}
             Stage::Queued => steps.extend([Step::Wait, Step::Start, Step::Start]),
             Stage::Starting { created: false } => {
-                steps.extend([Step::IntendAgain, Step::Create, Step::Create, Step::CreateFails]);
+                steps.extend([Step::Create, Step::Create]);
+                steps.extend(is_troubled.then_some([Step::IntendAgain, Step::CreateFails]).into_iter().flatten());
             }
             Stage::Starting { created: true } => steps.push(Step::Enter),
             Stage::Running(_) => {
-                steps.extend(vec![Step::Print; terrain.output_weight]);
+                steps.extend(vec![Step::Print; output_weight]);
                 steps.push(Step::EndPhase);
             }
             Stage::Collecting => steps.push(Step::Collect),

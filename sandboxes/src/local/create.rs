@@ -30,6 +30,11 @@ pub(super) fn create(inner: &Inner, spec: &Spec, walls: Walls, fence: String) ->
     check(spec)?;
     let making = format!(".{}.{}.new", spec.key, inner.unique());
     let fresh = inner.options.root.join(&making);
+    let fence = match walls {
+        // Landlock knows no other protocol yet.
+        Walls::Landlock if !spec.network => format!("{fence}, network off for TCP only"),
+        Walls::Bubblewrap { .. } | Walls::Landlock | Walls::None => fence,
+    };
     let kept = Kept {
         owner: spec.owner.clone(),
         walls,

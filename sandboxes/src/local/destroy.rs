@@ -14,9 +14,10 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::{Inner, exec, transient};
-use crate::layout::{self, EXECS, EXIT, Runner, STARTED, STOP};
+use crate::layout::{self, EXECS, EXIT, Runner, STARTED, STOP, WORK};
+use crate::processes::{self, Marks};
 use crate::provider::Error;
-use crate::{processes, tree};
+use crate::tree;
 
 /// A runner that was told to end at once and is still there after this is ended itself.
 const RUNNER_MAX: Duration = Duration::from_secs(5);
@@ -67,7 +68,10 @@ fn end_all(inner: &Inner, key: &str, folder: &Path) -> io::Result<()> {
         is_sure &= end(&exec?.path())?;
     }
     inner.runners.lock().unwrap_or_else(PoisonError::into_inner).retain_mut(|child| !has_ended(child));
-    if is_sure { Ok(()) } else { processes::end_marked(key, None) }
+    if is_sure {
+        return Ok(());
+    }
+    processes::end_marked(&Marks::new(key, &inner.options.root.join(key).join(WORK), None))
 }
 
 fn has_ended(child: &mut std::process::Child) -> bool {

@@ -17,11 +17,12 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 use super::create::is_plain;
 use super::{Inner, transient};
 use crate::layout::{
-    self, ERR, EXIT, HOME, INBOX, Kept, MARK_EXEC, MARK_SANDBOX, OUT, OUTBOX, Plan, Runner, SPEC, STARTED, STOP, TMP,
-    WORK,
+    self, ERR, EXIT, HOME, INBOX, Kept, MARK_EXEC, MARK_SANDBOX, MARK_WORKSPACE, OUT, OUTBOX, Plan, Runner, SPEC,
+    STARTED, STOP, TMP, WORK,
 };
+use crate::processes::{self, Marks};
 use crate::provider::{Ended, Error, Exec, Exit, Status, Stdio};
-use crate::{processes, runner};
+use crate::runner;
 
 /// Where programs are when nobody says.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -94,7 +95,7 @@ fn prepare(inner: &Inner, key: &str, kept: &Kept, exec: &Exec, folder: &Path) ->
 
 /// What was asked for, without what would hide a process from us.
 fn plain(env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
-    let ours = |name: &str| matches!(name, MARK_SANDBOX | MARK_EXEC);
+    let ours = |name: &str| matches!(name, MARK_SANDBOX | MARK_EXEC | MARK_WORKSPACE);
     env.iter().filter(|(name, _)| !ours(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
@@ -116,7 +117,7 @@ fn environment(inner: &Inner, key: &str, exec: &Exec, folder: &Path) -> Result<B
     let ours = [
         ("HOME", sandbox.join(HOME).into_os_string()),
         ("TMPDIR", sandbox.join(TMP).into_os_string()),
-        ("REGATTA_WORKSPACE", sandbox.join(WORK).into_os_string()),
+        (MARK_WORKSPACE, sandbox.join(WORK).into_os_string()),
         ("REGATTA_INBOX", sandbox.join(INBOX).into_os_string()),
         ("REGATTA_OUTBOX", folder.join(OUTBOX).into_os_string()),
         (MARK_SANDBOX, key.into()),
@@ -152,7 +153,8 @@ fn ended(folder: &Path) -> Result<Option<Ended>, Error> {
 /// Ends what a command left whose runner is gone, and writes that down.
 pub(super) fn bury(inner: &Inner, key: &str, exec: &str) -> Result<Status, Error> {
     let folder = inner.exec_folder(key, exec)?;
-    processes::end_marked(key, Some(exec)).map_err(|source| transient("end what a lost command left", source))?;
+    let marks = Marks::new(key, &inner.folder(key)?.join(WORK), Some(exec));
+    processes::end_marked(&marks).map_err(|source| transient("end what a lost command left", source))?;
     // Nobody saw the end: it lived at least from its start to what it printed last.
     let modified = |name| std::fs::metadata(folder.join(name)).and_then(|metadata| metadata.modified()).ok();
     let last = modified(OUT).max(modified(ERR));

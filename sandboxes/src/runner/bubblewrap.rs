@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::layout::{HOME, INBOX, Plan, TMP, WORK};
 
-/// Bounds what can be put in memory through `/tmp`; programs that follow `TMPDIR` write to disk.
+/// Bounds what can be put in memory through each of `/tmp`, `/var/tmp` and `/dev/shm`; programs that follow `TMPDIR` write to
+/// disk.
 const TMP_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// What hides a folder holds nothing.
 const HIDING_BYTES_MAX: u64 = 4096;
@@ -60,6 +61,8 @@ pub(super) fn arguments(plan: &Plan, outbox: &Path, report: RawFd) -> Vec<OsStri
         list.extend_from_slice(words);
         list.push(path.into());
     }
+    // Else files there would take memory nobody counts.
+    list.extend(["--remount-ro".into(), "/dev".into()]);
     list.extend(["--chdir".into(), plan.folder.join(WORK).into()]);
     list
 }
@@ -70,7 +73,7 @@ fn view(plan: &Plan, outbox: &Path) -> BTreeMap<PathBuf, Seen> {
         let entry = view.entry(path).or_insert_with(|| seen.clone());
         *entry = seen.max(entry.clone());
     };
-    for path in [Path::new("/tmp"), Path::new("/var/tmp")] {
+    for path in [Path::new("/tmp"), Path::new("/var/tmp"), Path::new("/dev/shm")] {
         see(path.to_owned(), Seen::Empty { bytes_max: TMP_BYTES_MAX });
     }
     let root = plan.folder.parent().unwrap_or(&plan.folder);

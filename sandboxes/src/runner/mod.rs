@@ -18,7 +18,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
@@ -33,6 +33,11 @@ pub(crate) const RUN: &str = "sandbox-run";
 const FENCE: &str = "sandbox-fence";
 /// The first argument that makes it say what Landlock can do here.
 pub(crate) const PROBE: &str = "sandbox-probe";
+
+/// What the name of a file ends in that only the runner writes, until it is whole.
+const FRESH: &str = "new";
+/// Between two tries on a full disk.
+const FULL_DISK: Duration = Duration::from_secs(1);
 
 /// Answers the runner's calls: a program that can be the runner calls this before anything else, with its arguments.
 /// `None` when it was called for something else.
@@ -70,8 +75,20 @@ fn run(folder: &Path) -> io::Result<()> {
         Err(error) => Exit::NotStarted(format!("the plan of the command cannot be read: {error}")),
     };
     let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let ended = serde_json::to_vec(&Ended { exit, elapsed_ms })?;
-    layout::publish(Path::new("."), EXIT, &ended, "new")
+    tell(&serde_json::to_vec(&Ended { exit, elapsed_ms })?)
+}
+
+/// Writes down how it ended. A full disk is waited for: without the file the end would count as lost.
+fn tell(ended: &[u8]) -> io::Result<()> {
+    loop {
+        match layout::publish(Path::new("."), EXIT, ended, FRESH) {
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                std::fs::remove_file(format!("{EXIT}.{FRESH}")).ok();
+                std::thread::sleep(FULL_DISK);
+            }
+            told => return told,
+        }
+    }
 }
 
 /// Takes the command for this runner, once and for all; `None` when another one has or had it.

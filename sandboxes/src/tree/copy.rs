@@ -11,10 +11,15 @@ use super::{DEPTH_MAX, entries, open_in, too_deep};
 /// Files up to this size are read in one go.
 const SMALL_BYTES: usize = 64 * 1024;
 
+/// A folder made only to see what the process masks from new ones.
+const PROBE: &CStr = c".mask";
+
 /// What a copy remembers from one file to the next.
 struct Copying {
     /// Whether the file system shares content between files; asked once.
     can_share: bool,
+    /// The permissions a new file does not get by asking for them.
+    masked: Mode,
     buffer: Vec<u8>,
 }
 
@@ -23,8 +28,12 @@ struct Copying {
 /// # Errors
 /// Also for what is neither file, folder nor link: sockets, pipes, devices.
 pub(crate) fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<()> {
-    let mut copying = Copying { can_share: true, buffer: vec![0; SMALL_BYTES] };
-    copying.folder(from, to, 0)
+    let all = Mode::RWXU | Mode::RWXG | Mode::RWXO;
+    rustix::fs::mkdirat(to, PROBE, all)?;
+    let made = rustix::fs::statat(to, PROBE, AtFlags::SYMLINK_NOFOLLOW)?;
+    rustix::fs::unlinkat(to, PROBE, AtFlags::REMOVEDIR)?;
+    let masked = all & !permissions(&made);
+    Copying { can_share: true, masked, buffer: vec![0; SMALL_BYTES] }.folder(from, to, 0)
 }
 
 impl Copying {
@@ -61,11 +70,14 @@ impl Copying {
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(special(name));
         }
-        let target = create(to, name, Mode::RUSR | Mode::WUSR)?;
+        let mode = permissions(&stat);
+        let target = create(to, name, mode)?;
         if stat.st_size > 0 {
             self.content(source.as_fd(), target.as_fd())?;
         }
-        rustix::fs::fchmod(&target, permissions(&stat))?;
+        if mode.intersects(self.masked) {
+            rustix::fs::fchmod(&target, mode)?;
+        }
         Ok(rustix::fs::futimens(&target, &times(&stat))?)
     }
 

@@ -73,17 +73,22 @@ pub(super) async fn fences() -> Vec<Finding> {
     findings
 }
 
+/// Each agent there is a recipe for; at least one should be there.
 pub(super) fn agents() -> Vec<Finding> {
-    let found = server::agent_programs().into_iter().map(|(agent, program)| match on_path(program) {
-        Some(path) => (true, Finding::ok(agent, path.display().to_string())),
-        None => (false, Finding::note(agent, format!("{program} is not on PATH"))),
-    });
-    let found: Vec<(bool, Finding)> = found.collect();
-    let any = found.iter().any(|(there, _)| *there);
-    let mut findings: Vec<Finding> = found.into_iter().map(|(_, finding)| finding).collect();
+    let mut findings = Vec::new();
+    let mut any = false;
+    for known in regatta_agents::ALL {
+        let Some(program) = known.program else { continue };
+        match on_path(program) {
+            Some(path) => {
+                any = true;
+                findings.push(Finding::ok(known.name, path.display().to_string()));
+            }
+            None => findings.push(Finding::note(known.name, format!("not on PATH; {}", known.install))),
+        }
+    }
     if !any {
-        let todo =
-            "install one, as npm install -g @anthropic-ai/claude-code, or race your own: -a 'command=./my-agent.sh'";
+        let todo = "install one of them, or race any program: -a 'command=./my-agent.sh'";
         findings.push(Finding::warn("agents", "no known agent is on PATH", todo));
     }
     findings

@@ -1,6 +1,9 @@
 //! `regatta log`: the log itself.
 
+mod export;
+mod import;
 mod tail;
+mod verify;
 
 use clap::Subcommand;
 
@@ -17,10 +20,16 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Tail(tail::Args),
+    Verify(verify::Args),
+    Export(export::Args),
+    Import(import::Args),
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     match args.command {
         Command::Tail(args) => tail::run(context, args),
+        Command::Verify(args) => verify::run(context, args),
+        Command::Export(args) => export::run(context, args),
+        Command::Import(args) => import::run(context, args),
     }
 }

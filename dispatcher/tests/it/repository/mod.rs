@@ -2,6 +2,7 @@
 
 mod collect;
 mod deliver;
+mod demo;
 mod hostile;
 mod resolve;
 mod seed;

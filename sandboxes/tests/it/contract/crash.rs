@@ -32,14 +32,40 @@ async fn a_server_of_its_own() {
     let fence = match fence {
         "Bubblewrap" => Fence::Bubblewrap,
         "Landlock" => Fence::Landlock,
+        "Auto" => Fence::Auto,
         _ => Fence::None,
     };
     let provider = place::provider(Path::new(folder), fence);
+    if script == "probe" {
+        let found = provider.probe().await.unwrap_or_else(|error| error.to_string());
+        return fs::write(Path::new(folder).join("served"), found).unwrap();
+    }
     let mut exec = sh("main", script);
     exec.env_pass = pass.split(',').map(str::to_owned).collect();
     provider.start(key, &exec).await.unwrap();
     fs::write(Path::new(folder).join("served"), "").unwrap();
     std::future::pending::<()>().await;
+}
+
+/// The fence a server finds that has another `PATH`.
+fn probed(fence: &str, path: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let role = [fence, folder.path().to_str().unwrap(), "", "probe", ""].join("\n");
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "contract::crash::a_server_of_its_own"]).env(ROLE, role).env("PATH", path);
+    assert!(command.stdout(Channel::null()).status().unwrap().success());
+    fs::read_to_string(folder.path().join("served")).unwrap()
+}
+
+#[test]
+fn without_bubblewrap_landlock_takes_its_place() {
+    let path = std::env::var("PATH").unwrap();
+    let (bubblewrap, landlock) = (probed("Bubblewrap", &path), probed("Landlock", &path));
+    let expected = if bubblewrap == "bubblewrap" { &bubblewrap } else { &landlock };
+    assert_eq!(&probed("Auto", &path), expected);
+    assert_eq!(probed("Auto", "/nonexistent"), landlock);
+    let said = probed("Bubblewrap", "/nonexistent");
+    assert!(said.contains("apt install bubblewrap") && said.contains("`host`"), "{said}");
 }
 
 /// A server in another process; killed when dropped.

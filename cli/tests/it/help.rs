@@ -1,0 +1,46 @@
+//! Help texts, kept as they were last looked at.
+
+use crate::install::Install;
+
+#[test]
+fn every_command_explains_itself() {
+    let install = Install::new();
+    let mut all = String::new();
+    for command in [
+        "",
+        "up",
+        "down",
+        "run",
+        "ls",
+        "show",
+        "watch",
+        "compare",
+        "pick",
+        "cancel",
+        "restore",
+        "fleet",
+        "log",
+        "log tail",
+        "log verify",
+        "log export",
+        "log import",
+        "replay",
+        "doctor",
+        "demo",
+        "completions",
+    ] {
+        let arguments: Vec<&str> = command.split(' ').filter(|word| !word.is_empty()).chain(["--help"]).collect();
+        let done = install.regatta(&arguments).exits(0);
+        all.push_str(&format!("$ regatta {}\n{}\n", arguments.join(" "), done.out));
+    }
+    insta::assert_snapshot!(all);
+}
+
+#[test]
+fn completions_are_written_for_every_shell() {
+    let install = Install::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let done = install.regatta(&["completions", shell]).exits(0);
+        assert!(done.out.contains("compare"), "{shell}");
+    }
+}

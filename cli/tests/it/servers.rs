@@ -1,0 +1,99 @@
+//! Servers: one per data directory, started when needed, stopped when told.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::install::Install;
+
+/// How long anything here may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn up(install: &Install) -> Child {
+    let child = install.command(&["up"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("server");
+    until(|| install.regatta(&["ls"]).code == 0);
+    child
+}
+
+fn until(mut holds: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !holds() {
+        assert!(began.elapsed() < PATIENCE, "it does not come to hold");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_second_server_is_refused_with_the_pid_of_the_first() {
+    let install = Install::new();
+    let mut first = up(&install);
+    let pid = first.id().to_string();
+    install.regatta(&["up"]).exits(3).says(&format!("process {pid}")).says("hint: use it as it is, or stop it first");
+    install.regatta(&["up", "--detach"]).exits(0).says(&format!("server {pid} is running already"));
+    let export = install.folder().join("export");
+    install.regatta(&["log", "export", "-o", export.to_str().expect("path")]).exits(0);
+    install.regatta(&["log", "import", export.to_str().expect("path")]).exits(3).says(&format!("process {pid}"));
+    install.regatta(&["down"]).exits(0).says(&format!("stopped server {pid}"));
+    assert!(first.wait().expect("ended").success(), "told to stop is no failure");
+}
+
+#[test]
+fn a_signal_ends_a_server_well_and_its_log_is_whole() {
+    for signal in ["TERM", "INT"] {
+        let install = Install::new();
+        let mut server = up(&install);
+        let kill = std::process::Command::new("kill").args([&format!("-{signal}"), &server.id().to_string()]).status();
+        assert!(kill.expect("kill").success());
+        assert!(server.wait().expect("ended").success(), "{signal}");
+        let done = install.regatta(&["log", "verify"]).exits(0);
+        assert!(done.out.starts_with("intact: 1 event,"), "{}", done.out);
+    }
+}
+
+#[test]
+fn nobody_else_can_look_into_the_data_directory() {
+    let install = Install::new();
+    std::fs::create_dir(install.data()).expect("data");
+    std::fs::set_permissions(install.data(), std::fs::Permissions::from_mode(0o755)).expect("open");
+    install.regatta(&["up", "--detach"]).exits(0);
+    let mode = |name: &str| install.data().join(name).metadata().expect(name).permissions().mode() & 0o777;
+    assert_eq!((mode(""), mode("regatta.sock")), (0o700, 0o600));
+}
+
+#[test]
+fn a_data_directory_with_a_long_name_has_a_server_too() {
+    let install = Install::new();
+    let long = install.folder().join("d".repeat(120));
+    let long = long.to_str().expect("path");
+    install.regatta(&["up", "--detach", "--data-dir", long]).exits(0);
+    assert_eq!(install.regatta(&["ls", "--data-dir", long]).code, 0);
+    install.regatta(&["down", "--data-dir", long]).exits(0);
+}
+
+#[test]
+fn a_server_that_cannot_start_says_why_where_it_was_asked_for() {
+    let install = Install::new();
+    install.regatta(&["up", "--detach"]).exits(0);
+    install.regatta(&["down"]).exits(0);
+    std::fs::remove_dir_all(install.data().join("journal")).expect("damage");
+    let done = install.regatta(&["up", "--detach"]).exits(4);
+    done.says("error: the server did not start: failed to open the log: the log is missing");
+}
+
+#[test]
+fn two_who_start_a_server_at_once_get_the_same_one() {
+    let install = Install::new();
+    let started: Vec<Child> = (0..4)
+        .map(|_| install.command(&["up", "--detach", "--json"]).stdout(Stdio::piped()).spawn().expect("started"))
+        .collect();
+    let pids: std::collections::BTreeSet<String> = started
+        .into_iter()
+        .map(|child| {
+            let output = child.wait_with_output().expect("ended");
+            assert!(output.status.success(), "{output:?}");
+            let answer: serde_json::Value = serde_json::from_slice(&output.stdout).expect("json");
+            answer["pid"].to_string()
+        })
+        .collect();
+    assert_eq!(pids.len(), 1, "{pids:?}");
+}

@@ -1,0 +1,228 @@
+//! One payload of every kind and version, in files that are never edited: what was ever written can be read.
+//!
+//! `REGATTA_GOLDEN=write` makes a file that is missing; an existing one is never touched.
+
+use std::fs;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use regatta_core::event::attempt::{
+    self, AttemptEvent, Channel, Collected, DiffStat, Exit, FileChange, Outcome, Output, Phase, PhaseEnded,
+    PhaseStarted, RetryScheduled,
+};
+use regatta_core::event::config::{Applied, ConfigEvent, Setting};
+use regatta_core::event::delivery::{self, DeliveryEvent};
+use regatta_core::event::run;
+use regatta_core::event::run::{
+    AttemptEnded, Check, Decided, Entry, Judge, Limits, Prepared, Prompt, Requested, RunEvent, RunOutcome, Strategy,
+};
+use regatta_core::event::sandbox::{self, SandboxEvent};
+use regatta_core::{AttemptId, BlobRef, Event, Kind, SandboxKey, Slot};
+
+fn slot(text: &str) -> Slot {
+    text.parse().expect("slot")
+}
+
+fn attempt_id() -> AttemptId {
+    "7q2k9x0m.b".parse().expect("attempt")
+}
+
+fn key() -> SandboxKey {
+    "regatta-abcd-7q2k9x0m-b-1".parse().expect("key")
+}
+
+fn entry() -> Entry {
+    Entry {
+        agent: "command".to_owned(),
+        command: Some("make fix".to_owned()),
+        model: None,
+        sandbox: "local".to_owned(),
+    }
+}
+
+const COMMIT: &str = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+const STAT: DiffStat = DiffStat { files: 2, added: 10, removed: 3 };
+
+fn run_events() -> Vec<RunEvent> {
+    vec![
+        RunEvent::Requested(Requested {
+            title: "Fix the parser".to_owned(),
+            prompt: Prompt::Inline("Fix the parser.\nTests are in tests/.".to_owned()),
+            repository: "/home/ada/parser".to_owned(),
+            base_ref: "main".to_owned(),
+            base_commit: COMMIT.to_owned(),
+            uncommitted_included: 1,
+            attempts: vec![entry(), Entry { agent: "claude".to_owned(), command: None, ..entry() }],
+            strategy: Strategy::Best,
+            setup: Some("make deps".to_owned()),
+            checks: vec![Check { name: "tests".to_owned(), command: "make test".to_owned() }],
+            limits: Limits::default(),
+        }),
+        RunEvent::Prepared(Prepared { base_commit: COMMIT.to_owned() }),
+        RunEvent::AttemptEnded(AttemptEnded {
+            slot: slot("b"),
+            outcome: Outcome::ChecksFailed { failed: 1 },
+            stat: STAT,
+            elapsed_ms: 61_500,
+        }),
+        RunEvent::Decided(Decided {
+            winner: Some(slot("a")),
+            judge: Judge::Checks,
+            reason: "the smallest change of those that pass".to_owned(),
+        }),
+        RunEvent::CancelRequested(run::CancelRequested { reason: "not needed any more".to_owned() }),
+        RunEvent::Finished(run::Finished { outcome: RunOutcome::Delivered { winner: slot("a") } }),
+    ]
+}
+
+fn attempt_events() -> Vec<AttemptEvent> {
+    vec![
+        AttemptEvent::Queued(attempt::Queued {
+            run: "7q2k9x0m".parse().expect("run"),
+            slot: slot("b"),
+            entry: entry(),
+            setup: true,
+            checks: 1,
+            starts_max: 3,
+        }),
+        AttemptEvent::Waiting(attempt::Waiting { reason: "provider local at 4/4".to_owned() }),
+        AttemptEvent::Started(attempt::Started { epoch: 1, sandbox: key() }),
+        AttemptEvent::PhaseStarted(PhaseStarted { epoch: 1, phase: Phase::Agent }),
+        AttemptEvent::Output(Output {
+            epoch: 1,
+            phase: Phase::Check(2),
+            channel: Channel::Err,
+            offset: 4_096,
+            bytes: Bytes::from_static(b"not \xff text\n"),
+        }),
+        AttemptEvent::PhaseEnded(PhaseEnded {
+            epoch: 1,
+            phase: Phase::Check(0),
+            exit: Exit::Code(1),
+            elapsed_ms: 1_200,
+            out_bytes: 5_000,
+            err_bytes: 12,
+        }),
+        AttemptEvent::Collected(Collected {
+            epoch: 1,
+            patch: Some(BlobRef { hash: "ab".repeat(32), bytes: 512 }),
+            stat: STAT,
+            files: vec![
+                FileChange { path: "logo.png".to_owned(), added: None, removed: None },
+                FileChange { path: "src/parser.rs".to_owned(), added: Some(10), removed: Some(3) },
+            ],
+            failure: None,
+        }),
+        AttemptEvent::RetryScheduled(RetryScheduled {
+            epoch: 1,
+            reason: "the provider was busy".to_owned(),
+            not_before_ms: 1_700_000_000_000,
+        }),
+        AttemptEvent::CancelRequested(attempt::CancelRequested { reason: "another attempt won".to_owned() }),
+        AttemptEvent::Finished(attempt::Finished {
+            outcome: Outcome::AgentFailed { exit: Exit::OverLimit { limit: "memory 8 GiB".to_owned() } },
+            elapsed_ms: 61_500,
+        }),
+    ]
+}
+
+fn other_events() -> Vec<Event> {
+    let branch = || "regatta/7q2k9x0m/b".to_owned();
+    let values = [("limits.local", "4", "default"), ("server.listen", "127.0.0.1:7433", "REGATTA_LISTEN")];
+    let setting = |(key, value, from): (&str, &str, &str)| {
+        (key.to_owned(), Setting { value: value.to_owned(), from: from.to_owned() })
+    };
+    vec![
+        Event::Sandbox(SandboxEvent::Intended(sandbox::Intended {
+            key: key(),
+            provider: "local".to_owned(),
+            attempt: attempt_id(),
+            epoch: 1,
+        })),
+        Event::Sandbox(SandboxEvent::Created(sandbox::Created { key: key(), fence: "bubblewrap".to_owned() })),
+        Event::Sandbox(SandboxEvent::Failed(sandbox::Failed {
+            key: key(),
+            reason: "no space left: free some".to_owned(),
+            transient: true,
+        })),
+        Event::Sandbox(SandboxEvent::Destroyed(sandbox::Destroyed { key: key() })),
+        Event::Sandbox(SandboxEvent::Reaped(sandbox::Reaped { key: key(), provider: "local".to_owned() })),
+        Event::Delivery(DeliveryEvent::Intended(delivery::Intended {
+            attempt: attempt_id(),
+            repository: "/home/ada/parser".to_owned(),
+            branch: branch(),
+        })),
+        Event::Delivery(DeliveryEvent::Delivered(delivery::Delivered {
+            attempt: attempt_id(),
+            branch: branch(),
+            commit: COMMIT.to_owned(),
+        })),
+        Event::Delivery(DeliveryEvent::Failed(delivery::Failed {
+            attempt: attempt_id(),
+            branch: branch(),
+            reason: "the repository is gone".to_owned(),
+        })),
+        Event::Config(ConfigEvent::Applied(Applied { values: values.map(setting).into() })),
+    ]
+}
+
+/// One fact of every kind.
+fn facts() -> Vec<Event> {
+    let runs = run_events().into_iter().map(Event::Run);
+    let attempts = attempt_events().into_iter().map(Event::Attempt);
+    runs.chain(attempts).chain(other_events()).collect()
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+}
+
+#[test]
+fn what_is_written_today_is_what_the_golden_files_hold() {
+    for fact in facts() {
+        let (kind, version, payload) = fact.encode();
+        let ending = if kind == Kind::ATTEMPT_OUTPUT { "bin" } else { "json" };
+        let path = folder().join(format!("{kind}.v{version}.{ending}"));
+        if std::env::var_os("REGATTA_GOLDEN").is_some() && !path.exists() {
+            fs::write(&path, &payload).expect("golden file");
+        }
+        let golden = Bytes::from(fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())));
+        assert_eq!(payload, golden, "{kind}: a changed payload is a new version with a step in upcast.rs");
+        assert_eq!(Event::decode(kind, version, &golden).expect("decodes"), fact);
+    }
+}
+
+#[test]
+fn every_kind_has_a_golden_file() {
+    let known: Vec<Kind> = facts().iter().map(|fact| fact.encode().0).collect();
+    let missing: Vec<&str> =
+        Kind::ALL.iter().filter(|(kind, _)| !known.contains(kind)).map(|(_, name)| *name).collect();
+    assert_eq!(missing, [""; 0], "add a fact of it above");
+}
+
+#[test]
+fn every_golden_file_of_any_version_is_read_as_a_known_fact() {
+    let mut read = 0;
+    for entry in fs::read_dir(folder()).expect("folder") {
+        let path = entry.expect("entry").path();
+        let name = path.file_stem().expect("name").to_string_lossy().into_owned();
+        let Some((kind, version)) = name.split_once(".v").filter(|(name, _)| name.contains('.')) else { continue };
+        let kind = Kind::named(kind).unwrap_or_else(|| panic!("{kind} is no kind; kinds are never removed"));
+        let payload = Bytes::from(fs::read(&path).expect("golden file"));
+        let event = Event::decode(kind, version.parse().expect("version"), &payload).expect("decodes");
+        assert!(!matches!(event, Event::Unknown { .. }), "{name}");
+        read += 1;
+    }
+    assert!(read >= Kind::ALL.len());
+}
+
+#[test]
+fn unknown_kinds_and_versions_of_the_future_are_kept_as_they_are() {
+    let payload = Bytes::from_static(b"\x00 anything");
+    let future = [(Kind(0x7777), 1), (Kind::RUN_DECIDED, 2), (Kind::ATTEMPT_OUTPUT, 9), (Kind(0x01ff), u16::MAX)];
+    for (kind, version) in future {
+        let event = Event::decode(kind, version, &payload).expect("opaque");
+        assert_eq!(event, Event::Unknown { kind, version, payload: payload.clone() });
+        assert_eq!(event.encode(), (kind, version, payload.clone()));
+    }
+}

@@ -1,0 +1,24 @@
+//! `cargo xtask demo`: checks what is needed, builds, and runs the demo.
+
+use std::process::{Command, ExitCode};
+
+use crate::command::{self, answer, cargo, root};
+
+/// Builds a release and runs its demo, with the rest of the command line.
+pub(crate) fn run(rest: &[&str]) -> Result<ExitCode, String> {
+    if !cfg!(target_os = "linux") {
+        return Err("the demo needs Linux: sandboxes are made by bubblewrap or Landlock".to_owned());
+    }
+    if answer(Command::new("git").arg("--version")).is_none() {
+        return Err("the demo needs git: apt install git".to_owned());
+    }
+    if ["cc", "gcc", "clang"].iter().all(|compiler| answer(Command::new(compiler).arg("--version")).is_none()) {
+        return Err("building needs a C compiler: apt install build-essential".to_owned());
+    }
+    eprintln!("building (the first time takes some minutes)");
+    command::run(&mut cargo(&["build", "--release", "--locked", "--quiet", "--package", "regatta"]))?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
+    let status = Command::new(target.join("release/regatta")).arg("demo").args(rest).status();
+    let status = status.map_err(|error| format!("failed to start the demo: {error}"))?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
