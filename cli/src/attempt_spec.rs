@@ -118,6 +118,27 @@ pub(crate) fn show(entry: &Entry) -> String {
     format!("{}{model}{sandbox}{command}", entry.agent)
 }
 
+/// Longest name of a command for people.
+const BRIEF_CHARS_MAX: usize = 60;
+
+/// A few words for people: a command by its text with folders left out, any other agent as it would be written.
+pub(crate) fn brief(agent: &str, command: Option<&str>, model: Option<&str>, sandbox: &str) -> String {
+    let Some(command) = command else {
+        let (agent, sandbox) = (agent.to_owned(), sandbox.to_owned());
+        return show(&Entry { agent, command: None, model: model.map(str::to_owned), sandbox });
+    };
+    let word = |word: &str| {
+        let bare = word.trim_matches(['\'', '"']);
+        let name = bare.rsplit('/').next().filter(|name| bare.starts_with('/') && !name.is_empty());
+        name.unwrap_or(word).to_owned()
+    };
+    let text = command.split_whitespace().map(word).collect::<Vec<_>>().join(" ");
+    if text.chars().count() <= BRIEF_CHARS_MAX {
+        return text;
+    }
+    text.chars().take(BRIEF_CHARS_MAX - 1).chain(['…']).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,6 +189,19 @@ mod tests {
         refused("command", "no command", "command=./my-agent.sh");
         refused("command=  ", "no command", "command=./my-agent.sh");
         refused("command:gpt=true", "no model", "inside the command");
+    }
+
+    #[test]
+    fn a_command_is_named_without_its_folders() {
+        for (command, name) in [
+            ("node '/tmp/demo/programs/careful.mjs'", "node careful.mjs"),
+            ("./my-agent.sh  --fast", "./my-agent.sh --fast"),
+            ("cat /", "cat /"),
+        ] {
+            assert_eq!(brief("command", Some(command), None, "local"), name);
+        }
+        assert_eq!(brief("command", Some(&"x".repeat(99)), None, "local").chars().count(), BRIEF_CHARS_MAX);
+        assert_eq!(brief("claude", None, Some("opus"), "host"), "claude:opus@host");
     }
 
     #[test]

@@ -15,6 +15,9 @@ use crate::terminal::{Terminal, escape};
 /// How often the lines are brought up to date.
 const REFRESH: Duration = Duration::from_millis(250);
 
+/// Kinds that a person who follows a run need not be told: another line says it, or will when it matters.
+const ASIDE: &[&str] = &["attempt.queued", "sandbox.intended", "sandbox.destroyed", "run.attempt_ended"];
+
 /// Follows until the run is over, from its first event on. A run that is over already is told in short order.
 pub(crate) async fn follow(client: &Client, run: &str, terminal: &Terminal) -> Result<RunView, Failure> {
     let view: RunView = client.get(&format!("/runs/{run}")).await?;
@@ -50,7 +53,7 @@ async fn tell(client: &Client, run: &str, mut events: Events, terminal: &Termina
         let event = events.next().await?;
         if terminal.json {
             terminal.json(&event)?;
-        } else {
+        } else if !ASIDE.contains(&event.kind.as_str()) {
             terminal.note(format!("{:<11} {}", lines::subject(&event), escape::line(&event.text)));
         }
         if let Some(view) = over(client, run, &event).await? {

@@ -22,6 +22,7 @@ fn main() -> ExitCode {
     }
     match std::env::args().nth(1).as_deref() {
         Some("stamp") => println!("{}", now().as_nanos()),
+        Some("print") => print_for_three_seconds(),
         rounds => {
             let rounds = rounds.and_then(|rounds| rounds.parse().ok()).unwrap_or(5);
             tokio::runtime::Runtime::new().unwrap().block_on(measure(rounds));
@@ -47,7 +48,7 @@ async fn measure(rounds: u32) {
             runner: std::env::current_exe().unwrap(),
             fence,
             hide: vec![],
-            read: vec![std::env::current_exe().unwrap()],
+            read: vec![],
         };
         let provider = Arc::new(LocalProvider::new(options).unwrap());
         let Ok(name) = provider.probe().await else { continue };
@@ -76,9 +77,83 @@ async fn measure(rounds: u32) {
             println!("  {AT_ONCE} lives at once: {wall:.0} ms, {:.0} ms of processor", processor_ms() - before);
         }
     }
+    talkers(folder.path(), &repository).await;
     for _ in 0..std::env::args().nth(2).map_or(rounds, |_| 0) {
         baseline(&repository);
     }
+}
+
+/// Prints 10,000 bytes a hundred times a second, each beginning with the time.
+fn print_for_three_seconds() {
+    for _ in 0..300 {
+        println!("{:>20}{}", now().as_nanos(), "x".repeat(9_979));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Fifty commands printing a megabyte a second each, followed by one server.
+async fn talkers(folder: &Path, seed: &Path) {
+    let options = Options {
+        root: folder.join("sandboxes"),
+        runner: std::env::current_exe().unwrap(),
+        fence: Fence::Auto,
+        hide: vec![],
+        read: vec![],
+    };
+    let provider = Arc::new(LocalProvider::new(options).unwrap());
+    let argv = vec![std::env::current_exe().unwrap().to_string_lossy().into_owned(), "print".to_owned()];
+    for number in 0..AT_ONCE {
+        let key = format!("talker-{number}");
+        provider.create(&spec(&key, seed)).await.unwrap();
+        let mut exec = exec(argv.clone());
+        exec.output_bytes_max = 1 << 30;
+        provider.start(&key, &exec).await.unwrap();
+    }
+    let (began, before) = (now(), own_processor_ms());
+    let talkers = (0..AT_ONCE).map(|number| {
+        let provider = Arc::clone(&provider);
+        tokio::spawn(async move { lags(&provider, &format!("talker-{number}")).await })
+    });
+    let mut lags = Vec::new();
+    for talker in talkers.collect::<Vec<_>>() {
+        lags.extend(talker.await.unwrap());
+    }
+    lags.sort_by(f64::total_cmp);
+    let at = |part: usize| lags.get(lags.len() * part / 1000).unwrap();
+    let share = (own_processor_ms() - before) / (now() - began).as_secs_f64() / 10.0;
+    println!("{AT_ONCE} talkers: server {share:.0} % of a processor, lag {:.1} ms (p99 {:.1})", at(500), at(990));
+}
+
+/// Follows a talker: how long after it was printed each line was read, in milliseconds.
+async fn lags(provider: &LocalProvider, key: &str) -> Vec<f64> {
+    let (mut lags, mut offset, began) = (Vec::new(), 0, now().as_nanos());
+    loop {
+        let has_ended = matches!(provider.status(key, "main").await.unwrap(), Status::Ended(_));
+        let piece = provider.read(key, "main", Stdio::Out, offset, 1 << 20).await.unwrap();
+        let seen = now().as_nanos();
+        for (number, line) in piece.chunks(10_000).enumerate() {
+            if (offset as usize + number * 10_000).is_multiple_of(10_000) && line.len() == 10_000 {
+                let printed: u128 = std::str::from_utf8(line.get(..20).unwrap()).unwrap().trim().parse().unwrap();
+                // What was printed before anybody followed says nothing.
+                if printed > began {
+                    lags.push((seen - printed) as f64 / 1e6);
+                }
+            }
+        }
+        offset += piece.len() as u64;
+        if piece.is_empty() {
+            if has_ended {
+                return lags;
+            }
+            provider.changed(key, "main").await;
+        }
+    }
+}
+
+fn own_processor_ms() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, rest) = stat.rsplit_once(')').unwrap();
+    rest.split_ascii_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<f64>().unwrap() * 10.0).sum()
 }
 
 fn spec(key: &str, seed: &Path) -> Spec {
@@ -86,7 +161,7 @@ fn spec(key: &str, seed: &Path) -> Spec {
         key: key.to_owned(),
         owner: "measure".to_owned(),
         seed: seed.to_owned(),
-        read_only: vec![],
+        read_only: vec![std::env::current_exe().unwrap()],
         inbox: vec![],
         home_links: vec![],
         network: true,

@@ -15,6 +15,11 @@ pub(crate) fn run(rest: &[&str]) -> Result<ExitCode, String> {
     if ["cc", "gcc", "clang"].iter().all(|compiler| answer(Command::new(compiler).arg("--version")).is_none()) {
         return Err("building needs a C compiler: apt install build-essential".to_owned());
     }
+    let node = answer(Command::new("node").arg("--version")).unwrap_or_default();
+    let major: Option<u32> = node.trim_start_matches('v').split('.').next().and_then(|major| major.parse().ok());
+    if major.is_none_or(|major| major < 20) {
+        return Err("the demo's programs need Node 20 or later: apt install nodejs, or nodejs.org".to_owned());
+    }
     eprintln!("building (the first time takes some minutes)");
     command::run(&mut cargo(&["build", "--release", "--locked", "--quiet", "--package", "regatta"]))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);

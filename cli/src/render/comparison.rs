@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use comfy_table::Cell;
-use regatta_core::event::run::Entry;
 use regatta_projections::compare::{Column, Comparison, FileClass, LineCounts};
 
 use super::{run, words};
@@ -95,12 +94,7 @@ fn attempts(columns: &[Column], terminal: &Terminal) -> String {
 }
 
 fn agent(column: &Column) -> String {
-    attempt_spec::show(&Entry {
-        agent: column.agent.clone(),
-        command: column.command.clone(),
-        model: column.model.clone(),
-        sandbox: column.sandbox.clone(),
-    })
+    attempt_spec::brief(&column.agent, column.command.as_deref(), column.model.as_deref(), &column.sandbox)
 }
 
 fn checks(column: &Column) -> Cell {

@@ -68,12 +68,8 @@ fn attempts(comparison: &Comparison, terminal: &Terminal) -> String {
         let reason = column.waits_for.clone().or_else(|| words::attempt_reason(&column.state));
         let state = reason.map_or(state.clone(), |reason| format!("{state}: {reason}"));
         let slot = if column.is_winner { format!("{} ★", column.slot) } else { column.slot.to_string() };
-        let agent = attempt_spec::show(&regatta_core::event::run::Entry {
-            agent: column.agent.clone(),
-            command: column.command.clone(),
-            model: column.model.clone(),
-            sandbox: column.sandbox.clone(),
-        });
+        let agent =
+            attempt_spec::brief(&column.agent, column.command.as_deref(), column.model.as_deref(), &column.sandbox);
         table.add_row([
             cell(slot, Tone::Strong),
             cell(agent, Tone::Plain),

@@ -23,6 +23,8 @@ const WIDTH_DEFAULT: usize = 100;
 pub(crate) struct Terminal {
     /// Whether `--json` was given.
     pub(crate) json: bool,
+    /// Whether nothing is said beside the data.
+    is_quiet: bool,
     /// Whether standard output is a terminal.
     pub(crate) is_terminal: bool,
     /// Whether standard error is one: progress bars are drawn there.
@@ -44,12 +46,18 @@ impl Terminal {
         let measured = console::Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
         Self {
             json,
+            is_quiet: false,
             is_terminal: out,
             has_progress: err && !json,
             paint: Paint(out && !plain),
             paint_errors: Paint(err && !plain),
             width: columns.or(measured).unwrap_or(WIDTH_DEFAULT).max(40),
         }
+    }
+
+    /// The same, but silent beside the data.
+    pub(crate) fn quiet(&self) -> Self {
+        Self { is_quiet: true, ..self.clone() }
     }
 
     /// Prints lines of data. The caller has escaped what came from outside.
@@ -72,6 +80,9 @@ impl Terminal {
 
     /// Says something to the person, beside the data.
     pub(crate) fn note(&self, text: impl AsRef<str>) {
+        if self.is_quiet {
+            return;
+        }
         // There is nobody to tell when standard error is closed.
         writeln!(io::stderr(), "{}", text.as_ref()).ok();
     }

@@ -85,12 +85,7 @@ fn describe(column: &Column, paint: Paint) -> String {
         Tone::Strong => paint.strong(text),
         Tone::Plain => text,
     };
-    let agent = attempt_spec::show(&regatta_core::event::run::Entry {
-        agent: column.agent.clone(),
-        command: column.command.clone(),
-        model: column.model.clone(),
-        sandbox: column.sandbox.clone(),
-    });
+    let agent = attempt_spec::brief(&column.agent, column.command.as_deref(), column.model.as_deref(), &column.sandbox);
     let agent: String = escape::line(&agent).chars().take(AGENT_WIDTH).collect();
     format!("{agent:<AGENT_WIDTH$} {:>11}  {text}", elapsed(column.elapsed_ms))
 }

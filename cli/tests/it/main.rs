@@ -1,9 +1,11 @@
 //! The real binary, as a person or a script uses it.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test says what it stands on")]
+#![expect(clippy::print_stdout, reason = "a test that is skipped says why")]
 
 mod bad_days;
 mod commands;
+mod demo;
 mod help;
 mod install;
 mod races;

@@ -96,9 +96,11 @@ pub(super) fn is_plain(name: &str) -> bool {
 
 fn make(fresh: &Path, spec: &Spec, kept: &Kept) -> io::Result<()> {
     private().create(fresh)?;
-    for name in [WORK, HOME, TMP, INBOX, EXECS] {
+    for name in [HOME, TMP, INBOX, EXECS] {
         private().create(fresh.join(name))?;
     }
+    // Nobody gets past the folder it is in.
+    DirBuilder::new().mode(0o777).create(fresh.join(WORK))?;
     write_new(&fresh.join(SPEC), &serde_json::to_vec(kept)?, 0o600)?;
     for file in &spec.inbox {
         write_new(&fresh.join(INBOX).join(&file.name), &file.content, 0o400)?;

@@ -1,5 +1,12 @@
 //! Sandboxes on this machine: a folder each, commands fenced by bubblewrap or Landlock, or by nothing when that was asked
 //! for by name. Everything it knows is in the folders, so a new instance finds what an old one left.
+//!
+//! Honest limits. Memory, processes, output and disk are watched, not accounted by the kernel: memory, processes and output
+//! every 50 to 250 ms, the disk every 2 s, so a bound can be passed for that long; one file cannot grow past the larger of the
+//! bounds on disk and output. Behind Landlock other processes can be seen, UDP is not stopped by `network: false`, and on
+//! kernels before 7.1 sockets in the file system can be reached. Behind bubblewrap a command that was ended by a signal, and
+//! one that exits with 128 and the number of the signal, look the same. Without either, what a command may do is what the user
+//! may do.
 
 mod changes;
 mod create;

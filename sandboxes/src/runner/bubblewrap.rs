@@ -83,7 +83,9 @@ fn view(plan: &Plan, outbox: &Path) -> BTreeMap<PathBuf, Seen> {
         let seen = if path.is_dir() { Seen::Empty { bytes_max: HIDING_BYTES_MAX } } else { Seen::EmptyFile };
         see(path, seen);
     }
-    for path in RUN_KEPT.iter().map(Path::new).chain(plan.read_only.iter().map(PathBuf::as_path)) {
+    // What may be read is seen also where everything else is hidden, as in `/tmp`.
+    let shown = plan.read_only.iter().chain(&plan.read).map(PathBuf::as_path);
+    for path in RUN_KEPT.iter().map(Path::new).chain(shown) {
         if let Ok(path) = path.canonicalize() {
             see(path.clone(), Seen::Read(path));
         }

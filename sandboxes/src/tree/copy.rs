@@ -11,9 +11,6 @@ use super::{DEPTH_MAX, entries, open_in, too_deep};
 /// Files up to this size are read in one go.
 const SMALL_BYTES: usize = 64 * 1024;
 
-/// A folder made only to see what the process masks from new ones.
-const PROBE: &CStr = c".mask";
-
 /// What a copy remembers from one file to the next.
 struct Copying {
     /// Whether the file system shares content between files; asked once.
@@ -23,16 +20,14 @@ struct Copying {
     buffer: Vec<u8>,
 }
 
-/// Copies everything in `from` into the empty folder `to`.
+/// Copies everything in `from` into the empty folder `to`, which was made with every permission: what it lacks is what the
+/// process masks from new files.
 ///
 /// # Errors
 /// Also for what is neither file, folder nor link: sockets, pipes, devices.
 pub(crate) fn copy(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<()> {
     let all = Mode::RWXU | Mode::RWXG | Mode::RWXO;
-    rustix::fs::mkdirat(to, PROBE, all)?;
-    let made = rustix::fs::statat(to, PROBE, AtFlags::SYMLINK_NOFOLLOW)?;
-    rustix::fs::unlinkat(to, PROBE, AtFlags::REMOVEDIR)?;
-    let masked = all & !permissions(&made);
+    let masked = all & !permissions(&rustix::fs::fstat(to)?);
     Copying { can_share: true, masked, buffer: vec![0; SMALL_BYTES] }.folder(from, to, 0)
 }
 
