@@ -49,7 +49,7 @@ pub(super) fn arguments(plan: &Plan, outbox: &Path, report: RawFd) -> Vec<OsStri
         push(&["--setenv", name, value]);
     }
     // Sorted, a folder comes before what is in it, so what is nested shows through.
-    for (path, seen) in view(plan, outbox) {
+    for (path, seen) in needed(view(plan, outbox)) {
         let words: &[OsString] = &match seen {
             Seen::Empty { bytes_max } => {
                 vec!["--perms".into(), "1777".into(), "--size".into(), bytes_max.to_string().into(), "--tmpfs".into()]
@@ -99,4 +99,63 @@ fn view(plan: &Plan, outbox: &Path) -> BTreeMap<PathBuf, Seen> {
         see(path, Seen::Write);
     }
     view
+}
+
+/// The view without what would be seen anyway: everything outside is read-only already, and each bind costs.
+fn needed(view: BTreeMap<PathBuf, Seen>) -> BTreeMap<PathBuf, Seen> {
+    let mut needed: BTreeMap<PathBuf, Seen> = BTreeMap::new();
+    for (path, seen) in view {
+        let around = path.ancestors().skip(1).find_map(|folder| Some((folder, needed.get(folder)?)));
+        let is_seen_anyway = match (&seen, around) {
+            (Seen::Read(source), None) => *source == path,
+            (Seen::Read(source), Some((folder, Seen::Read(shown)))) => *source == path && shown == folder,
+            _ => false,
+        };
+        if !is_seen_anyway {
+            needed.insert(path, seen);
+        }
+    }
+    needed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(given: &[(&str, Seen)], then: &[&str]) {
+        let view = given.iter().map(|(path, seen)| (PathBuf::from(path), seen.clone())).collect();
+        let needed: Vec<PathBuf> = needed(view).into_keys().collect();
+        assert_eq!(needed, then.iter().map(PathBuf::from).collect::<Vec<_>>());
+    }
+
+    fn read(path: &str) -> Seen {
+        Seen::Read(PathBuf::from(path))
+    }
+
+    const HIDDEN: Seen = Seen::Empty { bytes_max: 1 };
+
+    #[test]
+    fn what_is_readable_anyway_is_not_bound_again() {
+        check(&[("/usr", read("/usr")), ("/usr/bin", read("/usr/bin"))], &[]);
+    }
+
+    #[test]
+    fn what_is_hidden_around_it_is_bound() {
+        let given =
+            [("/data", HIDDEN), ("/data/git", read("/data/git")), ("/data/git/objects", read("/data/git/objects"))];
+        check(&given, &["/data", "/data/git"]);
+    }
+
+    #[test]
+    fn what_is_hidden_in_something_readable_stays_hidden() {
+        let given =
+            [("/home/a", read("/home/a")), ("/home/a/.ssh", HIDDEN), ("/home/a/.ssh/pub", read("/home/a/.ssh/pub"))];
+        check(&given, &["/home/a/.ssh", "/home/a/.ssh/pub"]);
+    }
+
+    #[test]
+    fn what_comes_from_elsewhere_or_would_be_writable_is_bound() {
+        let given = [("/work", Seen::Write), ("/work/fixed", read("/work/fixed")), ("/z", read("/elsewhere"))];
+        check(&given, &["/work", "/work/fixed", "/z"]);
+    }
 }
