@@ -59,12 +59,14 @@ fn fifty(regatta: &Path, rows: &mut Rows, rounds: usize, agent: &str, name: &str
     Ok(())
 }
 
-/// 50 x (worktree, fence, agent, diff) by xargs; seconds.
+/// 50 x (worktree, fence, agent, diff) by xargs; seconds. Git reads the other worktrees while they are being made and
+/// sometimes fails on it, so adding is tried again.
 fn by_hand(server: &Server, agent: &str, jobs: usize) -> Result<f64> {
     let (repository, folder) = (server.repository(), server.folder().join("by-hand"));
     fs::create_dir_all(&folder)?;
     let script = format!(
-        "git -C {repository} worktree add --quiet --detach {folder}/$1 HEAD && \
+        "add() {{ rm -rf {folder}/$1; git -C {repository} worktree add --force --quiet --detach {folder}/$1 HEAD 2>/dev/null; }}; \
+         n=0; until add $1; do n=$((n+1)); [ $n -lt 50 ] || exit 1; done; \
          bwrap --ro-bind / / --dev /dev --proc /proc --tmpfs /tmp --bind {folder}/$1 {folder}/$1 --chdir {folder}/$1 \
          --unshare-pid --unshare-ipc --unshare-uts --die-with-parent sh -c '{agent}' && \
          git -C {folder}/$1 diff HEAD > {folder}/$1.diff",
@@ -112,30 +114,29 @@ fn first_instruction(regatta: &Path, rows: &mut Rows, rounds: usize) -> Result<(
 fn output(regatta: &Path, rows: &mut Rows, run_s: u64) -> Result<()> {
     let server = Server::start(regatta)?;
     let agent = format!("exec {} agent lines 100 10000 {run_s}", path(&std::env::current_exe()?)?);
+    let run = server.begin(ATTEMPTS, &agent)?;
     let mut tail = server
-        .command(&["log", "tail", "--follow", "--json", "--kind", "attempt.output"])?
+        .command(&["log", "tail", "--follow", "--json", "--from", "1", "--stream", &format!("output/{run}.a")])?
         .stdout(Stdio::piped())
         .spawn()?;
     let out = tail.stdout.take().ok_or("no output")?;
-    // What is read is behind the acknowledgement: an event is shown only when it is durable.
+    // What is read is behind the acknowledgement: an event is shown only when it is durable. One attempt of the 50 is
+    // looked at, so that looking does not become the load.
     let reader = std::thread::spawn(move || {
         let mut late_ms: Vec<f64> = Vec::new();
         for line in BufReader::new(out).lines().map_while(std::result::Result::ok) {
             let seen_us = now_us();
             let Ok(event) = serde_json::from_str::<Value>(&line) else { continue };
-            let text = event["payload"]["text"].as_str().unwrap_or_default();
+            let text = event["payload"]["output"]["text"].as_str().unwrap_or_default();
             let stamps = text.lines().filter_map(|line| line.split(' ').next()?.parse::<u64>().ok());
-            late_ms.extend(
-                stamps
-                    .filter(|stamp| *stamp > 1_000_000_000_000_000)
-                    .map(|stamp| seconds(seen_us.saturating_sub(stamp)) * 1_000.0),
-            );
+            let stamps = stamps.filter(|stamp| *stamp > 1_000_000_000_000_000);
+            late_ms.extend(stamps.map(|stamp| seconds(seen_us.saturating_sub(stamp)) * 1_000.0));
         }
         late_ms
     });
-    server.race(ATTEMPTS, &agent)?;
+    server.command(&["watch", &run])?.stdout(Stdio::null()).stderr(Stdio::null()).status()?;
     let memory = server.memory_bytes_max()?;
-    drop(server);
+    tail.kill()?;
     tail.wait()?;
     let late_ms = reader.join().map_err(|_| "the reader failed")?;
     let (p50, p99) = (median(&late_ms), percentile(&late_ms, 0.99));
@@ -157,7 +158,7 @@ fn at_us(events: &[Value], kind: &str) -> Option<u64> {
 /// Everything a run printed, as text.
 fn printed(events: &[Value]) -> String {
     let output = events.iter().filter(|event| event["kind"] == "attempt.output");
-    output.filter_map(|event| event["payload"]["text"].as_str()).collect()
+    output.filter_map(|event| event["payload"]["output"]["text"].as_str()).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "microseconds of a bench")]

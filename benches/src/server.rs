@@ -57,20 +57,31 @@ impl Server {
 
     /// Runs `count` attempts of one command to the end and gives the run's events.
     pub(crate) fn race(&self, count: usize, agent: &str) -> Result<Vec<Value>, Box<dyn Error>> {
+        let run = self.begin(count, agent)?;
+        // Its exit tells the verdict, which is not what is measured.
+        self.command(&["watch", &run])?.stdout(Stdio::null()).stderr(Stdio::null()).status()?;
+        self.events(&run)
+    }
+
+    /// Starts `count` attempts of one command; the run's id.
+    pub(crate) fn begin(&self, count: usize, agent: &str) -> Result<String, Box<dyn Error>> {
         let repository = self.repository();
         let attempt = format!("command={agent}");
-        let mut arguments = vec!["run", "bench", "--repo", path(&repository)?, "--strategy", "all", "--wait"];
+        let mut arguments = vec!["run", "bench", "--repo", path(&repository)?, "--strategy", "all"];
         for _ in 0..count {
             arguments.extend(["--attempt", &attempt]);
         }
-        let output = self.command(&arguments)?.stderr(Stdio::null()).output()?;
-        let run = String::from_utf8(output.stdout)?.trim().lines().next().unwrap_or_default().to_owned();
-        self.events(&run)
+        let output = self.command(&arguments)?.output()?;
+        if !output.status.success() {
+            return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
+        }
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
     /// Every event of a run, one JSON object each.
     pub(crate) fn events(&self, run: &str) -> Result<Vec<Value>, Box<dyn Error>> {
-        let output = self.command(&["log", "tail", "--json", "--run", run, "--from", "1"])?.output()?;
+        let streams = format!("run/{run},attempt/{run},output/{run}");
+        let output = self.command(&["log", "tail", "--json", "--stream", &streams, "--from", "1"])?.output()?;
         if !output.status.success() {
             return Err(String::from_utf8_lossy(&output.stderr).into_owned().into());
         }

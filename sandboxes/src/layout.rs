@@ -108,7 +108,7 @@ pub(crate) struct Plan {
     pub(crate) hide: Vec<PathBuf>,
     /// Readable, whatever hides the folders above.
     pub(crate) read_only: Vec<PathBuf>,
-    /// Readable where the walls start from nothing.
+    /// Readable too, as for every sandbox here.
     pub(crate) read: Vec<PathBuf>,
     pub(crate) home_links: Vec<HomeLink>,
 }

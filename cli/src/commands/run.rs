@@ -85,6 +85,10 @@ pub(crate) struct Args {
     /// Follow the run to its end and exit by its verdict
     #[arg(long, short)]
     wait: bool,
+
+    /// Fail when no server runs, instead of starting one
+    #[arg(long)]
+    no_start: bool,
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Outcome {
@@ -93,7 +97,9 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     let key = regatta_core::SystemClock.event_id().to_string();
     let terminal = &context.terminal;
     block_on(async {
-        server::ensure(context).await?;
+        if !args.no_start {
+            server::ensure(context).await?;
+        }
         let client = context.client();
         let accepted = ask(&client, &request, &key).await?;
         let run = accepted.run.to_string();

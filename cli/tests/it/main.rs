@@ -8,5 +8,6 @@ mod commands;
 mod demo;
 mod help;
 mod install;
+mod kill;
 mod races;
 mod servers;

@@ -55,7 +55,7 @@ pub struct Options {
     pub fence: Fence,
     /// Paths no command may see, beside those with credentials that are hidden anyway.
     pub hide: Vec<PathBuf>,
-    /// Paths every command may read where the fence starts from nothing (Landlock), beside the system's.
+    /// Paths every command may read, beside the system's and the toolchains on `PATH`, also when what is around them is hidden.
     pub read: Vec<PathBuf>,
 }
 
@@ -71,7 +71,7 @@ struct Inner {
     options: Options,
     /// What hides credentials, known from the start.
     hide: Vec<PathBuf>,
-    /// What every command may read where the fence starts from nothing.
+    /// What every command may read, whatever is hidden around it.
     read: Vec<PathBuf>,
     /// The fence that works here, once one was found.
     fence: OnceCell<(Walls, String)>,

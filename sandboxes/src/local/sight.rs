@@ -63,7 +63,8 @@ pub(super) fn toolchains(hidden: &[PathBuf]) -> Vec<PathBuf> {
         Some(rest) if folder.ends_with("bin") && !is_personal(rest, &home, hidden) => rest.to_owned(),
         Some(_) | None => folder,
     });
-    TOOLCHAINS.iter().map(|name| home.join(name)).chain(with_rest).collect()
+    let all = TOOLCHAINS.iter().map(|name| home.join(name)).chain(with_rest);
+    all.filter(|path| !hidden.iter().any(|hidden| path.starts_with(hidden))).collect()
 }
 
 fn is_personal(folder: &Path, home: &Path, hidden: &[PathBuf]) -> bool {

@@ -1,0 +1,204 @@
+//! The real server, killed without warning at random moments of busy runs, and started again. Nothing acknowledged may
+//! be lost, nothing started twice, no output missing or doubled, no sandbox or process left.
+
+#![expect(clippy::indexing_slicing, reason = "indexing a JSON value gives null for what is missing")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::install::{Install, can_race};
+
+/// Times the server is killed; fewer or more with `REGATTA_KILLS`.
+const KILLS: u64 = 200;
+/// Lines each agent prints.
+const LINES: u32 = 60;
+/// How long the last runs may take to finish once nobody kills any more.
+const FINISH_MAX: Duration = Duration::from_secs(120);
+
+/// A server that can be killed.
+struct Victim<'a> {
+    install: &'a Install,
+    server: Option<Child>,
+}
+
+impl Victim<'_> {
+    fn start(&mut self) {
+        let log = fs::File::options().create(true).append(true).open(self.install.folder().join("server.log"));
+        let server = self.install.command(&["up"]).stdout(Stdio::null()).stderr(log.expect("log")).spawn();
+        self.server = Some(server.expect("server"));
+    }
+
+    fn kill(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            server.kill().expect("kill");
+            server.wait().expect("wait");
+        }
+    }
+
+    fn is_up(&self) -> bool {
+        self.install.regatta(&["ls"]).code == 0
+    }
+}
+
+impl Drop for Victim<'_> {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A run of four attempts, unless the server dies before it acknowledges it.
+fn ask(install: &Install, strategy: &str) -> Option<String> {
+    let agent = format!(
+        "command=echo begin; n=0; while [ $n -lt {LINES} ]; do echo line-$n; n=$((n+1)); sleep 0.01; done; \
+         echo changed >> file"
+    );
+    let mut arguments =
+        vec!["run", "count", "--no-start", "--strategy", strategy, "--check", "it=grep -q changed file"];
+    for _ in 0..4 {
+        arguments.extend(["--attempt", &agent]);
+    }
+    let done = install.regatta(&arguments);
+    (done.code == 0).then(|| done.out.trim().to_owned())
+}
+
+fn events(install: &Install, streams: &str) -> Vec<Value> {
+    let done = install.regatta(&["log", "tail", "--json", "--from", "1", "--stream", streams]).exits(0);
+    done.out.lines().map(|line| serde_json::from_str(line).expect("json")).collect()
+}
+
+fn random(state: &mut u64) -> u64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    *state
+}
+
+/// Processes that carry the mark of a sandbox of this install.
+fn processes_left(data: &Path) -> Vec<String> {
+    let mark = data.to_string_lossy().into_owned();
+    let all = fs::read_dir("/proc").expect("proc").filter_map(Result::ok);
+    all.filter(|entry| {
+        let environ = fs::read(entry.path().join("environ")).unwrap_or_default();
+        let environ = String::from_utf8_lossy(&environ).into_owned();
+        environ.contains("REGATTA_SANDBOX=") && environ.contains(&mark)
+    })
+    .map(|entry| entry.file_name().to_string_lossy().into_owned())
+    .collect()
+}
+
+#[test]
+fn a_server_killed_at_any_moment_loses_nothing_and_leaves_nothing() {
+    if !can_race() {
+        return;
+    }
+    let kills = std::env::var("REGATTA_KILLS").map_or(KILLS, |kills| kills.parse().expect("a number"));
+    let mut chance = std::env::var("REGATTA_SEED").map_or(0x5eed_cafe, |seed| seed.parse().expect("a number"));
+    println!("REGATTA_SEED={chance}");
+    let install = Install::new();
+    let mut victim = Victim { install: &install, server: None };
+    let mut acknowledged: Vec<String> = Vec::new();
+    for kill in 0..kills {
+        victim.start();
+        let moment = Duration::from_millis(random(&mut chance) % 450);
+        let strategy = ["race", "all", "best"][usize::try_from(kill / 5 % 3).expect("small")];
+        std::thread::scope(|scope| {
+            let asking = (kill % 5 == 0).then(|| scope.spawn(|| wait_and_ask(&install, strategy)));
+            std::thread::sleep(moment);
+            victim.kill();
+            acknowledged.extend(asking.and_then(|asking| asking.join().expect("asked")));
+        });
+    }
+    assert!(acknowledged.len() as u64 > kills / 20, "only {} runs were acknowledged", acknowledged.len());
+    victim.start();
+    let begin = Instant::now();
+    let unfinished = || {
+        let events = events(&install, "run/");
+        acknowledged.iter().filter(|run| !finished(&events, run)).count()
+    };
+    while !victim.is_up() || unfinished() > 0 {
+        assert!(begin.elapsed() < FINISH_MAX, "{} runs do not finish", unfinished());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    for run in &acknowledged {
+        check(&install, run);
+    }
+    check_nothing_left(&install);
+    victim.kill();
+    install.regatta(&["log", "verify"]).exits(0);
+}
+
+/// Asks as soon as the server answers; the server may be killed before, meanwhile or after.
+fn wait_and_ask(install: &Install, strategy: &str) -> Option<String> {
+    for _ in 0..20 {
+        if let Some(run) = ask(install, strategy) {
+            return Some(run);
+        }
+    }
+    None
+}
+
+fn finished(events: &[Value], run: &str) -> bool {
+    let mut of_run = events.iter().filter(|event| event["stream"] == format!("run/{run}"));
+    of_run.next_back().is_some_and(|event| event["kind"] == "run.finished")
+}
+
+/// Each attempt began once per lease, and printed everything once.
+fn check(install: &Install, run: &str) {
+    let events = events(install, &format!("attempt/{run},output/{run}"));
+    let mut printed: BTreeMap<(String, u64, String, String), String> = BTreeMap::new();
+    for event in events.iter().filter(|event| event["kind"] == "attempt.output") {
+        let output = &event["payload"]["output"];
+        let (stream, epoch) = (event["stream"].as_str().expect("stream"), output["epoch"].as_u64().expect("epoch"));
+        let key = (stream.to_owned(), epoch, output["phase"].to_string(), output["channel"].to_string());
+        let so_far = printed.entry(key).or_default();
+        assert_eq!(output["offset"], so_far.len(), "{stream}: output is missing or doubled");
+        so_far.push_str(output["text"].as_str().expect("text"));
+    }
+    let ends = events.iter().filter(|event| event["kind"] == "attempt.phase_ended");
+    for end in ends {
+        let fields = &end["payload"]["fields"];
+        if fields["phase"] != "agent" || fields["exit"]["code"] != 0 {
+            continue;
+        }
+        let attempt = end["stream"].as_str().and_then(|stream| stream.strip_prefix("attempt/")).expect("attempt");
+        let key = |channel: &str| {
+            (
+                format!("output/{attempt}"),
+                fields["epoch"].as_u64().expect("epoch"),
+                "\"agent\"".into(),
+                format!("{channel:?}"),
+            )
+        };
+        let out = &printed[&key("out")];
+        let lines: Vec<&str> = out.lines().filter(|line| *line != "begin").collect();
+        let expected: Vec<String> = (0..LINES).map(|n| format!("line-{n}")).collect();
+        assert_eq!(lines, expected, "{attempt} printed something else");
+        assert_eq!(out.matches("begin").count(), 1, "{attempt} began more than once");
+    }
+    for attempt in ["a", "b", "c", "d"] {
+        let of_attempt = events.iter().filter(|event| event["stream"] == format!("attempt/{run}.{attempt}"));
+        let count = |kind: &str| of_attempt.clone().filter(|event| event["kind"] == kind).count();
+        assert_eq!(count("attempt.finished"), 1, "{run}.{attempt} ended {} times", count("attempt.finished"));
+        assert_eq!(count("attempt.retry_scheduled"), 0, "{run}.{attempt} was lost and tried again");
+    }
+}
+
+fn check_nothing_left(install: &Install) {
+    let begin = Instant::now();
+    let left = || {
+        let roots = ["local", "host"].map(|provider| install.data().join("sandboxes").join(provider));
+        let folders = roots.iter().filter_map(|root| fs::read_dir(root).ok()).flatten().filter_map(Result::ok);
+        let names = folders.map(|entry| entry.file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.contains("regatta-")).collect::<Vec<_>>()
+    };
+    while !left().is_empty() {
+        assert!(begin.elapsed() < Duration::from_secs(20), "sandboxes are left: {:?}", left());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(processes_left(&install.data()), Vec::<String>::new(), "processes are left");
+}
