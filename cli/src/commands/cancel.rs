@@ -26,6 +26,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     let Target { run, slot } = args.target;
     let request = CancelRequest { attempt: slot, reason: args.message };
     block_on(context.client().command(&format!("/runs/{run}/cancel"), &request))?;
-    context.terminal.note(format!("it is being stopped: regatta watch {run}"));
+    let told = format!("it is being stopped: regatta watch {run}");
+    context.terminal.done(told, &serde_json::json!({ "run": run.to_string(), "cancelling": slot }))?;
     Ok(Exit::Done)
 }

@@ -54,6 +54,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
                     terminal.out(render::comparison::comparison(&view, terminal))
                 }
             }
+            ref slots if terminal.json => patches(&client, &args.run, slots, terminal).await,
             [only] => {
                 for file in files(&client, &args.run, only).await? {
                     let is_wide = terminal.width >= patch::SPLIT_WIDTH_MIN;
@@ -70,6 +71,16 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
         }
     })?;
     Ok(Exit::Done)
+}
+
+/// Patches as text, by attempt; `show --diff` has them byte for byte.
+async fn patches(client: &Client, run: &RunRef, slots: &[Slot], terminal: &Terminal) -> Result<(), Failure> {
+    let mut patches = BTreeMap::new();
+    for slot in slots {
+        let patch = show::patch_of(client, &AttemptRef { run: run.clone(), slot: *slot }).await?;
+        patches.insert(slot.to_string(), String::from_utf8_lossy(&patch).into_owned());
+    }
+    terminal.json(&patches)
 }
 
 async fn files(client: &Client, run: &RunRef, slot: Slot) -> Result<Vec<FilePatch>, Failure> {

@@ -16,7 +16,7 @@ pub(crate) struct Args {}
 pub(crate) fn run(context: &Context, _: Args) -> Outcome {
     let client = context.client();
     let Some(health) = block_on(client.health())? else {
-        context.terminal.note("no server runs");
+        context.terminal.done("no server runs", &serde_json::json!({ "stopped": null }))?;
         return Ok(Exit::Done);
     };
     // Taken before it is told to stop, so that it is this process that is waited for and no later one of its number.
@@ -31,6 +31,6 @@ pub(crate) fn run(context: &Context, _: Args) -> Outcome {
                 .hint(format!("end it: kill {}; nothing acknowledged is lost", health.pid)));
         }
     }
-    context.terminal.note(format!("stopped server {}", health.pid));
+    context.terminal.done(format!("stopped server {}", health.pid), &serde_json::json!({ "stopped": health.pid }))?;
     Ok(Exit::Done)
 }

@@ -38,6 +38,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     };
     let request = PickRequest { attempt, reason: args.message };
     block_on(context.client().command(&format!("/runs/{run}/pick"), &request))?;
-    context.terminal.note(format!("picked {attempt}; its branch is on its way: regatta show {run}"));
+    let told = format!("picked {attempt}; its branch is on its way: regatta show {run}");
+    context.terminal.done(told, &serde_json::json!({ "run": run.to_string(), "picked": attempt }))?;
     Ok(Exit::Done)
 }

@@ -19,6 +19,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     let AttemptRef { run, slot } = args.attempt;
     let nothing = serde_json::json!({});
     block_on(context.client().command(&format!("/runs/{run}/attempts/{slot}/restore"), &nothing))?;
-    context.terminal.note(format!("its branch is on its way: regatta show {run}.{slot}"));
+    let told = format!("its branch is on its way: regatta show {run}.{slot}");
+    context.terminal.done(told, &serde_json::json!({ "run": run.to_string(), "restoring": slot }))?;
     Ok(Exit::Done)
 }

@@ -7,3 +7,6 @@ pub(crate) mod events;
 pub(crate) mod run;
 pub(crate) mod runs;
 pub(crate) mod words;
+
+#[cfg(test)]
+mod tests;

@@ -55,6 +55,14 @@ impl Terminal {
         }
     }
 
+    /// A pipe that is so wide.
+    #[cfg(test)]
+    pub(crate) fn plain(width: usize) -> Self {
+        let plain = Paint(false);
+        let has_progress = false;
+        Self { json: false, is_quiet: true, is_terminal: false, has_progress, paint: plain, paint_errors: plain, width }
+    }
+
     /// The same, but silent beside the data.
     pub(crate) fn quiet(&self) -> Self {
         Self { is_quiet: true, ..self.clone() }
@@ -85,6 +93,15 @@ impl Terminal {
         }
         // There is nobody to tell when standard error is closed.
         writeln!(io::stderr(), "{}", text.as_ref()).ok();
+    }
+
+    /// Tells what was done: to the person, or with `--json` as data.
+    pub(crate) fn done(&self, text: impl AsRef<str>, data: &serde_json::Value) -> Result<(), Failure> {
+        if self.json {
+            return self.json(data);
+        }
+        self.note(text);
+        Ok(())
     }
 
     /// Says why the command failed and what to do.

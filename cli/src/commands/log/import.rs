@@ -47,6 +47,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
         }
     })?;
     let same = if moved.same > 0 { format!(", {} were there already", moved.same) } else { String::new() };
-    context.terminal.note(format!("imported {}, up to {}{same}", counted(moved.events, "event"), moved.last));
+    let told = format!("imported {}, up to {}{same}", counted(moved.events, "event"), moved.last);
+    let data = serde_json::json!({ "imported": moved.events, "same": moved.same, "last": moved.last });
+    context.terminal.done(told, &data)?;
     Ok(Exit::Done)
 }
