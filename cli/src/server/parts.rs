@@ -25,8 +25,8 @@ pub(super) fn providers(
         Fence::Landlock => Walls::Landlock,
     };
     let mut hide = settings.hide.clone();
-    // The log holds every prompt and every other attempt's output.
-    hide.push(data_dir.join("journal"));
+    // The log holds every prompt and every other attempt's output; what a sandbox needs of the folder is shown to it.
+    hide.push(data_dir.to_owned());
     let options = |name: &str| Options {
         root: data_dir.join(SANDBOXES).join(name),
         runner: runner.clone(),

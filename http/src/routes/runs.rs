@@ -15,6 +15,12 @@ use crate::{Plane, Problem};
 
 type Body = Result<Bytes, BytesRejection>;
 
+/// Waits until the views show what was just decided, so that whoever asks next sees their own command's effect.
+async fn seen(plane: &Plane) {
+    // When the views have stopped, so has the server; the command stands all the same.
+    plane.live.wait_for(plane.log.head()).await.ok();
+}
+
 /// `POST /runs`
 pub(super) async fn request(
     State(plane): State<Plane>,
@@ -24,6 +30,7 @@ pub(super) async fn request(
     let request: RunRequest = json(body)?;
     request.check()?;
     let run = plane.commands.request_run(request, caller.actor, caller.key).await?;
+    seen(&plane).await;
     Ok((StatusCode::CREATED, Json(RunAccepted { run })))
 }
 
@@ -42,6 +49,7 @@ pub(super) async fn pick(
     let request: PickRequest = json(body)?;
     let run = found(&plane, run).await?;
     plane.commands.pick(run, request.attempt, request.reason, caller.actor).await?;
+    seen(&plane).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -55,6 +63,7 @@ pub(super) async fn cancel(
     let request: CancelRequest = json(body)?;
     let run = found(&plane, run).await?;
     plane.commands.cancel(run, request.attempt, request.reason, caller.actor).await?;
+    seen(&plane).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -66,5 +75,6 @@ pub(super) async fn restore(
 ) -> Result<StatusCode, Problem> {
     let run = found(&plane, run).await?;
     plane.commands.restore(run, id(&slot)?, caller.actor).await?;
+    seen(&plane).await;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -45,9 +45,6 @@ pub(super) fn arguments(plan: &Plan, outbox: &Path, report: RawFd) -> Vec<OsStri
     }
     push(&["--die-with-parent", "--new-session", "--cap-drop", "ALL", "--json-status-fd", &report.to_string()]);
     push(&["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]);
-    for (name, value) in &plan.env {
-        push(&["--setenv", name, value]);
-    }
     // Sorted, a folder comes before what is in it, so what is nested shows through.
     for (path, seen) in needed(view(plan, outbox)) {
         let words: &[OsString] = &match seen {

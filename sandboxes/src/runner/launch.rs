@@ -68,7 +68,8 @@ fn command(plan: &Plan) -> io::Result<(Command, Report)> {
                 .args(bubblewrap::arguments(plan, &folder.join(OUTBOX), report.as_raw_fd()))
                 .arg("--")
                 .args(&plan.argv);
-            command.stdin(Stdio::null());
+            // Inherited by the command inside, and in nobody's list of processes.
+            command.envs(&plan.env).stdin(Stdio::null());
             Ok((command, Report::Bubblewrap(report.into())))
         }
         Walls::Landlock => {
