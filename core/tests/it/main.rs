@@ -13,6 +13,10 @@ mod golden;
 #[cfg(test)]
 mod index;
 #[cfg(test)]
+mod power;
+#[cfg(test)]
 mod property;
+#[cfg(test)]
+mod simulated;
 #[cfg(test)]
 mod transfer;
