@@ -224,18 +224,9 @@ impl<'a> Follower<'a> {
     async fn record(&mut self, channel: Channel, offset: u64, bytes: Vec<u8>) -> Result<(), Fatal> {
         let length = bytes.len() as u64;
         let output = Output { epoch: self.epoch, phase: self.phase, channel, offset, bytes: bytes.into() };
-        let (kind, version, payload) = Event::from(AttemptEvent::Output(output)).encode();
-        let draft = Draft {
-            id: self.world.clock.event_id(),
-            kind,
-            version,
-            at_us: self.world.clock.now_us(),
-            actor: Actor::regatta(),
-            cause: self.job.cause,
-            correlation: self.job.correlation,
-            dedup: None,
-            payload,
-        };
+        let event = Event::from(AttemptEvent::Output(output));
+        let draft = Draft::new(&event, &*self.world.clock, Actor::regatta(), self.job.correlation);
+        let draft = Draft { cause: self.job.cause, ..draft };
         let append = Append { stream: Stream::output(self.attempt), expect: Expect::Any, events: vec![draft] };
         loop {
             match regatta_core::log::append(&*self.world.log, append.clone()).await {
