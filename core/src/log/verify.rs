@@ -195,6 +195,8 @@ impl Check {
         let left = window.end().saturating_sub(place.at);
         if !fault.may_be_unfinished() {
             self.report.fault(place, fault);
+        } else if is_last && self.anchor.is_some_and(|anchor| anchor.seq > self.report.head.0) {
+            self.report.fault(place, format!("{fault}, but the log went on here"));
         } else if is_last {
             self.report.unfinished_bytes = if is_blank(window, place.at)? { 0 } else { left };
         } else if left > 0 {

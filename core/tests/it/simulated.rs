@@ -164,6 +164,31 @@ impl SimulatedDisk {
         Self { state: Arc::new(Mutex::new(self.state().clone())) }
     }
 
+    pub(crate) fn exists(&self, path: &Path) -> bool {
+        self.state().names.contains_key(path)
+    }
+
+    /// The bytes of a file.
+    pub(crate) fn bytes(&self, path: &Path) -> Vec<u8> {
+        let state = self.state();
+        let id = state.names[path].expect("a file");
+        state.inodes[id].bytes.clone()
+    }
+
+    /// Puts other bytes into a file, as rot would.
+    pub(crate) fn replace(&self, path: &Path, bytes: Vec<u8>) {
+        let mut state = self.state();
+        let id = state.names[path].expect("a file");
+        state.inodes[id] = Inode { synced: bytes.clone(), bytes, dirty: BTreeSet::new() };
+    }
+
+    /// Flips one bit of a file.
+    pub(crate) fn flip(&self, path: &Path, bit: usize) {
+        let mut state = self.state();
+        let id = state.names[path].expect("a file");
+        state.inodes[id].bytes[bit / 8] ^= 1 << (bit % 8);
+    }
+
     fn file(&self, path: &Path, writable: bool) -> io::Result<Arc<dyn DiskFile>> {
         let state = self.state();
         state.powered()?;
