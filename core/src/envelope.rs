@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::event::{Event, Kind};
-use crate::{AttemptId, RunId, SandboxKey};
+use crate::{AttemptId, Clock, RunId, SandboxKey};
 
 /// Longest stream name in bytes.
 pub const STREAM_BYTES_MAX: usize = 128;
@@ -186,6 +186,16 @@ pub struct Draft {
     pub dedup: Option<Arc<str>>,
     /// The fact itself: JSON bytes, or the frozen bincode struct of a hot kind.
     pub payload: Bytes,
+}
+
+impl Draft {
+    /// A fact as of now, with nothing that led to it and no dedup key.
+    #[must_use]
+    pub fn new(event: &Event, clock: &dyn Clock, actor: Actor, correlation: Uuid) -> Self {
+        let (kind, version, payload) = event.encode();
+        let (id, at_us) = (clock.event_id(), clock.now_us());
+        Self { id, kind, version, at_us, actor, cause: None, correlation, dedup: None, payload }
+    }
 }
 
 /// A fact with everything around it, as read from the log.

@@ -24,7 +24,7 @@ pub(crate) fn run(rest: &[&str]) -> Result<ExitCode, String> {
         }
         ["log", options @ ..] => {
             let mut command =
-                cargo(&["run", "--release", "--locked", "--package", "regatta-core", "--example", "log_bench", "--"]);
+                cargo(&["run", "--release", "--locked", "--package", "regatta-core", "--example", "append", "--"]);
             command::run(command.args(options))?;
         }
         _ => return Err("which benchmark? cargo xtask bench dispatch, or cargo xtask bench log".to_owned()),

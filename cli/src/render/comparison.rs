@@ -98,7 +98,10 @@ fn agent(column: &Column) -> String {
 }
 
 fn checks(column: &Column) -> Cell {
-    let text = format!("{} of {} passed", column.checks_passed, column.checks_total);
+    let text = match column.checks_passed + column.checks_failed {
+        0 if column.checks_total > 0 => "not run".to_owned(),
+        _ => format!("{} of {} passed", column.checks_passed, column.checks_total),
+    };
     let tone = match column.checks_failed {
         0 if column.checks_passed == column.checks_total => Tone::Good,
         0 => Tone::Plain,

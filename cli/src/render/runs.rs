@@ -54,7 +54,8 @@ fn counts(counts: &AttemptCounts) -> String {
         (queued + retrying, "queued"),
         (starting + setup + running + collecting + checking + cancelling, "at work"),
         (passed, "passed"),
-        (checks_failed + agent_failed + failed + unchanged, "failed"),
+        (checks_failed + agent_failed + failed, "failed"),
+        (unchanged, "unchanged"),
         (timed_out, "timed out"),
         (cancelled, "cancelled"),
     ];

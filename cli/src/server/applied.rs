@@ -2,7 +2,7 @@
 
 use regatta_core::event::ConfigEvent;
 use regatta_core::event::config::Applied;
-use regatta_core::{Actor, Append, Clock as _, Draft, Event, Expect, Log, ReadMax, Stream, SystemClock, log};
+use regatta_core::{Actor, Append, Draft, Event, Expect, Log, ReadMax, Stream, SystemClock, log};
 
 use crate::failure::Failure;
 
@@ -13,19 +13,9 @@ pub(super) async fn record(log: &dyn Log, applied: Applied) -> Result<(), Failur
     if last.as_ref() == Some(&applied) {
         return Ok(());
     }
-    let (kind, version, payload) = Event::Config(ConfigEvent::Applied(applied)).encode();
-    let id = SystemClock.event_id();
-    let draft = Draft {
-        id,
-        kind,
-        version,
-        at_us: SystemClock.now_us(),
-        actor: Actor::regatta(),
-        cause: None,
-        correlation: id.0,
-        dedup: None,
-        payload,
-    };
+    let event = Event::Config(ConfigEvent::Applied(applied));
+    let draft = Draft::new(&event, &SystemClock, Actor::regatta(), uuid::Uuid::nil());
+    let draft = Draft { correlation: draft.id.0, ..draft };
     let append = Append { stream, expect: Expect::At(stream_seq), events: vec![draft] };
     let appended = log::append(log, append).await;
     appended.map(drop).map_err(|error| Failure::caused("failed to record the configuration", &error))

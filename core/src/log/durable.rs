@@ -1,7 +1,7 @@
 //! The log on disk: the journal is the truth, the index makes it fast. This is the handle; the work is done by the
 //! threads it owns.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -17,7 +17,7 @@ use super::journal::reader::{Reader, Segment};
 use super::journal::record::{Names, Record};
 use super::journal::recover::{Recovered, Tip, recover};
 use super::journal::writer::{Message, Queue, Start, Waiting, Writer, bytes_of, new_header};
-use super::journal::{GENESIS, segment};
+use super::journal::{Disk, DiskFile, GENESIS, disk, segment};
 use super::lock::Lock;
 use super::open::SEGMENT_BYTES_BOUNDS;
 use super::{
@@ -71,17 +71,19 @@ impl DurableLog {
         }
         let dir = options.dir.clone();
         let io = |what| move |source| OpenError::Io { what, source };
-        fs::create_dir_all(dir.join(segment::FOLDER)).map_err(io("make the data directory"))?;
+        fs::create_dir_all(&dir).map_err(io("make the data directory"))?;
         let lock = Lock::take(&dir)?;
-        segment::remove_unborn(&dir).map_err(io("clear the journal's folder"))?;
-        let recovered = match recover(&dir)? {
+        let disk = options.disk.clone();
+        disk.make_folder(&dir.join(segment::FOLDER)).map_err(io("make the journal's folder"))?;
+        segment::remove_unborn(&*disk, &dir).map_err(io("clear the journal's folder"))?;
+        let recovered = match recover(&*disk, &dir)? {
             Some(recovered) => recovered,
             None => begin(&options).map_err(io("begin a journal"))?,
         };
-        let file = continue_at(&dir, &recovered).map_err(io("continue the journal"))?;
+        let file = continue_at(&*disk, &dir, &recovered).map_err(io("continue the journal"))?;
         let Recovered { segments, tip, .. } = recovered;
         let journal = segments.first().map_or(0, |first| first.header.nonce);
-        let reader = Arc::new(Reader::new(&dir, segments, tip.seq));
+        let reader = Arc::new(Reader::new(disk, &dir, segments, tip.seq));
         let (catalog, cursor) = Catalog::open(&dir, journal, tip.seq)?;
         let catalog = Arc::new(catalog);
         replay(&reader, &catalog, cursor + 1)?;
@@ -91,7 +93,7 @@ impl DurableLog {
     fn start(
         options: Options,
         lock: Lock,
-        file: File,
+        file: Arc<dyn DiskFile>,
         tip: Tip,
         reader: Arc<Reader>,
         catalog: Arc<Catalog>,
@@ -276,31 +278,34 @@ fn refuse(queue: &Queue, message: Message, error: AppendError) {
 /// Makes the first segment and the anchor that says there is a log.
 fn begin(options: &Options) -> std::io::Result<Recovered> {
     let header = new_header(&*options.clock, 1, 1, GENESIS);
-    segment::create(&options.dir, &header)?;
+    let disk = &*options.disk;
+    if let Some(parent) = options.dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        disk.sync_folder(parent)?;
+    }
+    // Before the anchor, which says that there is a journal.
+    disk.sync_folder(&options.dir)?;
+    segment::create(disk, &options.dir, &header)?;
     let end = segment::HEADER_BYTES as u64;
     let tip = Tip { seq: 0, hash: GENESIS, segment: header, end, unfinished: None };
-    if let Some(parent) = options.dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        segment::sync_folder(parent)?;
-    }
     Ok(Recovered { segments: vec![Arc::new(Segment::new(header))], tip, anchored: false })
 }
 
 /// Cuts what stands behind the end, so that no old byte can ever be taken for a block, and makes durable what was
 /// found: it is about to be read by others.
-fn continue_at(dir: &Path, recovered: &Recovered) -> std::io::Result<File> {
+fn continue_at(disk: &dyn Disk, dir: &Path, recovered: &Recovered) -> std::io::Result<Arc<dyn DiskFile>> {
     let Recovered { tip, anchored, .. } = recovered;
     let name = segment::file_name(tip.segment.first_seq);
     if let Some((fault, bytes)) = &tip.unfinished {
         tracing::warn!(segment = name, at = tip.end, bytes, %fault, "cut an unfinished write off the end of the log");
     }
-    let file = File::options().read(true).write(true).open(segment::path(dir, tip.segment.first_seq))?;
-    file.set_len(tip.end)?;
-    file.sync_all()?;
+    let file = disk.open_to_write(&segment::path(dir, tip.segment.first_seq))?;
+    file.set_size(tip.end)?;
+    disk::sync_all(&*file)?;
     if !anchored {
         if tip.seq > 0 {
             tracing::warn!(seq = tip.seq, "the log had no HEAD; it is anchored anew");
         }
-        Anchor::new(tip.seq, tip.segment.first_seq, tip.hash).write(dir)?;
+        Anchor::new(tip.seq, tip.segment.first_seq, tip.hash).write(disk, dir)?;
     }
     Ok(file)
 }

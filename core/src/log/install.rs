@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
-use super::journal::segment::sync_folder;
+use super::journal::{Disk as _, RealDisk};
 use crate::{Clock, InstallId};
 
 /// Name of the file in the data directory.
@@ -53,7 +53,7 @@ fn keep(dir: &Path, name: impl FnOnce() -> String) -> Result<InstallId, InstallE
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error.into()),
             _ => fs::remove_file(&unfinished)?,
         }
-        sync_folder(dir)?;
+        RealDisk.sync_folder(dir)?;
     }
     let mut text = String::new();
     File::open(&path)?.take(64).read_to_string(&mut text)?;

@@ -25,7 +25,7 @@ pub struct Options {
     pub ahead_bytes: u64,
     /// Where creation times and nonces come from.
     pub clock: Arc<dyn Clock>,
-    /// How blocks reach the disk.
+    /// Where the journal is kept. The lock and the index are on the machine's own disk in any case.
     pub disk: Arc<dyn Disk>,
 }
 

@@ -3,7 +3,6 @@
 //! rebuilt.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -13,7 +12,7 @@ use super::journal::block::{self, Fault, Records};
 use super::journal::record::Record;
 use super::journal::tail::{block_at, is_blank, next_block};
 use super::journal::window::Window;
-use super::journal::{GENESIS, Hash, Place, segment};
+use super::journal::{Disk, GENESIS, Hash, Place, RealDisk, segment};
 use crate::Seq;
 
 /// Faults that are reported one by one; the others are counted.
@@ -74,17 +73,25 @@ impl Report {
 /// # Errors
 /// When there is no log or the disk fails. Damage is no error; it is in the report.
 pub fn verify(dir: &Path) -> Result<Report, OpenError> {
+    verify_on(&RealDisk, dir)
+}
+
+/// As [`verify`], on any disk.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_on(disk: &dyn Disk, dir: &Path) -> Result<Report, OpenError> {
     let io = |source| OpenError::Io { what: "verify the journal", source };
     // Before the segments: a writer at work may move it on, but never past what they then hold.
-    let anchor = anchor::read(dir).map_err(io)?;
-    let firsts = segment::list(dir).map_err(io)?;
+    let anchor = anchor::read(disk, dir).map_err(io)?;
+    let firsts = segment::list(disk, dir).map_err(io)?;
     if firsts.is_empty() && anchor == Ok(None) {
         return Err(OpenError::Absent { dir: dir.to_owned() });
     }
     let mut check = Check::new(anchor);
     let last = firsts.last().copied();
     for (first, number) in firsts.into_iter().zip(1..) {
-        check.segment(dir, first, number, Some(first) == last).map_err(io)?;
+        check.segment(disk, &segment::path(dir, first), first, number, Some(first) == last).map_err(io)?;
     }
     check.end();
     Ok(check.report)
@@ -123,11 +130,11 @@ impl Check {
         }
     }
 
-    fn segment(&mut self, dir: &Path, first: u64, number: u64, is_last: bool) -> io::Result<()> {
-        let file = File::open(segment::path(dir, first))?;
+    fn segment(&mut self, disk: &dyn Disk, path: &Path, first: u64, number: u64, is_last: bool) -> io::Result<()> {
+        let file = disk.open(path)?;
         self.report.segments += 1;
         let place = Place { segment: first, at: 0 };
-        let header = match segment::read_header(&file, first)? {
+        let header = match segment::read_header(&*file, first)? {
             Ok(header) => header,
             Err(reason) => {
                 self.report.fault(place, reason);
@@ -147,7 +154,7 @@ impl Check {
             _ => {}
         }
         (self.seq, self.hash) = (Some(first - 1), Some(header.prev_hash));
-        let end = file.metadata()?.len();
+        let end = file.size()?;
         let mut window = Window::new(file, end, STEP_BYTES);
         self.blocks(&mut window, &header, is_last)
     }
@@ -188,6 +195,8 @@ impl Check {
         let left = window.end().saturating_sub(place.at);
         if !fault.may_be_unfinished() {
             self.report.fault(place, fault);
+        } else if is_last && self.anchor.is_some_and(|anchor| anchor.seq > self.report.head.0) {
+            self.report.fault(place, format!("{fault}, but the log went on here"));
         } else if is_last {
             self.report.unfinished_bytes = if is_blank(window, place.at)? { 0 } else { left };
         } else if left > 0 {

@@ -1,16 +1,14 @@
 //! What only a log on disk promises: what was acknowledged is there after any end.
 
 use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use regatta_core::log::journal::{Disk, RealDisk};
 use regatta_core::log::{DurableLog, OpenError, Options, Reader, verify};
 use regatta_core::{AppendError, Appended, Envelope, Expect, Log, ReadError, ReadMax, Seq};
 
 use crate::given::{append, copied, keyed, one, open, small, stream};
+use crate::simulated::SimulatedDisk;
 
 const ALL: ReadMax = ReadMax { events: usize::MAX, bytes: usize::MAX };
 
@@ -291,29 +289,13 @@ fn a_segment_that_never_got_its_name_is_forgotten() {
     assert_eq!(segments(dir.path()).len(), 1);
 }
 
-/// A disk that fails from a certain sync on.
-#[derive(Debug)]
-struct Failing {
-    syncs_left: AtomicUsize,
-}
-
-impl Disk for Failing {
-    fn write(&self, file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
-        RealDisk.write(file, bytes, at)
-    }
-
-    fn sync(&self, file: &File) -> io::Result<()> {
-        let left = self.syncs_left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        left.map_err(|_| io::Error::other("the disk is on fire"))?;
-        RealDisk.sync(file)
-    }
-}
-
 #[test]
 fn after_a_failed_sync_nothing_is_acknowledged_any_more() {
     let dir = tempfile::tempdir().expect("folder");
-    let disk = Arc::new(Failing { syncs_left: AtomicUsize::new(2) });
-    let log = DurableLog::open(Options { disk, ..small(dir.path()) }).expect("opens");
+    let disk = SimulatedDisk::new(dir.path(), 1);
+    let options = || Options { disk: Arc::new(disk.clone()), ahead_bytes: 0, ..small(dir.path()) };
+    let log = DurableLog::open(options()).expect("opens");
+    disk.fail_syncs_after(2);
     for n in 1..=2 {
         append(&log, one("run/a", Expect::Any, n)).expect("appended");
     }
@@ -328,7 +310,8 @@ fn after_a_failed_sync_nothing_is_acknowledged_any_more() {
     assert!(matches!(append(&log, one("run/a", Expect::Any, 10)), Err(AppendError::Poisoned(_))));
     drop(log);
     // The write did reach the file, so it may be found; but all that was acknowledged is there.
-    assert!(events(&open(dir.path())).len() >= 2);
+    disk.mend();
+    assert!(events(&DurableLog::open(options()).expect("opens")).len() >= 2);
 }
 
 #[test]

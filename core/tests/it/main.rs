@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
+mod damage;
+#[cfg(test)]
 mod doors;
 #[cfg(test)]
 mod durable;
@@ -16,6 +18,10 @@ mod index;
 #[cfg(test)]
 mod nats;
 #[cfg(test)]
+mod power;
+#[cfg(test)]
 mod property;
+#[cfg(test)]
+mod simulated;
 #[cfg(test)]
 mod transfer;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use regatta_core::event::attempt::{AttemptEvent, Channel, Exit, OUTPUT_CHUNK_BYTES_MAX, Output, Phase, PhaseEnded};
 use regatta_core::{Actor, Append, AppendError, AttemptId, Draft, Event, Expect, SandboxKey, Stream};
-use regatta_sandboxes::{Ended, Error, Exec, Provider, Status, Stdio};
+use regatta_sandboxes::{Created, Ended, Error, Exec, Provider, Status, Stdio};
 
 use super::sandbox::{PROMPT_FILE, provider};
 use super::{Fatal, Job, World, agent, chain, prompt};
@@ -14,6 +14,10 @@ use crate::attempt::Command;
 
 /// How long a command that is asked to end may take before it is ended by force.
 const KILL_GRACE_MS: u64 = 1_000;
+/// What a provider says of a sandbox without a fence.
+const NO_FENCE: &str = "none";
+/// The variable that tells an agent that a fence is around it; not to be said where there is none.
+const FENCE_CLAIM: &str = "IS_SANDBOX";
 /// Tries of a provider call that failed for a moment.
 const TRIES_MAX: u32 = 5;
 
@@ -47,7 +51,7 @@ async fn launch(world: &World, job: &Job, key: &SandboxKey, phase: Phase) -> Res
         Err(Error::Missing(_)) => return Ok(provider),
         Err(error) => return Err(chain(&error)),
     };
-    let exec = exec(world, job, key, phase, &found.inbox)?;
+    let exec = exec(world, job, key, phase, &found)?;
     let mut pause = Duration::from_millis(50);
     for tries in 1.. {
         match provider.start(&key.to_string(), &exec).await {
@@ -63,7 +67,8 @@ async fn launch(world: &World, job: &Job, key: &SandboxKey, phase: Phase) -> Res
     Ok(provider)
 }
 
-fn exec(world: &World, job: &Job, key: &SandboxKey, phase: Phase, inbox: &str) -> Result<Exec, String> {
+fn exec(world: &World, job: &Job, key: &SandboxKey, phase: Phase, found: &Created) -> Result<Exec, String> {
+    let Created { fence, inbox, .. } = found;
     let limits = &job.facts.limits;
     let shell = |text: &str, timeout_ms: u64| Exec {
         name: phase.to_string(),
@@ -88,7 +93,10 @@ fn exec(world: &World, job: &Job, key: &SandboxKey, phase: Phase, inbox: &str) -
                 prompt_file: &prompt_file,
                 model: entry.model.as_deref(),
             });
-            let start = start.map_err(|error| error.to_string())?;
+            let mut start = start.map_err(|error| error.to_string())?;
+            if fence == NO_FENCE {
+                start.env.remove(FENCE_CLAIM);
+            }
             Exec {
                 name: phase.to_string(),
                 argv: start.argv,
@@ -216,18 +224,9 @@ impl<'a> Follower<'a> {
     async fn record(&mut self, channel: Channel, offset: u64, bytes: Vec<u8>) -> Result<(), Fatal> {
         let length = bytes.len() as u64;
         let output = Output { epoch: self.epoch, phase: self.phase, channel, offset, bytes: bytes.into() };
-        let (kind, version, payload) = Event::from(AttemptEvent::Output(output)).encode();
-        let draft = Draft {
-            id: self.world.clock.event_id(),
-            kind,
-            version,
-            at_us: self.world.clock.now_us(),
-            actor: Actor::regatta(),
-            cause: self.job.cause,
-            correlation: self.job.correlation,
-            dedup: None,
-            payload,
-        };
+        let event = Event::from(AttemptEvent::Output(output));
+        let draft = Draft::new(&event, &*self.world.clock, Actor::regatta(), self.job.correlation);
+        let draft = Draft { cause: self.job.cause, ..draft };
         let append = Append { stream: Stream::output(self.attempt), expect: Expect::Any, events: vec![draft] };
         loop {
             match regatta_core::log::append(&*self.world.log, append.clone()).await {

@@ -79,24 +79,15 @@ impl Held {
         let mut row: Option<(Stream, Vec<Draft>)> = None;
         for event in events {
             let Some(stream) = stream(self.race.run.id, slot, &event) else { continue };
-            let (id, at_us) = (submitter.world.clock.event_id(), submitter.world.clock.now_us());
+            let draft = Draft::new(&event, &*submitter.world.clock, by.clone(), self.correlation);
+            let (id, at_us) = (draft.id, draft.at_us);
             let first = self.recorded_events == 0;
             if first {
                 self.correlation = id.0;
                 self.requested_at_us = at_us;
             }
-            let (kind, version, payload) = event.encode();
-            let draft = Draft {
-                id,
-                kind,
-                version,
-                at_us,
-                actor: by.clone(),
-                cause,
-                correlation: self.correlation,
-                dedup: if first { self.key.clone() } else { None },
-                payload,
-            };
+            let dedup = if first { self.key.clone() } else { None };
+            let draft = Draft { cause, correlation: self.correlation, dedup, ..draft };
             self.race.evolve(&event, slot, at_us);
             self.recorded_events += 1;
             self.cause = Some(id);

@@ -105,19 +105,8 @@ impl Dispatcher {
 
     fn record_reaped(&mut self, key: SandboxKey, provider: &str) {
         let stream = Stream::sandbox(&key);
-        let (kind, version, payload) =
-            Event::from(SandboxEvent::Reaped(Reaped { key, provider: provider.to_owned() })).encode();
-        let draft = Draft {
-            id: self.world.clock.event_id(),
-            kind,
-            version,
-            at_us: self.world.clock.now_us(),
-            actor: Actor::regatta(),
-            cause: None,
-            correlation: Uuid::nil(),
-            dedup: None,
-            payload,
-        };
+        let event = Event::from(SandboxEvent::Reaped(Reaped { key, provider: provider.to_owned() }));
+        let draft = Draft::new(&event, &*self.world.clock, Actor::regatta(), Uuid::nil());
         self.submitter.submit(Append { stream, expect: Expect::Any, events: vec![draft] });
     }
 }

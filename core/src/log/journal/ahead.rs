@@ -1,10 +1,10 @@
 //! Space prepared ahead of the writer: zeros on disk, so that writing a block into them changes no file metadata and
 //! its sync is cheap. Only speed depends on it: zeros are never written below what the writer has claimed.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::disk::DiskFile;
 
 /// What is prepared of the segment being written.
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ pub(crate) struct Ahead {
 
 #[derive(Debug, Default)]
 struct Space {
-    file: Option<Arc<File>>,
+    file: Option<Arc<dyn DiskFile>>,
     /// Nothing is prepared past this offset.
     limit: u64,
     /// Everything below is the writer's.
@@ -43,7 +43,7 @@ impl Ahead {
     }
 
     /// A segment is written from `from` on.
-    pub(crate) fn begin(&self, file: Arc<File>, from: u64, limit: u64) {
+    pub(crate) fn begin(&self, file: Arc<dyn DiskFile>, from: u64, limit: u64) {
         let mut space = self.idle();
         let stopped = space.stopped;
         *space = Space { file: Some(file), limit, claimed: from, zeroed: from, busy: false, wanted: false, stopped };
@@ -83,7 +83,7 @@ impl Ahead {
             };
             space.busy = true;
             drop(space);
-            let written = write(&file, zeros.get(..len).unwrap_or(&zeros), from);
+            let written = write(&*file, zeros.get(..len).unwrap_or(&zeros), from);
             space = self.space();
             space.busy = false;
             match written {
@@ -101,7 +101,7 @@ impl Ahead {
 
 impl Space {
     /// What to zero next: file, offset, length.
-    fn next(&self, step: u64) -> Option<(Arc<File>, u64, usize)> {
+    fn next(&self, step: u64) -> Option<(Arc<dyn DiskFile>, u64, usize)> {
         let file = self.file.as_ref().filter(|_| self.wanted)?;
         let ahead = self.zeroed.saturating_sub(self.claimed);
         let len = step.min(self.limit.saturating_sub(self.zeroed));
@@ -109,7 +109,7 @@ impl Space {
     }
 }
 
-fn write(file: &File, zeros: &[u8], at: u64) -> io::Result<()> {
-    file.write_all_at(zeros, at)?;
-    file.sync_data()
+fn write(file: &dyn DiskFile, zeros: &[u8], at: u64) -> io::Result<()> {
+    file.write(zeros, at)?;
+    file.sync()
 }

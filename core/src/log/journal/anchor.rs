@@ -1,13 +1,12 @@
 //! The anchor: a small file that says how far the log certainly went. It is written when a segment is full and at a
 //! clean stop; a journal that ends before it was shortened.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::segment::sync_folder;
+use super::disk::{self, Disk};
 use super::{Hash, fixed, from_fixed};
 
 /// Name of the file in the data directory.
@@ -16,7 +15,7 @@ pub(crate) const NAME: &str = "HEAD";
 const MAGIC: u32 = 0x4441_4548;
 const FORMAT: u16 = 1;
 /// Most bytes read from the file.
-const BYTES_MAX: u64 = 4_096;
+const BYTES_MAX: usize = 4_096;
 
 /// How far the log went. Never edit; a new shape is a new format number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,25 +53,24 @@ impl Anchor {
     }
 
     /// Replaces the file; the new one is on disk when this returns.
-    pub(crate) fn write(&self, dir: &Path) -> io::Result<()> {
+    pub(crate) fn write(&self, disk: &dyn Disk, dir: &Path) -> io::Result<()> {
         let mut bytes = fixed(self);
         bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
         let unfinished = dir.join(format!("{NAME}.new"));
-        let mut file = File::create(&unfinished)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, dir.join(NAME))?;
-        sync_folder(dir)
+        let file = disk.create(&unfinished)?;
+        file.write(&bytes, 0)?;
+        disk::sync_all(&*file)?;
+        disk.rename(&unfinished, &dir.join(NAME))?;
+        disk.sync_folder(dir).map_err(io::Error::other)
     }
 }
 
 /// Reads the anchor: nothing when there is none, a reason when it is damaged.
-pub(crate) fn read(dir: &Path) -> io::Result<Result<Option<Anchor>, String>> {
-    let file = match File::open(dir.join(NAME)) {
+pub(crate) fn read(disk: &dyn Disk, dir: &Path) -> io::Result<Result<Option<Anchor>, String>> {
+    let file = match disk.open(&dir.join(NAME)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Ok(None)),
         other => other?,
     };
-    let mut bytes = Vec::new();
-    io::Read::read_to_end(&mut io::Read::take(file, BYTES_MAX), &mut bytes)?;
+    let bytes = disk::read_first(&*file, BYTES_MAX)?;
     Ok(Anchor::parse(&bytes).map(Some))
 }

@@ -30,7 +30,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use disk::{Disk, RealDisk};
+pub use disk::{Disk, DiskFile, RealDisk, Space};
 pub use reader::Reader;
 
 /// BLAKE3.

@@ -1,7 +1,6 @@
 //! Reads events from the journal with bounded memory, while the writer goes on. Checks every block it reads. Never
 //! writes.
 
-use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -9,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tokio::sync::watch;
 
 use super::block::{self, Fault, Header, Records};
+use super::disk::{Disk, RealDisk};
 use super::record::{Names, Record};
 use super::window::Window;
 use super::{Place, recover, segment};
@@ -64,6 +64,7 @@ impl Segment {
 /// Reads a journal. The writer tells it how far the journal is durable; nothing past that is shown.
 #[derive(Debug)]
 pub struct Reader {
+    disk: Arc<dyn Disk>,
     dir: PathBuf,
     segments: RwLock<Vec<Arc<Segment>>>,
     head: watch::Sender<Seq>,
@@ -75,16 +76,24 @@ impl Reader {
     /// # Errors
     /// When the journal is missing, damaged or shortened, or the disk fails.
     pub fn open(dir: &Path) -> Result<Self, OpenError> {
-        let recovered = recover::recover(dir)?;
+        Self::open_on(Arc::new(RealDisk), dir)
+    }
+
+    /// As [`Self::open`], on any disk.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn open_on(disk: Arc<dyn Disk>, dir: &Path) -> Result<Self, OpenError> {
+        let recovered = recover::recover(&*disk, dir)?;
         let Some(recovered) = recovered else {
             return Err(OpenError::Absent { dir: dir.to_owned() });
         };
-        Ok(Self::new(dir, recovered.segments, recovered.tip.seq))
+        Ok(Self::new(disk, dir, recovered.segments, recovered.tip.seq))
     }
 
     /// A reader of these segments, whose last durable event is `head`.
-    pub(crate) fn new(dir: &Path, segments: Vec<Arc<Segment>>, head: u64) -> Self {
-        Self { dir: dir.to_owned(), segments: RwLock::new(segments), head: watch::Sender::new(Seq(head)) }
+    pub(crate) fn new(disk: Arc<dyn Disk>, dir: &Path, segments: Vec<Arc<Segment>>, head: u64) -> Self {
+        Self { disk, dir: dir.to_owned(), segments: RwLock::new(segments), head: watch::Sender::new(Seq(head)) }
     }
 
     /// The last durable event; 0 when there is none.
@@ -284,8 +293,9 @@ impl<'r> Cursor<'r> {
                     place: "journal".to_owned(),
                     reason: format!("no segment holds event {seq}"),
                 })?;
-                let file = File::open(segment::path(&self.reader.dir, segment.header.first_seq)).map_err(io)?;
-                let end = file.metadata().map_err(io)?.len();
+                let path = segment::path(&self.reader.dir, segment.header.first_seq);
+                let file = self.reader.disk.open(&path).map_err(io)?;
+                let end = file.size().map_err(io)?;
                 let next = segment.mark_before(seq);
                 Open { segment, last, window: Window::new(file, end, self.step), next }
             }

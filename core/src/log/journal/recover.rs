@@ -4,13 +4,13 @@
 //! The end is the first bad block after which no valid one follows: a write that was never finished and so never
 //! acknowledged. A valid block after a bad one is damage; it is reported with its place and never cut off.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::anchor::{self, Anchor};
 use super::block::{self, Fault};
+use super::disk::Disk;
 use super::reader::{Mark, Segment};
 use super::tail::{block_at, is_blank, next_block};
 use super::window::Window;
@@ -44,12 +44,12 @@ pub(crate) struct Tip {
 }
 
 /// Finds the journal of a data directory: nothing when there never was one.
-pub(crate) fn recover(dir: &Path) -> Result<Option<Recovered>, OpenError> {
+pub(crate) fn recover(disk: &dyn Disk, dir: &Path) -> Result<Option<Recovered>, OpenError> {
     // Before the segments: a writer at work may move it on, but never past what they then hold.
-    let anchor = anchor::read(dir)
+    let anchor = anchor::read(disk, dir)
         .map_err(|source| OpenError::Io { what: "read HEAD", source })?
         .map_err(|reason| OpenError::Anchor { reason })?;
-    let headers = headers(dir)?;
+    let headers = headers(disk, dir)?;
     let Some(last) = headers.last() else {
         return anchor.map_or(Ok(None), |anchor| Err(OpenError::Missing { seq: anchor.seq, dir: dir.to_owned() }));
     };
@@ -57,7 +57,7 @@ pub(crate) fn recover(dir: &Path) -> Result<Option<Recovered>, OpenError> {
     let last = Segment::new(*last);
     let mut anchored_hash =
         (anchor.map(|anchor| anchor.seq) == last.header.first_seq.checked_sub(1)).then_some(last.header.prev_hash);
-    let tip = walk(dir, &last, &mut |seq, hash| {
+    let tip = walk(disk, dir, &last, &mut |seq, hash| {
         if anchor.is_some_and(|anchor| anchor.seq == seq) {
             anchored_hash = Some(hash);
         }
@@ -71,13 +71,13 @@ pub(crate) fn recover(dir: &Path) -> Result<Option<Recovered>, OpenError> {
 }
 
 /// Headers of all segments, in order.
-fn headers(dir: &Path) -> Result<Vec<segment::Header>, OpenError> {
+fn headers(disk: &dyn Disk, dir: &Path) -> Result<Vec<segment::Header>, OpenError> {
     let io = |source| OpenError::Io { what: "read the journal's segments", source };
     let mut headers = Vec::new();
-    for first in segment::list(dir).map_err(io)? {
-        let file = File::open(segment::path(dir, first)).map_err(io)?;
+    for first in segment::list(disk, dir).map_err(io)? {
+        let file = disk.open(&segment::path(dir, first)).map_err(io)?;
         let place = Place { segment: first, at: 0 };
-        let header = segment::read_header(&file, first).map_err(io)?;
+        let header = segment::read_header(&*file, first).map_err(io)?;
         headers.push(header.map_err(|reason| OpenError::Corrupt { place: place.to_string(), reason })?);
     }
     Ok(headers)
@@ -113,11 +113,11 @@ fn check_anchor(anchor: &Anchor, tip: &Tip, hash: Option<Hash>, dir: &Path) -> R
 }
 
 /// Walks a segment to its end, showing the last event and the hash of each block.
-fn walk(dir: &Path, segment: &Segment, each: &mut dyn FnMut(u64, Hash)) -> Result<Tip, OpenError> {
+fn walk(disk: &dyn Disk, dir: &Path, segment: &Segment, each: &mut dyn FnMut(u64, Hash)) -> Result<Tip, OpenError> {
     let io = |source| OpenError::Io { what: "read the last segment", source };
     let header = segment.header;
-    let file = File::open(segment::path(dir, header.first_seq)).map_err(io)?;
-    let end = file.metadata().map_err(io)?.len();
+    let file = disk.open(&segment::path(dir, header.first_seq)).map_err(io)?;
+    let end = file.size().map_err(io)?;
     let mut window = Window::new(file, end, STEP_BYTES);
     let at = segment::HEADER_BYTES as u64;
     let mut tip = Tip { seq: header.first_seq - 1, hash: header.prev_hash, segment: header, end: at, unfinished: None };

@@ -1,13 +1,13 @@
 //! Segment files: names, headers, and how one comes to be. A name exists only once its header is on disk, so a named
 //! segment with a bad header is damage, never an interrupted start.
 
-use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::disk::{self, Disk, DiskFile};
 use super::{Hash, fixed, from_fixed};
 
 /// Bytes of a segment's header: one page, so that writing blocks never touches the header's page.
@@ -92,15 +92,14 @@ pub(crate) fn path(dir: &Path, first_seq: u64) -> PathBuf {
 }
 
 /// Positions of the first events of all segments, in order. A missing folder has none.
-pub(crate) fn list(dir: &Path) -> io::Result<Vec<u64>> {
-    let entries = match fs::read_dir(dir.join(FOLDER)) {
+pub(crate) fn list(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<u64>> {
+    let names = match disk.list(&dir.join(FOLDER)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other?,
     };
     let mut firsts = Vec::new();
-    for entry in entries {
-        let name = entry?.file_name();
-        let digits = name.to_str().and_then(|name| name.strip_suffix(EXTENSION));
+    for name in names {
+        let digits = name.strip_suffix(EXTENSION);
         if let Some(digits) = digits.filter(|digits| digits.len() == 20)
             && let Ok(first) = digits.parse()
         {
@@ -112,42 +111,32 @@ pub(crate) fn list(dir: &Path) -> io::Result<Vec<u64>> {
 }
 
 /// Removes what an interrupted [`create`] left. Nothing in it was ever acknowledged.
-pub(crate) fn remove_unborn(dir: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(dir.join(FOLDER))? {
-        let entry = entry?;
-        if entry.file_name().to_str().is_some_and(|name| name.ends_with(UNBORN)) {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
+pub(crate) fn remove_unborn(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+    let folder = dir.join(FOLDER);
+    let names = disk.list(&folder)?;
+    names.iter().filter(|name| name.ends_with(UNBORN)).try_for_each(|name| disk.remove(&folder.join(name)))
 }
 
 /// Makes a segment; its header and its name are on disk when this returns.
-pub(crate) fn create(dir: &Path, header: &Header) -> io::Result<File> {
+pub(crate) fn create(disk: &dyn Disk, dir: &Path, header: &Header) -> io::Result<Arc<dyn DiskFile>> {
     let path = path(dir, header.first_seq);
     let unborn = dir.join(FOLDER).join(format!("{}{UNBORN}", file_name(header.first_seq)));
-    let file = File::options().read(true).write(true).create(true).truncate(true).open(&unborn)?;
-    file.write_all_at(&header.page(), 0)?;
-    file.sync_all()?;
-    fs::rename(&unborn, &path)?;
-    sync_folder(&dir.join(FOLDER))?;
+    let file = disk.create(&unborn)?;
+    file.write(&header.page(), 0)?;
+    disk::sync_all(&*file)?;
+    disk.rename(&unborn, &path)?;
+    disk.sync_folder(&dir.join(FOLDER)).map_err(io::Error::other)?;
     Ok(file)
 }
 
 /// Reads the header of an existing segment.
-pub(crate) fn read_header(file: &File, first_seq: u64) -> io::Result<Result<Header, String>> {
-    let mut page = vec![0; HEADER_BYTES];
-    if file.metadata()?.len() < HEADER_BYTES as u64 {
+pub(crate) fn read_header(file: &dyn DiskFile, first_seq: u64) -> io::Result<Result<Header, String>> {
+    let page = disk::read_first(file, HEADER_BYTES)?;
+    if page.len() < HEADER_BYTES {
         return Ok(Err("its header is cut off".to_owned()));
     }
-    file.read_exact_at(&mut page, 0)?;
     Ok(Header::parse(&page).and_then(|header| {
         let named = header.first_seq == first_seq;
         if named { Ok(header) } else { Err(format!("it begins with event {}, not with its name's", header.first_seq)) }
     }))
-}
-
-/// Makes the names in a folder durable.
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }

@@ -1,14 +1,15 @@
 //! Reads a file piece by piece through one bounded buffer, so that many small blocks cost few system calls and a
 //! hostile length costs no memory.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::sync::Arc;
+
+use super::disk::{DiskFile, read_full};
 
 /// A view that moves over a file.
 #[derive(Debug)]
 pub(crate) struct Window {
-    file: File,
+    file: Arc<dyn DiskFile>,
     bytes: Vec<u8>,
     start: u64,
     /// Nothing is read at or past this offset.
@@ -19,7 +20,7 @@ pub(crate) struct Window {
 
 impl Window {
     /// A window over the bytes before `end`.
-    pub(crate) fn new(file: File, end: u64, step: usize) -> Self {
+    pub(crate) fn new(file: Arc<dyn DiskFile>, end: u64, step: usize) -> Self {
         Self { file, bytes: Vec::new(), start: 0, end, step }
     }
 
@@ -54,19 +55,8 @@ impl Window {
         self.bytes.clear();
         self.bytes.resize(len, 0);
         self.start = at;
-        let mut filled = 0;
-        while let Some(rest) = self.bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match self.file.read_at(rest, at + filled as u64) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => {
-                    self.bytes.clear();
-                    return Err(error);
-                }
-            }
-        }
-        self.bytes.truncate(filled);
-        Ok(())
+        let filled = read_full(&*self.file, &mut self.bytes, at);
+        self.bytes.truncate(*filled.as_ref().unwrap_or(&0));
+        filled.map(drop)
     }
 }

@@ -2,7 +2,6 @@
 //! durable with one sync, and only then answers. Any failure poisons it: a failed sync is never tried again, because
 //! what it lost cannot be known.
 
-use std::fs::File;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -15,7 +14,7 @@ use tokio::sync::oneshot;
 use super::ahead::Ahead;
 use super::anchor::Anchor;
 use super::block::{Builder, COUNT_MAX};
-use super::disk::Disk;
+use super::disk::{self, Disk, DiskFile};
 use super::ledger::Ledger;
 use super::reader::Reader;
 use super::record::{RECORD_OVERHEAD_MAX, Record};
@@ -68,7 +67,7 @@ pub(crate) struct Writer {
     pub(crate) ahead: Arc<Ahead>,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) queue: Arc<Queue>,
-    pub(crate) file: Arc<File>,
+    pub(crate) file: Arc<dyn DiskFile>,
     pub(crate) tip: Tip,
     builder: Builder,
     ledger: Ledger,
@@ -85,7 +84,7 @@ pub(crate) struct Start {
     pub(crate) ahead: Arc<Ahead>,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) queue: Arc<Queue>,
-    pub(crate) file: File,
+    pub(crate) file: Arc<dyn DiskFile>,
     pub(crate) tip: Tip,
 }
 
@@ -93,7 +92,6 @@ impl Writer {
     /// A writer that goes on at the tip.
     pub(crate) fn new(start: Start) -> Self {
         let Start { dir, disk, clock, segment_bytes, reader, ahead, catalog, queue, file, tip } = start;
-        let file = Arc::new(file);
         ahead.begin(file.clone(), tip.end, segment_bytes);
         let ledger = Ledger::new(catalog.clone());
         let (builder, committed) = (Builder::default(), Vec::new());
@@ -227,8 +225,8 @@ impl Writer {
         let sealed = self.builder.seal(self.tip.seq + 1, self.tip.hash, self.tip.segment.nonce);
         let block = sealed.map_err(std::io::Error::other)?;
         self.ahead.claim(self.tip.end + bytes);
-        self.disk.write(&self.file, block, self.tip.end)?;
-        self.disk.sync(&self.file)?;
+        self.file.write(block, self.tip.end)?;
+        disk::sync(&*self.file)?;
         self.tip.hash = block::hash(block);
         self.tip.end += bytes;
         self.tip.seq += u64::from(self.builder.count());
@@ -239,7 +237,7 @@ impl Writer {
         self.seal()?;
         let number = self.tip.segment.number + 1;
         let header = new_header(&*self.clock, number, self.tip.seq + 1, self.tip.hash);
-        self.file = Arc::new(segment::create(&self.dir, &header)?);
+        self.file = segment::create(&*self.disk, &self.dir, &header)?;
         self.reader.begin_segment(header);
         self.tip.segment = header;
         self.tip.end = segment::HEADER_BYTES as u64;
@@ -250,9 +248,9 @@ impl Writer {
     /// Cuts the space prepared behind the last block and anchors the end.
     fn seal(&self) -> std::io::Result<()> {
         self.ahead.end();
-        self.file.set_len(self.tip.end)?;
-        self.file.sync_all()?;
-        Anchor::new(self.tip.seq, self.tip.segment.first_seq, self.tip.hash).write(&self.dir)
+        self.file.set_size(self.tip.end)?;
+        disk::sync_all(&*self.file)?;
+        Anchor::new(self.tip.seq, self.tip.segment.first_seq, self.tip.hash).write(&*self.disk, &self.dir)
     }
 
     /// Answers what still comes after the writer was poisoned, until it is told to stop.
