@@ -9,6 +9,8 @@ mod doors;
 #[cfg(test)]
 mod durable;
 #[cfg(test)]
+mod full;
+#[cfg(test)]
 mod given;
 #[cfg(test)]
 mod golden;

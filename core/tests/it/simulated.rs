@@ -60,6 +60,8 @@ struct State {
     /// By folder, in order.
     changes: Vec<(PathBuf, Change)>,
     capacity: u64,
+    /// Bytes that can be used in truth.
+    quota: u64,
     /// Changing calls until the power is cut.
     calls_left: Option<u64>,
     /// Syncs of files until they fail.
@@ -103,6 +105,7 @@ impl SimulatedDisk {
             names,
             changes: Vec::new(),
             capacity: 1 << 40,
+            quota: 1 << 40,
             calls_left: None,
             syncs_left: None,
             dice: Dice(seed),
@@ -162,6 +165,21 @@ impl SimulatedDisk {
     /// Another disk with the same content.
     pub(crate) fn copy(&self) -> Self {
         Self { state: Arc::new(Mutex::new(self.state().clone())) }
+    }
+
+    /// Lets the disk hold so much, and say so.
+    pub(crate) fn set_capacity(&self, bytes: u64) {
+        self.state().capacity = bytes;
+    }
+
+    /// Lets the disk hold so much, and not say so.
+    pub(crate) fn set_quota(&self, bytes: u64) {
+        self.state().quota = bytes;
+    }
+
+    /// Bytes in files.
+    pub(crate) fn used(&self) -> u64 {
+        self.state().used()
     }
 
     pub(crate) fn exists(&self, path: &Path) -> bool {
@@ -270,7 +288,7 @@ impl State {
 
     fn grow(&self, id: Id, size: usize) -> io::Result<()> {
         let more = (size as u64).saturating_sub(self.inodes[id].bytes.len() as u64);
-        if self.used() + more > self.capacity { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        if self.used() + more > self.capacity.min(self.quota) { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 }
 
@@ -373,7 +391,7 @@ impl DiskFile for OpenFile {
         let full = state.grow(self.id, at + bytes.len());
         // A write that does not come to its end leaves any part of it.
         let len = if is_cut || full.is_err() { state.dice.roll(bytes.len() as u64 + 1) as usize } else { bytes.len() };
-        let room = usize::try_from(state.capacity.saturating_sub(state.used())).unwrap_or(usize::MAX);
+        let room = usize::try_from(state.capacity.min(state.quota).saturating_sub(state.used())).unwrap_or(usize::MAX);
         let size = state.inodes[self.id].bytes.len();
         let len = len.min(size.saturating_add(room).saturating_sub(at));
         state.inodes[self.id].write(&bytes[..len], at);

@@ -62,6 +62,12 @@ impl Ledger {
         }
     }
 
+    /// The group will not be written.
+    pub(super) fn take_back(&mut self) {
+        self.answers.clear();
+        self.heads.clear();
+    }
+
     fn head(&self, stream: &Stream) -> Result<u64, IndexError> {
         match self.heads.get(stream) {
             Some(head) => Ok(*head),

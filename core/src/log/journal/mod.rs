@@ -20,6 +20,7 @@ mod ledger;
 pub(crate) mod reader;
 pub(crate) mod record;
 pub(crate) mod recover;
+mod room;
 pub(crate) mod segment;
 pub(crate) mod tail;
 pub(crate) mod window;

@@ -19,6 +19,7 @@ use super::ledger::Ledger;
 use super::reader::Reader;
 use super::record::{RECORD_OVERHEAD_MAX, Record};
 use super::recover::Tip;
+use super::room::{Room, is_full};
 use super::{block, segment};
 use crate::Clock;
 use crate::log::index::{Catalog, Committed};
@@ -72,6 +73,7 @@ pub(crate) struct Writer {
     builder: Builder,
     ledger: Ledger,
     committed: Vec<Committed>,
+    room: Room,
 }
 
 /// What a writer begins with.
@@ -95,7 +97,23 @@ impl Writer {
         ahead.begin(file.clone(), tip.end, segment_bytes);
         let ledger = Ledger::new(catalog.clone());
         let (builder, committed) = (Builder::default(), Vec::new());
-        Self { dir, disk, clock, segment_bytes, reader, ahead, catalog, queue, file, tip, builder, ledger, committed }
+        let room = Room::new(dir.clone(), segment_bytes);
+        Self {
+            dir,
+            disk,
+            clock,
+            segment_bytes,
+            reader,
+            ahead,
+            catalog,
+            queue,
+            file,
+            tip,
+            builder,
+            ledger,
+            committed,
+            room,
+        }
     }
 
     /// Writes until told to stop or all handles are gone. The error is why it was poisoned.
@@ -178,6 +196,9 @@ impl Writer {
     /// Writes what of the group is admitted as one block. After it returns, all of that is durable and readable.
     fn commit(&mut self, group: &[Waiting]) -> Result<Vec<Result<Appended, AppendError>>, String> {
         self.catalog.check().map_err(|error| error.to_string())?;
+        if let Err(reason) = self.room.check(&*self.disk) {
+            return Ok(read_only(group, &reason));
+        }
         self.builder.clear();
         let mut answers = Vec::with_capacity(group.len());
         for waiting in group {
@@ -191,7 +212,14 @@ impl Writer {
             answers.push(answer);
         }
         if self.builder.count() > 0 {
-            self.write().map_err(|error| format!("failed to write the journal: {error}"))?;
+            let io = |error| format!("failed to write the journal: {error}");
+            if let Err(error) = self.write() {
+                if !is_full(&error) {
+                    return Err(io(error));
+                }
+                self.take_back().map_err(io)?;
+                return Ok(read_only(group, &self.room.refused(&error)));
+            }
             self.catalog.add(&mem::take(&mut self.committed), self.tip.seq);
             self.reader.publish(self.tip.seq);
         }
@@ -230,6 +258,16 @@ impl Writer {
         self.tip.hash = block::hash(block);
         self.tip.end += bytes;
         self.tip.seq += u64::from(self.builder.count());
+        Ok(())
+    }
+
+    /// Forgets a group that did not fit on the disk. None of it was synced.
+    fn take_back(&mut self) -> std::io::Result<()> {
+        self.ledger.take_back();
+        self.committed.clear();
+        self.ahead.end();
+        self.file.set_size(self.tip.end)?;
+        self.ahead.begin(self.file.clone(), self.tip.end, self.segment_bytes);
         Ok(())
     }
 
@@ -272,6 +310,10 @@ impl Writer {
             }
         }
     }
+}
+
+fn read_only(group: &[Waiting], reason: &str) -> Vec<Result<Appended, AppendError>> {
+    group.iter().map(|_| Err(AppendError::ReadOnly(reason.to_owned()))).collect()
 }
 
 /// A header for a new segment, with a fresh nonce.

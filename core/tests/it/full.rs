@@ -1,0 +1,152 @@
+//! The disk fills up: the log only reads in time, says so, loses nothing, and goes on by itself.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use regatta_core::log::verify::verify_on;
+use regatta_core::log::{DurableLog, Options, verify};
+use regatta_core::{Append, AppendError, Expect, Log, ReadMax, Seq};
+
+use crate::given::{append, draft, one, small, stream};
+use crate::simulated::{Dice, SimulatedDisk, Unsynced};
+
+const ALL: ReadMax = ReadMax { events: usize::MAX, bytes: usize::MAX };
+
+fn sized(n: u64, bytes: usize) -> Append {
+    let events = vec![draft(n, vec![b'x'; bytes])];
+    Append { stream: stream("run/a"), expect: Expect::Any, events }
+}
+
+/// Appends until the log only reads; says how many events there are then, and why it only reads.
+fn fill(log: &DurableLog, bytes: usize) -> (u64, String) {
+    loop {
+        match append(log, sized(log.head().0 + 1, bytes)) {
+            Ok(appended) => assert_eq!(appended.last, log.head()),
+            Err(AppendError::ReadOnly(reason)) => return (log.head().0, reason),
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+#[test]
+fn the_log_only_reads_before_the_disk_is_full_and_goes_on_when_there_is_room() {
+    let (capacity, low_water) = (400 << 10, (16 << 10) + (20 << 10));
+    let dir = tempfile::tempdir().expect("folder");
+    let disk = SimulatedDisk::new(dir.path(), 1);
+    disk.set_capacity(capacity);
+    let options = || Options { disk: Arc::new(disk.clone()), ..small(dir.path()) };
+    let log = DurableLog::open(options()).expect("opens");
+    let (events, reason) = fill(&log, 500);
+    assert!(reason.contains("must stay free: free some space, it then goes on by itself"), "{reason}");
+    let free = capacity - disk.used();
+    // A group, a header and the space prepared ahead may be below it.
+    assert!((low_water - (16 << 10)..low_water).contains(&free), "{free} are free");
+    for n in 0..50 {
+        assert!(matches!(append(&log, one("run/b", Expect::Empty, n)), Err(AppendError::ReadOnly(_))));
+    }
+    assert_eq!(log.read(Seq(1), ALL).expect("reads").len() as u64, events);
+    disk.set_capacity(capacity + low_water);
+    append(&log, one("run/b", Expect::Empty, 1)).expect("goes on");
+    assert!(fill(&log, 500).0 > events + 20);
+    let events = log.head();
+    log.close().expect("stops");
+    let log = DurableLog::open(options()).expect("opens while it only reads");
+    assert_eq!((log.head(), log.read(Seq(1), ALL).expect("reads").len() as u64), (events, events.0));
+    // The stop gave back what was prepared ahead.
+    fill(&log, 500);
+    log.close().expect("stops");
+    assert!(verify_on(&disk, dir.path()).expect("verifies").is_clean());
+}
+
+#[test]
+fn a_disk_that_is_full_without_saying_so_costs_nothing_and_the_log_goes_on() {
+    for seed in 1..=30 {
+        println!("REGATTA_SEED={seed}");
+        let dir = tempfile::tempdir().expect("folder");
+        let disk = SimulatedDisk::new(dir.path(), seed);
+        let mut dice = Dice(!seed);
+        let ahead_bytes = dice.roll(2) * (4 << 10);
+        let options = || Options { disk: Arc::new(disk.clone()), ahead_bytes, ..small(dir.path()) };
+        let log = DurableLog::open(options()).expect("opens");
+        let mut refused = 0;
+        for _ in 0..40 {
+            disk.set_quota(disk.used() + dice.roll(10_000));
+            let (events, reason) = fill(&log, 1 + dice.roll(3_000) as usize);
+            refused += usize::from(reason.contains("is full"));
+            assert_eq!(log.read(Seq(1), ALL).expect("reads").len() as u64, events);
+        }
+        assert_eq!(refused, 40);
+        let head = log.head();
+        let cut = disk.after_a_cut(Unsynced::Vanishes);
+        cut.set_quota(1 << 40);
+        drop(log);
+        assert!(verify_on(&cut, dir.path()).expect("verifies").is_clean());
+        let log = DurableLog::open(Options { disk: Arc::new(cut.clone()), ..small(dir.path()) }).expect("opens");
+        let events = log.read_stream(&stream("run/a"), 1, ALL).expect("reads");
+        assert_eq!((log.head(), events.len() as u64), (head, head.0));
+    }
+}
+
+/// A file system of its own, taken away at the end.
+struct Mounted {
+    dir: tempfile::TempDir,
+}
+
+impl Mounted {
+    /// Nothing, and why, when this machine does not allow it.
+    fn new(megabytes: u32) -> Result<Self, String> {
+        let dir = tempfile::tempdir().expect("folder");
+        let size = format!("size={megabytes}m");
+        let mut mount = Command::new("mount");
+        let mounted = mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(dir.path()).output();
+        match mounted {
+            Ok(output) if output.status.success() => Ok(Self { dir }),
+            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        Command::new("umount").arg("-l").arg(self.dir.path()).status().expect("umount");
+    }
+}
+
+fn fill_file(path: &Path, bytes: usize) {
+    fs::write(path, vec![1; bytes]).expect("written");
+    File::open(path).expect("file").sync_all().expect("synced");
+}
+
+#[test]
+fn a_real_disk_of_96_megabytes_fills_up() {
+    let mounted = match Mounted::new(96) {
+        Ok(mounted) => mounted,
+        Err(reason) => {
+            assert_ne!(std::env::var("REGATTA_TEST_REQUIRE").as_deref(), Ok("all"), "{reason}");
+            return println!("skipped: no file system can be mounted: {reason}");
+        }
+    };
+    let filler = mounted.dir.path().join("filler");
+    fill_file(&filler, 40 << 20);
+    let dir = mounted.dir.path().join("data");
+    let options = || Options { segment_bytes: 4 << 20, ahead_bytes: 1 << 20, ..Options::new(&dir) };
+    let log = DurableLog::open(options()).expect("opens");
+    let (full, reason) = fill(&log, 100 << 10);
+    println!("{full} events of 100 KiB, then: {reason}");
+    assert!(full > 250, "{full}");
+    fs::remove_file(&filler).expect("removed");
+    append(&log, sized(full + 1, 100)).expect("goes on by itself");
+    let (more, _) = fill(&log, 100 << 10);
+    assert!(more > full + 300, "{more}");
+    log.close().expect("stops");
+    let log = DurableLog::open(options()).expect("opens");
+    assert_eq!(log.head(), Seq(more));
+    // The stop gave back what was prepared ahead.
+    let (more, _) = fill(&log, 100 << 10);
+    log.close().expect("stops");
+    let report = verify(&dir).expect("verifies");
+    assert_eq!((report.is_clean(), report.events), (true, more), "{report:?}");
+}
