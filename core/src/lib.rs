@@ -3,6 +3,7 @@
 //! This crate knows nothing of sandboxes, agents, dispatch or views. It imports none of our other crates.
 
 pub mod blob;
+pub mod bus;
 pub mod clock;
 pub mod envelope;
 pub mod event;

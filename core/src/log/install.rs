@@ -26,14 +26,27 @@ pub enum InstallError {
 /// # Errors
 /// When the file is damaged or the disk fails.
 pub fn install_id(dir: &Path, clock: &dyn Clock) -> Result<InstallId, InstallError> {
+    // 40 random bits as eight characters of a-z0-9.
+    keep(dir, || clock.run_id().to_string())
+}
+
+/// Gives a data directory the name of the installation it is restored from; the name it has then, which is another one
+/// when it had one already.
+///
+/// # Errors
+/// As [`install_id`].
+pub fn adopt_install(dir: &Path, install: &InstallId) -> Result<InstallId, InstallError> {
+    keep(dir, || install.to_string())
+}
+
+fn keep(dir: &Path, name: impl FnOnce() -> String) -> Result<InstallId, InstallError> {
     let path = dir.join(NAME);
     if !path.try_exists()? {
         fs::create_dir_all(dir)?;
-        // 40 random bits as eight characters of a-z0-9.
-        let drawn = clock.run_id();
-        let unfinished = dir.join(format!("{NAME}.{drawn}"));
+        let name = name();
+        let unfinished = dir.join(format!("{NAME}.{name}"));
         let mut file = File::create(&unfinished)?;
-        writeln!(file, "{drawn}")?;
+        writeln!(file, "{name}")?;
         file.sync_all()?;
         // Of two that draw at once the first one's name stays.
         match fs::hard_link(&unfinished, &path) {
@@ -59,6 +72,15 @@ mod tests {
         assert_eq!(name.as_str().len(), 8);
         assert_eq!(install_id(dir.path(), &SystemClock).expect("kept"), name);
         assert_eq!(fs::read_dir(dir.path()).expect("folder").count(), 1);
+    }
+
+    #[test]
+    fn a_name_is_adopted_where_there_is_none() {
+        let dir = tempfile::tempdir().expect("folder");
+        let (first, second): (InstallId, InstallId) = ("abcd".parse().expect("name"), "efgh".parse().expect("name"));
+        assert_eq!(adopt_install(dir.path(), &first).expect("adopted"), first);
+        assert_eq!(adopt_install(dir.path(), &second).expect("kept"), first);
+        assert_eq!(install_id(dir.path(), &SystemClock).expect("kept"), first);
     }
 
     #[test]

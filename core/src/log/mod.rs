@@ -21,7 +21,7 @@ use crate::{Draft, Envelope, Kind, Seq, Stream};
 
 pub use durable::{CloseError, DurableLog};
 pub use index::IndexError;
-pub use install::install_id;
+pub use install::{adopt_install, install_id};
 pub use journal::Reader;
 pub use memory::MemoryLog;
 pub use open::{OpenError, Options};

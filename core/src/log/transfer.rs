@@ -113,19 +113,43 @@ pub struct Moved {
 pub fn export(reader: &Reader, from: Seq, out: &mut dyn Write) -> Result<Moved, ExportError> {
     let mut moved = Moved::default();
     let mut failed = None;
-    reader.scan_all(from.0.max(1), &mut |seq, record| {
-        let line = Line::of(seq, record)?;
-        let written = serde_json::to_writer(&mut *out, &line).map_err(io::Error::from);
-        if let Err(error) = written.and_then(|()| out.write_all(b"\n")) {
+    each_line(reader, from, &mut |seq, _, line| {
+        if let Err(error) = out.write_all(line) {
             failed = Some(error);
-            return Ok(ControlFlow::Break(()));
+            return ControlFlow::Break(());
         }
         moved.events += 1;
         moved.last = Seq(seq);
-        Ok(ControlFlow::Continue(()))
+        ControlFlow::Continue(())
     })?;
     failed.map_or_else(|| out.flush(), Err)?;
     Ok(moved)
+}
+
+/// Takes an event, its record and its line.
+pub(crate) type EachLine<'a> = dyn FnMut(u64, &Record<'_>, &[u8]) -> ControlFlow<()> + 'a;
+
+/// Shows every event from `from` on as a line, with its end of line, until `each` breaks.
+pub(crate) fn each_line(reader: &Reader, from: Seq, each: &mut EachLine<'_>) -> Result<(), ReadError> {
+    let mut text = Vec::new();
+    reader.scan_all(from.0.max(1), &mut |seq, record| {
+        text.clear();
+        serde_json::to_writer(&mut text, &Line::of(seq, record)?).map_err(|error| error.to_string())?;
+        text.push(b'\n');
+        Ok(each(seq, record, &text))
+    })
+}
+
+/// Reads a line: the event, and how many of the same append follow.
+#[cfg(feature = "nats")]
+pub(crate) fn read_line(text: &[u8]) -> Result<(Envelope, u16), String> {
+    let line: Line = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    let (seq, stream, stream_seq, more) = (Seq(line.seq), line.stream.clone(), line.stream_seq, line.more);
+    let Draft { id, kind, version, at_us, actor, cause, correlation, dedup, payload } = line.draft()?;
+    Ok((
+        Envelope { seq, stream, stream_seq, id, kind, version, at_us, actor, cause, correlation, dedup, payload },
+        more,
+    ))
 }
 
 /// Brings exported events into a data directory, under the same positions. It must be empty, or hold the beginning of

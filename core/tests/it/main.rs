@@ -16,6 +16,9 @@ mod given;
 mod golden;
 #[cfg(test)]
 mod index;
+#[cfg(feature = "nats")]
+#[cfg(test)]
+mod nats;
 #[cfg(test)]
 mod power;
 #[cfg(test)]

@@ -1,0 +1,58 @@
+//! The bus: how events reach others. Inside one process it is the log's own wake-up ([`crate::Log::watch`]): nothing to
+//! install, and a reader by cursor cannot lose anything. Beyond the process it is NATS ([`nats`], feature `nats`), fed by
+//! a relay that tails the log. A bus is never the log of record, and knows nothing of what the facts mean.
+
+#[cfg(feature = "nats")]
+pub mod nats;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Seq;
+
+/// Where a relay stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RelayState {
+    /// The server it publishes to, without credentials.
+    pub server: String,
+    /// Whether it is connected, and its stream was compared with the log.
+    pub connected: bool,
+    /// The last event of which it and all before it are acknowledged by the server.
+    pub acked: Seq,
+    /// The last event of the log when this was said.
+    pub head: Seq,
+    /// Why it was last interrupted; nothing when it has caught up since.
+    pub last_error: Option<String>,
+}
+
+impl RelayState {
+    /// How many events the server does not have yet.
+    #[must_use]
+    pub fn behind(&self) -> u64 {
+        self.head.0.saturating_sub(self.acked.0)
+    }
+}
+
+/// A server's address as it may be shown: what stands before an `@` in any of its parts is left out.
+#[must_use]
+pub fn redacted(url: &str) -> String {
+    let shown = url.split(',').map(|part| {
+        let (scheme, rest) = part.split_once("://").map_or(("", part), |(scheme, rest)| (scheme, rest));
+        let separator = if scheme.is_empty() { "" } else { "://" };
+        rest.rsplit_once('@').map_or_else(|| part.to_owned(), |(_, host)| format!("{scheme}{separator}***@{host}"))
+    });
+    shown.collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::redacted;
+
+    #[test]
+    fn an_address_is_shown_without_its_secrets() {
+        assert_eq!(redacted("nats://ana:pass@host:4222"), "nats://***@host:4222");
+        assert_eq!(redacted("tls://token@a,b:pass@c"), "tls://***@a,***@c");
+        assert_eq!(redacted("nats://ana:p@ss@host"), "nats://***@host");
+        assert_eq!(redacted("nats://host:4222"), "nats://host:4222");
+        assert_eq!(redacted("host"), "host");
+    }
+}

@@ -1,0 +1,146 @@
+//! The way to a NATS server: address, credentials, certificates. Secrets come from files and are shown nowhere.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_nats::jetstream;
+use async_nats::jetstream::context::ContextBuilder;
+use async_nats::jetstream::stream::{Config, Stream};
+use async_nats::{ConnectOptions, Event};
+use tokio::sync::watch;
+
+use super::{Error, STREAM, SUBJECTS, nats};
+use crate::bus::redacted;
+
+/// How long a connection may take.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+/// How long an answer may take, before the connection counts as lost.
+const ANSWER_MAX: Duration = Duration::from_secs(10);
+/// How often a quiet connection is asked whether it still lives.
+const PING_EVERY: Duration = Duration::from_secs(5);
+/// How long the server remembers ids. It only has to cover what an old connection may still bring after a new one has
+/// looked: everything else is known from the stream itself. Longer costs the server memory per event.
+const DUPLICATES_WINDOW: Duration = Duration::from_secs(30);
+/// Largest file with credentials.
+const CREDENTIALS_BYTES_MAX: u64 = 64 << 10;
+/// Messages the client holds before it writes them.
+const CLIENT_CAPACITY: usize = 8_192;
+
+/// How to reach NATS.
+#[derive(Clone, Default)]
+pub struct Server {
+    /// `nats://host:4222`, several with commas, `tls://…` for TLS.
+    pub url: String,
+    /// A `.creds` file: JWT and seed.
+    pub credentials: Option<PathBuf>,
+    /// A file with an nkey seed.
+    pub nkey: Option<PathBuf>,
+    /// A file with the certificates of authorities to trust, besides the machine's.
+    pub tls_ca: Option<PathBuf>,
+    /// Files with our own certificate and its key.
+    pub tls_identity: Option<(PathBuf, PathBuf)>,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("url", &self.shown()).finish_non_exhaustive()
+    }
+}
+
+/// One connection. It never connects again by itself: what was under way would be lost silently.
+pub(super) struct Connection {
+    pub(super) context: jetstream::Context,
+    lost: watch::Receiver<bool>,
+}
+
+impl Server {
+    /// The address without secrets.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        redacted(&self.url)
+    }
+
+    /// Connects once.
+    pub(super) async fn connect(&self, in_flight_max: usize) -> Result<Connection, Error> {
+        let (lost, watched) = watch::channel(false);
+        let options = self.options().await?.event_callback(move |event| {
+            if matches!(event, Event::Disconnected | Event::Closed | Event::LameDuckMode) {
+                lost.send_replace(true);
+            }
+            std::future::ready(())
+        });
+        let addresses: Vec<&str> = self.url.split(',').map(str::trim).collect();
+        let client = options.connect(addresses).await.map_err(nats("connect to NATS"))?;
+        let context = ContextBuilder::new().timeout(ANSWER_MAX).max_ack_inflight(in_flight_max).build(client);
+        Ok(Connection { context, lost: watched })
+    }
+
+    async fn options(&self) -> Result<ConnectOptions, Error> {
+        let mut options = ConnectOptions::new()
+            .name("regatta")
+            .connection_timeout(CONNECT_MAX)
+            .request_timeout(Some(ANSWER_MAX))
+            .ping_interval(PING_EVERY)
+            .client_capacity(CLIENT_CAPACITY)
+            .read_buffer_capacity(u16::MAX)
+            .max_reconnects(1);
+        if let Some(path) = &self.credentials {
+            let text = secret(path).await?;
+            options = options
+                .credentials(&text)
+                .map_err(|_| file(path, "it holds no credentials (expected what `nsc generate creds` writes)"))?;
+        }
+        if let Some(path) = &self.nkey {
+            let text = secret(path).await?;
+            let seed = text.lines().map(str::trim).find(|line| line.starts_with('S'));
+            options = options.nkey(seed.ok_or_else(|| file(path, "it holds no nkey seed (SU…)"))?.to_owned());
+        }
+        if let Some(path) = &self.tls_ca {
+            options = options.add_root_certificates(path.clone()).require_tls(true);
+        }
+        if let Some((certificate, key)) = &self.tls_identity {
+            options = options.add_client_certificate(certificate.clone(), key.clone()).require_tls(true);
+        }
+        Ok(options)
+    }
+}
+
+impl Connection {
+    /// The stream, made when it is missing.
+    pub(super) async fn stream(&self) -> Result<Stream, Error> {
+        let config = Config {
+            name: STREAM.to_owned(),
+            description: Some("every event of Regatta's logs".to_owned()),
+            subjects: vec![SUBJECTS.to_owned()],
+            duplicate_window: DUPLICATES_WINDOW,
+            allow_direct: true,
+            ..Config::default()
+        };
+        let made = self.context.get_or_create_stream(config).await;
+        made.map_err(nats("open the stream REGATTA_EVENTS"))
+    }
+
+    /// Does something as long as the connection holds.
+    pub(super) async fn hold<T>(&self, work: impl Future<Output = T>) -> Result<T, Error> {
+        let mut lost = self.lost.clone();
+        tokio::select! {
+            biased;
+            done = work => Ok(done),
+            // An error means that the connection's own task is gone.
+            _ = lost.wait_for(|lost| *lost) => Err(Error::Lost),
+        }
+    }
+}
+
+fn file(path: &Path, reason: &'static str) -> Error {
+    Error::File { path: path.to_owned(), source: std::io::Error::new(std::io::ErrorKind::InvalidData, reason) }
+}
+
+async fn secret(path: &Path) -> Result<String, Error> {
+    use tokio::io::AsyncReadExt as _;
+    let mut text = String::new();
+    let read = async { tokio::fs::File::open(path).await?.take(CREDENTIALS_BYTES_MAX).read_to_string(&mut text).await };
+    read.await.map_err(|source| Error::File { path: path.to_owned(), source })?;
+    Ok(text)
+}

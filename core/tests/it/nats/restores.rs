@@ -1,0 +1,74 @@
+//! A lost data directory, rebuilt from the stream.
+
+use regatta_core::bus::nats::{self, Error};
+use regatta_core::log::{install_id, verify};
+use regatta_core::{Expect, Log as _, ReadMax, Seq, SystemClock};
+
+use super::server::Nats;
+use super::{append, holds_exactly, install, relay, run};
+use crate::given;
+
+#[test]
+fn a_lost_data_directory_is_rebuilt_and_goes_on() {
+    let Some(nats) = Nats::start() else { return };
+    let (lost, found) = (tempfile::tempdir().expect("folder"), tempfile::tempdir().expect("folder"));
+    let log = given::open(lost.path());
+    run(async {
+        append(&log, 1, 3_000).await;
+        // Appends of several events, one of them with a dedup key.
+        let mut several = given::keyed("run/several", Expect::Empty, 3_001, "key");
+        several.events.extend((3_002..3_010).map(|n| given::draft(n, "null")));
+        log.submit(several.clone()).await.expect("answered").expect("appended");
+        let mut relaying = relay(&log, &nats.server());
+        relaying.catches_up(&log).await;
+        relaying.stop().await;
+
+        let restored = nats::restore(&nats.server(), None, given::small(found.path())).await.expect("restored");
+        assert_eq!((restored.install.clone(), restored.moved.events, restored.left_out), (install(), 3_009, 0));
+        assert_eq!(install_id(found.path(), &SystemClock).expect("name"), install());
+        let report = verify(found.path()).expect("verified");
+        assert!(report.faults.is_empty(), "{report:?}");
+        let all = ReadMax { events: 10_000, bytes: 64 << 20 };
+        let again = given::open(found.path());
+        assert_eq!(again.read(Seq(1), all).expect("read"), log.read(Seq(1), all).expect("read"));
+        let answer = again.submit(several).await.expect("answered").expect("known");
+        assert!(answer.duplicate, "dedup keys are known again");
+        append(&again, 3_010, 3_100).await;
+        let mut relaying = relay(&again, &nats.server());
+        relaying.catches_up(&again).await;
+        relaying.stop().await;
+        holds_exactly(&nats.server(), &again).await;
+    });
+}
+
+#[test]
+fn a_stream_that_lacks_an_event_is_not_restored_past_it() {
+    let Some(nats) = Nats::start() else { return };
+    let (lost, found) = (tempfile::tempdir().expect("folder"), tempfile::tempdir().expect("folder"));
+    let log = given::open(lost.path());
+    run(async {
+        append(&log, 1, 100).await;
+        let mut relaying = relay(&log, &nats.server());
+        relaying.catches_up(&log).await;
+        relaying.stop().await;
+        let client = async_nats::connect(&nats.server().url).await.expect("client");
+        let stream = async_nats::jetstream::new(client).get_stream(nats::STREAM).await.expect("stream");
+        stream.delete_message(60).await.expect("deleted");
+        let refused = nats::restore(&nats.server(), None, given::small(found.path())).await.expect_err("a gap");
+        assert!(matches!(refused, Error::Missing { seq: Seq(60) }), "{refused}");
+        assert_eq!(given::open(found.path()).head(), Seq(59), "what stands before it is there");
+    });
+}
+
+#[test]
+fn without_a_stream_or_a_server_it_says_so() {
+    let Some(mut nats) = Nats::start() else { return };
+    let dir = tempfile::tempdir().expect("folder");
+    run(async {
+        let missing = nats::restore(&nats.server(), None, given::small(dir.path())).await.expect_err("no stream");
+        assert!(missing.to_string().contains("stream"), "{missing}");
+        nats.kill();
+        let gone = nats::restore(&nats.server(), None, given::small(dir.path())).await.expect_err("no server");
+        assert!(gone.to_string().starts_with("failed to connect to NATS"), "{gone}");
+    });
+}
