@@ -73,7 +73,8 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     }
     let mut dispatching = tokio::spawn(parts.dispatcher.run(stop.child_token()));
     let mut following = tokio::spawn(parts.follower.run());
-    let mut serving = tokio::spawn(listener::serve(socket, router(plane), stop.clone()));
+    let mut serving =
+        tokio::spawn(listener::serve(socket, regatta_sandboxes::ancestry::is_inside, router(plane), stop.clone()));
     let ended = tokio::select! {
         // Once it is told to stop, parts that end are no failure.
         biased;
