@@ -11,3 +11,4 @@ mod install;
 mod kill;
 mod races;
 mod servers;
+mod strangers;
