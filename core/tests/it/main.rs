@@ -24,6 +24,8 @@ mod power;
 #[cfg(test)]
 mod property;
 #[cfg(test)]
+mod scrub;
+#[cfg(test)]
 mod simulated;
 #[cfg(test)]
 mod stats;
