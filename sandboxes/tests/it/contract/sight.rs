@@ -276,8 +276,8 @@ async fn programs_in_a_home_start(place: Place) {
 
 async fn programs_in_a_home_find_what_they_need(place: Place) {
     let Some(place) = Place::in_the_open(place.fence).await else { return };
-    write(&place.folder.path().join(".rustup/settings.toml"), "stable\n");
-    let script = "cat $RUSTUP_HOME/settings.toml; ls $VOLTA_HOME/bin; echo ${RBENV_ROOT-absent}";
+    write(&place.folder.path().join(".rbenv/version"), "stable\n");
+    let script = "cat $RBENV_ROOT/version; ls $VOLTA_HOME/bin; echo ${GOENV_ROOT-absent}";
     assert_eq!(at_home(&place, script).await, "stable\nnode9\nvolta-shim\nabsent\n");
 }
 
