@@ -59,8 +59,18 @@ fn mistakes_in_configuration_files_are_told_with_file_and_line() {
         let done = install.regatta(arguments).exits(2);
         done.says("regatta.toml:2: unknown key `limits.attemps`").says("hint: did you mean `limits.attempts`?");
     }
+    let listed = install.regatta(&["doctor", "--config"]);
+    assert!(listed.out.contains("limits.attempts"), "every key is listed beside the mistake: {}", listed.out);
     let findings = install.regatta(&["doctor"]).exits(1);
-    assert!(findings.out.contains("fail  configuration"), "{}", findings.out);
+    assert!(findings.out.contains("fail  configuration") && findings.out.contains("server"), "{}", findings.out);
+    fs::write(install.data().join("regatta.toml"), "zebra = 3\n").expect("file");
+    let circular = install.regatta(&["doctor", "--config"]).exits(2);
+    assert!(!circular.err.contains("doctor --config"), "{}", circular.err);
+    fs::write(install.data().join("regatta.toml"), "").expect("file");
+    let mut command = install.command(&["doctor"]);
+    let output = command.env("REGATTA_RUN_TIMEOT", "3").output().expect("regatta");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("do: did you mean REGATTA_RUN_TIMEOUT?") && told.contains("git "), "{told}");
 
     let project = Install::new();
     project.write("regatta.toml", "[sandbox]\nfence = \"landlock\"\n");
