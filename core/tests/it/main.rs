@@ -26,4 +26,6 @@ mod property;
 #[cfg(test)]
 mod simulated;
 #[cfg(test)]
+mod stats;
+#[cfg(test)]
 mod transfer;

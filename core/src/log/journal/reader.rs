@@ -187,6 +187,13 @@ impl Reader {
         self.scan(from, STEP_BYTES_MAX, each)
     }
 
+    /// Bytes of each segment on disk, with what is prepared ahead.
+    pub(crate) fn segment_sizes(&self) -> Result<Vec<u64>, ReadError> {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let size = |segment: &Arc<Segment>| self.disk.open(&segment::path(&self.dir, segment.header.first_seq))?.size();
+        segments.iter().map(|segment| size(segment).map_err(io)).collect()
+    }
+
     /// Wakes whoever waits for new events.
     pub(crate) fn watch(&self) -> watch::Receiver<Seq> {
         self.head.subscribe()
