@@ -39,6 +39,10 @@ fn mistakes_on_the_command_line_exit_2_and_say_what_to_write() {
     check(&["replay", "last", "--speed", "warp"], 2, "a speed is a number above 0, or `max`", "");
     check(&["compare", "last", "--as-of", "&x"], 2, "is no moment", "hint: give an event's number");
     check(&["comparre", "last"], 2, "compare", "");
+    for flag in ["--setup-timeout", "--check-timeout"] {
+        check(&["run", "x", "-a", "claude", flag, "soon"], 2, &format!("{flag}: run."), "time for");
+    }
+    check(&["log", "tail", "--kind", "run,!atempt.output"], 2, "no kind of events", "did you mean attempt.output?");
 }
 
 #[test]
@@ -48,6 +52,19 @@ fn without_a_server_readers_exit_4_and_say_how_to_start_one() {
         check(arguments, 4, "error: no server runs for", "hint: start one: regatta up --detach");
     }
     Install::new().regatta(&["down"]).exits(0).says("no server runs");
+}
+
+#[test]
+fn a_moment_that_is_still_to_come_is_told() {
+    let install = Install::new();
+    install.regatta(&["up", "--detach"]).exits(0);
+    for arguments in [&["ls"][..], &["fleet"], &["show", "last"], &["compare", "last"], &["replay", "last"]] {
+        for moment in ["1000", "2999-01-01T00:00:00Z"] {
+            let all: Vec<&str> = arguments.iter().copied().chain(["--as-of", moment]).collect();
+            install.regatta(&all).exits(2).says("is still to come: the log ends at 1");
+        }
+    }
+    install.regatta(&["fleet", "--as-of", "1"]).exits(0);
 }
 
 #[test]
