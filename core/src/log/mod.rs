@@ -10,6 +10,7 @@ pub mod journal;
 mod lock;
 pub mod memory;
 pub mod open;
+pub mod scrub;
 pub mod stats;
 pub mod transfer;
 pub mod verify;

@@ -16,6 +16,8 @@ mod given;
 mod golden;
 #[cfg(test)]
 mod index;
+#[cfg(test)]
+mod killed;
 #[cfg(feature = "nats")]
 #[cfg(test)]
 mod nats;
@@ -23,6 +25,8 @@ mod nats;
 mod power;
 #[cfg(test)]
 mod property;
+#[cfg(test)]
+mod scrub;
 #[cfg(test)]
 mod simulated;
 #[cfg(test)]

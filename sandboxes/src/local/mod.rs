@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use rustix::fs::IFlags;
+use rustix::fs::{IFlags, Mode};
 use tokio::sync::OnceCell;
 
 use crate::layout::{self, EXECS, Kept, SPEC, Walls};
@@ -129,9 +129,11 @@ impl LocalProvider {
 fn make_root(root: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(root)?;
+    let folder = crate::tree::open(root)?;
+    // It may have been there before; of somebody else it stays as it is.
+    rustix::fs::fchmod(&folder, Mode::RWXU).ok();
     // Tells ext4 that the folders in it have nothing to do with each other, so that it spreads them over the disk. Without a
     // journal it looks past every inode freed nearby in the last minutes, and making sandboxes took ten times as long.
-    let folder = crate::tree::open(root)?;
     if let Ok(flags) = rustix::fs::ioctl_getflags(&folder) {
         rustix::fs::ioctl_setflags(&folder, flags | IFlags::TOPDIR).ok();
     }

@@ -187,6 +187,13 @@ impl Reader {
         self.scan(from, STEP_BYTES_MAX, each)
     }
 
+    /// The first sealed segment that begins at or after an event, and the one after it.
+    pub(crate) fn sealed_from(&self, seq: u64) -> Option<(segment::Header, segment::Header)> {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let from = segments.partition_point(|segment| segment.header.first_seq < seq);
+        Some((segments.get(from)?.header, segments.get(from + 1)?.header))
+    }
+
     /// Bytes of each segment on disk, with what is prepared ahead.
     pub(crate) fn segment_sizes(&self) -> Result<Vec<u64>, ReadError> {
         let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner).clone();

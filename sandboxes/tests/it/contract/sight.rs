@@ -13,6 +13,7 @@ use crate::place::{Place, all, ended, sh};
 promises! {
     the_environment_is_private
     the_inbox_and_links_in_the_home_are_readable
+    what_is_made_is_for_this_user_alone
 }
 
 mod fenced {
@@ -77,6 +78,37 @@ async fn the_inbox_and_links_in_the_home_are_readable(place: Place) {
     let home = place.root().join("a/home/.config/tool");
     let copied = fs::symlink_metadata(home.join("login")).unwrap();
     assert!(copied.is_symlink() || copied.len() == 0, "{copied:?}");
+}
+
+async fn what_is_made_is_for_this_user_alone(place: Place) {
+    use std::os::unix::fs::PermissionsExt;
+    let root = place.root();
+    fs::set_permissions(&root, PermissionsExt::from_mode(0o755)).unwrap();
+    let place = Place { provider: place.again(), ..place };
+    fs::set_permissions(place.folder.path().join("seed"), PermissionsExt::from_mode(0o755)).unwrap();
+    fs::write(place.folder.path().join("secret/login"), "token").unwrap();
+    let mut spec = place.spec("a");
+    spec.inbox = vec![InboxFile { name: "prompt".to_owned(), content: b"do it".to_vec() }];
+    let source = place.folder.path().join("secret/login");
+    spec.home_links = vec![HomeLink { source, target: ".config/tool/login".into() }];
+    place.provider.create(&spec).await.unwrap();
+    place.ran("a", &sh("main", "echo out")).await;
+    place.provider.kill("a", "main", 0).await.unwrap();
+    let (mut open, mut folders) = (Vec::new(), vec![root]);
+    while let Some(folder) = folders.pop() {
+        let entries = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        for path in entries.chain([folder.clone()]) {
+            let metadata = fs::symlink_metadata(&path).unwrap();
+            if !metadata.is_symlink() && metadata.permissions().mode() & 0o077 != 0 {
+                open.push(path.clone());
+            }
+            // In the workspace modes are the seed's; in the home lies what is shown there, and nothing of ours.
+            if metadata.is_dir() && path != folder && !path.ends_with("work") && !path.ends_with("home") {
+                folders.push(path);
+            }
+        }
+    }
+    assert_eq!(open, [""; 0].map(std::path::PathBuf::from));
 }
 
 async fn writing_outside_is_refused(place: Place) {
