@@ -74,7 +74,7 @@ fn a_person_picks_after_all_and_losers_can_be_had_back() {
     let view = install.view(&["show", &run]);
     assert_eq!((&view["verdict"]["judge"], &view["verdict"]["reason"]), (&"human".into(), &"reads best".into()));
     install.regatta(&["restore", &format!("{run}.a")]).exits(0);
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     while !install.git(&["branch", "--list", "regatta/*"]).out.contains(&format!("regatta/{run}/a")) {
         assert!(began.elapsed().as_secs() < 30, "the loser's branch does not come");
     }
