@@ -18,8 +18,11 @@ pub(crate) struct Args {
 
 pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     let terminal = &context.terminal;
-    let as_of = super::as_of(args.as_of.as_deref())?;
-    let view: FleetView = block_on(context.client().get(&format!("/fleet{as_of}")))?;
+    let view: FleetView = block_on(async {
+        let client = context.client();
+        let as_of = super::as_of(&client, args.as_of.as_deref()).await?;
+        client.get(&format!("/fleet{as_of}")).await
+    })?;
     if terminal.json {
         terminal.json(&view)?;
     } else {
