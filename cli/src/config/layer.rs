@@ -50,7 +50,7 @@ pub(crate) fn environment(variables: impl IntoIterator<Item = (String, String)>)
             layer.put(key, &Written::One(text), &variable, false)?;
             continue;
         }
-        let sections = ["REGATTA_LIMITS_", "REGATTA_SANDBOX_", "REGATTA_RUN_"];
+        let sections = ["REGATTA_LIMITS_", "REGATTA_SANDBOX_", "REGATTA_NATS_", "REGATTA_RUN_"];
         if sections.iter().any(|section| variable.starts_with(section)) {
             let known: Vec<String> = KEYS.iter().map(Key::variable).collect();
             let close = suggest::closest(&variable, known.iter().map(String::as_str));

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::folder::{self, BLOBS};
-use super::{applied, detach, parts, trace};
+use super::{applied, detach, parts, relay, trace};
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome, chain};
@@ -56,12 +56,14 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     let socket = listener::bind(&context.data_dir)
         .map_err(|error| Failure::caused("failed to open the server's socket", &error))?;
     let log = parts.log.clone();
+    let relay = relay::start(&context.data_dir, config, &log, stop.child_token())?;
     let plane = Plane {
         log: Arc::new(parts.log),
         blobs: parts.blobs,
         commands: Arc::new(parts.handle),
         live: parts.live,
         about: Arc::new(parts.about),
+        relay: relay.state,
         stop: stop.clone(),
     };
     if as_detached {
@@ -84,7 +86,7 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
         ended = &mut serving => failed("the API", ended),
     };
     stop.cancel();
-    finish([wait(dispatching), wait(serving)]).await;
+    finish([wait(dispatching), wait(serving), wait(relay.task)]).await;
     following.abort();
     let closed = tokio::task::spawn_blocking(|| log.close()).await;
     ended?;
@@ -177,7 +179,7 @@ fn wait<T: Send + 'static>(task: JoinHandle<T>) -> Waiting {
 }
 
 /// Lets what is under way come to its end, for a while.
-async fn finish(parts: [Waiting; 2]) {
+async fn finish(parts: [Waiting; 3]) {
     let all = futures_util::future::join_all(parts);
     if tokio::time::timeout(STOP_MAX, all).await.is_err() {
         tracing::warn!(seconds = STOP_MAX.as_secs(), "something did not stop in time");

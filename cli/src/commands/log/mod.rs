@@ -2,6 +2,8 @@
 
 mod export;
 mod import;
+mod mirror;
+mod restore;
 mod tail;
 mod verify;
 
@@ -23,6 +25,7 @@ enum Command {
     Verify(verify::Args),
     Export(export::Args),
     Import(import::Args),
+    Restore(restore::Args),
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Outcome {
@@ -31,5 +34,6 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
         Command::Verify(args) => verify::run(context, args),
         Command::Export(args) => export::run(context, args),
         Command::Import(args) => import::run(context, args),
+        Command::Restore(args) => restore::run(context, args),
     }
 }
