@@ -7,11 +7,15 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use axum::Router;
+use tokio::net::unix::SocketAddr;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
 /// Name of the socket in the data directory.
 pub const SOCKET_NAME: &str = "regatta.sock";
+/// What a stranger hears.
+const TURNED_AWAY: &[u8] = b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nContent-Length: 42\r\n\
+    Connection: close\r\n\r\nattempts may not give commands to Regatta\n";
 /// Longest path the kernel takes for a socket, its closing NUL left out.
 const SOCKET_PATH_BYTES_MAX: usize = 107;
 
@@ -52,10 +56,48 @@ pub async fn connect(data_dir: &Path) -> io::Result<UnixStream> {
     UnixStream::connect(short).await
 }
 
-/// Serves until `stop`, then finishes the requests under way.
+/// Tells by its process id whether a client may not come in.
+pub type IsStranger = fn(i32) -> bool;
+
+/// Serves until `stop`, then finishes the requests under way. Strangers are turned away before they say anything: what
+/// an agent in a sandbox could reach of this socket, behind a weak fence, it shall not use.
 ///
 /// # Errors
 /// When the socket fails.
-pub async fn serve(listener: UnixListener, router: Router, stop: CancellationToken) -> io::Result<()> {
-    axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await
+pub async fn serve(
+    listener: UnixListener,
+    is_stranger: IsStranger,
+    router: Router,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let guarded = Guarded { listener, is_stranger };
+    axum::serve(guarded, router).with_graceful_shutdown(stop.cancelled_owned()).await
+}
+
+/// A socket with somebody at the door.
+struct Guarded {
+    listener: UnixListener,
+    is_stranger: IsStranger,
+}
+
+impl axum::serve::Listener for Guarded {
+    type Io = UnixStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (UnixStream, SocketAddr) {
+        loop {
+            let (stream, address) = axum::serve::Listener::accept(&mut self.listener).await;
+            let process = stream.peer_cred().ok().and_then(|peer| peer.pid());
+            if process.is_some_and(|process| !(self.is_stranger)(process)) {
+                return (stream, address);
+            }
+            tracing::warn!(process, "a process in a sandbox tried to give commands, and was turned away");
+            // It may not be listening; it is turned away all the same.
+            stream.try_write(TURNED_AWAY).ok();
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
 }

@@ -7,6 +7,7 @@
 //! - when a command has ended, every process it left behind has ended too;
 //! - `destroy` leaves no file and no process.
 
+pub mod ancestry;
 pub mod fake;
 mod layout;
 pub mod local;

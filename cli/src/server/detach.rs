@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use super::folder::{self, SERVER_LOG};
@@ -20,6 +20,8 @@ const LOOKS_MAX: u32 = 25;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// Bytes of the server's output looked at for why it did not start.
 const REASON_BYTES_MAX: u64 = 8 << 10;
+/// Last lines of it that are told.
+const LINES_MAX: usize = 3;
 
 /// A server in the background.
 #[derive(Debug, Clone, Copy)]
@@ -36,15 +38,21 @@ pub(crate) async fn start_detached(context: &Context, flags: &[String]) -> Resul
     }
     folder::make(&context.data_dir)?;
     let log_path = context.data_dir.join(SERVER_LOG);
-    let log = File::options().create(true).append(true).open(&log_path)?;
+    let log = File::options().create(true).append(true).open(&log_path);
+    let log = log.map_err(|error| {
+        Failure::caused(format!("the server's output cannot be kept in {}", log_path.display()), &error)
+    })?;
     let log_start = log.metadata()?.len();
     for _ in 0..STARTS_MAX {
         let mut child = spawn(&context.data_dir, flags, log.try_clone()?)?;
-        if is_ready(&mut child) {
-            return Ok(Started { pid: child.id(), was_running: false });
-        }
-        if child.wait()?.code() != Some(Exit::Refused as i32) {
-            break;
+        let said = match first_line(&mut child) {
+            Some(Said::Ready) => return Ok(Started { pid: child.id(), was_running: false }),
+            Some(Said::Failed(said)) => Some(said),
+            None => None,
+        };
+        let status = child.wait()?;
+        if status.code() != Some(Exit::Refused as i32) {
+            return Err(reason(said, status, &log_path, log_start));
         }
         // Another server has the data directory: one that is just starting, as good as ours, or one that is just ending.
         for _ in 0..LOOKS_MAX {
@@ -54,7 +62,8 @@ pub(crate) async fn start_detached(context: &Context, flags: &[String]) -> Resul
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
-    Err(reason(&log_path, log_start))
+    Err(Failure::new(Exit::Refused, format!("another process has {} and does not answer", context.data_dir.display()))
+        .hint("see what it is: the file `lock` there holds its process id"))
 }
 
 fn spawn(data_dir: &Path, flags: &[String], log: File) -> Result<Child, Failure> {
@@ -66,26 +75,54 @@ fn spawn(data_dir: &Path, flags: &[String], log: File) -> Result<Child, Failure>
     command.spawn().map_err(|error| Failure::caused("failed to start the server", &error))
 }
 
-/// Waits for the one line a server prints, or for its end.
-fn is_ready(child: &mut Child) -> bool {
-    let Some(stdout) = child.stdout.take() else { return false };
-    let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line).is_ok_and(|_| line.trim_end() == READY)
+/// What a server says first. It goes over the pipe, because a disk that is full keeps no output.
+enum Said {
+    Ready,
+    Failed(Reason),
 }
 
-/// Why a server did not start, in its own words.
-fn reason(log: &Path, from: u64) -> Failure {
-    let mut text = String::new();
-    let read = File::open(log).and_then(|mut file| {
-        let end = file.seek(SeekFrom::End(0))?;
-        file.seek(SeekFrom::Start(from.max(end.saturating_sub(REASON_BYTES_MAX))))?;
-        file.take(REASON_BYTES_MAX).read_to_string(&mut text)
-    });
-    let said = |start: &str| {
-        let line = text.lines().rev().find_map(|line| line.strip_prefix(start));
-        line.map(|rest| rest.trim().to_owned()).filter(|_| read.is_ok())
-    };
-    let message = said("error:").unwrap_or_else(|| "it ended without saying why".to_owned());
-    let hint = said("hint:").unwrap_or_else(|| format!("its output is in {}", log.display()));
+/// Why a server did not start, as the one who started it is told.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+struct Reason {
+    message: String,
+    hint: Option<String>,
+}
+
+/// Tells whoever started this server that it ended before it answered.
+pub(super) fn tell(context: &Context, failure: &Failure) {
+    let reason = Reason { message: failure.message.clone(), hint: failure.hint.clone() };
+    // Nobody listens any more once the server was ready.
+    context.terminal.json(&reason).ok();
+}
+
+/// Waits for the one line a server prints, or for its end.
+fn first_line(child: &mut Child) -> Option<Said> {
+    let mut line = String::new();
+    BufReader::new(child.stdout.take()?.take(REASON_BYTES_MAX)).read_line(&mut line).ok()?;
+    match line.trim_end() {
+        READY => Some(Said::Ready),
+        told => serde_json::from_str(told).ok().map(Said::Failed),
+    }
+}
+
+/// Why a server did not start: in its own words, or by the last it printed.
+fn reason(said: Option<Reason>, status: ExitStatus, log: &Path, from: u64) -> Failure {
+    let (message, hint) = said.map_or_else(
+        || (last_lines(log, from).unwrap_or_else(|| format!("it ended without saying why ({status})")), None),
+        |said| (said.message, said.hint),
+    );
+    let hint = hint.unwrap_or_else(|| format!("its output is in {}", log.display()));
     Failure::new(Exit::Failed, format!("the server did not start: {message}")).hint(hint)
+}
+
+fn last_lines(log: &Path, from: u64) -> Option<String> {
+    let mut file = File::open(log).ok()?;
+    let end = file.seek(SeekFrom::End(0)).ok()?;
+    file.seek(SeekFrom::Start(from.max(end.saturating_sub(REASON_BYTES_MAX)))).ok()?;
+    let mut bytes = Vec::new();
+    file.take(REASON_BYTES_MAX).read_to_end(&mut bytes).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    let mut lines: Vec<&str> = text.lines().rev().filter(|line| !line.trim().is_empty()).take(LINES_MAX).collect();
+    lines.reverse();
+    (!lines.is_empty()).then(|| lines.join("; "))
 }

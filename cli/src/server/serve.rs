@@ -24,6 +24,14 @@ const STOP_MAX: Duration = Duration::from_secs(10);
 
 /// Runs the server until it is told to stop.
 pub(crate) fn run(context: &Context, config: &Config, as_detached: bool) -> Outcome {
+    let outcome = start(context, config, as_detached);
+    if let (true, Err(failure)) = (as_detached, &outcome) {
+        detach::tell(context, failure);
+    }
+    outcome
+}
+
+fn start(context: &Context, config: &Config, as_detached: bool) -> Outcome {
     trace::init()?;
     if as_detached {
         // Out of the session of whoever started it, so that closing a terminal does not end it.
@@ -75,7 +83,8 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     }
     let mut dispatching = tokio::spawn(parts.dispatcher.run(stop.child_token()));
     let mut following = tokio::spawn(parts.follower.run());
-    let mut serving = tokio::spawn(listener::serve(socket, router(plane), stop.clone()));
+    let mut serving =
+        tokio::spawn(listener::serve(socket, regatta_sandboxes::ancestry::is_inside, router(plane), stop.clone()));
     let ended = tokio::select! {
         // Once it is told to stop, parts that end are no failure.
         biased;
@@ -88,13 +97,19 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     stop.cancel();
     finish([wait(dispatching), wait(serving), wait(relay.task)]).await;
     following.abort();
-    let closed = tokio::task::spawn_blocking(|| log.close()).await;
-    ended?;
-    match closed {
-        Ok(Ok(())) => Ok(Exit::Done),
-        Ok(Err(error)) => Err(Failure::caused("the log did not stop cleanly", &error)),
-        Err(error) => Err(Failure::caused("the log did not stop cleanly", &error)),
-    }
+    let closed = close(log).await;
+    // Why a part failed is what matters; a log that is poisoned does not close well either.
+    ended.and(closed).map(|()| Exit::Done)
+}
+
+/// Closes the log; a disk that hangs does not keep the server.
+async fn close(log: DurableLog) -> Result<(), Failure> {
+    let closing = tokio::task::spawn_blocking(|| log.close());
+    let late = || Failure::new(Exit::Failed, format!("the log did not close within {} s", STOP_MAX.as_secs()));
+    let closed = tokio::time::timeout(STOP_MAX, closing).await.map_err(|_| late())?;
+    let closed = closed.map_err(|error| Failure::caused("the log did not close", &error))?;
+    // Its own words begin the sentence.
+    closed.map_err(|error| Failure::new(Exit::Failed, chain(&error)))
 }
 
 fn open(data_dir: &Path) -> Result<DurableLog, Failure> {
@@ -173,8 +188,11 @@ type Waiting = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 fn wait<T: Send + 'static>(task: JoinHandle<T>) -> Waiting {
     Box::pin(async move {
-        // How it ended no longer matters; what was acknowledged is on disk.
-        task.await.ok();
+        // One whose end was seen must not be asked again.
+        if !task.is_finished() {
+            // How it ended no longer matters; what was acknowledged is on disk.
+            task.await.ok();
+        }
     })
 }
 

@@ -91,7 +91,12 @@ impl Install {
 
     /// The binary, with nothing of this process's environment that could matter.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_regatta"));
+        self.program(env!("CARGO_BIN_EXE_regatta"), arguments)
+    }
+
+    /// Any program, as the binary is started.
+    pub(crate) fn program<S: AsRef<OsStr>>(&self, program: &str, arguments: &[S]) -> Command {
+        let mut command = Command::new(program);
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("HOME", self.folder.path().join("home")).env("REGATTA_USER", "ana");
         command.env("REGATTA_DATA_DIR", self.data()).env("REGATTA_LIMITS_ATTEMPTS", "8");

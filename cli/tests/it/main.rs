@@ -16,3 +16,4 @@ mod nats;
 mod nats_server;
 mod races;
 mod servers;
+mod strangers;

@@ -81,6 +81,39 @@ fn a_server_that_cannot_start_says_why_where_it_was_asked_for() {
 }
 
 #[test]
+fn a_server_whose_disk_fails_says_why_and_ends() {
+    let install = Install::new();
+    // No file may grow past 16 KiB, as on a disk that fails in the middle of a write.
+    let program = env!("CARGO_BIN_EXE_regatta");
+    let limited = ["-c", "trap '' XFSZ; ulimit -f 32; exec \"$0\" up", program];
+    let server = install.program("sh", &limited).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("server");
+    until(|| install.regatta(&["ls"]).code == 0);
+    let prompt = "x".repeat(7_000);
+    let ask = ["run", &prompt, "-a", "command=true", "--sandbox", "host", "--no-start"];
+    until(|| install.regatta(&ask).code != 0);
+    let ended = server.wait_with_output().expect("ended");
+    let told = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(4), "{told}");
+    assert!(!told.contains("panicked"), "{told}");
+    let last: Vec<&str> = told.lines().rev().take(2).collect();
+    assert!(last[1].starts_with("error: the dispatcher stopped: ") && last[1].contains("File too large"), "{told}");
+    assert_eq!(last[0], "hint: start the server again; nothing acknowledged is lost", "{told}");
+    // With room again it goes on where it was.
+    install.regatta(&["log", "verify"]).exits(0);
+    install.regatta(&["up", "--detach"]).exits(0);
+}
+
+#[test]
+fn whoever_starts_a_server_on_a_full_disk_is_told_that() {
+    let install = Install::new();
+    let limited = ["-c", "trap '' XFSZ; ulimit -f 0; exec \"$0\" up --detach", env!("CARGO_BIN_EXE_regatta")];
+    let output = install.program("sh", &limited).output().expect("regatta");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(4), "{told}");
+    assert!(told.starts_with("error: the server did not start: ") && told.contains("File too large"), "{told}");
+}
+
+#[test]
 fn two_who_start_a_server_at_once_get_the_same_one() {
     let install = Install::new();
     let started: Vec<Child> = (0..4)

@@ -84,7 +84,7 @@ impl DurableLog {
         let Recovered { segments, tip, .. } = recovered;
         let journal = segments.first().map_or(0, |first| first.header.nonce);
         let reader = Arc::new(Reader::new(disk, &dir, segments, tip.seq));
-        let (catalog, cursor) = Catalog::open(&dir, journal, tip.seq)?;
+        let (catalog, cursor) = Catalog::open(&dir, journal, tip.seq, options.index_deadline)?;
         let catalog = Arc::new(catalog);
         replay(&reader, &catalog, cursor + 1)?;
         Self::start(options, lock, file, tip, reader, catalog)
@@ -100,7 +100,7 @@ impl DurableLog {
     ) -> Result<Self, OpenError> {
         let queue = Arc::new(Queue::default());
         let ahead = Arc::new(Ahead::default());
-        let Options { dir, segment_bytes, ahead_bytes, clock, disk } = options;
+        let Options { dir, segment_bytes, ahead_bytes, index_deadline: _, clock, disk } = options;
         let writer = Writer::new(Start {
             dir: dir.clone(),
             disk,
@@ -333,13 +333,17 @@ fn replay(reader: &Reader, catalog: &Catalog, from: u64) -> Result<(), OpenError
 }
 
 fn committed(names: &mut Names, seq: u64, record: &Record<'_>) -> Result<Committed, String> {
-    let more = u64::from(record.more);
-    let stream_seq = record.stream_seq + more;
-    let first_answer = Appended { first: Seq(seq), last: Seq(seq + more), stream_seq, duplicate: false };
     Ok(Committed {
         stream: names.stream(record.stream)?,
         stream_seq: record.stream_seq,
         seq,
-        answer: record.dedup.map(|key| (Arc::from(key), first_answer)),
+        answer: record.dedup.map(|key| (Arc::from(key), first_answer(seq, record))),
     })
+}
+
+/// What was answered to the append that began with this event.
+pub(crate) fn first_answer(seq: u64, record: &Record<'_>) -> Appended {
+    let more = u64::from(record.more);
+    let stream_seq = record.stream_seq.saturating_add(more);
+    Appended { first: Seq(seq), last: Seq(seq.saturating_add(more)), stream_seq, duplicate: false }
 }

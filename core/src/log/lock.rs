@@ -32,6 +32,24 @@ impl Lock {
     }
 }
 
+/// Whether somebody has the lock of a data directory, and if nobody has, holds it as long as the answer is kept.
+pub(crate) fn unused(dir: &Path) -> std::io::Result<Option<Unused>> {
+    match File::open(dir.join("lock")) {
+        Ok(file) => match file.try_lock() {
+            Ok(()) => Ok(Some(Unused { _file: Some(file) })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Some(Unused { _file: None })),
+        Err(error) => Err(error),
+    }
+}
+
+/// Nobody uses the data directory meanwhile.
+pub(crate) struct Unused {
+    _file: Option<File>,
+}
+
 /// The process id in the file; 0 when there is none yet.
 fn holder(file: &mut File) -> u32 {
     let mut text = String::new();

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::journal::{Disk, RealDisk};
 use crate::{Clock, SystemClock};
@@ -13,6 +14,8 @@ pub const SEGMENT_BYTES: u64 = 64 << 20;
 pub const SEGMENT_BYTES_BOUNDS: std::ops::RangeInclusive<u64> = 8 << 10..=1 << 30;
 /// Bytes of zeros prepared at once ahead of the writer.
 pub const AHEAD_BYTES: u64 = 4 << 20;
+/// How long the index may take to open. sled takes about 6 s for 10 million events; past this a rebuild is quicker.
+pub const INDEX_DEADLINE: Duration = Duration::from_secs(120);
 
 /// How to open a log.
 #[derive(Clone)]
@@ -23,6 +26,8 @@ pub struct Options {
     pub segment_bytes: u64,
     /// Zeros prepared ahead of the writer; 0 for none.
     pub ahead_bytes: u64,
+    /// How long the index may take to open before it is taken for hanging, and rebuilt.
+    pub index_deadline: Duration,
     /// Where creation times and nonces come from.
     pub clock: Arc<dyn Clock>,
     /// Where the journal is kept. The lock and the index are on the machine's own disk in any case.
@@ -37,6 +42,7 @@ impl Options {
             dir: dir.into(),
             segment_bytes: SEGMENT_BYTES,
             ahead_bytes: AHEAD_BYTES,
+            index_deadline: INDEX_DEADLINE,
             clock: Arc::new(SystemClock),
             disk: Arc::new(RealDisk),
         }

@@ -1,22 +1,28 @@
-//! Reads a whole journal and says everything that is wrong with it, each with its place. Takes no lock and changes
-//! nothing: a writer may be at work, and what it is just writing is no fault. Does not look at the index, which can be
-//! rebuilt.
+//! Reads a whole journal and says everything that is wrong with it, each with its place. Needs no lock and changes
+//! nothing: a writer may be at work, and what it is just writing is no fault. The index is compared with it when nobody
+//! uses it.
 
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
 
-use super::OpenError;
+use super::durable::first_answer;
+use super::index::{self, Known};
 use super::journal::anchor::{self, Anchor};
 use super::journal::block::{self, Fault, Records};
 use super::journal::record::Record;
 use super::journal::tail::{block_at, is_blank, next_block};
 use super::journal::window::Window;
 use super::journal::{Disk, GENESIS, Hash, Place, RealDisk, segment};
+use super::open::INDEX_DEADLINE;
+use super::{OpenError, lock};
 use crate::Seq;
 
 /// Faults that are reported one by one; the others are counted.
 pub const FAULTS_MAX: usize = 1_000;
+/// Place of what is wrong with the index.
+const INDEX: &str = "index";
+const REBUILT: &str = "(move the folder away, and it is rebuilt from the journal at the next start)";
 /// Bytes read at once.
 const STEP_BYTES: usize = 1 << 20;
 
@@ -37,10 +43,26 @@ pub struct Report {
     pub anchor: Option<Seq>,
     /// Bytes behind the last block that a writer was, or is just now, writing. No fault.
     pub unfinished_bytes: u64,
+    /// Whether the index says the same.
+    pub index: IndexChecked,
     /// Everything that is wrong, in the order of the log.
     pub faults: Vec<Damage>,
     /// Faults past [`FAULTS_MAX`].
     pub faults_left_out: u64,
+}
+
+/// Whether the index was compared with the journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum IndexChecked {
+    /// There is none; it is rebuilt at the next start.
+    #[default]
+    Absent,
+    /// A server is using it.
+    InUse,
+    /// It cannot be read, or is not about this journal: see the faults.
+    Unreadable,
+    /// It was compared up to this event; differences are among the faults.
+    Compared(Seq),
 }
 
 /// One thing that is wrong.
@@ -73,14 +95,34 @@ impl Report {
 /// # Errors
 /// When there is no log or the disk fails. Damage is no error; it is in the report.
 pub fn verify(dir: &Path) -> Result<Report, OpenError> {
-    verify_on(&RealDisk, dir)
+    let mut index = IndexChecked::InUse;
+    let mut known = None;
+    let io = |source| OpenError::Io { what: "look for a server", source };
+    if let Some(unused) = lock::unused(dir).map_err(io)? {
+        index = IndexChecked::Absent;
+        known = index::known(dir, INDEX_DEADLINE).transpose();
+        drop(unused);
+    }
+    let mut report = verify_with(&RealDisk, dir, known.as_ref().and_then(|known| known.as_ref().ok()))?;
+    if let Some(known) = known {
+        index = known.as_ref().map_or(IndexChecked::Unreadable, |known| IndexChecked::Compared(Seq(known.cursor)));
+        if let Err(reason) = known {
+            report.fault(INDEX, format!("{reason} {REBUILT}"));
+        }
+    }
+    report.index = index;
+    Ok(report)
 }
 
-/// As [`verify`], on any disk.
+/// As [`verify`], on any disk, without the index.
 ///
 /// # Errors
 /// As [`verify`].
 pub fn verify_on(disk: &dyn Disk, dir: &Path) -> Result<Report, OpenError> {
+    verify_with(disk, dir, None)
+}
+
+fn verify_with(disk: &dyn Disk, dir: &Path, index: Option<&Known>) -> Result<Report, OpenError> {
     let io = |source| OpenError::Io { what: "verify the journal", source };
     // Before the segments: a writer at work may move it on, but never past what they then hold.
     let anchor = anchor::read(disk, dir).map_err(io)?;
@@ -88,7 +130,7 @@ pub fn verify_on(disk: &dyn Disk, dir: &Path) -> Result<Report, OpenError> {
     if firsts.is_empty() && anchor == Ok(None) {
         return Err(OpenError::Absent { dir: dir.to_owned() });
     }
-    let mut check = Check::new(anchor);
+    let mut check = Check::new(anchor, index);
     let last = firsts.last().copied();
     for (first, number) in firsts.into_iter().zip(1..) {
         check.segment(disk, &segment::path(dir, first), first, number, Some(first) == last).map_err(io)?;
@@ -98,7 +140,7 @@ pub fn verify_on(disk: &dyn Disk, dir: &Path) -> Result<Report, OpenError> {
 }
 
 /// What is known on the way. Nothing is known after damage, until the next whole block.
-struct Check {
+struct Check<'a> {
     report: Report,
     anchor: Option<Anchor>,
     /// Hash of the block that ends with the anchor's event.
@@ -107,12 +149,16 @@ struct Check {
     hash: Option<Hash>,
     /// The last position in each stream.
     streams: HashMap<Box<str>, u64>,
+    /// What the index knows, and the same from the journal.
+    index: Option<(&'a Known, Known)>,
+    /// Identity of the journal: the first segment's nonce.
+    journal: Option<u64>,
     /// Set where events are missing: positions in streams may jump from then on.
     holes: bool,
 }
 
-impl Check {
-    fn new(anchor: Result<Option<Anchor>, String>) -> Self {
+impl<'a> Check<'a> {
+    fn new(anchor: Result<Option<Anchor>, String>, index: Option<&'a Known>) -> Self {
         let mut report = Report::default();
         let anchor = anchor.unwrap_or_else(|reason| {
             report.fault(anchor::NAME, reason);
@@ -126,6 +172,8 @@ impl Check {
             seq: Some(0),
             hash: Some(GENESIS),
             streams: HashMap::new(),
+            index: index.map(|known| (known, Known::begin(known))),
+            journal: None,
             holes: false,
         }
     }
@@ -142,6 +190,7 @@ impl Check {
                 return Ok(());
             }
         };
+        self.journal = self.journal.or((number == 1).then_some(header.nonce));
         if header.number != number {
             self.report.fault(place, format!("it is segment {}, but the {number}. file", header.number));
         }
@@ -216,7 +265,7 @@ impl Check {
         }
         for split in Records::of(header, block) {
             let checked = split.and_then(|(seq, bytes)| {
-                let record = Record::read(bytes).and_then(|record| self.record(&record));
+                let record = Record::read(bytes).and_then(|record| self.record(seq, &record));
                 record.map_err(|reason| Fault::Record { seq, reason })
             });
             if let Err(fault) = checked {
@@ -233,7 +282,15 @@ impl Check {
         (self.seq, self.hash) = (Some(header.last_seq()), Some(hash));
     }
 
-    fn record(&mut self, record: &Record<'_>) -> Result<(), String> {
+    fn record(&mut self, seq: u64, record: &Record<'_>) -> Result<(), String> {
+        if let Some((known, found)) = &mut self.index
+            && seq <= known.cursor
+        {
+            found.position(record.stream, record.stream_seq, seq);
+            if let Some(key) = record.dedup {
+                found.answer(record.stream, key, &first_answer(seq, record));
+            }
+        }
         let last = match self.streams.get_mut(record.stream) {
             Some(last) => last,
             None => self.streams.entry(record.stream.into()).or_default(),
@@ -250,8 +307,24 @@ impl Check {
         (self.seq, self.hash, self.holes) = (None, None, true);
     }
 
+    fn end_of_index(&mut self) {
+        let Some((known, found)) = self.index.take() else { return };
+        let head = self.report.head.0;
+        if known.cursor > 0 && self.journal.is_some_and(|journal| journal != known.journal) {
+            self.report.fault(INDEX, format!("it belongs to another journal {REBUILT}"));
+        } else if known.cursor > head {
+            let reason = format!("it knows event {}, but the journal ends at {head} {REBUILT}", known.cursor);
+            self.report.fault(INDEX, reason);
+        } else if !self.holes {
+            for stream in found.differences(known) {
+                self.report.fault(INDEX, format!("it says something else about {stream} than the journal {REBUILT}"));
+            }
+        }
+    }
+
     fn end(&mut self) {
         self.report.hash = self.hash.map_or_else(String::new, |hash| blake3::Hash::from_bytes(hash).to_string());
+        self.end_of_index();
         let Some(anchor) = self.anchor else { return };
         let head = self.report.head.0;
         if anchor.seq > head {

@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use regatta_core::log::journal::RealDisk;
+use regatta_core::log::verify::verify_on;
 use regatta_core::log::{DurableLog, OpenError, Options, Reader, verify};
 use regatta_core::{AppendError, Appended, Envelope, Expect, Log, ReadError, ReadMax, Seq};
 
@@ -114,7 +116,8 @@ fn a_write_torn_at_any_byte_costs_nothing_that_was_acknowledged() {
             fs::write(&file, &whole[..usize::try_from(len).expect("offset")]).expect("segment");
             cut(&file, len + prepared);
             assert_eq!(Reader::open(image.path()).expect("opens").head(), Seq(2), "cut at {len}");
-            assert!(verify(image.path()).expect("verifies").is_clean(), "cut at {len}");
+            let report = verify_on(&RealDisk, image.path()).expect("verifies");
+            assert!(report.is_clean(), "cut at {len}");
         }
         if len % 16 == 0 {
             let log = open(image.path());
@@ -183,7 +186,7 @@ fn a_flipped_byte_before_the_end_is_refused_with_its_place_and_nothing_is_cut() 
         let refused = DurableLog::open(small(dir.path())).expect_err("damaged").to_string();
         assert!(refused.contains(&place), "{at}: {refused}");
         assert_eq!(fs::metadata(&file).expect("segment").len(), ends[4]);
-        let report = verify(dir.path()).expect("verifies");
+        let report = verify_on(&RealDisk, dir.path()).expect("verifies");
         assert_eq!(report.faults.first().map(|fault| fault.place.as_str()), Some(place.as_str()), "{at}: {report:?}");
         fs::write(&file, &whole).expect("segment");
     }

@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use regatta_core::log::{DurableLog, IndexError};
+use regatta_core::log::verify::IndexChecked;
+use regatta_core::log::{DurableLog, IndexError, Options, verify};
 use regatta_core::{Appended, Expect, Log, ReadMax, Seq};
 
-use crate::given::{append, keyed, one, open, stream};
+use crate::given::{append, keyed, one, open, small, stream};
 
 const ALL: ReadMax = ReadMax { events: usize::MAX, bytes: usize::MAX };
 
@@ -185,4 +187,79 @@ fn a_long_stream_is_read_from_anywhere() {
     check(&log);
     log.close().expect("stops");
     check(&open(dir.path()));
+}
+
+/// Lets sled hang at its configuration, which it opens for reading, until [`let_go`].
+fn hang(dir: &Path) {
+    let conf = dir.join("index/conf");
+    fs::remove_file(&conf).expect("it is what sled opens first");
+    rustix::fs::mknodat(rustix::fs::CWD, &conf, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("fifo");
+}
+
+/// Lets whoever hangs at a fifo read its end.
+fn let_go(fifo: &Path) {
+    drop(fs::File::options().write(true).open(fifo).expect("somebody reads it"));
+}
+
+#[test]
+fn an_index_that_hangs_is_left_behind_and_rebuilt() {
+    let dir = given();
+    hang(dir.path());
+    let impatient = || Options { index_deadline: Duration::from_millis(300), ..small(dir.path()) };
+    let log = DurableLog::open(impatient()).expect("opens");
+    assert_eq!(log.read_stream(&stream("run/a"), 1, ALL).expect("read").len(), 51);
+    assert_eq!(log.checkpoint("reactor"), Ok(Seq(0)), "it begins again");
+    append(&log, one("run/b", Expect::At(50), 102)).expect("appended");
+    log.set_checkpoint("reactor", Seq(78)).expect("kept");
+    let_go(&dir.path().join("index/conf"));
+    log.close().expect("stops");
+    let report = verify(dir.path()).expect("verifies");
+    assert_eq!((report.faults, report.index), (vec![], IndexChecked::Compared(Seq(102))));
+    // The next start takes the new one for good.
+    for _ in 0..2 {
+        let log = open(dir.path());
+        assert_eq!((log.checkpoint("reactor"), log.head()), (Ok(Seq(78)), Seq(102)));
+        assert_eq!(log.read_stream(&stream("run/b"), 1, ALL).expect("read").len(), 51);
+        log.close().expect("stops");
+        assert_eq!((set_aside(dir.path()), dir.path().join("index.new").exists()), (1, false));
+    }
+}
+
+#[test]
+fn verify_compares_the_index_when_nobody_uses_it() {
+    let dir = given();
+    let checked = |dir: &Path| {
+        let report = verify(dir).expect("verifies");
+        (report.index, report.faults.into_iter().map(|fault| (fault.place, fault.reason)).collect::<Vec<_>>())
+    };
+    assert_eq!(checked(dir.path()), (IndexChecked::Compared(Seq(101)), vec![]));
+    let log = open(dir.path());
+    assert_eq!(checked(dir.path()), (IndexChecked::InUse, vec![]));
+    log.close().expect("stops");
+    fs::remove_dir_all(dir.path().join("index")).expect("removed");
+    assert_eq!(checked(dir.path()), (IndexChecked::Absent, vec![]));
+    check(dir.path(), false);
+    assert_eq!(checked(dir.path()), (IndexChecked::Compared(Seq(101)), vec![]));
+    fs::write(db(dir.path()), "garbage").expect("damage");
+    let (index, faults) = checked(dir.path());
+    assert!(matches!((index, faults.as_slice()), (IndexChecked::Unreadable, [(place, _)]) if place == "index"));
+}
+
+#[test]
+fn an_index_that_says_something_else_is_said_by_stream() {
+    // Two ends of the same log.
+    let (one_end, other_end) = (given(), tempfile::tempdir().expect("folder"));
+    crate::given::copy(one_end.path(), other_end.path());
+    for (dir, to, key) in [(one_end.path(), "run/a", "a"), (other_end.path(), "run/c", "c")] {
+        let log = open(dir);
+        append(&log, one(to, Expect::Any, 102)).expect("appended");
+        append(&log, keyed("run/b", Expect::At(50), 103, key)).expect("appended");
+        log.close().expect("stops");
+    }
+    fs::remove_dir_all(one_end.path().join("index")).expect("removed");
+    crate::given::copy(&other_end.path().join("index"), &one_end.path().join("index"));
+    let report = verify(one_end.path()).expect("verifies");
+    let said = report.faults.iter().map(|fault| fault.reason.split_whitespace().nth(5).expect("a stream"));
+    assert_eq!(said.collect::<Vec<_>>(), ["run/a", "run/b", "run/c"], "{report:?}");
+    assert!(report.faults.iter().all(|fault| fault.place == "index"));
 }

@@ -1,6 +1,6 @@
 //! `regatta log verify`: proves that nothing in the log was changed or cut out. Needs no server, and may run beside one.
 
-use regatta_core::log::verify::{self, Report};
+use regatta_core::log::verify::{self, IndexChecked, Report};
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome};
@@ -26,13 +26,14 @@ pub(crate) fn run(context: &Context, _: Args) -> Outcome {
 }
 
 fn show(report: &Report, terminal: &Terminal) -> Result<(), Failure> {
-    let Report { segments, blocks, events, head, hash, anchor, unfinished_bytes, faults, faults_left_out } = report;
+    let Report { segments, blocks, events, head, hash, anchor, unfinished_bytes, index, faults, faults_left_out } =
+        report;
     if terminal.json {
         let faults: Vec<_> =
             faults.iter().map(|fault| serde_json::json!({ "place": fault.place, "reason": fault.reason })).collect();
         return terminal.json(&serde_json::json!({
             "clean": report.is_clean(), "segments": segments, "blocks": blocks, "events": events, "head": head,
-            "hash": hash, "anchor": anchor, "unfinished_bytes": unfinished_bytes, "faults": faults,
+            "hash": hash, "anchor": anchor, "unfinished_bytes": unfinished_bytes, "index": index_word(*index), "faults": faults,
             "faults_left_out": faults_left_out,
         }));
     }
@@ -54,4 +55,14 @@ fn show(report: &Report, terminal: &Terminal) -> Result<(), Failure> {
     }
     terminal.note("restore the damaged files from a backup; nothing was changed");
     Ok(())
+}
+
+/// Whether the index says the same, in a word for programs.
+fn index_word(index: IndexChecked) -> &'static str {
+    match index {
+        IndexChecked::Absent => "absent",
+        IndexChecked::InUse => "in use",
+        IndexChecked::Unreadable => "unreadable",
+        IndexChecked::Compared(_) => "compared",
+    }
 }

@@ -9,18 +9,22 @@
 
 mod chunk;
 mod keep;
+mod known;
 mod recent;
 mod store;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use crate::log::{Appended, OpenError};
 use crate::{Seq, Stream};
 
 use recent::{Part, Recent};
 use store::Store;
+
+pub(crate) use known::Known;
 
 pub use keep::{NAME_BYTES_MAX, SNAPSHOT_BYTES_MAX};
 
@@ -39,6 +43,11 @@ pub enum IndexError {
     /// A name or snapshot is out of bounds.
     #[error("out of bounds: {0}")]
     OutOfBounds(String),
+}
+
+/// What the index of a data directory knows; nothing when there is none. Nobody may be using it.
+pub(crate) fn known(dir: &Path, deadline: Duration) -> Result<Option<Known>, IndexError> {
+    store::known(dir, deadline)
 }
 
 /// One event on disk, as far as the index wants to know.
@@ -70,10 +79,11 @@ struct Shared {
 
 impl Catalog {
     /// Opens the index of the journal of that identity whose last event is `head`, and says up to where it knows the
-    /// events; the caller adds the others. One that does not fit is set aside.
-    pub(crate) fn open(dir: &Path, journal: u64, head: u64) -> Result<(Self, u64), OpenError> {
+    /// events; the caller adds the others. One that does not fit, or does not open in time, is set aside.
+    pub(crate) fn open(dir: &Path, journal: u64, head: u64, deadline: Duration) -> Result<(Self, u64), OpenError> {
         let io = |source| OpenError::Io { what: "open the index", source };
-        let (store, cursor) = store::open(dir, journal, head).map_err(|error| io(std::io::Error::other(error)))?;
+        let (store, cursor) =
+            store::open(dir, journal, head, deadline).map_err(|error| io(std::io::Error::other(error)))?;
         let (recent, store) = (Recent::default(), RwLock::new(Some(store)));
         let shared = Arc::new(Shared { dir: dir.to_owned(), recent, store, failed: OnceLock::new() });
         let followed = shared.clone();

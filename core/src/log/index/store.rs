@@ -9,11 +9,14 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sled::{Batch, Db, Tree};
 
-use super::{IndexError, Part, chunk};
+use super::{IndexError, Known, Part, chunk};
 use crate::log::Appended;
 use crate::log::journal::codec;
 use crate::{Seq, Stream};
@@ -25,6 +28,10 @@ const FORMAT: u32 = 1;
 /// Indexes set aside that are kept for looking at; older ones are removed.
 const SET_ASIDE_MAX: usize = 2;
 const META: &[u8] = b"m";
+/// Folder of the store in the data directory.
+const NAME: &str = "index";
+/// Folder of the store that was begun while another one hung.
+const NAME_AFTER_A_HANG: &str = "index.new";
 /// Most bytes of a meta record or a first answer.
 const SMALL_BYTES_MAX: usize = 64;
 
@@ -76,26 +83,75 @@ pub(super) fn from_bytes<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &str) ->
     codec(SMALL_BYTES_MAX).deserialize(bytes).map_err(|_| damaged(what))
 }
 
-/// Opens the store of a data directory, and says up to where it knows the events. One that does not fit is set aside.
-pub(super) fn open(dir: &Path, journal: u64, head: u64) -> Result<(Store, u64), IndexError> {
-    let path = dir.join("index");
+/// Opens the store of a data directory, and says up to where it knows the events. One that does not fit, or does not
+/// open in time, is set aside.
+pub(super) fn open(dir: &Path, journal: u64, head: u64, deadline: Duration) -> Result<(Store, u64), IndexError> {
+    let path = dir.join(NAME);
+    let begun = dir.join(NAME_AFTER_A_HANG);
+    let failed = |error: io::Error| IndexError::Failed(error.to_string());
+    if begun.exists() {
+        if path.exists() {
+            set_aside(dir, &path, &hung(deadline)).map_err(failed)?;
+        }
+        fs::rename(&begun, &path).map_err(failed)?;
+    }
     let suspect = suspect_path(dir);
     if path.exists() {
         let opened = if suspect.exists() {
             Err(IndexError::Failed("it failed when it was last used".to_owned()))
         } else {
-            Store::open(&path, journal).and_then(|store| {
-                let cursor = store.cursor(head)?;
-                Ok((store, cursor))
+            within(deadline, {
+                let path = path.clone();
+                move || Store::open_at(&path, journal, head)
             })
         };
         match opened {
             Ok(opened) => return Ok(opened),
-            Err(error) => set_aside(dir, &path, &error).map_err(|error| IndexError::Failed(error.to_string()))?,
+            Err(error) if error == hung(deadline) => {
+                // What hangs may wake up and write under the old name, so that is left to it until the next start.
+                tracing::warn!(%error, "index left behind; it is rebuilt, consumers begin from 0");
+                return within(deadline, move || Ok((Store::open(&begun, journal)?, 0)));
+            }
+            Err(error) => set_aside(dir, &path, &error).map_err(failed)?,
         }
     }
     fs::remove_file(suspect).ok();
-    Ok((Store::open(&path, journal)?, 0))
+    within(deadline, move || Ok((Store::open(&path, journal)?, 0)))
+}
+
+fn hung(deadline: Duration) -> IndexError {
+    IndexError::Failed(format!("it did not open within {} ms", deadline.as_millis()))
+}
+
+/// Does something that may never end, on a thread that is then left behind.
+fn within<T: Send + 'static>(
+    deadline: Duration,
+    action: impl FnOnce() -> Result<T, IndexError> + Send + 'static,
+) -> Result<T, IndexError> {
+    let (answer, answered) = channel();
+    let opening = thread::Builder::new().name("index-open".to_owned()).spawn(move || answer.send(action()).is_ok());
+    let opening = opening.map_err(|error| IndexError::Failed(error.to_string()))?;
+    match answered.recv_timeout(deadline) {
+        Ok(result) => {
+            opening.join().ok();
+            result
+        }
+        Err(RecvTimeoutError::Timeout) => Err(hung(deadline)),
+        Err(RecvTimeoutError::Disconnected) => Err(IndexError::Failed("sled panicked".to_owned())),
+    }
+}
+
+/// What the store of a data directory knows, to be compared with a journal; nothing when there is none.
+pub(super) fn known(dir: &Path, deadline: Duration) -> Result<Option<Known>, IndexError> {
+    let begun = dir.join(NAME_AFTER_A_HANG);
+    let path = if begun.exists() { begun } else { dir.join(NAME) };
+    if !path.exists() {
+        return Ok(None);
+    }
+    if suspect_path(dir).exists() {
+        return Err(IndexError::Failed("it failed when it was last used".to_owned()));
+    }
+    within(deadline, move || Store::open(&path, 0)?.known()).map(Some)
 }
 
 fn suspect_path(dir: &Path) -> PathBuf {
@@ -136,6 +192,32 @@ impl Store {
             let (facts, kept) = (db.open_tree("facts")?, db.open_tree("kept")?);
             Ok(Self { db, facts, kept, path: path.to_owned(), journal })
         })
+    }
+
+    fn open_at(path: &Path, journal: u64, head: u64) -> Result<(Self, u64), IndexError> {
+        let store = Self::open(path, journal)?;
+        let cursor = store.cursor(head)?;
+        Ok((store, cursor))
+    }
+
+    /// Everything it knows, summed up by stream.
+    fn known(&self) -> Result<Known, IndexError> {
+        let mut known = Known::default();
+        let Some(meta) = guard(|| self.facts.get(META))? else { return Ok(known) };
+        let meta: Meta = from_bytes(&meta, "the meta record")?;
+        if meta.format != FORMAT {
+            return Err(IndexError::Failed(format!("it has format {}, not {FORMAT}", meta.format)));
+        }
+        (known.journal, known.cursor) = (meta.journal, meta.cursor);
+        let mut entries = guard(|| Ok(self.facts.iter()))?;
+        while let Some((key, value)) = guard(|| entries.next().transpose())? {
+            match key.split_first() {
+                Some((b'p', rest)) => known_positions(&mut known, rest, &value)?,
+                Some((b'd', rest)) => known_answer(&mut known, rest, &value)?,
+                _ => {}
+            }
+        }
+        Ok(known)
     }
 
     /// Up to where it knows the events of a journal with that head; an error when it does not fit.
@@ -218,6 +300,24 @@ impl Store {
 
 fn positions_key(stream: &Stream, stream_seq: u64) -> Vec<u8> {
     [b"p", stream.as_str().as_bytes(), b"\0", &stream_seq.to_be_bytes()].concat()
+}
+
+fn known_positions(known: &mut Known, key: &[u8], value: &[u8]) -> Result<(), IndexError> {
+    let parts = key.split_last_chunk::<8>().and_then(|(stream, first)| {
+        let stream = std::str::from_utf8(stream.strip_suffix(b"\0")?).ok()?;
+        Some((stream, u64::from_be_bytes(*first), chunk::unpack(value)?))
+    });
+    let (stream, first, seqs) = parts.ok_or_else(|| damaged("a chunk"))?;
+    (first..).zip(seqs).for_each(|(stream_seq, seq)| known.position(stream, stream_seq, seq));
+    Ok(())
+}
+
+fn known_answer(known: &mut Known, key: &[u8], value: &[u8]) -> Result<(), IndexError> {
+    let parts = std::str::from_utf8(key).ok().and_then(|key| key.split_once('\0'));
+    let (stream, key) = parts.ok_or_else(|| damaged("the key of a first answer"))?;
+    let Answer { first, last, stream_seq } = from_bytes(value, "a first answer")?;
+    known.answer(stream, key, &Appended { first: Seq(first), last: Seq(last), stream_seq, duplicate: false });
+    Ok(())
 }
 
 fn stream_seq_of(key: &[u8]) -> Option<u64> {
