@@ -32,6 +32,7 @@ pub(crate) struct ServerSettings {
 
 /// How NATS is reached. Secrets are in files.
 #[derive(Clone)]
+#[cfg_attr(not(feature = "nats"), expect(dead_code, reason = "only what speaks NATS reads them"))]
 pub(crate) struct NatsSettings {
     pub(crate) url: String,
     pub(crate) credentials: Option<PathBuf>,
