@@ -6,6 +6,7 @@
 mod bad_days;
 mod commands;
 mod demo;
+mod evidence;
 mod help;
 mod install;
 mod kill;

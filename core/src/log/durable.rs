@@ -20,6 +20,7 @@ use super::journal::writer::{Message, Queue, Start, Waiting, Writer, bytes_of, n
 use super::journal::{Disk, DiskFile, GENESIS, disk, segment};
 use super::lock::Lock;
 use super::open::SEGMENT_BYTES_BOUNDS;
+use super::scrub::{self, Scrub, Scrubbed};
 use super::{
     Append, AppendError, Appended, IndexError, Log, OpenError, Options, Pending, ReadError, ReadMax, check_bounds,
 };
@@ -43,6 +44,7 @@ struct Inner {
     catalog: Arc<Catalog>,
     queue: Arc<Queue>,
     messages: SyncSender<Message>,
+    scrubbed: watch::Receiver<Scrubbed>,
     running: Mutex<Option<Running>>,
 }
 
@@ -51,6 +53,7 @@ struct Inner {
 struct Running {
     writer: JoinHandle<Result<(), String>>,
     ahead: Option<JoinHandle<()>>,
+    scrub: Option<Scrub>,
     lock: Lock,
 }
 
@@ -100,7 +103,11 @@ impl DurableLog {
     ) -> Result<Self, OpenError> {
         let queue = Arc::new(Queue::default());
         let ahead = Arc::new(Ahead::default());
-        let Options { dir, segment_bytes, ahead_bytes, index_deadline: _, clock, disk } = options;
+        let Options { dir, segment_bytes, ahead_bytes, index_deadline: _, scrub_every: every, clock, disk } = options;
+        let io = |source| OpenError::Io { what: "start a thread", source };
+        let (found, scrubbed) = watch::channel(Scrubbed::default());
+        let scrub = scrub::Start { disk: disk.clone(), dir: dir.clone(), reader: reader.clone(), every, found };
+        let scrub = Scrub::start(scrub).map_err(io)?;
         let writer = Writer::new(Start {
             dir: dir.clone(),
             disk,
@@ -114,14 +121,13 @@ impl DurableLog {
             tip,
         });
         let (messages, waiting) = sync_channel(QUEUE_APPENDS_MAX);
-        let io = |source| OpenError::Io { what: "start a thread", source };
         let ahead = (ahead_bytes > 0)
             .then(|| thread::Builder::new().name("journal-ahead".to_owned()).spawn(move || ahead.run(ahead_bytes)))
             .transpose()
             .map_err(io)?;
         let writer = thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(&waiting));
-        let running = Mutex::new(Some(Running { writer: writer.map_err(io)?, ahead, lock }));
-        Ok(Self { inner: Arc::new(Inner { dir, reader, catalog, queue, messages, running }) })
+        let running = Mutex::new(Some(Running { writer: writer.map_err(io)?, ahead, scrub, lock }));
+        Ok(Self { inner: Arc::new(Inner { dir, reader, catalog, queue, messages, scrubbed, running }) })
     }
 
     /// Writes what waits, anchors the end, and gives the data directory back. Later appends are refused; reading goes
@@ -171,6 +177,12 @@ impl DurableLog {
         self.inner.catalog.set_snapshot(name, version, seq, bytes)
     }
 
+    /// What reading the sealed segments again in the background has found.
+    #[must_use]
+    pub fn scrubbed(&self) -> watch::Receiver<Scrubbed> {
+        self.inner.scrubbed.clone()
+    }
+
     /// What is known about streams and dedup keys.
     pub(crate) fn catalog(&self) -> &Catalog {
         &self.inner.catalog
@@ -186,13 +198,16 @@ impl DurableLog {
 impl Inner {
     fn close(&self) -> Result<(), CloseError> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(Running { writer, ahead, lock }) = running.take() else { return Ok(()) };
+        let Some(Running { writer, ahead, scrub, lock }) = running.take() else { return Ok(()) };
         // It only fails when the writer has ended, and then there is nothing to tell it.
         self.messages.send(Message::Close).ok();
         let panicked = |_| Err("the writer panicked".to_owned());
         let stopped = writer.join().unwrap_or_else(panicked);
         if let Some(ahead) = ahead {
             ahead.join().ok();
+        }
+        if let Some(scrub) = scrub {
+            scrub.stop();
         }
         self.catalog.close();
         self.queue.poison.set("it was closed".to_owned()).ok();

@@ -10,6 +10,8 @@ pub mod journal;
 mod lock;
 pub mod memory;
 pub mod open;
+pub mod scrub;
+pub mod stats;
 pub mod transfer;
 pub mod verify;
 
@@ -25,6 +27,7 @@ pub use install::{adopt_install, install_id};
 pub use journal::Reader;
 pub use memory::MemoryLog;
 pub use open::{OpenError, Options};
+pub use stats::stats;
 pub use transfer::{export, import};
 pub use verify::verify;
 

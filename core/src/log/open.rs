@@ -17,6 +17,9 @@ pub const AHEAD_BYTES: u64 = 4 << 20;
 /// How long the index may take to open. sled takes about 6 s for 10 million events; past this a rebuild is quicker.
 pub const INDEX_DEADLINE: Duration = Duration::from_secs(120);
 
+/// Between two sealed segments that are read again in the background: a week is enough for 126 GiB.
+pub const SCRUB_EVERY: Duration = Duration::from_secs(300);
+
 /// How to open a log.
 #[derive(Clone)]
 pub struct Options {
@@ -28,6 +31,8 @@ pub struct Options {
     pub ahead_bytes: u64,
     /// How long the index may take to open before it is taken for hanging, and rebuilt.
     pub index_deadline: Duration,
+    /// Between two sealed segments that are read again in the background; zero for never.
+    pub scrub_every: Duration,
     /// Where creation times and nonces come from.
     pub clock: Arc<dyn Clock>,
     /// Where the journal is kept. The lock and the index are on the machine's own disk in any case.
@@ -43,6 +48,7 @@ impl Options {
             segment_bytes: SEGMENT_BYTES,
             ahead_bytes: AHEAD_BYTES,
             index_deadline: INDEX_DEADLINE,
+            scrub_every: SCRUB_EVERY,
             clock: Arc::new(SystemClock),
             disk: Arc::new(RealDisk),
         }

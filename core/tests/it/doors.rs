@@ -47,3 +47,22 @@ fn nobody_names_the_functions_of_sled_that_hang() {
         assert_eq!(named_outside("nowhere", function), [""; 0]);
     }
 }
+
+#[test]
+fn in_the_journal_only_the_disk_names_files() {
+    let journal = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/log/journal");
+    let mut files = Vec::new();
+    sources(&journal, &mut files);
+    let mut found = Vec::new();
+    for path in files {
+        let source = fs::read_to_string(&path).expect("source");
+        let lines =
+            source.lines().filter(|line| ["std::fs", "File::o", "rustix::fs"].iter().any(|fs| line.contains(fs)));
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        found.extend(lines.map(|line| format!("{name}: {line}")));
+    }
+    // The golden files of the journal's own tests are read as any file.
+    let elsewhere = found.iter().filter(|line| !line.starts_with("disk.rs") && !line.starts_with("tests.rs"));
+    assert_eq!(elsewhere.collect::<Vec<_>>(), [""; 0]);
+    assert!(found.iter().any(|line| line.starts_with("disk.rs")), "the search finds it where it is");
+}

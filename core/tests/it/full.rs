@@ -92,21 +92,31 @@ fn a_disk_that_is_full_without_saying_so_costs_nothing_and_the_log_goes_on() {
 /// A file system of its own, taken away at the end.
 struct Mounted {
     dir: tempfile::TempDir,
+    _image: tempfile::NamedTempFile,
 }
 
 impl Mounted {
     /// Nothing, and why, when this machine does not allow it.
-    fn new(megabytes: u32) -> Result<Self, String> {
+    fn new(megabytes: u64) -> Result<Self, String> {
         let dir = tempfile::tempdir().expect("folder");
-        let size = format!("size={megabytes}m");
-        let mut mount = Command::new("mount");
-        let mounted = mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(dir.path()).output();
-        match mounted {
-            Ok(output) if output.status.success() => Ok(Self { dir }),
-            Ok(output) => Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()),
-            Err(error) => Err(error.to_string()),
-        }
+        let image = tempfile::NamedTempFile::new().expect("image");
+        image.as_file().set_len(megabytes << 20).expect("image");
+        let made = run(Command::new("mkfs.ext4").args(["-q", "-F", "-m", "0"]).arg(image.path()));
+        let looped =
+            made.and_then(|()| run(Command::new("mount").args(["-o", "loop"]).args([image.path(), dir.path()])));
+        let mounted = looped.or_else(|why| {
+            let size = format!("size={megabytes}m");
+            let tmpfs = run(Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(dir.path()));
+            tmpfs.map_err(|and| format!("{why}; {and}"))
+        });
+        mounted.map(|()| Self { dir, _image: image })
     }
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let output = command.output().map_err(|error| format!("{}: {error}", command.get_program().display()))?;
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    if output.status.success() { Ok(()) } else { Err(said) }
 }
 
 impl Drop for Mounted {
@@ -135,6 +145,9 @@ fn a_real_disk_of_96_megabytes_fills_up() {
     let options = || Options { segment_bytes: 4 << 20, ahead_bytes: 1 << 20, ..Options::new(&dir) };
     let log = DurableLog::open(options()).expect("opens");
     let (full, reason) = fill(&log, 100 << 10);
+    let mounts = fs::read_to_string("/proc/mounts").expect("mounts");
+    let at = mounted.dir.path().display().to_string();
+    println!("{}", mounts.lines().find(|line| line.contains(&at)).expect("it is mounted"));
     println!("{full} events of 100 KiB, then: {reason}");
     assert!(full > 250, "{full}");
     fs::remove_file(&filler).expect("removed");

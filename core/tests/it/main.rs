@@ -24,6 +24,10 @@ mod power;
 #[cfg(test)]
 mod property;
 #[cfg(test)]
+mod scrub;
+#[cfg(test)]
 mod simulated;
+#[cfg(test)]
+mod stats;
 #[cfg(test)]
 mod transfer;

@@ -7,9 +7,10 @@ use regatta_sandboxes::{Ended, Error, Exec, Exit, Provider, Status, Stdio};
 use super::sandbox::provider;
 use super::{Fatal, Job, World, chain};
 use crate::attempt::Command;
+use crate::repository::{NUMSTAT_FILE, PATCH_BYTES_MAX, PATCH_FILE};
 
-/// Largest patch that is kept, in bytes.
-pub(super) const PATCH_BYTES_MAX: u64 = 256 << 20;
+/// Name of the command that collects what setup changed.
+const BASELINE: &str = "baseline";
 /// Bytes of the collecting command's complaints that are looked at.
 const COMPLAINTS_BYTES_MAX: usize = 4 << 10;
 /// Tries of a collect whose runner was lost. Each has its own name, since a command never runs twice under one.
@@ -27,7 +28,7 @@ pub(super) async fn collect(world: &World, job: &Job, key: &SandboxKey) -> Resul
             collected.files.truncate(FILES_LISTED_MAX);
             collected.patch = keep(world, change.patch).await?;
         }
-        Err(failure) => collected.failure = Some(format!("what it changed could not be collected: {failure}")),
+        Err(failure) => collected.failure = Some(failure),
     }
     world.failpoints.reach("collect-kept").await;
     Ok(Command::Collected(collected))
@@ -74,12 +75,33 @@ async fn try_collect(world: &World, job: &Job, key: &SandboxKey) -> Result<Optio
             return Err(failure);
         }
         let get = |name: &'static str| provider.get(&sandbox, &exec.name, name, PATCH_BYTES_MAX);
-        let patch = get("diff.patch").await.map_err(said)?;
-        let numstat = get("numstat").await.map_err(said)?;
+        let patch = get(PATCH_FILE).await.map_err(said)?;
+        // What setup did is not the agent's work.
+        if job.facts.setup.is_some()
+            && provider.get(&sandbox, BASELINE, PATCH_FILE, PATCH_BYTES_MAX).await.ok().as_ref() == Some(&patch)
+        {
+            return Ok(None);
+        }
+        let numstat = get(NUMSTAT_FILE).await.map_err(said)?;
         let (stat, files) = world.source_control.read_numstat(&numstat).map_err(|unusable| unusable.to_string())?;
         return Ok(Some(Change { patch, stat, files }));
     }
     Err(format!("its runner was lost {TRIES_MAX} times"))
+}
+
+/// Collects what setup changed, before the agent begins, so that an agent that does nothing can be told. A baseline that
+/// is missing only means that its changes count as the agent's.
+pub(super) async fn baseline(world: &World, job: &Job, key: &SandboxKey, provider: &dyn Provider) {
+    let exec = world.source_control.collect_exec(&job.facts.repository, &job.facts.base_commit);
+    let exec = Exec { name: BASELINE.to_owned(), ..exec };
+    let sandbox = key.to_string();
+    let done = match provider.start(&sandbox, &exec).await {
+        Ok(()) => ended(provider, &sandbox, BASELINE).await.map(drop),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = done {
+        tracing::warn!(sandbox, error = chain(&error), "what setup changed is not known apart");
+    }
 }
 
 /// Waits until a command has ended.

@@ -8,6 +8,7 @@ use regatta_core::event::attempt::{AttemptEvent, Channel, Exit, OUTPUT_CHUNK_BYT
 use regatta_core::{Actor, Append, AppendError, AttemptId, Draft, Event, Expect, SandboxKey, Stream};
 use regatta_sandboxes::{Created, Ended, Error, Exec, Provider, Status, Stdio};
 
+use super::collect::baseline;
 use super::sandbox::{PROMPT_FILE, provider};
 use super::{Fatal, Job, World, agent, chain, prompt};
 use crate::attempt::Command;
@@ -51,6 +52,9 @@ async fn launch(world: &World, job: &Job, key: &SandboxKey, phase: Phase) -> Res
         Err(Error::Missing(_)) => return Ok(provider),
         Err(error) => return Err(chain(&error)),
     };
+    if phase == Phase::Agent && job.facts.setup.is_some() {
+        baseline(world, job, key, &*provider).await;
+    }
     let exec = exec(world, job, key, phase, &found)?;
     let mut pause = Duration::from_millis(50);
     for tries in 1.. {

@@ -113,7 +113,8 @@ pub fn collect_failure(exit: &Exit, complaints: &[u8]) -> Option<String> {
         Exit::Lost => "its sandbox is gone".to_owned(),
     };
     let complaints = String::from_utf8_lossy(complaints);
-    let complaint: String = complaints.trim().chars().take(COMPLAINT_CHARS_MAX).collect();
+    let lines = complaints.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("hint:"));
+    let complaint: String = lines.collect::<Vec<_>>().join("; ").chars().take(COMPLAINT_CHARS_MAX).collect();
     let colon = if complaint.is_empty() { "" } else { ": " };
     Some(format!("failed to collect the changes: {reason}{colon}{complaint}"))
 }

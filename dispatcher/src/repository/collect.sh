@@ -31,6 +31,8 @@ if [ ! -s "$own/paths" ]; then
 fi
 
 if ! take "$own/paths"; then
+    # What the agent may not read itself it made unreadable; the modes that count are kept.
+    chmod -R u+rwX . 2>/dev/null || :
     # Files that now lie behind a symbolic link are an error when they are taken; so they are removed first.
     differing --diff-filter=D | git update-index -z --force-remove --stdin
     { differing --diff-filter=d; git ls-files -z --others --exclude-standard; } >"$own/paths"

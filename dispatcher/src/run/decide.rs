@@ -116,6 +116,9 @@ impl Run {
         }
         match self.ended.get(&slot) {
             None => Err(wrong(format!("attempt {slot} is not over yet")).hint(format!("regatta watch {}", self.id))),
+            Some(AttemptEnded { outcome: Outcome::Failed { reason }, stat, .. }) if stat.files == 0 => {
+                Err(wrong(format!("attempt {slot} has nothing to deliver: {reason}")))
+            }
             Some(ended) if ended.stat.files == 0 => Err(wrong(format!("attempt {slot} changed nothing"))),
             Some(_) => Ok(()),
         }

@@ -210,6 +210,14 @@ fn a_person_may_pick_whoever_changed_something_also_after_the_end() {
 }
 
 #[test]
+fn a_pick_of_what_could_not_be_collected_says_so() {
+    let failed = Outcome::Failed { reason: "the patch is larger than 64 MiB".into() };
+    let history = [prepared(), ended("a", failed, 0)];
+    let then = "attempt a has nothing to deliver: the patch is larger than 64 MiB";
+    refused(Strategy::All, &history, Command::Pick(slot("a"), "x".into()), then);
+}
+
+#[test]
 fn a_pick_may_be_changed_but_not_repeated() {
     let mut history = over();
     history.extend([decided(Some("b"), Judge::Human, "x"), intended("b"), delivered("b"), finished(won("b"))]);

@@ -58,8 +58,9 @@ fn hash(seed: u64, text: &str) -> Random {
 /// What a command does, from the seed and its name alone: a command asked for twice is the same command.
 fn script(seed: u64, key: &str, exec: &Exec) -> Script {
     let mut random = hash(seed, &format!("{key}/{}", exec.name));
-    if exec.name.starts_with("collect") {
-        let outbox = [("diff.patch", &b"patch"[..]), ("numstat", &b"3\t1\tfile\0"[..])];
+    if exec.name.starts_with("collect") || exec.name == "baseline" {
+        let patch = if exec.name == "baseline" { &b"setup"[..] } else { b"patch" };
+        let outbox = [("diff.patch", patch), ("numstat", &b"3\t1\tfile\0"[..])];
         let outbox = outbox.into_iter().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect();
         return Script { takes_ms: 1 + random.below(5), outbox, ..Script::default() };
     }

@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, UTIME_NOW};
+use rustix::fs::{AtFlags, CWD, Mode, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
 
 use super::{Inner, destroy, transient};
@@ -99,7 +99,7 @@ fn make(fresh: &Path, spec: &Spec, kept: &Kept) -> io::Result<()> {
     for name in [HOME, TMP, INBOX, EXECS] {
         private().create(fresh.join(name))?;
     }
-    // Nobody gets past the folder it is in.
+    // The copy tells by it what this process masks; nobody gets past the folder it is in.
     DirBuilder::new().mode(0o777).create(fresh.join(WORK))?;
     write_new(&fresh.join(SPEC), &serde_json::to_vec(kept)?, 0o600)?;
     for file in &spec.inbox {
@@ -108,7 +108,9 @@ fn make(fresh: &Path, spec: &Spec, kept: &Kept) -> io::Result<()> {
     if !matches!(kept.walls, Walls::Bubblewrap { .. }) {
         link_home(&fresh.join(HOME), spec)?;
     }
-    tree::copy(tree::open(&spec.seed)?.as_fd(), tree::open(&fresh.join(WORK))?.as_fd())?;
+    let work = tree::open(&fresh.join(WORK))?;
+    tree::copy(tree::open(&spec.seed)?.as_fd(), work.as_fd())?;
+    rustix::fs::fchmod(&work, Mode::RWXU)?;
     stamp(&fresh.join(WORK), &fresh.join(CREATED))
 }
 

@@ -21,12 +21,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use rustix::fs::IFlags;
+use rustix::fs::{IFlags, Mode};
 use tokio::sync::OnceCell;
 
 use crate::layout::{self, EXECS, Kept, SPEC, Walls};
 use crate::provider::{Created, Error, Exec, Found, Provider, Spec, Status, Stdio};
 use changes::Changes;
+use sight::Sight;
 
 /// Counts what this process writes; process ids do it between processes.
 static UNIQUE: AtomicU64 = AtomicU64::new(0);
@@ -53,9 +54,9 @@ pub struct Options {
     pub runner: PathBuf,
     /// The fence.
     pub fence: Fence,
-    /// Paths no command may see, beside those with credentials that are hidden anyway.
+    /// Paths no command may see, beside the homes of people that are hidden anyway.
     pub hide: Vec<PathBuf>,
-    /// Paths every command may read, beside the system's and the toolchains on `PATH`, also when what is around them is hidden.
+    /// Paths every command may read, beside the system's and the toolchains of this user, also when what is around them is hidden.
     pub read: Vec<PathBuf>,
 }
 
@@ -69,7 +70,7 @@ pub struct LocalProvider {
 struct Inner {
     name: &'static str,
     options: Options,
-    /// What hides credentials, known from the start.
+    /// What no command may see, known from the start.
     hide: Vec<PathBuf>,
     /// What every command may read, whatever is hidden around it.
     read: Vec<PathBuf>,
@@ -89,10 +90,7 @@ impl LocalProvider {
         let name = if options.fence == Fence::None { "host" } else { "local" };
         make_root(&options.root).map_err(|source| transient("make the folder of sandboxes", source))?;
         let root = options.root.canonicalize().map_err(|source| transient("find the folder of sandboxes", source))?;
-        let mut hide = sight::hidden();
-        hide.extend(options.hide.iter().cloned());
-        let mut read = sight::toolchains(&hide);
-        read.extend(options.read.iter().cloned());
+        let Sight { hide, read } = Sight::of_this_machine(&options.hide, &options.read);
         let changes = Changes::new().map_err(|source| transient("watch for changes", source))?;
         let inner = Inner {
             name,
@@ -131,9 +129,11 @@ impl LocalProvider {
 fn make_root(root: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt;
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(root)?;
+    let folder = crate::tree::open(root)?;
+    // It may have been there before; of somebody else it stays as it is.
+    rustix::fs::fchmod(&folder, Mode::RWXU).ok();
     // Tells ext4 that the folders in it have nothing to do with each other, so that it spreads them over the disk. Without a
     // journal it looks past every inode freed nearby in the last minutes, and making sandboxes took ten times as long.
-    let folder = crate::tree::open(root)?;
     if let Ok(flags) = rustix::fs::ioctl_getflags(&folder) {
         rustix::fs::ioctl_setflags(&folder, flags | IFlags::TOPDIR).ok();
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::fd::RawFd;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::layout::{HOME, INBOX, Plan, TMP, WORK};
 
@@ -25,6 +25,8 @@ pub(super) const RUN_KEPT: [&str; 6] = [
 /// What is seen at a path. For one path the later kind wins.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Seen {
+    /// A link to what is seen elsewhere, where the link itself is hidden.
+    Link(PathBuf),
     /// An empty folder.
     Empty { bytes_max: u64 },
     /// An empty file.
@@ -48,6 +50,7 @@ pub(super) fn arguments(plan: &Plan, outbox: &Path, report: RawFd) -> Vec<OsStri
     // Sorted, a folder comes before what is in it, so what is nested shows through.
     for (path, seen) in needed(view(plan, outbox)) {
         let words: &[OsString] = &match seen {
+            Seen::Link(target) => vec!["--symlink".into(), target.into()],
             Seen::Empty { bytes_max } => {
                 vec!["--perms".into(), "1777".into(), "--size".into(), bytes_max.to_string().into(), "--tmpfs".into()]
             }
@@ -83,9 +86,11 @@ fn view(plan: &Plan, outbox: &Path) -> BTreeMap<PathBuf, Seen> {
     // What may be read is seen also where everything else is hidden, as in `/tmp`.
     let shown = plan.read_only.iter().chain(&plan.read).map(PathBuf::as_path);
     for path in RUN_KEPT.iter().map(Path::new).chain(shown) {
-        if let Ok(path) = path.canonicalize() {
-            see(path.clone(), Seen::Read(path));
+        let Ok(real) = path.canonicalize() else { continue };
+        if !path.components().any(|part| part == Component::ParentDir) && real != path {
+            see(path.to_owned(), Seen::Link(real.clone()));
         }
+        see(real.clone(), Seen::Read(real));
     }
     let home = plan.folder.join(HOME);
     for link in plan.home_links.iter().filter(|link| link.source.exists()) {
@@ -106,6 +111,9 @@ fn needed(view: BTreeMap<PathBuf, Seen>) -> BTreeMap<PathBuf, Seen> {
         let is_seen_anyway = match (&seen, around) {
             (Seen::Read(source), None) => *source == path,
             (Seen::Read(source), Some((folder, Seen::Read(shown)))) => *source == path && shown == folder,
+            // What is hidden already need not be hidden again, and a link is missed only there.
+            (Seen::Empty { .. } | Seen::EmptyFile, Some((_, Seen::Empty { .. }))) => true,
+            (Seen::Link(_), around) => !matches!(around, Some((_, Seen::Empty { .. }))),
             _ => false,
         };
         if !is_seen_anyway {
@@ -148,6 +156,21 @@ mod tests {
         let given =
             [("/home/a", read("/home/a")), ("/home/a/.ssh", HIDDEN), ("/home/a/.ssh/pub", read("/home/a/.ssh/pub"))];
         check(&given, &["/home/a/.ssh", "/home/a/.ssh/pub"]);
+    }
+
+    #[test]
+    fn what_is_hidden_already_is_not_hidden_again() {
+        let given = [("/home", HIDDEN), ("/home/a", HIDDEN), ("/home/a/.env", Seen::EmptyFile), ("/root", HIDDEN)];
+        check(&given, &["/home", "/root"]);
+    }
+
+    #[test]
+    fn a_link_is_made_only_where_it_is_hidden() {
+        let link = || Seen::Link(PathBuf::from("/data/go"));
+        let given =
+            [("/home", HIDDEN), ("/home/a/go", link()), ("/home/a/go/bin", link()), ("/home/b", read("/home/b"))];
+        check(&given, &["/home", "/home/a/go", "/home/b"]);
+        check(&[("/u/go", link()), ("/u/go/bin", link())], &[]);
     }
 
     #[test]

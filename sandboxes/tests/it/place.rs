@@ -20,7 +20,17 @@ pub(crate) struct Place {
 impl Place {
     /// `None`, and said so, when that fence does not work here.
     pub(crate) async fn new(fence: Fence) -> Option<Self> {
-        let folder = tempfile::Builder::new().prefix("sandboxes-").tempdir().unwrap();
+        Self::in_folder(fence, tempfile::Builder::new().prefix("sandboxes-").tempdir().unwrap()).await
+    }
+
+    /// In a folder that no fence hides by itself, where this user may make one.
+    pub(crate) async fn in_the_open(fence: Fence) -> Option<Self> {
+        let mut folder = tempfile::Builder::new();
+        let folder = folder.prefix("sandboxes-").tempdir_in(env!("CARGO_TARGET_TMPDIR"));
+        Self::in_folder(fence, folder.or_else(|_| tempfile::tempdir()).unwrap()).await
+    }
+
+    async fn in_folder(fence: Fence, folder: tempfile::TempDir) -> Option<Self> {
         let seed = folder.path().join("seed");
         fs::create_dir_all(seed.join("src")).unwrap();
         fs::create_dir_all(seed.join(".git")).unwrap();

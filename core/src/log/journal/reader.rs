@@ -187,6 +187,20 @@ impl Reader {
         self.scan(from, STEP_BYTES_MAX, each)
     }
 
+    /// The first sealed segment that begins at or after an event, and the one after it.
+    pub(crate) fn sealed_from(&self, seq: u64) -> Option<(segment::Header, segment::Header)> {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+        let from = segments.partition_point(|segment| segment.header.first_seq < seq);
+        Some((segments.get(from)?.header, segments.get(from + 1)?.header))
+    }
+
+    /// Bytes of each segment on disk, with what is prepared ahead.
+    pub(crate) fn segment_sizes(&self) -> Result<Vec<u64>, ReadError> {
+        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let size = |segment: &Arc<Segment>| self.disk.open(&segment::path(&self.dir, segment.header.first_seq))?.size();
+        segments.iter().map(|segment| size(segment).map_err(io)).collect()
+    }
+
     /// Wakes whoever waits for new events.
     pub(crate) fn watch(&self) -> watch::Receiver<Seq> {
         self.head.subscribe()

@@ -69,10 +69,10 @@ fn without_bubblewrap_landlock_takes_its_place() {
 }
 
 /// A server in another process; killed when dropped.
-struct Server(Child);
+pub(super) struct Server(Child);
 
 impl Server {
-    async fn start(place: &Place, key: &str, script: &str, pass: &[(&str, &str)]) -> Self {
+    pub(super) async fn start(place: &Place, key: &str, script: &str, pass: &[(&str, &str)]) -> Self {
         let names: Vec<&str> = pass.iter().map(|(name, _)| *name).collect();
         let folder = place.folder.path();
         let role = [&format!("{:?}", place.fence), folder.to_str().unwrap(), key, script, &names.join(",")].join("\n");

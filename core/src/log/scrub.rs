@@ -1,0 +1,86 @@
+//! Reads sealed segments again and again in the background, one at a time, so that rot is known while there is still a
+//! backup to restore from. Never writes; the log goes on whatever it finds.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::journal::reader::Reader;
+use super::journal::{Disk, Place};
+use super::verify::{Damage, verify_sealed};
+
+/// What was found so far.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Scrubbed {
+    /// Segments read, counting each time.
+    pub segments: u64,
+    /// What was wrong with segments when they were last read.
+    pub faults: Vec<Damage>,
+}
+
+/// What the thread needs.
+pub(crate) struct Start {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) dir: PathBuf,
+    pub(crate) reader: Arc<Reader>,
+    /// Between two segments; zero for never.
+    pub(crate) every: Duration,
+    pub(crate) found: watch::Sender<Scrubbed>,
+}
+
+/// The thread.
+#[derive(Debug)]
+pub(crate) struct Scrub {
+    stop: Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Scrub {
+    /// Begins, unless it is never to.
+    pub(crate) fn start(start: Start) -> io::Result<Option<Self>> {
+        if start.every.is_zero() {
+            return Ok(None);
+        }
+        let (stop, stopped) = channel();
+        let thread = thread::Builder::new().name("journal-scrub".to_owned()).spawn(move || start.run(&stopped))?;
+        Ok(Some(Self { stop, thread }))
+    }
+
+    /// Ends after the segment being read.
+    pub(crate) fn stop(self) {
+        drop(self.stop);
+        self.thread.join().ok();
+    }
+}
+
+impl Start {
+    fn run(self, stopped: &Receiver<()>) {
+        let mut faults: BTreeMap<u64, Vec<Damage>> = BTreeMap::new();
+        let mut next = 0;
+        while stopped.recv_timeout(self.every) == Err(RecvTimeoutError::Timeout) {
+            let Some((segment, follower)) = self.reader.sealed_from(next) else {
+                next = 0;
+                continue;
+            };
+            let found = verify_sealed(&*self.disk, &self.dir, &segment, &follower).unwrap_or_else(|error| {
+                let place = Place { segment: segment.first_seq, at: 0 }.to_string();
+                vec![Damage { place, reason: format!("it cannot be read: {error}") }]
+            });
+            for Damage { place, reason } in &found {
+                tracing::error!(%place, %reason, "a sealed segment is damaged; restore it from a backup");
+            }
+            faults.insert(segment.first_seq, found);
+            next = follower.first_seq;
+            self.found.send_modify(|scrubbed| {
+                scrubbed.segments += 1;
+                scrubbed.faults = faults.values().flatten().cloned().collect();
+            });
+        }
+    }
+}
