@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::commands;
 use crate::context::Context;
@@ -40,7 +41,7 @@ pub(crate) struct Args {
 enum Command {
     Up(commands::up::Args),
     Down(commands::down::Args),
-    Run(commands::run::Args),
+    Run(Box<commands::run::Args>),
     Ls(commands::ls::Args),
     Show(commands::show::Args),
     Watch(commands::watch::Args),
@@ -58,8 +59,12 @@ enum Command {
 
 /// Reads the command line and does what it says.
 pub(crate) fn main() -> Exit {
-    let args = match Args::try_parse() {
-        Ok(args) => args,
+    let read = Args::command().try_get_matches().and_then(|matches| {
+        let is_given = matches.value_source("data_dir") == Some(ValueSource::CommandLine);
+        Ok((Args::from_arg_matches(&matches)?, is_given))
+    });
+    let (args, is_data_dir_given) = match read {
+        Ok(read) => read,
         Err(error) => {
             // Help and version are no mistakes; both print themselves.
             error.print().ok();
@@ -67,18 +72,18 @@ pub(crate) fn main() -> Exit {
         }
     };
     let json = args.json;
-    dispatch(args).unwrap_or_else(|failure| {
+    dispatch(args, is_data_dir_given).unwrap_or_else(|failure| {
         Terminal::detect(json).failure(&failure);
         failure.exit
     })
 }
 
-fn dispatch(args: Args) -> Outcome {
+fn dispatch(args: Args, is_data_dir_given: bool) -> Outcome {
     let context = Context::new(args.data_dir.as_deref(), args.json)?;
     match args.command {
         Command::Up(args) => commands::up::run(&context, args),
         Command::Down(args) => commands::down::run(&context, args),
-        Command::Run(args) => commands::run::run(&context, args),
+        Command::Run(args) => commands::run::run(&context, &args),
         Command::Ls(args) => commands::ls::run(&context, args),
         Command::Show(args) => commands::show::run(&context, args),
         Command::Watch(args) => commands::watch::run(&context, args),
@@ -90,7 +95,7 @@ fn dispatch(args: Args) -> Outcome {
         Command::Log(args) => commands::log::run(&context, args),
         Command::Replay(args) => commands::replay::run(&context, args),
         Command::Doctor(args) => commands::doctor::run(&context, args),
-        Command::Demo(args) => commands::demo::run(&context, args),
+        Command::Demo(args) => commands::demo::run(&context, args, is_data_dir_given),
         Command::Completions(args) => commands::completions::run(&context, args),
     }
 }

@@ -7,6 +7,7 @@ use regatta_core::event::run::Entry;
 use regatta_dispatcher::request::ATTEMPTS_MAX;
 
 use crate::suggest;
+use crate::terminal::escape;
 
 /// The sandboxes there are.
 pub(crate) const SANDBOXES: &[&str] = &["local", "host"];
@@ -119,24 +120,16 @@ pub(crate) fn show(entry: &Entry) -> String {
 }
 
 /// Longest name of a command for people.
-const BRIEF_CHARS_MAX: usize = 60;
+const BRIEF_CHARS_MAX: usize = 80;
 
-/// A few words for people: a command by its text with folders left out, any other agent as it would be written.
+/// A few words for people: a command by its own text, any other agent as it would be written. What is too long is cut
+/// at its end and nowhere else, because the table is evidence of what ran.
 pub(crate) fn brief(agent: &str, command: Option<&str>, model: Option<&str>, sandbox: &str) -> String {
     let Some(command) = command else {
         let (agent, sandbox) = (agent.to_owned(), sandbox.to_owned());
         return show(&Entry { agent, command: None, model: model.map(str::to_owned), sandbox });
     };
-    let word = |word: &str| {
-        let bare = word.trim_matches(['\'', '"']);
-        let name = bare.rsplit('/').next().filter(|name| bare.starts_with('/') && !name.is_empty());
-        name.unwrap_or(word).to_owned()
-    };
-    let text = command.split_whitespace().map(word).collect::<Vec<_>>().join(" ");
-    if text.chars().count() <= BRIEF_CHARS_MAX {
-        return text;
-    }
-    text.chars().take(BRIEF_CHARS_MAX - 1).chain(['…']).collect()
+    escape::cut(command, BRIEF_CHARS_MAX)
 }
 
 #[cfg(test)]
@@ -192,15 +185,12 @@ mod tests {
     }
 
     #[test]
-    fn a_command_is_named_without_its_folders() {
-        for (command, name) in [
-            ("node '/tmp/demo/programs/careful.mjs'", "node careful.mjs"),
-            ("./my-agent.sh  --fast", "./my-agent.sh --fast"),
-            ("cat /", "cat /"),
-        ] {
-            assert_eq!(brief("command", Some(command), None, "local"), name);
+    fn a_command_is_shown_as_it_was_given_and_only_its_end_is_cut() {
+        for command in ["head -c 9 /dev/zero > n", "node '/tmp/demo/programs/careful.mjs'", "printf 'a  b'", "cat /"] {
+            assert_eq!(brief("command", Some(command), None, "local"), command);
         }
-        assert_eq!(brief("command", Some(&"x".repeat(99)), None, "local").chars().count(), BRIEF_CHARS_MAX);
+        let long = brief("command", Some(&"x".repeat(99)), None, "local");
+        assert_eq!(long, format!("{}…", "x".repeat(BRIEF_CHARS_MAX - 1)));
         assert_eq!(brief("claude", None, Some("opus"), "host"), "claude:opus@host");
     }
 

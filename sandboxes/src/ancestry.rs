@@ -37,6 +37,8 @@ fn look(process: i32) -> Option<(bool, i32)> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use super::*;
 
     #[test]
@@ -49,10 +51,13 @@ mod tests {
     #[test]
     fn what_is_called_as_a_runner_is_inside() {
         let folder = tempfile::tempdir().expect("folder");
-        fs::write(folder.path().join("sandbox-run"), "read wait\n").expect("script");
+        fs::write(folder.path().join("sandbox-run"), "echo; read wait\n").expect("script");
         let mut shell = std::process::Command::new("sh");
-        shell.arg("sandbox-run").current_dir(folder.path()).stdin(std::process::Stdio::piped());
-        let mut child = shell.spawn().expect("shell");
+        shell.arg("sandbox-run").current_dir(folder.path());
+        let mut child =
+            shell.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().expect("shell");
+        // A process that has not quite become its program has no arguments yet.
+        child.stdout.take().expect("stdout").read_exact(&mut [0]).expect("it runs");
         let inside = is_inside(i32::try_from(child.id()).expect("pid"));
         child.kill().expect("kill");
         child.wait().expect("wait");

@@ -81,7 +81,8 @@ pub struct Found {
 /// A command to run in a sandbox, in the workspace, with standard input empty and closed.
 ///
 /// Inside it sees `HOME` (private), `TMPDIR`, `PATH`, `LANG`, `REGATTA_WORKSPACE`, `REGATTA_INBOX`, `REGATTA_OUTBOX`
-/// (a fresh folder of this command alone), what [`Self::env`] adds, and nothing else of this process's environment.
+/// (a fresh folder of this command alone), where this user's tools have what they need (`RUSTUP_HOME` and the like), what
+/// [`Self::env`] adds, and nothing else of this process's environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Exec {
     /// Its name in the sandbox; characters `a-z0-9-`. Starting the same name again does nothing.

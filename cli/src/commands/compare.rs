@@ -46,7 +46,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     block_on(async {
         match *args.diff.as_slice() {
             [] => {
-                let as_of = super::as_of(args.as_of.as_deref())?;
+                let as_of = super::as_of(&client, args.as_of.as_deref()).await?;
                 let view: Comparison = client.get(&format!("/runs/{}/compare{as_of}", args.run)).await?;
                 if terminal.json {
                     terminal.json(&view)

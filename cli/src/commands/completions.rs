@@ -21,6 +21,11 @@ pub(crate) struct Args {
 pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut crate::args::Args::command(), "regatta", &mut script);
-    context.terminal.bytes(&script)?;
+    if context.terminal.json {
+        let (shell, script) = (args.shell.to_string(), String::from_utf8_lossy(&script));
+        context.terminal.json(&serde_json::json!({ "shell": shell, "script": script }))?;
+    } else {
+        context.terminal.bytes(&script)?;
+    }
     Ok(Exit::Done)
 }

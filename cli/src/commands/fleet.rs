@@ -19,11 +19,14 @@ pub(crate) struct Args {
 
 pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     let terminal = &context.terminal;
-    let as_of = super::as_of(args.as_of.as_deref())?;
-    let client = context.client();
-    let view: FleetView = block_on(client.get(&format!("/fleet{as_of}")))?;
-    // It is of now only.
-    let relay = if as_of.is_empty() { block_on(client.health())?.and_then(|health| health.relay) } else { None };
+    let (view, relay): (FleetView, _) = block_on(async {
+        let client = context.client();
+        let as_of = super::as_of(&client, args.as_of.as_deref()).await?;
+        let view = client.get(&format!("/fleet{as_of}")).await?;
+        // It is of now only.
+        let relay = if as_of.is_empty() { client.health().await?.and_then(|health| health.relay) } else { None };
+        Ok((view, relay))
+    })?;
     if terminal.json {
         terminal.json(&Shown { view: &view, relay: relay.as_ref() })?;
     } else {

@@ -37,7 +37,11 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     if let Some(as_of) = &args.as_of {
         query.append_pair("as_of", as_of);
     }
-    let page: RunPage = block_on(context.client().get(&format!("/runs?{}", query.finish())))?;
+    let page: RunPage = block_on(async {
+        let client = context.client();
+        super::as_of(&client, args.as_of.as_deref()).await?;
+        client.get(&format!("/runs?{}", query.finish())).await
+    })?;
     if terminal.json {
         terminal.json(&page)?;
     } else if page.rows.is_empty() {

@@ -22,6 +22,9 @@ mod targets;
 
 pub(crate) use targets::{AttemptRef, RunRef, Target};
 
+use regatta_http::requests::Health;
+
+use crate::client::Client;
 use crate::failure::Failure;
 
 /// Milliseconds and microseconds of "now", for ages.
@@ -35,14 +38,28 @@ fn agents() -> Vec<&'static str> {
     crate::server::agents()
 }
 
-/// `?as_of=…`, or nothing.
-fn as_of(as_of: Option<&str>) -> Result<String, Failure> {
+/// `?as_of=…`, or nothing. A moment the log has not come to is a mistake: it would show the present as if it were that.
+async fn as_of(client: &Client, as_of: Option<&str>) -> Result<String, Failure> {
     let Some(text) = as_of else { return Ok(String::new()) };
     let fits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-:.Z+".contains(&byte));
-    if fits {
-        Ok(format!("?as_of={}", text.replace('+', "%2B")))
-    } else {
-        Err(Failure::usage(format!("{text:?} is no moment"))
-            .hint("give an event's number, as 1234, or a time, as 2026-11-22T08:00:00Z"))
+    if !fits {
+        return Err(Failure::usage(format!("{text:?} is no moment"))
+            .hint("give an event's number, as 1234, or a time, as 2026-11-22T08:00:00Z"));
     }
+    if is_to_come(client, text).await? {
+        let health: Health = client.get("/health").await?;
+        return Err(Failure::usage(format!("{text} is still to come: the log ends at {}", health.seq))
+            .hint("leave --as-of away to see how things stand now"));
+    }
+    Ok(format!("?as_of={}", text.replace('+', "%2B")))
+}
+
+async fn is_to_come(client: &Client, text: &str) -> Result<bool, Failure> {
+    if let Ok(seq) = text.parse::<u64>() {
+        let health: Health = client.get("/health").await?;
+        return Ok(seq > health.seq.0);
+    }
+    // What is no time either, the server refuses.
+    let at: Option<jiff::Timestamp> = text.parse().ok();
+    Ok(at.is_some_and(|at| u64::try_from(at.as_microsecond()).is_ok_and(|at_us| at_us > now_us())))
 }

@@ -70,8 +70,8 @@ impl Speed {
 
 pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     let (terminal, client) = (&context.terminal, context.client());
-    let as_of = super::as_of(args.as_of.as_deref())?;
     block_on(async {
+        let as_of = super::as_of(&client, args.as_of.as_deref()).await?;
         let view: RunView = client.get(&format!("/runs/{}", args.run)).await?;
         let run = view.row.id;
         if !as_of.is_empty() {
@@ -136,7 +136,7 @@ impl Player<'_> {
                 let bytes = piece.bytes().map_err(|reason| Failure::new(Exit::Failed, reason))?;
                 let text = String::from_utf8_lossy(&bytes);
                 for line in text.lines() {
-                    let line: String = escape::line(line).chars().take(LINE_CHARS_MAX).collect();
+                    let line = escape::cut(&escape::line(line), LINE_CHARS_MAX);
                     let bar = match piece.channel {
                         Channel::Out => self.terminal.paint.dim("│"),
                         Channel::Err => self.terminal.paint.bad("│"),

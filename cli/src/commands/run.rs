@@ -74,9 +74,17 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SHELL")]
     setup: Option<String>,
 
-    /// Time for each agent, as 10m or 1h30m
+    /// Time for each agent, setup and checks not counted, as 10m or 1h30m
     #[arg(long, value_name = "TIME")]
     timeout: Option<String>,
+
+    /// Time for the setup command in each sandbox
+    #[arg(long, value_name = "TIME")]
+    setup_timeout: Option<String>,
+
+    /// Time for each check of each attempt; one that takes longer has failed
+    #[arg(long, value_name = "TIME")]
+    check_timeout: Option<String>,
 
     /// Sandbox of attempts that name none: local, or host (no fence)
     #[arg(long, value_name = "SANDBOX")]
@@ -91,8 +99,8 @@ pub(crate) struct Args {
     no_start: bool,
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Outcome {
-    let request = request(context, &args)?;
+pub(crate) fn run(context: &Context, args: &Args) -> Outcome {
+    let request = request(context, args)?;
     // One key for this invocation: a repeated request cannot become a second run.
     let key = regatta_core::SystemClock.event_id().to_string();
     let terminal = &context.terminal;
@@ -173,6 +181,8 @@ fn flags(args: &Args) -> Result<Vec<Layer>, config::Error> {
         ("run.checks", "--check", many(&args.checks)),
         ("run.setup", "--setup", one(&args.setup)),
         ("run.timeout", "--timeout", one(&args.timeout)),
+        ("run.setup_timeout", "--setup-timeout", one(&args.setup_timeout)),
+        ("run.check_timeout", "--check-timeout", one(&args.check_timeout)),
         ("run.sandbox", "--sandbox", one(&args.sandbox)),
     ]
     .into_iter()

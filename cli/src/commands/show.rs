@@ -62,8 +62,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     let (terminal, client) = (&context.terminal, context.client());
     let slot = args.target.slot;
     let wants_part = args.diff || args.output || args.checks;
-    let as_of = super::as_of(args.as_of.as_deref())?;
     block_on(async {
+        let as_of = super::as_of(&client, args.as_of.as_deref()).await?;
         match slot {
             Some(slot) => {
                 let attempt = AttemptRef { run: args.target.run.clone(), slot };
@@ -98,8 +98,7 @@ fn one_attempt(view: &AttemptView, checks: bool, terminal: &Terminal) -> Result<
         return if checks { terminal.json(&view.checks) } else { terminal.json(view) };
     }
     if checks && view.checks.is_empty() {
-        terminal.note("this run has no checks");
-        return Ok(());
+        return terminal.out("this run has no checks");
     }
     terminal.out(if checks {
         render::attempt::checks(view, terminal)

@@ -17,8 +17,30 @@ pub(crate) struct Layer {
     pub(super) settings: BTreeMap<&'static str, Setting>,
 }
 
-/// Variables of ours that are no configuration.
-const OTHER_VARIABLES: &[&str] = &["REGATTA_DATA_DIR", "REGATTA_LOG", "REGATTA_USER", "REGATTA_TEST_REQUIRE"];
+/// What every variable of ours begins with.
+const PREFIX: &str = "REGATTA_";
+/// Variables of ours that are no configuration: where and who, what a sandbox tells an attempt, what tests ask for.
+const OTHER_VARIABLES: &[&str] = &[
+    "REGATTA_ATTEMPT",
+    "REGATTA_DATA_DIR",
+    "REGATTA_EXEC",
+    "REGATTA_GOLDEN",
+    "REGATTA_INBOX",
+    "REGATTA_KILLS",
+    "REGATTA_LOG",
+    "REGATTA_MODEL",
+    "REGATTA_OUTBOX",
+    "REGATTA_PROMPT",
+    "REGATTA_PROMPT_FILE",
+    "REGATTA_RUN",
+    "REGATTA_SANDBOX",
+    "REGATTA_SEED",
+    "REGATTA_SEEDS",
+    "REGATTA_USER",
+    "REGATTA_WORKSPACE",
+];
+/// What the names of such variables begin with.
+const OTHER_PREFIXES: &[&str] = &["REGATTA_TEST_"];
 
 impl Layer {
     fn put(&mut self, key: &Key, written: &Written, from: &str, from_project: bool) -> Result<(), Error> {
@@ -39,24 +61,28 @@ pub(crate) fn flag(name: &'static str, flag: &str, written: Option<Written>) -> 
     Ok(layer)
 }
 
-/// Values from variables `REGATTA_<SECTION>_<KEY>`. A variable of one of our sections that is no key is a mistake.
+/// Values from variables `REGATTA_<SECTION>_<KEY>`. Any other variable of ours is a mistake, as an unknown key is.
 pub(crate) fn environment(variables: impl IntoIterator<Item = (String, String)>) -> Result<Layer, Error> {
     let mut layer = Layer::default();
     for (variable, text) in variables {
-        if !variable.starts_with("REGATTA_") || OTHER_VARIABLES.contains(&variable.as_str()) {
-            continue;
-        }
+        let is_other = OTHER_VARIABLES.contains(&variable.as_str())
+            || OTHER_PREFIXES.iter().any(|prefix| variable.starts_with(prefix));
+        let Some(name) = variable.strip_prefix(PREFIX).filter(|_| !is_other) else { continue };
         if let Some(key) = KEYS.iter().find(|key| key.variable() == variable) {
             layer.put(key, &Written::One(text), &variable, false)?;
             continue;
         }
-        let sections = ["REGATTA_LIMITS_", "REGATTA_SANDBOX_", "REGATTA_NATS_", "REGATTA_RUN_"];
-        if sections.iter().any(|section| variable.starts_with(section)) {
-            let known: Vec<String> = KEYS.iter().map(Key::variable).collect();
-            let close = suggest::closest(&variable, known.iter().map(String::as_str));
-            let hint = close.map(|close| format!("did you mean {close}?"));
-            return Err(Error { place: variable, message: "no configuration key has this variable".to_owned(), hint });
-        }
+        let known: Vec<String> = KEYS.iter().map(Key::variable).collect();
+        let known = known.iter().map(String::as_str).chain(OTHER_VARIABLES.iter().copied());
+        let known = known.filter_map(|known| known.strip_prefix(PREFIX));
+        let close = suggest::closest(name, known).map(|close| format!("did you mean {PREFIX}{close}?"));
+        let hint = close
+            .unwrap_or_else(|| "unset it; every key has a variable, as run.timeout has REGATTA_RUN_TIMEOUT".to_owned());
+        return Err(Error {
+            place: variable,
+            message: "no configuration key has this variable".to_owned(),
+            hint: Some(hint),
+        });
     }
     Ok(layer)
 }
@@ -134,8 +160,7 @@ impl Reader<'_> {
             }
             None => {
                 let known = KEYS.iter().filter(|key| allowed(key)).filter_map(|key| key.name.strip_prefix(self.prefix));
-                let close = suggest::closest(name, known);
-                let hint = close.map(|close| format!("did you mean `{close}`?"));
+                let hint = suggest::did_you_mean(&suggest::closest_keys(name, known), |name| format!("`{name}`"));
                 let hint = hint.or_else(|| Some("`regatta doctor --config` lists every key".to_owned()));
                 Err(self.wrong(offset, format!("unknown key `{name}`"), hint))
             }
@@ -192,10 +217,27 @@ impl Config {
         task: Layer,
         flags: Vec<Layer>,
     ) -> Result<Self, Error> {
-        let project = project.map_or(Ok(Layer::default()), |path| file(path, true))?;
-        let layers = [file(&data_dir.join(super::FILE_NAME), false)?, project, environment(variables())?, task];
-        Ok(Self::resolve(layers.into_iter().chain(flags)))
+        let layers: Vec<Layer> = sources(data_dir, project).into_iter().collect::<Result<_, _>>()?;
+        Ok(Self::resolve(layers.into_iter().chain([task]).chain(flags)))
     }
+
+    /// Reads what can be read, and says what is wrong with the rest.
+    pub(crate) fn as_far_as_readable(data_dir: &Path, project: Option<&Path>) -> (Self, Vec<Error>) {
+        let (mut layers, mut errors) = (Vec::new(), Vec::new());
+        for source in sources(data_dir, project) {
+            match source {
+                Ok(layer) => layers.push(layer),
+                Err(error) => errors.push(error),
+            }
+        }
+        (Self::resolve(layers), errors)
+    }
+}
+
+/// What stands on this machine, the strongest last.
+fn sources(data_dir: &Path, project: Option<&Path>) -> [Result<Layer, Error>; 3] {
+    let project = project.map_or(Ok(Layer::default()), |path| file(path, true));
+    [file(&data_dir.join(super::FILE_NAME), false), project, environment(variables())]
 }
 
 /// This process's variables that are text.

@@ -32,6 +32,12 @@ fn variable(name: &str, text: &str) -> Result<Layer, Error> {
 fn a_mistake_is_told_with_its_line_and_what_was_probably_meant() {
     refused("\n[limits]\nattemps = 3\n", false, "regatta.toml:3: unknown key `limits.attemps`", "`limits.attempts`");
     refused("[limts]\nattempts = 3", false, "regatta.toml:2: unknown key `limts.attempts`", "`limits.attempts`");
+    refused(
+        "[server]\nlimit = 3",
+        false,
+        "unknown key `server.limit`",
+        "did you mean `limits.attempts`, `limits.local`",
+    );
     refused("zebra = 1", false, "unknown key `zebra`", "doctor --config");
     refused("[limits]\nattempts = 0", false, "should be a number between 1 and 1000", "limits.attempts:");
     refused("[run]\ntimeout = \"soon\"", false, "should be a time, as 90s, 10m or 1h30m", "run.timeout:");
@@ -81,7 +87,14 @@ fn later_layers_win_and_every_value_knows_its_source() {
 fn a_mistaken_variable_is_told_and_a_foreign_one_left_alone() {
     let error = variable("REGATTA_RUN_TIMEOT", "1m").expect_err("mistake");
     assert_eq!(error.hint.as_deref(), Some("did you mean REGATTA_RUN_TIMEOUT?"));
-    for name in ["REGATTA_DATA_DIR", "REGATTA_WORKSPACE", "HOME"] {
+    for (name, hint) in [
+        ("REGATTA_LIMIT_ATTEMPTS", "did you mean REGATTA_LIMITS_ATTEMPTS?"),
+        ("REGATTA_DATADIR", "did you mean REGATTA_DATA_DIR?"),
+        ("REGATTA_ZZZ", "unset it; every key has a variable, as run.timeout has REGATTA_RUN_TIMEOUT"),
+    ] {
+        assert_eq!(variable(name, "1").expect_err(name).hint.as_deref(), Some(hint), "{name}");
+    }
+    for name in ["REGATTA_DATA_DIR", "REGATTA_WORKSPACE", "REGATTA_TEST_NATS", "REGATTA_PROMPT_FILE", "HOME"] {
         assert_eq!(variable(name, "x").expect(name), Layer::default());
     }
     let listed = variable("REGATTA_RUN_ATTEMPTS", "claude\n codex:gpt-5 \n").expect("list");

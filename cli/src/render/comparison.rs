@@ -114,7 +114,7 @@ fn checks(column: &Column) -> Cell {
 fn last_words(text: &str) -> Option<String> {
     let mut lines: Vec<&str> = text.lines().rev().filter(|line| !line.trim().is_empty()).take(LAST_LINES).collect();
     lines.reverse();
-    let cut = lines.iter().map(|line| line.chars().take(LAST_LINE_CHARS_MAX).collect::<String>());
+    let cut = lines.iter().map(|line| escape::cut(line, LAST_LINE_CHARS_MAX));
     (!lines.is_empty()).then(|| cut.collect::<Vec<_>>().join("\n"))
 }
 

@@ -3,9 +3,9 @@
 use regatta_projections::runs::{AttemptCounts, RunRow};
 
 use super::words;
-use crate::terminal::Terminal;
 use crate::terminal::numbers::ago;
 use crate::terminal::table::{Tone, cell, table, text};
+use crate::terminal::{Terminal, escape};
 
 /// Columns a title may take.
 const TITLE_CHARS_MAX: usize = 48;
@@ -16,7 +16,7 @@ pub(crate) fn runs(rows: &[RunRow], now_us: u64, terminal: &Terminal) -> String 
     table.set_header(["run", "state", "task", "attempts", "winner", "asked"].map(|name| cell(name, Tone::Dim)));
     for row in rows {
         let (state, tone) = words::run_state(row.state);
-        let title: String = row.title.chars().take(TITLE_CHARS_MAX).collect();
+        let title = escape::cut(&row.title, TITLE_CHARS_MAX);
         let winner = row.winner.map_or_else(|| "-".to_owned(), |slot| slot.to_string());
         table.add_row([
             cell(row.id.to_string(), Tone::Strong),

@@ -12,7 +12,7 @@ pub(super) const SERVER_LOG: &str = "server.log";
 /// Where local sandboxes are.
 pub(super) const SANDBOXES: &str = "sandboxes";
 /// Where patches and long prompts are.
-pub(super) const BLOBS: &str = "blobs";
+pub(crate) const BLOBS: &str = "blobs";
 
 /// Makes the data directory, or sees to it that nobody else can look into it.
 pub(crate) fn make(path: &Path) -> Result<(), Failure> {

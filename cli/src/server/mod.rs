@@ -15,7 +15,7 @@ use crate::failure::Failure;
 
 pub(crate) use detach::start_detached;
 pub(crate) use fences::probe_fences;
-pub(crate) use folder::make as make_data_dir;
+pub(crate) use folder::{BLOBS, make as make_data_dir};
 pub(crate) use serve::run;
 
 /// The names of the agents that can be asked, beside any command.

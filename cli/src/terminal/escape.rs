@@ -76,6 +76,14 @@ fn whole_characters(bytes: &[u8]) -> usize {
     bytes.len()
 }
 
+/// At most so many characters; the last says when something was cut off.
+pub(crate) fn cut(text: &str, chars_max: usize) -> String {
+    if text.chars().count() <= chars_max {
+        return text.to_owned();
+    }
+    text.chars().take(chars_max.saturating_sub(1)).chain(['…']).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

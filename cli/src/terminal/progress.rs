@@ -75,7 +75,7 @@ fn describe(column: &Column, paint: Paint) -> String {
     if let Some(stat) = &column.stat {
         text.push_str(&format!(", {}", words::stat(stat)));
     }
-    let text: String = escape::line(&text).chars().take(LINE_CHARS_MAX).collect();
+    let text = escape::cut(&escape::line(&text), LINE_CHARS_MAX);
     let text = match tone {
         Tone::Good => paint.good(text),
         Tone::Bad => paint.bad(text),
@@ -86,6 +86,6 @@ fn describe(column: &Column, paint: Paint) -> String {
         Tone::Plain => text,
     };
     let agent = attempt_spec::brief(&column.agent, column.command.as_deref(), column.model.as_deref(), &column.sandbox);
-    let agent: String = escape::line(&agent).chars().take(AGENT_WIDTH).collect();
+    let agent = escape::cut(&escape::line(&agent), AGENT_WIDTH);
     format!("{agent:<AGENT_WIDTH$} {:>11}  {text}", elapsed(column.elapsed_ms))
 }

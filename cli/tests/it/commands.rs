@@ -39,6 +39,10 @@ fn mistakes_on_the_command_line_exit_2_and_say_what_to_write() {
     check(&["replay", "last", "--speed", "warp"], 2, "a speed is a number above 0, or `max`", "");
     check(&["compare", "last", "--as-of", "&x"], 2, "is no moment", "hint: give an event's number");
     check(&["comparre", "last"], 2, "compare", "");
+    for flag in ["--setup-timeout", "--check-timeout"] {
+        check(&["run", "x", "-a", "claude", flag, "soon"], 2, &format!("{flag}: run."), "time for");
+    }
+    check(&["log", "tail", "--kind", "run,!atempt.output"], 2, "no kind of events", "did you mean attempt.output?");
 }
 
 #[test]
@@ -51,6 +55,19 @@ fn without_a_server_readers_exit_4_and_say_how_to_start_one() {
 }
 
 #[test]
+fn a_moment_that_is_still_to_come_is_told() {
+    let install = Install::new();
+    install.regatta(&["up", "--detach"]).exits(0);
+    for arguments in [&["ls"][..], &["fleet"], &["show", "last"], &["compare", "last"], &["replay", "last"]] {
+        for moment in ["1000", "2999-01-01T00:00:00Z"] {
+            let all: Vec<&str> = arguments.iter().copied().chain(["--as-of", moment]).collect();
+            install.regatta(&all).exits(2).says("is still to come: the log ends at 1");
+        }
+    }
+    install.regatta(&["fleet", "--as-of", "1"]).exits(0);
+}
+
+#[test]
 fn mistakes_in_configuration_files_are_told_with_file_and_line() {
     let install = Install::new();
     fs::create_dir(install.data()).expect("data");
@@ -59,8 +76,18 @@ fn mistakes_in_configuration_files_are_told_with_file_and_line() {
         let done = install.regatta(arguments).exits(2);
         done.says("regatta.toml:2: unknown key `limits.attemps`").says("hint: did you mean `limits.attempts`?");
     }
+    let listed = install.regatta(&["doctor", "--config"]);
+    assert!(listed.out.contains("limits.attempts"), "every key is listed beside the mistake: {}", listed.out);
     let findings = install.regatta(&["doctor"]).exits(1);
-    assert!(findings.out.contains("fail  configuration"), "{}", findings.out);
+    assert!(findings.out.contains("fail  configuration") && findings.out.contains("server"), "{}", findings.out);
+    fs::write(install.data().join("regatta.toml"), "zebra = 3\n").expect("file");
+    let circular = install.regatta(&["doctor", "--config"]).exits(2);
+    assert!(!circular.err.contains("doctor --config"), "{}", circular.err);
+    fs::write(install.data().join("regatta.toml"), "").expect("file");
+    let mut command = install.command(&["doctor"]);
+    let output = command.env("REGATTA_RUN_TIMEOT", "3").output().expect("regatta");
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("do: did you mean REGATTA_RUN_TIMEOUT?") && told.contains("git "), "{told}");
 
     let project = Install::new();
     project.write("regatta.toml", "[sandbox]\nfence = \"landlock\"\n");

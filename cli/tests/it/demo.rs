@@ -24,12 +24,16 @@ fn the_demo_keeps_its_promises_and_leaves_nothing_running() {
     let install = Install::new();
     let place = install.folder().join("demo");
     let place = place.to_str().expect("path");
-    let done = install.regatta(&["demo", "--dir", place]).exits(0).says("everything came out as it should");
-    for text in ["winner a: 2 of 4 passed", "node careful.mjs", "timed out", "1 check failed", "8 files +142 -35"] {
+    let data = format!("{place}-data");
+    let done = install
+        .regatta(&["demo", "--dir", place, "--data-dir", &data])
+        .exits(0)
+        .says("everything came out as it should");
+    for text in ["winner a: 2 of 4 passed", "timed out", "1 check failed", "8 files +142 -35"] {
         assert!(done.out.contains(text), "{text:?} is not in\n{}", done.out);
     }
-    let data = format!("{place}/data");
     install.regatta(&["ls", "--data-dir", &data]).exits(4).says("no server runs");
     install.regatta(&["log", "verify", "--data-dir", &data]).exits(0);
     install.regatta(&["demo", "--dir", place]).exits(2).says("is not empty");
+    install.regatta(&["demo", "--data-dir", &data]).exits(2).says("is not empty");
 }

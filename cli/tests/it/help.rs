@@ -43,5 +43,7 @@ fn completions_are_written_for_every_shell() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let done = install.regatta(&["completions", shell]).exits(0);
         assert!(done.out.contains("compare"), "{shell}");
+        let told = install.view(&["completions", shell]);
+        assert_eq!((told["shell"].as_str(), told["script"].as_str()), (Some(shell), Some(done.out.as_str())));
     }
 }

@@ -1,5 +1,7 @@
 //! Whole runs: asked for, raced, compared, picked, delivered, replayed.
 
+use std::time::{Duration, Instant};
+
 use serde_json::Value;
 
 use crate::install::{Install, can_race};
@@ -8,6 +10,8 @@ const GOOD: &str = "command=echo changed >> file";
 const LARGE: &str = "command=echo changed >> file; seq 100 > numbers";
 const WRONG: &str = "command=echo broken >> file";
 const CHECK: &str = "it=grep -q changed file";
+/// How long sandboxes may take to be gone once their run is over.
+const GONE_MAX: Duration = Duration::from_secs(30);
 
 #[test]
 fn the_first_that_passes_wins_and_is_delivered_as_a_branch() {
@@ -70,7 +74,7 @@ fn a_person_picks_after_all_and_losers_can_be_had_back() {
     let view = install.view(&["show", &run]);
     assert_eq!((&view["verdict"]["judge"], &view["verdict"]["reason"]), (&"human".into(), &"reads best".into()));
     install.regatta(&["restore", &format!("{run}.a")]).exits(0);
-    let began = std::time::Instant::now();
+    let began = Instant::now();
     while !install.git(&["branch", "--list", "regatta/*"]).out.contains(&format!("regatta/{run}/a")) {
         assert!(began.elapsed().as_secs() < 30, "the loser's branch does not come");
     }
@@ -105,7 +109,11 @@ fn a_run_can_be_cancelled_while_it_goes_on() {
     install.regatta(&["watch", &run]).exits(1);
     assert_eq!(install.view(&["show", &run])["row"]["state"], "cancelled");
     install.regatta(&["cancel", &run]).exits(3);
-    assert_eq!(install.view(&["fleet"])["totals"]["alive"], 0);
+    // The verdict does not wait for the sandboxes to be taken away.
+    let begin = Instant::now();
+    while install.view(&["fleet"])["totals"]["alive"] != 0 {
+        assert!(begin.elapsed() < GONE_MAX, "sandboxes of a cancelled run stay");
+    }
 }
 
 #[test]

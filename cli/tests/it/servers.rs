@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::install::Install;
+use crate::install::{Install, can_race};
 
 /// How long anything here may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -32,6 +32,9 @@ fn a_second_server_is_refused_with_the_pid_of_the_first() {
     install.regatta(&["up", "--detach"]).exits(0).says(&format!("server {pid} is running already"));
     let export = install.folder().join("export");
     install.regatta(&["log", "export", "-o", export.to_str().expect("path")]).exits(0);
+    let copy = install.folder().join("copy");
+    let import = ["log", "import", export.to_str().expect("path"), "--data-dir", copy.to_str().expect("path")];
+    install.regatta(&import).exits(0).says("an export carries no hashes");
     install.regatta(&["log", "import", export.to_str().expect("path")]).exits(3).says(&format!("process {pid}"));
     install.regatta(&["down"]).exits(0).says(&format!("stopped server {pid}"));
     assert!(first.wait().expect("ended").success(), "told to stop is no failure");
@@ -111,6 +114,40 @@ fn whoever_starts_a_server_on_a_full_disk_is_told_that() {
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(4), "{told}");
     assert!(told.starts_with("error: the server did not start: ") && told.contains("File too large"), "{told}");
+}
+
+#[test]
+fn a_patch_that_is_damaged_or_missing_is_named() {
+    if !can_race() {
+        return;
+    }
+    let install = Install::new();
+    let prompt = install.folder().join("prompt");
+    std::fs::write(&prompt, "y".repeat(9_000)).expect("prompt");
+    let prompt = prompt.to_str().expect("path");
+    install.regatta(&["run", "-f", prompt, "-a", "command=echo changed >> file", "--wait"]).exits(0);
+    install.regatta(&["down"]).exits(0);
+    assert!(install.regatta(&["log", "verify"]).exits(0).out.trim_end().ends_with("2 blobs whole"));
+
+    let mut files: Vec<std::path::PathBuf> = Vec::new();
+    for folder in std::fs::read_dir(install.data().join("blobs")).expect("blobs") {
+        files.extend(
+            std::fs::read_dir(folder.expect("folder").path()).expect("folder").map(|file| file.expect("file").path()),
+        );
+    }
+    let [first, second] = files.as_slice() else { panic!("{files:?}") };
+    let name = |path: &std::path::Path| path.file_name().expect("name").to_string_lossy().into_owned();
+    std::fs::write(first, "something else").expect("damage");
+    let damaged = install.regatta(&["log", "verify"]).exits(1);
+    let told = format!("{}: its content is not what it is named by", name(first));
+    assert!(damaged.out.contains(&told), "{}", damaged.out);
+    std::fs::remove_file(second).expect("removed");
+    let missing = install.regatta(&["log", "verify"]).exits(1);
+    assert!(missing.out.contains(&format!("{}: it is missing; event ", name(second))), "{}", missing.out);
+    assert_eq!(
+        install.regatta(&["log", "verify", "--json"]).exits(1).json()["faults"].as_array().map(Vec::len),
+        Some(2)
+    );
 }
 
 #[test]

@@ -344,8 +344,15 @@ impl<'a> Check<'a> {
     fn end(&mut self) {
         self.report.hash = self.hash.map_or_else(String::new, |hash| blake3::Hash::from_bytes(hash).to_string());
         self.end_of_index();
-        let Some(anchor) = self.anchor else { return };
         let head = self.report.head.0;
+        let Some(anchor) = self.anchor else {
+            // A damaged one was said; a log without events may not have one yet.
+            if head > 0 && self.report.faults.iter().all(|fault| fault.place != anchor::NAME) {
+                let reason = format!("it is missing; whether the log ended at {head} cannot be told");
+                self.report.fault(anchor::NAME, reason);
+            }
+            return;
+        };
         if anchor.seq > head {
             self.report.fault(anchor::NAME, format!("the log ends at {head} but was at {}", anchor.seq));
         } else if self.anchored != Some(anchor.hash) {

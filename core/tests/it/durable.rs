@@ -117,7 +117,10 @@ fn a_write_torn_at_any_byte_costs_nothing_that_was_acknowledged() {
             cut(&file, len + prepared);
             assert_eq!(Reader::open(image.path()).expect("opens").head(), Seq(2), "cut at {len}");
             let report = verify_on(&RealDisk, image.path()).expect("verifies");
-            assert!(report.is_clean(), "cut at {len}");
+            // Without its anchor nobody can tell whether a log ends where it should.
+            let expected = if image.path().join("HEAD").exists() { &[][..] } else { &["HEAD"] };
+            let places: Vec<&str> = report.faults.iter().map(|fault| fault.place.as_str()).collect();
+            assert_eq!(places, expected, "cut at {len}");
         }
         if len % 16 == 0 {
             let log = open(image.path());

@@ -16,6 +16,8 @@ mod given;
 mod golden;
 #[cfg(test)]
 mod index;
+#[cfg(test)]
+mod killed;
 #[cfg(feature = "nats")]
 #[cfg(test)]
 mod nats;

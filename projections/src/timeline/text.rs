@@ -78,7 +78,8 @@ fn asked(requested: &Requested) -> String {
         Strategy::Best => "best",
     };
     let count = requested.attempts.len();
-    format!("asked: {} ({count} attempts, {strategy}, from {})", requested.title, requested.base_ref)
+    let attempts = if count == 1 { "attempt" } else { "attempts" };
+    format!("asked: {} ({count} {attempts}, {strategy}, from {})", requested.title, requested.base_ref)
 }
 
 fn attempt(event: &AttemptEvent) -> String {

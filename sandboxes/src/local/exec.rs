@@ -106,6 +106,7 @@ fn environment(inner: &Inner, key: &str, exec: &Exec, folder: &Path) -> Result<B
     env.insert("PATH".into(), PATH.into());
     env.insert("LANG".into(), "C.UTF-8".into());
     env.insert("TERM".into(), "dumb".into());
+    env.extend(inner.told.iter().map(|(name, folder)| ((*name).into(), folder.into())));
     for (name, value) in std::env::vars_os() {
         let is_locale = name.to_str().is_some_and(|name| name == "LANG" || name.starts_with("LC_"));
         let is_passed = PASSED.iter().any(|passed| name == *passed) || exec.env_pass.iter().any(|pass| name == **pass);

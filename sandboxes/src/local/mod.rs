@@ -74,6 +74,8 @@ struct Inner {
     hide: Vec<PathBuf>,
     /// What every command may read, whatever is hidden around it.
     read: Vec<PathBuf>,
+    /// Variables that tell tools where they have what they need.
+    told: Vec<(&'static str, PathBuf)>,
     /// The fence that works here, once one was found.
     fence: OnceCell<(Walls, String)>,
     changes: Changes,
@@ -90,13 +92,14 @@ impl LocalProvider {
         let name = if options.fence == Fence::None { "host" } else { "local" };
         make_root(&options.root).map_err(|source| transient("make the folder of sandboxes", source))?;
         let root = options.root.canonicalize().map_err(|source| transient("find the folder of sandboxes", source))?;
-        let Sight { hide, read } = Sight::of_this_machine(&options.hide, &options.read);
+        let Sight { hide, read, told } = Sight::of_this_machine(&options.hide, &options.read);
         let changes = Changes::new().map_err(|source| transient("watch for changes", source))?;
         let inner = Inner {
             name,
             options: Options { root, ..options },
             hide,
             read,
+            told,
             fence: OnceCell::new(),
             changes,
             runners: Mutex::default(),

@@ -119,6 +119,20 @@ const TOOLCHAINS: [&str; 38] = [
     ".local/share/uv/tools",
 ];
 
+/// Tools that look for what they need in the home unless a variable says where, and where it is in the home. The home of a
+/// command is its own.
+const TOLD: [(&str, &str); 9] = [
+    ("RUSTUP_HOME", ".rustup"),
+    ("VOLTA_HOME", ".volta"),
+    ("PYENV_ROOT", ".pyenv"),
+    ("RBENV_ROOT", ".rbenv"),
+    ("NODENV_ROOT", ".nodenv"),
+    ("GOENV_ROOT", ".goenv"),
+    ("ASDF_DATA_DIR", ".asdf"),
+    ("MISE_DATA_DIR", ".local/share/mise"),
+    ("ELAN_HOME", ".elan"),
+];
+
 /// Folders of a home with all sorts of things in them: something in them may be shown, they may not.
 const MIXED: [&str; 9] =
     [".local", ".local/share", ".local/state", ".cache", ".cargo", ".claude", ".codex", ".config", "go"];
@@ -138,6 +152,8 @@ pub(super) struct Sight {
     pub(super) hide: Vec<PathBuf>,
     /// Paths every command may read.
     pub(super) read: Vec<PathBuf>,
+    /// Variables that tell tools where they have what they need.
+    pub(super) told: Vec<(&'static str, PathBuf)>,
 }
 
 impl Sight {
@@ -149,8 +165,11 @@ impl Sight {
         let looked = Looked::new(home, homes, hide);
         let mut shown = looked.toolchains(&std::env::var_os("PATH").unwrap_or_default());
         shown.extend(read.iter().cloned());
+        let elsewhere = |name| std::env::var_os(name).map(PathBuf::from);
+        let told = TOLD.map(|(name, folder)| (name, elsewhere(name).unwrap_or_else(|| looked.home.join(folder))));
+        let told = told.into_iter().filter(|(_, folder)| folder.is_absolute() && folder.is_dir()).collect();
         let hide = looked.homes.into_iter().chain(looked.secrets).collect();
-        Self { hide, read: shown }
+        Self { hide, read: shown, told }
     }
 }
 

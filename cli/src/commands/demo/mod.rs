@@ -22,7 +22,7 @@ use place::Place;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 It makes a repository and a data directory of its own in a fresh folder, which is kept for looking
-around. It exits 0 only when everything came out as it should.
+around; --data-dir puts the data directory elsewhere. It exits 0 only when everything came out as it should.
 
 Examples:
   regatta demo
@@ -37,9 +37,11 @@ pub(crate) struct Args {
     dir: Option<PathBuf>,
 }
 
-pub(crate) fn run(context: &Context, args: Args) -> Outcome {
+/// `is_data_dir_given` by its flag: the demo is not kept in the data directory of every day.
+pub(crate) fn run(context: &Context, args: Args, is_data_dir_given: bool) -> Outcome {
     let terminal = &context.terminal;
-    let place = Place::make(args.dir.as_deref())?;
+    let data = is_data_dir_given.then_some(context.data_dir.as_path());
+    let place = Place::make(args.dir.as_deref(), data)?;
     say(terminal, &format!("a repository with a bug, four programs in place of agents: {}", place.root().display()));
     let own = Context { data_dir: place.data(), ..context.clone() };
     block_on(server::start_detached(&own, &[]))?;

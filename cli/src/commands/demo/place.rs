@@ -39,13 +39,18 @@ const NODE_MIN: u32 = 20;
 /// The demo's folder. It is kept.
 pub(super) struct Place {
     root: PathBuf,
+    data: PathBuf,
 }
 
 impl Place {
-    pub(super) fn make(dir: Option<&Path>) -> Result<Self, Failure> {
+    pub(super) fn make(dir: Option<&Path>, data: Option<&Path>) -> Result<Self, Failure> {
         let node = node()?;
+        if let Some(data) = data {
+            empty(data)?;
+        }
         let root = fresh(dir)?;
-        let place = Self { root };
+        let data = data.map_or_else(|| root.join("data"), Path::to_owned);
+        let place = Self { root, data };
         for (path, text) in FILES {
             let target = place.target(path);
             fs::create_dir_all(target.parent().unwrap_or(&place.root))?;
@@ -63,7 +68,7 @@ impl Place {
     }
 
     pub(super) fn data(&self) -> PathBuf {
-        self.root.join("data")
+        self.data.clone()
     }
 
     pub(super) fn repository(&self) -> PathBuf {
@@ -142,14 +147,20 @@ impl Place {
     }
 }
 
+/// Makes a folder, or sees to it that nothing is in it.
+fn empty(dir: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(dir)?;
+    if fs::read_dir(dir)?.next().is_some() {
+        return Err(Failure::usage(format!("{} is not empty", dir.display())).hint("name a fresh folder"));
+    }
+    Ok(())
+}
+
 /// A fresh folder, absolute, with a name that can stand in shell text.
 fn fresh(dir: Option<&Path>) -> Result<PathBuf, Failure> {
     let root = match dir {
         Some(dir) => {
-            fs::create_dir_all(dir)?;
-            if fs::read_dir(dir)?.next().is_some() {
-                return Err(Failure::usage(format!("{} is not empty", dir.display())).hint("name a fresh folder"));
-            }
+            empty(dir)?;
             dir.to_owned()
         }
         None => tempfile::Builder::new().prefix("regatta-demo-").tempdir()?.keep(),
@@ -210,7 +221,7 @@ mod tests {
 
     #[test]
     fn the_task_is_a_request_without_placeholders() {
-        let place = Place { root: "/demo".into() };
+        let place = Place { root: "/demo".into(), data: "/demo/data".into() };
         let request = place.request(Strategy::Race, "host").expect("request");
         request.check().expect("within its bounds");
         assert_eq!(request.attempts.len(), 4);

@@ -25,11 +25,14 @@ pub(crate) struct Args {
 pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     let terminal = &context.terminal;
     let project = std::env::current_dir().ok().and_then(|folder| super::run::project_file(&folder));
-    let config = Config::of_run(&context.data_dir, project.as_deref(), crate::config::Layer::default(), Vec::new());
+    let (config, errors) = Config::as_far_as_readable(&context.data_dir, project.as_deref());
     if args.config {
-        return show_config(&config?, terminal);
+        // Every key is shown in any case: whoever mistook one looks for it here.
+        show_config(&config, terminal)?;
+        return errors.into_iter().next().map_or(Ok(Exit::Done), |error| Err(mistaken(error)));
     }
-    let mut findings = vec![machine::git(), machine::data_dir(&context.data_dir), configuration(config)];
+    let mut findings = vec![machine::git(), machine::data_dir(&context.data_dir)];
+    findings.extend(configuration(&config, errors));
     findings.extend(block_on(async { Ok(machine::fences().await) })?);
     findings.extend(machine::agents());
     findings.extend([machine::docker(), machine::nats(), block_on(async { Ok(server(context).await) })?]);
@@ -44,17 +47,25 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     Ok(if failed { Exit::NoWinner } else { Exit::Done })
 }
 
-fn configuration(config: Result<Config, crate::config::Error>) -> Finding {
-    match config {
-        Ok(config) => {
-            let set = config.iter().filter(|(_, setting)| setting.from != "default").count();
-            Finding::ok("configuration", format!("{set} of {} keys set; --config shows them", KEYS.len()))
-        }
-        Err(error) => {
-            let todo = error.hint.clone().unwrap_or_else(|| "correct it there".to_owned());
-            Finding::fail("configuration", error.to_string(), todo)
-        }
+fn configuration(config: &Config, errors: Vec<crate::config::Error>) -> Vec<Finding> {
+    if errors.is_empty() {
+        let set = config.iter().filter(|(_, setting)| setting.from != "default").count();
+        let told = format!("{set} of {} keys set; --config shows them", KEYS.len());
+        return vec![Finding::ok("configuration", told)];
     }
+    let failed = errors.into_iter().map(|error| {
+        let todo = error.hint.clone().unwrap_or_else(|| "correct it there".to_owned());
+        Finding::fail("configuration", error.to_string(), todo)
+    });
+    failed.collect()
+}
+
+/// Under a table of every key there is no need to say where to find one.
+fn mistaken(error: crate::config::Error) -> Failure {
+    let place = error.place.clone();
+    let failure = Failure::from(error);
+    let hint = failure.hint.clone().filter(|hint| !hint.contains("doctor --config"));
+    failure.hint(hint.unwrap_or_else(|| format!("the keys are above; what {place} sets is not counted among them")))
 }
 
 async fn server(context: &Context) -> Finding {
@@ -67,7 +78,7 @@ async fn server(context: &Context) -> Finding {
     }
 }
 
-fn show_config(config: &Config, terminal: &Terminal) -> Result<Exit, Failure> {
+fn show_config(config: &Config, terminal: &Terminal) -> Result<(), Failure> {
     if terminal.json {
         let rows: Vec<_> = config
             .iter()
@@ -75,8 +86,7 @@ fn show_config(config: &Config, terminal: &Terminal) -> Result<Exit, Failure> {
                 serde_json::json!({ "key": name, "value": setting.value.to_toml(), "from": setting.from })
             })
             .collect();
-        terminal.json(&rows)?;
-        return Ok(Exit::Done);
+        return terminal.json(&rows);
     }
     let mut shown = table(terminal);
     shown.set_header(["key", "value", "from", ""].map(|name| cell(name, Tone::Dim)));
@@ -90,6 +100,5 @@ fn show_config(config: &Config, terminal: &Terminal) -> Result<Exit, Failure> {
             cell(key.about, Tone::Dim),
         ]);
     }
-    terminal.out(text(&shown))?;
-    Ok(Exit::Done)
+    terminal.out(text(&shown))
 }

@@ -50,5 +50,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     let told = format!("imported {}, up to {}{same}", counted(moved.events, "event"), moved.last);
     let data = serde_json::json!({ "imported": moved.events, "same": moved.same, "last": moved.last });
     context.terminal.done(told, &data)?;
+    context.terminal.note(
+        "an export carries no hashes: from here on the log is chained, but nothing proves that it is what was exported",
+    );
     Ok(Exit::Done)
 }

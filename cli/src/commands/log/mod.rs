@@ -1,5 +1,6 @@
 //! `regatta log`: the log itself.
 
+mod blobs;
 mod export;
 mod import;
 mod mirror;

@@ -1,6 +1,7 @@
 //! `regatta log tail`: the last events, and those to come.
 
 use regatta_core::InstallId;
+use regatta_core::event::Kind;
 use regatta_http::EventBody;
 use regatta_http::requests::{EventsPage, Health};
 
@@ -8,6 +9,7 @@ use super::mirror;
 use crate::client::Client;
 use crate::context::{Context, block_on};
 use crate::failure::{Exit, Failure, Outcome};
+use crate::suggest;
 use crate::terminal::{Terminal, escape};
 
 /// Print the last events, and with -f those to come
@@ -50,6 +52,9 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Outcome {
+    for name in args.kind.iter().flat_map(|kinds| kinds.split(',')) {
+        known(name.trim())?;
+    }
     if args.nats.is_some() {
         return mirror::tail(context, args);
     }
@@ -71,6 +76,21 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
         }
     })?;
     Ok(Exit::Done)
+}
+
+/// Refuses the name of a kind or family there is not: nothing would ever be shown.
+fn known(name: &str) -> Result<(), Failure> {
+    let bare = name.trim_start_matches('!');
+    let kinds = Kind::ALL.iter().map(|(_, name)| *name);
+    let all: Vec<&str> = kinds.chain(Kind::ALL.iter().map(|(kind, _)| kind.family())).collect();
+    // A kind of a later version is shown by its number.
+    if bare.is_empty() || all.contains(&bare) || bare.starts_with("unknown") {
+        return Ok(());
+    }
+    let close = suggest::closest(bare, all.iter().copied()).map(|close| format!("did you mean {close}?"));
+    let families: std::collections::BTreeSet<&str> = Kind::ALL.iter().map(|(kind, _)| kind.family()).collect();
+    let hint = close.unwrap_or_else(|| format!("families: {}", families.into_iter().collect::<Vec<_>>().join(", ")));
+    Err(Failure::usage(format!("there is no kind of events {bare:?}")).hint(hint))
 }
 
 async fn print(client: &Client, from: u64, query: &str, terminal: &Terminal) -> Result<(), Failure> {

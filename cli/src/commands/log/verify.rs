@@ -2,16 +2,18 @@
 
 use regatta_core::log::verify::{self, IndexChecked, Report};
 
+use super::blobs;
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::terminal::numbers::counted;
 use crate::terminal::{Terminal, escape};
 
-/// Prove that nothing in the log was changed or cut out; exits 1 when something was
+/// Prove that nothing in the log, its patches and prompts was changed or cut out; exits 1 when something was
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Each block of the log names the one before it by its hash. Keep the last hash somewhere else, and
-nobody can change what stands before it unnoticed.
+nobody can change what stands before it unnoticed. Patches and long prompts (the `blobs` folder) are
+named by their hash in the log; each is read, and those that are damaged or missing are named.
 
 Examples:
   regatta log verify
@@ -21,37 +23,50 @@ pub(crate) struct Args {}
 pub(crate) fn run(context: &Context, _: Args) -> Outcome {
     let report =
         verify::verify(&context.data_dir).map_err(|error| Failure::caused("the log cannot be verified", &error))?;
-    show(&report, &context.terminal)?;
-    Ok(if report.is_clean() { Exit::Done } else { Exit::NoWinner })
+    // What a damaged log names is not known; it has to be whole first.
+    let blobs = if report.is_clean() { Some(blobs::verify(&context.data_dir)?) } else { None };
+    let is_clean = report.is_clean() && blobs.as_ref().is_some_and(|blobs| blobs.faults.is_empty());
+    if context.terminal.json {
+        json(&report, blobs.as_ref(), is_clean, &context.terminal)?;
+    } else {
+        show(&report, blobs.as_ref(), is_clean, &context.terminal)?;
+    }
+    Ok(if is_clean { Exit::Done } else { Exit::NoWinner })
 }
 
-fn show(report: &Report, terminal: &Terminal) -> Result<(), Failure> {
+fn json(report: &Report, blobs: Option<&blobs::Report>, is_clean: bool, terminal: &Terminal) -> Result<(), Failure> {
     let Report { segments, blocks, events, head, hash, anchor, unfinished_bytes, index, faults, faults_left_out } =
         report;
-    if terminal.json {
-        let faults: Vec<_> =
-            faults.iter().map(|fault| serde_json::json!({ "place": fault.place, "reason": fault.reason })).collect();
-        return terminal.json(&serde_json::json!({
-            "clean": report.is_clean(), "segments": segments, "blocks": blocks, "events": events, "head": head,
-            "hash": hash, "anchor": anchor, "unfinished_bytes": unfinished_bytes, "index": index_word(*index), "faults": faults,
-            "faults_left_out": faults_left_out,
-        }));
-    }
+    let faults = faults.iter().chain(blobs.into_iter().flat_map(|blobs| &blobs.faults));
+    let faults: Vec<_> =
+        faults.map(|fault| serde_json::json!({ "place": fault.place, "reason": fault.reason })).collect();
+    terminal.json(&serde_json::json!({
+        "clean": is_clean, "segments": segments, "blocks": blocks, "events": events, "head": head, "hash": hash,
+        "anchor": anchor, "unfinished_bytes": unfinished_bytes, "index": index_word(*index),
+        "blobs": blobs.map(|blobs| blobs.whole),
+        "faults": faults, "faults_left_out": faults_left_out,
+    }))
+}
+
+fn show(report: &Report, blobs: Option<&blobs::Report>, is_clean: bool, terminal: &Terminal) -> Result<(), Failure> {
+    let kept = blobs
+        .map_or_else(|| "blobs not looked at".to_owned(), |blobs| format!("{} whole", counted(blobs.whole, "blob")));
     let told = format!(
-        "{}, {}, {}, last hash {hash}",
-        counted(*events, "event"),
-        counted(*blocks, "block"),
-        counted(*segments, "segment")
+        "{}, {}, {}, last hash {}, {kept}",
+        counted(report.events, "event"),
+        counted(report.blocks, "block"),
+        counted(report.segments, "segment"),
+        report.hash,
     );
-    if report.is_clean() {
+    if is_clean {
         return terminal.out(format!("{} {told}", terminal.paint.good("intact:")));
     }
     terminal.out(format!("{} {told}", terminal.paint.bad("damaged:")))?;
-    for fault in faults {
+    for fault in report.faults.iter().chain(blobs.into_iter().flat_map(|blobs| &blobs.faults)) {
         terminal.out(format!("  {}: {}", escape::line(&fault.place), escape::line(&fault.reason)))?;
     }
-    if *faults_left_out > 0 {
-        terminal.out(format!("  … and {}", counted(*faults_left_out, "more fault")))?;
+    if report.faults_left_out > 0 {
+        terminal.out(format!("  … and {}", counted(report.faults_left_out, "more fault")))?;
     }
     terminal.note("restore the damaged files from a backup; nothing was changed");
     Ok(())

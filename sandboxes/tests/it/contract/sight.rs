@@ -22,6 +22,7 @@ mod fenced {
         hidden_paths_cannot_be_read
         nothing_in_a_home_can_be_read_but_tools
         programs_in_a_home_start
+        programs_in_a_home_find_what_they_need
         what_is_shown_cannot_be_written
         no_network_is_no_network
         other_processes_cannot_be_touched
@@ -29,8 +30,8 @@ mod fenced {
 
     use super::{
         hidden_paths_cannot_be_read, no_network_is_no_network, nothing_in_a_home_can_be_read_but_tools,
-        other_processes_cannot_be_touched, programs_in_a_home_start, what_is_shown_cannot_be_written,
-        writing_outside_is_refused,
+        other_processes_cannot_be_touched, programs_in_a_home_find_what_they_need, programs_in_a_home_start,
+        what_is_shown_cannot_be_written, writing_outside_is_refused,
     };
 }
 
@@ -43,6 +44,8 @@ async fn the_environment_is_private(place: Place) {
     let mut names: Vec<&str> = ran.out.lines().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
     names.retain(|name| !matches!(*name, "PWD" | "_" | "SHLVL" | "OLDPWD" | "TZ" | "USER" | "LOGNAME"));
     names.retain(|name| !name.starts_with("LC_"));
+    // Where tools are that this user has.
+    names.retain(|name| !["_HOME", "_ROOT", "_DATA_DIR"].iter().any(|end| name.ends_with(end)));
     names.sort_unstable();
     let ours = ["EXEC", "INBOX", "OUTBOX", "SANDBOX", "WORKSPACE"].map(|name| format!("REGATTA_{name}"));
     let mut expected: Vec<&str> = vec!["HOME", "LANG", "PATH", "PLAIN", "TERM", "TMPDIR"];
@@ -269,6 +272,13 @@ async fn programs_in_a_home_start(place: Place) {
     let names = PROGRAMS.map(|(name, ..)| name.rsplit('/').next().unwrap());
     let out = at_home(&place, &names.map(|name| format!("{name} 2>&1")).join(";")).await;
     assert_eq!(out, names.map(|name| format!("runs {name}\n")).concat());
+}
+
+async fn programs_in_a_home_find_what_they_need(place: Place) {
+    let Some(place) = Place::in_the_open(place.fence).await else { return };
+    write(&place.folder.path().join(".rbenv/version"), "stable\n");
+    let script = "cat $RBENV_ROOT/version; ls $VOLTA_HOME/bin; echo ${GOENV_ROOT-absent}";
+    assert_eq!(at_home(&place, script).await, "stable\nnode9\nvolta-shim\nabsent\n");
 }
 
 async fn what_is_shown_cannot_be_written(place: Place) {
