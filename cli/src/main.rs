@@ -9,6 +9,7 @@ mod config;
 mod context;
 mod failure;
 mod follow;
+mod nats;
 mod render;
 mod server;
 mod suggest;

@@ -8,18 +8,18 @@ const NAMES_MAX: usize = 64;
 
 /// A filter as it stands in a query.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(crate) struct FilterQuery {
+pub struct FilterQuery {
     /// Names of kinds or families, with commas; one with `!` in front is left out: `run,attempt,!attempt.output`.
-    pub(crate) kind: Option<String>,
+    pub kind: Option<String>,
     /// Beginnings of stream names, with commas: `run/7q2k9x0m,output/`.
-    pub(crate) stream: Option<String>,
+    pub stream: Option<String>,
     /// Everything of one run.
-    pub(crate) run: Option<String>,
+    pub run: Option<String>,
 }
 
 /// Which events a reader wants. Empty lists want everything.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Filter {
+pub struct Filter {
     kinds: Vec<String>,
     kinds_left_out: Vec<String>,
     streams: Vec<String>,
@@ -27,7 +27,11 @@ pub(crate) struct Filter {
 }
 
 impl Filter {
-    pub(crate) fn parse(query: &FilterQuery) -> Result<Self, String> {
+    /// Reads a filter.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(query: &FilterQuery) -> Result<Self, String> {
         let names = |text: &Option<String>| -> Vec<String> {
             let text = text.as_deref().unwrap_or_default();
             text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
@@ -48,7 +52,9 @@ impl Filter {
         self.run
     }
 
-    pub(crate) fn wants(&self, envelope: &Envelope) -> bool {
+    /// Whether the reader wants this event.
+    #[must_use]
+    pub fn wants(&self, envelope: &Envelope) -> bool {
         let kind = envelope.kind.to_string();
         let named = |names: &[String]| names.iter().any(|name| *name == kind || name == envelope.kind.family());
         let stream = envelope.stream.as_str();

@@ -16,7 +16,7 @@ mod routes;
 
 pub use commands::Commands;
 pub use event_body::{EventBody, OutputBody, Payload, rfc3339};
-pub use filter::run_of;
+pub use filter::{Filter, FilterQuery, run_of};
 pub use plane::{About, Plane};
 pub use problem::Problem;
 pub use routes::router;

@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use regatta_core::bus::RelayState;
 use regatta_core::{Blobs, Log};
 use regatta_projections::Live;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::Commands;
@@ -22,6 +24,8 @@ pub struct Plane {
     pub commands: Arc<dyn Commands>,
     /// What this server is.
     pub about: Arc<About>,
+    /// Where the relay to NATS stands, when there is one.
+    pub relay: Option<watch::Receiver<RelayState>>,
     /// Ends live streams and the server; cancelled by `POST /shutdown` too.
     pub stop: CancellationToken,
 }

@@ -1,5 +1,6 @@
 //! Bodies of requests and small answers, shared with clients.
 
+use regatta_core::bus::RelayState;
 use regatta_core::{RunId, Seq, Slot};
 use serde::{Deserialize, Serialize};
 
@@ -61,4 +62,7 @@ pub struct Health {
     pub fence: String,
     /// When it was started, in microseconds since the Unix epoch.
     pub started_at_us: u64,
+    /// Where the relay to NATS stands, when there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relay: Option<RelayState>,
 }

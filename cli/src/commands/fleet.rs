@@ -1,12 +1,13 @@
 //! `regatta fleet`: where attempts run, who waits, and what was left behind.
 
+use regatta_core::bus::RelayState;
 use regatta_projections::fleet::{FleetView, SandboxState};
 
 use crate::context::{Context, block_on};
 use crate::failure::{Exit, Outcome};
-use crate::terminal::Terminal;
 use crate::terminal::numbers::{counted, elapsed};
 use crate::terminal::table::{Tone, cell, table, text};
+use crate::terminal::{Terminal, escape};
 
 /// Show the sandboxes, who waits for one and why, and leaks (there should be 0)
 #[derive(Debug, clap::Args)]
@@ -18,17 +19,46 @@ pub(crate) struct Args {
 
 pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     let terminal = &context.terminal;
-    let view: FleetView = block_on(async {
+    let (view, relay): (FleetView, _) = block_on(async {
         let client = context.client();
         let as_of = super::as_of(&client, args.as_of.as_deref()).await?;
-        client.get(&format!("/fleet{as_of}")).await
+        let view = client.get(&format!("/fleet{as_of}")).await?;
+        // It is of now only.
+        let relay = if as_of.is_empty() { client.health().await?.and_then(|health| health.relay) } else { None };
+        Ok((view, relay))
     })?;
     if terminal.json {
-        terminal.json(&view)?;
+        terminal.json(&Shown { view: &view, relay: relay.as_ref() })?;
     } else {
         terminal.out(render(&view, terminal))?;
+        if let Some(relay) = &relay {
+            terminal.out(format!("\n{}", relayed(relay, terminal)))?;
+        }
     }
     Ok(Exit::Done)
+}
+
+/// The view, and what stands beside it.
+#[derive(serde::Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    view: &'a FleetView,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    relay: Option<&'a RelayState>,
+}
+
+fn relayed(relay: &RelayState, terminal: &Terminal) -> String {
+    let paint = terminal.paint;
+    let server = escape::line(&relay.server);
+    let behind = counted(relay.behind(), "event");
+    match (&relay.last_error, relay.connected, relay.behind()) {
+        (_, true, 0) => format!("{server} {}, up to {}", paint.good("has every event"), relay.acked),
+        (_, true, _) => format!("{server} is {} behind, at {}", paint.warn(&behind), relay.acked),
+        (Some(error), false, _) => {
+            format!("{server} is {} behind, not connected: {}", paint.bad(&behind), escape::line(error))
+        }
+        (None, false, _) => format!("{server} is {} behind, connecting", paint.warn(&behind)),
+    }
 }
 
 fn render(view: &FleetView, terminal: &Terminal) -> String {

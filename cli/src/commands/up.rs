@@ -3,7 +3,7 @@
 use crate::config::{self, Config, Written};
 use crate::context::{Context, block_on};
 use crate::failure::{Exit, Outcome};
-use crate::server;
+use crate::{nats, server};
 
 /// Start the server; runs that were under way go on
 #[derive(Debug, clap::Args)]
@@ -12,6 +12,7 @@ Examples:
   regatta up                     in the foreground; Ctrl-C stops it, attempts go on
   regatta up --detach            in the background
   regatta up --limit 8           at most 8 attempts at once
+  regatta up --nats nats://host  publish every event to NATS JetStream, too
   REGATTA_LOG=debug regatta up   tells more")]
 pub(crate) struct Args {
     /// Run in the background; prints the process id when it is ready
@@ -30,16 +31,22 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ON|OFF")]
     network: Option<String>,
 
+    /// NATS server every event is published to; credentials are named in regatta.toml
+    #[arg(long, value_name = "URL")]
+    nats: Option<String>,
+
     /// Set by `--detach` on the process it starts.
     #[arg(long, hide = true)]
     as_detached: bool,
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Outcome {
+    nats::without_secret("--nats", args.nats.as_deref())?;
     let given = [
         ("limits.attempts", "--limit", &args.limit),
         ("sandbox.fence", "--fence", &args.fence),
         ("sandbox.network", "--network", &args.network),
+        ("nats.url", "--nats", &args.nats),
     ];
     let flags = given.iter().map(|(name, flag, text)| config::flag(name, flag, (*text).clone().map(Written::One)));
     let config = Config::of_server(&context.data_dir, flags.collect::<Result<_, _>>()?)?;

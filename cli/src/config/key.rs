@@ -3,6 +3,7 @@
 use std::str::FromStr as _;
 
 use bytesize::ByteSize;
+use regatta_core::bus::redacted;
 
 /// Which half of the program a key belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub(crate) enum Scope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     Text,
+    /// A server's address, or several with commas. It may hold a password, so it is never shown as it is.
+    Address,
     /// One of these words.
     Word(&'static [&'static str]),
     Flag,
@@ -47,6 +50,7 @@ pub(crate) struct Key {
 pub(crate) enum Value {
     Unset,
     Text(String),
+    Address(String),
     Flag(bool),
     Count(u64),
     Ms(u64),
@@ -81,6 +85,13 @@ impl Key {
         let wrong = |expected: &str| format!("{} = {text:?} should be {expected}", self.name);
         match self.shape {
             Shape::Text | Shape::List => Ok(Value::Text(text.to_owned())),
+            Shape::Address => {
+                let fits = |part: &str| !part.trim().is_empty() && !part.contains(char::is_whitespace);
+                if text.split(',').all(fits) {
+                    return Ok(Value::Address(text.to_owned()));
+                }
+                Err(format!("{} = {:?} should be an address, as nats://host:4222", self.name, redacted(text)))
+            }
             Shape::Word(words) => {
                 let word = words.iter().find(|word| **word == text);
                 word.map(|word| Value::Text((*word).to_owned()))
@@ -112,12 +123,13 @@ pub(crate) fn duration_ms(text: &str) -> Option<u64> {
 }
 
 impl Value {
-    /// As it would stand in `regatta.toml`.
+    /// As it would stand in `regatta.toml`; of an address, without its password.
     pub(crate) fn to_toml(&self) -> String {
         let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
         match self {
             Self::Unset => "(unset)".to_owned(),
             Self::Text(text) => quoted(text),
+            Self::Address(address) => quoted(&redacted(address)),
             Self::Flag(flag) => flag.to_string(),
             Self::Count(count) => count.to_string(),
             Self::Ms(ms) => quoted(&show_ms(*ms)),

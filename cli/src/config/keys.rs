@@ -34,6 +34,18 @@ keys! {
         "more paths no sandbox may see";
     "sandbox.read" Server Shape::List, Value::List(Vec::new()),
         "more paths every sandbox may read";
+    "nats.url" Server Shape::Address, Value::Unset,
+        "NATS server every event is published to, as nats://host:4222; none when unset";
+    "nats.credentials" Server Shape::Text, Value::Unset,
+        "file with credentials for it (.creds)";
+    "nats.nkey" Server Shape::Text, Value::Unset,
+        "file with an nkey seed for it";
+    "nats.tls_ca" Server Shape::Text, Value::Unset,
+        "file with the certificates of authorities to trust for it";
+    "nats.tls_cert" Server Shape::Text, Value::Unset,
+        "file with our certificate for it";
+    "nats.tls_key" Server Shape::Text, Value::Unset,
+        "file with the key of that certificate";
     "run.attempts" Run Shape::List, Value::List(Vec::new()),
         "who tries: AGENT[:MODEL][@SANDBOX][*COUNT]";
     "run.checks" Run Shape::List, Value::List(Vec::new()),

@@ -30,6 +30,17 @@ pub(crate) struct ServerSettings {
     pub(crate) read: Vec<PathBuf>,
 }
 
+/// How NATS is reached. Secrets are in files.
+#[derive(Clone)]
+#[cfg_attr(not(feature = "nats"), expect(dead_code, reason = "only what speaks NATS reads them"))]
+pub(crate) struct NatsSettings {
+    pub(crate) url: String,
+    pub(crate) credentials: Option<PathBuf>,
+    pub(crate) nkey: Option<PathBuf>,
+    pub(crate) tls_ca: Option<PathBuf>,
+    pub(crate) tls_identity: Option<(PathBuf, PathBuf)>,
+}
+
 /// What a run is asked for with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RunDefaults {
@@ -55,7 +66,7 @@ impl Config {
     fn number(&self, name: &str) -> Option<u64> {
         match self.value(name) {
             Value::Count(number) | Value::Ms(number) | Value::Bytes(number) => Some(*number),
-            Value::Unset | Value::Text(_) | Value::Flag(_) | Value::List(_) => None,
+            Value::Unset | Value::Text(_) | Value::Address(_) | Value::Flag(_) | Value::List(_) => None,
         }
     }
 
@@ -80,6 +91,28 @@ impl Config {
             hide: paths("sandbox.hide"),
             read: paths("sandbox.read"),
         }
+    }
+
+    /// How NATS is reached; nothing when it is not wanted.
+    pub(crate) fn nats(&self) -> Result<Option<NatsSettings>, Failure> {
+        let Value::Address(url) = self.value("nats.url") else { return Ok(None) };
+        let path = |name| self.text(name).map(|text| expand_home(&text));
+        let tls_identity = match (path("nats.tls_cert"), path("nats.tls_key")) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            (Some(_), None) | (None, Some(_)) => {
+                return Err(
+                    Failure::usage("nats.tls_cert and nats.tls_key go together").hint("name both files, or neither")
+                );
+            }
+        };
+        Ok(Some(NatsSettings {
+            url: url.clone(),
+            credentials: path("nats.credentials"),
+            nkey: path("nats.nkey"),
+            tls_ca: path("nats.tls_ca"),
+            tls_identity,
+        }))
     }
 
     /// What a run is asked for with.

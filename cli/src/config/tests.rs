@@ -116,6 +116,22 @@ fn a_task_file_names_the_prompt_and_the_runs_keys() {
 }
 
 #[test]
+fn an_address_is_never_shown_with_its_password() {
+    let secret = "nats://ana:canary@host:4222";
+    let config = Config::resolve([variable("REGATTA_NATS_URL", secret).expect("variable")]);
+    assert_eq!(config.nats().expect("nats").map(|nats| nats.url).as_deref(), Some(secret));
+    assert!(!format!("{:?}", config.applied()).contains("canary"));
+    assert_eq!(config.setting("nats.url").map(|url| url.value.to_toml()).as_deref(), Some("\"nats://***@host:4222\""));
+    let wrong = variable("REGATTA_NATS_URL", "nats://ana:canary@host, ").expect_err("mistake");
+    assert!(!wrong.to_string().contains("canary") && wrong.to_string().contains("nats://host:4222"), "{wrong}");
+    let half = Config::resolve([
+        variable("REGATTA_NATS_URL", "host").expect("variable"),
+        variable("REGATTA_NATS_TLS_CERT", "/cert.pem").expect("variable"),
+    ]);
+    assert!(half.nats().is_err_and(|failure| failure.message.contains("go together")));
+}
+
+#[test]
 fn every_key_has_its_own_name_and_variable() {
     let names: BTreeSet<&str> = KEYS.iter().map(|key| key.name).collect();
     let variables: BTreeSet<String> = KEYS.iter().map(Key::variable).collect();

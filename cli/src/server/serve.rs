@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::folder::{self, BLOBS};
-use super::{applied, detach, parts, trace};
+use super::{applied, detach, parts, relay, trace};
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome, chain};
@@ -64,12 +64,14 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     let socket = listener::bind(&context.data_dir)
         .map_err(|error| Failure::caused("failed to open the server's socket", &error))?;
     let log = parts.log.clone();
+    let relay = relay::start(&context.data_dir, config, &log, stop.child_token())?;
     let plane = Plane {
         log: Arc::new(parts.log),
         blobs: parts.blobs,
         commands: Arc::new(parts.handle),
         live: parts.live,
         about: Arc::new(parts.about),
+        relay: relay.state,
         stop: stop.clone(),
     };
     if as_detached {
@@ -93,7 +95,7 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
         ended = &mut serving => failed("the API", ended),
     };
     stop.cancel();
-    finish([wait(dispatching), wait(serving)]).await;
+    finish([wait(dispatching), wait(serving), wait(relay.task)]).await;
     following.abort();
     let closed = close(log).await;
     // Why a part failed is what matters; a log that is poisoned does not close well either.
@@ -195,7 +197,7 @@ fn wait<T: Send + 'static>(task: JoinHandle<T>) -> Waiting {
 }
 
 /// Lets what is under way come to its end, for a while.
-async fn finish(parts: [Waiting; 2]) {
+async fn finish(parts: [Waiting; 3]) {
     let all = futures_util::future::join_all(parts);
     if tokio::time::timeout(STOP_MAX, all).await.is_err() {
         tracing::warn!(seconds = STOP_MAX.as_secs(), "something did not stop in time");

@@ -24,6 +24,7 @@ fn every_command_explains_itself() {
         "log verify",
         "log export",
         "log import",
+        "log restore",
         "replay",
         "doctor",
         "demo",

@@ -10,6 +10,11 @@ mod evidence;
 mod help;
 mod install;
 mod kill;
+#[cfg(feature = "nats")]
+mod nats;
+#[cfg(feature = "nats")]
+#[path = "../../../core/tests/it/nats/server.rs"]
+mod nats_server;
 mod races;
 mod servers;
 mod strangers;

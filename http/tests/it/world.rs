@@ -93,6 +93,7 @@ impl World {
                 fence: "none".to_owned(),
                 started_at_us: 1,
             }),
+            relay: None,
             stop: stop.clone(),
         };
         Self { log, told, router: router(plane), blobs, stop, _folder: folder }

@@ -3,6 +3,8 @@
 mod blobs;
 mod export;
 mod import;
+mod mirror;
+mod restore;
 mod tail;
 mod verify;
 
@@ -24,6 +26,7 @@ enum Command {
     Verify(verify::Args),
     Export(export::Args),
     Import(import::Args),
+    Restore(restore::Args),
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Outcome {
@@ -32,5 +35,6 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
         Command::Verify(args) => verify::run(context, args),
         Command::Export(args) => export::run(context, args),
         Command::Import(args) => import::run(context, args),
+        Command::Restore(args) => restore::run(context, args),
     }
 }

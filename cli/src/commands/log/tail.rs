@@ -1,9 +1,11 @@
 //! `regatta log tail`: the last events, and those to come.
 
+use regatta_core::InstallId;
 use regatta_core::event::Kind;
 use regatta_http::EventBody;
 use regatta_http::requests::{EventsPage, Health};
 
+use super::mirror;
 use crate::client::Client;
 use crate::context::{Context, block_on};
 use crate::failure::{Exit, Failure, Outcome};
@@ -17,34 +19,46 @@ Examples:
   regatta log tail -f
   regatta log tail -f --kind 'run,attempt,!attempt.output'
   regatta log tail --stream run/7q2k9x0m --from 1
-  regatta log tail --from 1 --json > events.jsonl")]
+  regatta log tail --from 1 --json > events.jsonl
+  regatta log tail -f --nats nats://host")]
 pub(crate) struct Args {
     /// Go on with events as they come
     #[arg(long, short)]
-    follow: bool,
+    pub(super) follow: bool,
 
     /// Kinds or families, with commas; one with ! in front is left out
     #[arg(long, value_name = "KINDS")]
-    kind: Option<String>,
+    pub(super) kind: Option<String>,
 
     /// Beginnings of stream names, with commas, as run/7q2k9x0m or output/
     #[arg(long, value_name = "STREAMS")]
-    stream: Option<String>,
+    pub(super) stream: Option<String>,
 
     /// The first event; without it, the last ones
     #[arg(long, value_name = "SEQ")]
-    from: Option<u64>,
+    pub(super) from: Option<u64>,
 
     /// Without --from: how many of the last events are looked at
     #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 20)]
-    last: u64,
+    pub(super) last: u64,
+
+    /// Read from this NATS server instead: the events of every install that publishes to it
+    #[arg(long, value_name = "URL")]
+    pub(super) nats: Option<String>,
+
+    /// With --nats: events of this install only
+    #[arg(long, value_name = "ID", requires = "nats")]
+    pub(super) install: Option<InstallId>,
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Outcome {
-    let (terminal, client) = (&context.terminal, context.client());
     for name in args.kind.iter().flat_map(|kinds| kinds.split(',')) {
         known(name.trim())?;
     }
+    if args.nats.is_some() {
+        return mirror::tail(context, args);
+    }
+    let (terminal, client) = (&context.terminal, context.client());
     block_on(async {
         let health: Health = client.get("/health").await?;
         let from = args.from.unwrap_or_else(|| (health.seq.0 + 1).saturating_sub(args.last)).max(1);
@@ -103,7 +117,7 @@ async fn follow(client: &Client, from: u64, query: &str, terminal: &Terminal) ->
     }
 }
 
-fn show(event: &EventBody, terminal: &Terminal) -> Result<(), Failure> {
+pub(super) fn show(event: &EventBody, terminal: &Terminal) -> Result<(), Failure> {
     if terminal.json {
         return terminal.json(event);
     }
