@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regatta_core::event::attempt::{Outcome, Phase, Queued};
 use regatta_core::event::run::{AttemptEnded, Strategy};
-use regatta_core::{AttemptId, Event, SandboxKey, Slot};
+use regatta_core::{Event, SandboxKey, Slot};
 
 use crate::attempt::{self, Attempt};
 use crate::run::{self, Delivery, Run};
@@ -88,12 +88,6 @@ impl Race {
             }
             Event::Config(_) | Event::Unknown { .. } => {}
         }
-    }
-
-    /// The id of the attempt in a slot.
-    #[must_use]
-    pub fn attempt_id(&self, slot: Slot) -> AttemptId {
-        AttemptId { run: self.run.id, slot }
     }
 
     /// Everything that is due now.
