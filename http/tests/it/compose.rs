@@ -17,6 +17,10 @@ use crate::world::{RUN, World, text};
 const LINES: std::ops::RangeInclusive<u32> = 1..=30;
 
 pub(crate) fn git(folder: &Path, args: &[&str]) -> String {
+    String::from_utf8_lossy(&printed(folder, args)).trim_end().to_owned()
+}
+
+fn printed(folder: &Path, args: &[&str]) -> Vec<u8> {
     let mut git = Command::new("git");
     git.current_dir(folder).args(args).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
     for who in ["AUTHOR", "COMMITTER"] {
@@ -24,7 +28,7 @@ pub(crate) fn git(folder: &Path, args: &[&str]) -> String {
     }
     let output = git.output().expect("git");
     assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    output.stdout
 }
 
 fn lines(change: impl Fn(u32) -> String) -> String {
@@ -97,9 +101,8 @@ impl Repository {
             fs::write(tree.path().join(name), content).expect("file");
         }
         git(tree.path(), &["add", "-A"]);
-        let mut patch = git(tree.path(), &["diff", "--cached", "--binary", "--full-index", "--no-renames"]);
-        patch.push('\n');
-        let patch = Some(self.world.blobs.put(patch.as_bytes()).expect("kept"));
+        let patch = printed(tree.path(), &["diff", "--cached", "--binary", "--full-index", "--no-renames"]);
+        let patch = Some(self.world.blobs.put(&patch).expect("kept"));
         let stat = DiffStat { files: u32::try_from(files.len()).expect("few"), added: 1, removed: 1 };
         let collected = Collected { epoch: 1, patch, stat, files: vec![], failure: None };
         let id: AttemptId = format!("{RUN}.{slot}").parse().expect("attempt");
