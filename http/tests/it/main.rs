@@ -4,6 +4,7 @@
 
 mod compose;
 mod live;
+mod page;
 mod problems;
 mod raw;
 mod world;
