@@ -7,18 +7,18 @@ use std::process::{Command, Stdio};
 
 use super::output::{Tally, counts};
 use super::{Step, heading, missing, single};
-use crate::command::{answer, cargo, root};
+use crate::command::{cargo, root};
+use crate::ui::can_build;
 
 /// Where Debian has it; another place is named by the variable.
 const CHROMIUM: &str = "/usr/bin/chromium";
 const CHROMIUM_VARIABLE: &str = "REGATTA_CHROMIUM";
-const NODE_MAJOR_MIN: u32 = 20;
 
 /// Everything that can be said of the page without a browser.
 pub(super) fn page() -> Vec<Step> {
     heading("page");
-    if !has_node() {
-        return vec![missing("page", &format!("Node {NODE_MAJOR_MIN} or later is not installed (nodejs.org)"))];
+    if let Err(reason) = can_build() {
+        return vec![missing("page", &reason)];
     }
     let packages = single("page: packages", &mut npm(&["ci", "--no-audit", "--no-fund", "--loglevel=error"]));
     if packages.tally.failed > 0 {
@@ -36,8 +36,8 @@ pub(super) fn page() -> Vec<Step> {
 pub(super) fn browser() -> Step {
     const NAME: &str = "browser";
     heading(NAME);
-    if !has_node() {
-        return missing(NAME, "Node is not installed");
+    if let Err(reason) = can_build() {
+        return missing(NAME, &reason);
     }
     let chromium = std::env::var_os(CHROMIUM_VARIABLE).map_or_else(|| PathBuf::from(CHROMIUM), PathBuf::from);
     if !chromium.exists() {
@@ -49,12 +49,6 @@ pub(super) fn browser() -> Step {
         return built;
     }
     counted(NAME, npm(&["run", "--silent", "browser"]))
-}
-
-fn has_node() -> bool {
-    let version = answer(Command::new("node").arg("--version")).unwrap_or_default();
-    let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
-    major.is_some_and(|major| major >= NODE_MAJOR_MIN)
 }
 
 fn npm(arguments: &[&str]) -> Command {
