@@ -170,14 +170,12 @@ export class Install {
   async token(role: Role): Promise<string> {
     const known = this.tokens.get(role);
     if (known) return known;
-    const { status, body } = await this.api<{ secret: string }>("POST", "/tokens", {
-      name: `the ${role}'s`,
-      user: role,
-      role,
-    });
+    await this.api("POST", "/users", { name: role, role });
+    const wanted = { name: `the ${role}'s`, user: role, role };
+    const { status, body } = await this.api<{ token: string }>("POST", "/tokens", wanted);
     if (status !== 201) throw new Error(`no token: ${status} ${JSON.stringify(body)}`);
-    this.tokens.set(role, body.secret);
-    return body.secret;
+    this.tokens.set(role, body.token);
+    return body.token;
   }
 
   /** Signs a browser in, as the form does. */

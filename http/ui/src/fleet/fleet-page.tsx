@@ -4,6 +4,7 @@ import { CommandLine } from "@/parts/command-line";
 import { Page } from "@/parts/page";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { SkeletonRows } from "@/parts/skeleton";
+import { Limits } from "./limits";
 import { ProviderPart } from "./provider";
 import { Queue } from "./queue";
 import { ServerPart } from "./server";
@@ -19,6 +20,7 @@ export default function FleetPage() {
       {data && (
         <div className="mx-auto flex max-w-6xl flex-col gap-6 p-4">
           <Totals totals={data.totals} />
+          <Limits />
           <Queue queue={data.queue} />
           {data.providers.map((provider) => (
             <ProviderPart key={provider.name} provider={provider} />

@@ -31,7 +31,7 @@ function ConfigKey({ row }: { row: ConfigRow }) {
   const { data: me } = useMe();
   const { asOf } = useReplay();
   const [isEditing, setEditing] = useState(false);
-  const mayChange = row.changeable && (me?.can.includes("config") ?? false) && asOf === undefined;
+  const mayChange = row.changeable && (me?.can.includes("configure") ?? false) && asOf === undefined;
   return (
     <div className="grid items-start gap-x-4 gap-y-1 px-4 py-2 md:grid-cols-[16rem_1fr_auto]">
       <div className="min-w-0">

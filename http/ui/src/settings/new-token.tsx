@@ -17,7 +17,7 @@ export const ROLES: { role: Role; about: string }[] = [
   { role: "admin", about: "also changes configuration, users and tokens" },
 ];
 
-const DAY_US = 86_400_000_000;
+const DAY_S = 86_400;
 const TERMS = [
   { name: "30 days", days: 30 },
   { name: "1 day", days: 1 },
@@ -35,16 +35,16 @@ export function NewToken({ onClose }: { onClose: () => void }) {
   const make = useMutation({
     mutationFn: () => {
       const days = TERMS[term]?.days;
-      return command<{ secret: string }>("POST", "/tokens", {
+      return command<{ token: string }>("POST", "/tokens", {
         name: name.trim(),
         user: user.trim() || me?.name,
         role,
-        ...(days === undefined ? {} : { expires_at_us: Date.now() * 1_000 + days * DAY_US }),
+        ...(days === undefined ? {} : { expires_in_s: days * DAY_S }),
       });
     },
     onSuccess: () => client.invalidateQueries({ queryKey: ["view", "/tokens"] }),
   });
-  if (make.data) return <Secret secret={make.data.secret} onClose={onClose} />;
+  if (make.data) return <Secret secret={make.data.token} onClose={onClose} />;
   const submit = (event: FormEvent) => {
     event.preventDefault();
     make.mutate();

@@ -47,6 +47,12 @@ function UserRow({ user, mayChange }: { user: User; mayChange: boolean }) {
     mutationFn: (role: Role) => command("PATCH", `/users/${encodeURIComponent(user.name)}`, { role }),
     onSuccess: () => client.invalidateQueries({ queryKey: ["view", "/users"] }),
   });
+  const remove = useMutation({
+    mutationFn: () => command("DELETE", `/users/${encodeURIComponent(user.name)}`),
+    onSuccess: () => client.invalidateQueries({ queryKey: ["view", "/users"] }),
+  });
+  const [isSure, setSure] = useState(false);
+  const problem = change.error ?? remove.error;
   return (
     <div className="flex flex-wrap items-center gap-4 px-4 py-2">
       <span className="flex-1 font-medium">{user.name}</span>
@@ -55,7 +61,19 @@ function UserRow({ user, mayChange }: { user: User; mayChange: boolean }) {
       ) : (
         <span className="text-soft">{user.role}</span>
       )}
-      {change.isError && <ProblemNotice className="w-full" error={change.error} />}
+      {mayChange && (
+        <Button
+          size="small"
+          look="danger"
+          title="Their tokens and sessions end with it"
+          onClick={() => (isSure ? remove.mutate() : setSure(true))}
+          onBlur={() => setSure(false)}
+          aria-label={`Remove ${user.name}`}
+        >
+          {isSure ? "Really remove" : "Remove"}
+        </Button>
+      )}
+      {problem && <ProblemNotice className="w-full" error={problem} />}
     </div>
   );
 }

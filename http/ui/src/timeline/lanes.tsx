@@ -39,7 +39,11 @@ export function Lanes({ lanes, nowUs, nameOf, checkOf, onMark, attempt, onAttemp
               look={RUN_PHASES[span.phase].look}
             />
           ))}
-          <Marks scale={scale} marks={lanes.marks.filter((mark) => mark.slot === null)} onMark={onMark} />
+          <Marks
+            scale={scale}
+            marks={lanes.marks.filter((mark) => mark.slot === null && mark.sort !== "requested")}
+            onMark={onMark}
+          />
         </Track>
         {lanes.attempts.map((lane) => (
           <Fragment key={lane.slot}>
