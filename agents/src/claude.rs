@@ -79,14 +79,7 @@ fn tool_result(part: &Value) -> Option<Said> {
 /// The last line. An API failure has the subtype `success` too, so only `is_error` counts; a denied tool leaves both
 /// quiet and stands in `permission_denials`. Usage and cost are those of this start alone.
 fn result(line: &Value) -> Vec<Said> {
-    let usage = Usage {
-        input_tokens: number(line, "/usage/input_tokens")
-            + number(line, "/usage/cache_creation_input_tokens")
-            + number(line, "/usage/cache_read_input_tokens"),
-        cached_input_tokens: number(line, "/usage/cache_read_input_tokens"),
-        output_tokens: number(line, "/usage/output_tokens"),
-        cost_microdollars: micros(line, "/total_cost_usd"),
-    };
+    let usage = usage(line, "/usage", micros(line, "/total_cost_usd"));
     let denied = line.get("permission_denials").and_then(Value::as_array).map_or(0, Vec::len);
     let finished = Said::Finished {
         text: text_at(line, "/result").unwrap_or_default().to_owned(),
@@ -94,4 +87,16 @@ fn result(line: &Value) -> Vec<Said> {
         denied: u32::try_from(denied).unwrap_or(u32::MAX),
     };
     vec![Said::Usage(usage), finished]
+}
+
+/// The usage that stands at this place of a line.
+pub(crate) fn usage(line: &Value, place: &str, cost_microdollars: Option<u64>) -> Usage {
+    let of = |name: &str| number(line, &format!("{place}/{name}"));
+    let cached = of("cache_read_input_tokens");
+    Usage {
+        input_tokens: of("input_tokens").saturating_add(of("cache_creation_input_tokens")).saturating_add(cached),
+        cached_input_tokens: cached,
+        output_tokens: of("output_tokens"),
+        cost_microdollars,
+    }
 }

@@ -9,6 +9,7 @@ mod codex;
 mod json;
 mod lines;
 mod said;
+mod usage;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use regatta_core::event::run::Entry;
 
 pub use lines::LINE_BYTES_MAX;
 pub use said::{Reader, Said, Usage};
+pub use usage::{Measure, Meter};
 
 /// Largest prompt that is put into a variable or an argument, in bytes: Linux takes 128 KiB in one
 /// (`MAX_ARG_STRLEN`), the name and the end included. Larger ones are only in the file.

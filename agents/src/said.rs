@@ -1,5 +1,7 @@
 //! What an agent said, in words all agents share, and how it is read from bytes.
 
+use serde::{Deserialize, Serialize};
+
 use crate::lines::Lines;
 
 /// One thing an agent said.
@@ -50,7 +52,7 @@ pub enum Said {
 }
 
 /// What an agent used. Its own measure, not ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Usage {
     /// Tokens read, the cached ones included.
     pub input_tokens: u64,

@@ -5,6 +5,7 @@
 //! projection: a decision is made from the log's own streams.
 
 pub mod attempt;
+pub mod compose;
 pub mod executor;
 pub mod failpoint;
 pub mod placement;
@@ -20,4 +21,4 @@ pub use executor::{Fatal, World};
 pub use placement::Caps;
 pub use refusal::{Refusal, RefusalKind};
 pub use request::{RunRequest, Uncommitted};
-pub use service::{Dispatcher, Handle, Options};
+pub use service::{Dispatcher, Handle, Options, SynthesisRequest, Synthesized};

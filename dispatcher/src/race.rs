@@ -114,15 +114,14 @@ impl Race {
     }
 
     fn due_while_racing(&self, due: &mut Due) {
-        let stop = self.why_stop();
-        for (slot, entry) in self.run.slots().zip(&self.run.facts.attempts) {
+        for slot in self.run.slots() {
             match self.attempts.get(&slot) {
-                None => due.wishes.push(Wish::Queue(Box::new(self.queued(slot, entry)))),
-                Some(attempt) => match (attempt.outcome(), &stop) {
+                None => due.wishes.extend(self.queued(slot).map(|queued| Wish::Queue(Box::new(queued)))),
+                Some(attempt) => match (attempt.outcome(), self.why_stop(slot)) {
                     (Some(_), _) if self.run.ended.contains_key(&slot) => {}
                     (Some(outcome), _) => due.wishes.push(Wish::Run(ended(slot, attempt, outcome))),
                     (None, Some(reason)) if attempt.cancel.is_none() => {
-                        due.wishes.push(Wish::Attempt(slot, attempt::Command::Cancel(reason.clone())));
+                        due.wishes.push(Wish::Attempt(slot, attempt::Command::Cancel(reason)));
                     }
                     (None, _) => {}
                 },
@@ -138,21 +137,25 @@ impl Race {
         }
     }
 
-    fn queued(&self, slot: Slot, entry: &regatta_core::event::run::Entry) -> Queued {
-        Queued {
+    fn queued(&self, slot: Slot) -> Option<Queued> {
+        Some(Queued {
             run: self.run.id,
             slot,
-            entry: entry.clone(),
+            entry: self.run.entry(slot)?.clone(),
             setup: self.run.facts.setup.is_some(),
             checks: u16::try_from(self.run.facts.checks.len()).unwrap_or(u16::MAX),
             starts_max: self.run.facts.limits.starts_max,
-        }
+        })
     }
 
-    /// Why attempts that still run are to stop; nothing when they are to go on.
-    fn why_stop(&self) -> Option<String> {
+    /// Why an attempt that still runs is to stop; nothing when it is to go on.
+    fn why_stop(&self, slot: Slot) -> Option<String> {
         if let Some(reason) = &self.run.cancel {
             return Some(reason.clone());
+        }
+        // Whoever put hunks together wants to see what comes of it, whoever won.
+        if self.run.synthesis(slot).is_some() {
+            return None;
         }
         let winner = self.run.winner()?;
         match self.run.facts.strategy {

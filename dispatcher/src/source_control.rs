@@ -56,6 +56,15 @@ pub struct Delivery {
     pub at_ms: u64,
 }
 
+/// A change as git writes it, with sums over it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written {
+    /// `git diff --binary --full-index`.
+    pub patch: Vec<u8>,
+    /// Sums.
+    pub stat: DiffStat,
+}
+
 /// What the dispatcher needs of source control. Every call may be made again after a crash.
 #[async_trait]
 pub trait SourceControl: Send + Sync + 'static {
@@ -82,6 +91,9 @@ pub trait SourceControl: Send + Sync + 'static {
 
     /// Reads what the collecting command wrote to `numstat`.
     fn read_numstat(&self, numstat: &[u8]) -> Result<(DiffStat, Vec<FileChange>), Unusable>;
+
+    /// Writes a patch without context, made for exactly that base, as git writes it.
+    async fn compose(&self, repository: &str, base_commit: &str, patch: Vec<u8>) -> Result<Written, Unusable>;
 
     /// Brings a branch into the user's repository; the commit it points to. Never touches the work tree.
     async fn deliver(&self, delivery: Delivery) -> Result<String, Unusable>;

@@ -11,6 +11,8 @@ pub enum Can {
     Pick,
     /// Stop it.
     Cancel,
-    /// Get its work back, although it did not win.
+    /// Get it back: what was put aside is shown again, what did not win becomes a branch.
     Restore,
+    /// Put it aside.
+    Discard,
 }

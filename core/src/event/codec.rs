@@ -112,9 +112,12 @@ json_kinds! {
     RUN_REQUESTED             1 Run      RunEvent::Requested
     RUN_PREPARED              1 Run      RunEvent::Prepared
     RUN_ATTEMPT_ENDED         1 Run      RunEvent::AttemptEnded
-    RUN_DECIDED               1 Run      RunEvent::Decided
+    RUN_DECIDED               2 Run      RunEvent::Decided
     RUN_CANCEL_REQUESTED      1 Run      RunEvent::CancelRequested
     RUN_FINISHED              1 Run      RunEvent::Finished
+    RUN_SYNTHESIS_REQUESTED   1 Run      RunEvent::SynthesisRequested
+    RUN_ATTEMPT_DISCARDED     1 Run      RunEvent::AttemptDiscarded
+    RUN_DISCARD_UNDONE        1 Run      RunEvent::DiscardUndone
     ATTEMPT_QUEUED            1 Attempt  AttemptEvent::Queued
     ATTEMPT_WAITING           1 Attempt  AttemptEvent::Waiting
     ATTEMPT_STARTED           1 Attempt  AttemptEvent::Started

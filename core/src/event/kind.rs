@@ -28,6 +28,9 @@ kinds! {
     0x0104 "run.decided"             RUN_DECIDED
     0x0105 "run.cancel_requested"    RUN_CANCEL_REQUESTED
     0x0106 "run.finished"            RUN_FINISHED
+    0x0107 "run.synthesis_requested" RUN_SYNTHESIS_REQUESTED
+    0x0108 "run.attempt_discarded"   RUN_ATTEMPT_DISCARDED
+    0x0109 "run.discard_undone"      RUN_DISCARD_UNDONE
 
     0x0201 "attempt.queued"          ATTEMPT_QUEUED
     0x0202 "attempt.waiting"         ATTEMPT_WAITING

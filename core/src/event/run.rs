@@ -26,6 +26,12 @@ pub enum RunEvent {
     CancelRequested(CancelRequested),
     /// Nothing more will happen unless a person picks.
     Finished(Finished),
+    /// Somebody put hunks of several attempts together; the result is tried as a further attempt.
+    SynthesisRequested(SynthesisRequested),
+    /// Somebody put an attempt aside: it is not shown any more unless asked for. Nothing of it is lost.
+    AttemptDiscarded(AttemptDiscarded),
+    /// An attempt that was put aside is shown again.
+    DiscardUndone(DiscardUndone),
 }
 
 /// What was asked for.
@@ -175,6 +181,8 @@ pub struct Decided {
     pub judge: Judge,
     /// One line for people.
     pub reason: String,
+    /// Whether whoever chose saw neither agents nor models.
+    pub blind: bool,
 }
 
 /// What proposes a verdict.
@@ -226,4 +234,53 @@ pub enum RunOutcome {
         /// Why, and what to do.
         reason: String,
     },
+}
+
+/// Somebody put hunks of several attempts together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SynthesisRequested {
+    /// The place of the further attempt: the first behind all others.
+    pub slot: Slot,
+    /// Its agent is [`SYNTHESIS`]; the sandbox is that of the first attempt something was taken of.
+    pub entry: Entry,
+    /// The change it stands for, against the run's base, as `git diff --binary --full-index` writes it.
+    pub patch: BlobRef,
+    /// What it is made of, by path and place.
+    pub hunks: Vec<TakenHunk>,
+    /// One line for people.
+    pub reason: String,
+}
+
+/// The agent of an attempt that was put together of others.
+pub const SYNTHESIS: &str = "synthesis";
+
+/// A hunk, or a whole file, of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TakenHunk {
+    /// Whose.
+    pub slot: Slot,
+    /// Path in the repository.
+    pub path: String,
+    /// Which hunk of that path, from 1; nothing for the whole file.
+    pub hunk: Option<u32>,
+    /// Where it is: `@@ -41,3 +41,3 @@`, or why the file goes as a whole.
+    pub header: String,
+    /// Names the hunk's content; nothing for a whole file.
+    pub hash: Option<String>,
+}
+
+/// Somebody put an attempt aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptDiscarded {
+    /// Which.
+    pub slot: Slot,
+    /// One line for people.
+    pub reason: String,
+}
+
+/// An attempt that was put aside is shown again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiscardUndone {
+    /// Which.
+    pub slot: Slot,
 }

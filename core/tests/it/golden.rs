@@ -69,9 +69,34 @@ fn run_events() -> Vec<RunEvent> {
             winner: Some(slot("a")),
             judge: Judge::Checks,
             reason: "the smallest change of those that pass".to_owned(),
+            blind: true,
         }),
         RunEvent::CancelRequested(run::CancelRequested { reason: "not needed any more".to_owned() }),
         RunEvent::Finished(run::Finished { outcome: RunOutcome::Delivered { winner: slot("a") } }),
+        RunEvent::SynthesisRequested(run::SynthesisRequested {
+            slot: slot("c"),
+            entry: Entry { agent: run::SYNTHESIS.to_owned(), command: None, ..entry() },
+            patch: BlobRef { hash: "cd".repeat(32), bytes: 512 },
+            hunks: vec![
+                run::TakenHunk {
+                    slot: slot("b"),
+                    path: "logo.png".to_owned(),
+                    hunk: None,
+                    header: "(whole file: it is binary)".to_owned(),
+                    hash: None,
+                },
+                run::TakenHunk {
+                    slot: slot("a"),
+                    path: "src/parser.rs".to_owned(),
+                    hunk: Some(2),
+                    header: "@@ -41,3 +41,3 @@".to_owned(),
+                    hash: Some("0123456789abcdef".to_owned()),
+                },
+            ],
+            reason: "a's fix with b's logo".to_owned(),
+        }),
+        RunEvent::AttemptDiscarded(run::AttemptDiscarded { slot: slot("b"), reason: "off topic".to_owned() }),
+        RunEvent::DiscardUndone(run::DiscardUndone { slot: slot("b") }),
     ]
 }
 
@@ -219,7 +244,7 @@ fn every_golden_file_of_any_version_is_read_as_a_known_fact() {
 #[test]
 fn unknown_kinds_and_versions_of_the_future_are_kept_as_they_are() {
     let payload = Bytes::from_static(b"\x00 anything");
-    let future = [(Kind(0x7777), 1), (Kind::RUN_DECIDED, 2), (Kind::ATTEMPT_OUTPUT, 9), (Kind(0x01ff), u16::MAX)];
+    let future = [(Kind(0x7777), 1), (Kind::RUN_DECIDED, 3), (Kind::ATTEMPT_OUTPUT, 9), (Kind(0x01ff), u16::MAX)];
     for (kind, version) in future {
         let event = Event::decode(kind, version, &payload).expect("opaque");
         assert_eq!(event, Event::Unknown { kind, version, payload: payload.clone() });

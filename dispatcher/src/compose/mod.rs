@@ -7,9 +7,9 @@
 
 mod choice;
 mod patch;
-mod together;
 #[cfg(test)]
 mod tests;
+mod together;
 
 pub use choice::{CHOICES_MAX, Choice};
 pub use patch::{BrokenPatch, FilePatch, Hunk, read};

@@ -129,7 +129,8 @@ fn one_path(given: &BTreeMap<Slot, (&FilePatch<'_>, Given)>) -> Result<Part, Vec
     let mode = mode(given).map_err(|conflict| vec![conflict])?;
     let edits = edits(given)?;
     let Some((file, _)) = given.values().next() else { return Ok((vec![], vec![])) };
-    let mut taken: Vec<TakenHunk> = given.iter().flat_map(|(slot, (file, given))| taken_of(*slot, file, given)).collect();
+    let mut taken: Vec<TakenHunk> =
+        given.iter().flat_map(|(slot, (file, given))| taken_of(*slot, file, given)).collect();
     taken.sort_by_key(|hunk| (old_start(&hunk.header), hunk.slot));
     Ok((written(file, mode, &edits), taken))
 }

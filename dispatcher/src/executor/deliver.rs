@@ -2,6 +2,7 @@
 
 use regatta_core::Slot;
 
+use super::synthesis::{credits, who};
 use super::{Job, World, chain};
 use crate::run::Command;
 use crate::source_control::Delivery;
@@ -22,7 +23,7 @@ async fn try_deliver(world: &World, job: &Job, slot: Slot) -> Result<String, Str
     let read = tokio::task::spawn_blocking(move || blobs.get(&patch.hash)).await;
     let patch = read.map_err(|error| error.to_string())?.map_err(|error| chain(&error))?;
     let entry = job.entry(slot).ok_or("the run has no such slot")?;
-    let who = entry.model.as_ref().map_or(entry.agent.clone(), |model| format!("{} ({model})", entry.agent));
+    let made_of = job.synthesis(slot).map_or_else(String::new, |made| format!("\n{}", credits(job, made)));
     let delivery = Delivery {
         repository: job.facts.repository.clone(),
         run: job.run,
@@ -30,8 +31,10 @@ async fn try_deliver(world: &World, job: &Job, slot: Slot) -> Result<String, Str
         patch,
         branch: format!("regatta/{}/{slot}", job.run),
         message: format!(
-            "{}\n\nRegatta-Run: {}\nRegatta-Attempt: {slot}\nRegatta-Agent: {who}\n",
-            job.facts.title, job.run
+            "{}\n{made_of}\nRegatta-Run: {}\nRegatta-Attempt: {slot}\nRegatta-Agent: {}\n",
+            job.facts.title,
+            job.run,
+            who(entry)
         ),
         at_ms: job.requested_at_us / 1_000,
     };

@@ -5,13 +5,14 @@ mod collect;
 mod deliver;
 mod phase;
 mod sandbox;
+mod synthesis;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use regatta_agents::Agent;
 use regatta_core::event::attempt::{Channel, Phase};
-use regatta_core::event::run::{Prompt, Requested};
+use regatta_core::event::run::{Prompt, Requested, SynthesisRequested};
 use regatta_core::{BlobRef, Blobs, Clock, EventId, InstallId, Log, RunId, SandboxKey, Slot};
 use regatta_sandboxes::Provider;
 use uuid::Uuid;
@@ -56,11 +57,17 @@ pub(crate) struct Job {
     pub(crate) recorded: BTreeMap<(u32, Phase, Channel), u64>,
     /// The attempt's patch, for [`Effect::Deliver`].
     pub(crate) patch: Option<BlobRef>,
+    /// Attempts of the run that were put together of others.
+    pub(crate) added: Vec<Arc<SynthesisRequested>>,
 }
 
 impl Job {
     fn entry(&self, slot: Slot) -> Option<&regatta_core::event::run::Entry> {
-        self.facts.attempts.get(slot.index())
+        self.facts.attempts.get(slot.index()).or_else(|| self.synthesis(slot).map(|synthesis| &synthesis.entry))
+    }
+
+    fn synthesis(&self, slot: Slot) -> Option<&SynthesisRequested> {
+        self.added.iter().find(|synthesis| synthesis.slot == slot).map(|synthesis| &**synthesis)
     }
 }
 

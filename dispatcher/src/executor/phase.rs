@@ -10,7 +10,7 @@ use regatta_sandboxes::{Created, Ended, Error, Exec, Provider, Status, Stdio};
 
 use super::collect::baseline;
 use super::sandbox::{PROMPT_FILE, provider};
-use super::{Fatal, Job, World, agent, chain, prompt};
+use super::{Fatal, Job, World, agent, chain, prompt, synthesis};
 use crate::attempt::Command;
 
 /// How long a command that is asked to end may take before it is ended by force.
@@ -87,6 +87,9 @@ fn exec(world: &World, job: &Job, key: &SandboxKey, phase: Phase, found: &Create
         Phase::Check(index) => {
             let check = job.facts.checks.get(usize::from(index)).ok_or("the run has no such check")?;
             shell(&check.command, limits.check_timeout_ms)
+        }
+        Phase::Agent if job.synthesis(key.attempt.slot).is_some() => {
+            synthesis::exec(phase.to_string(), inbox, limits.setup_timeout_ms, limits.output_bytes_max)
         }
         Phase::Agent => {
             let entry = job.entry(key.attempt.slot).ok_or("the run has no such slot")?;

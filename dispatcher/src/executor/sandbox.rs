@@ -6,7 +6,7 @@ use std::time::Duration;
 use regatta_core::SandboxKey;
 use regatta_sandboxes::{Bounds, Created, Error, InboxFile, Provider, Spec};
 
-use super::{Job, World, agent, chain, prompt};
+use super::{Job, World, agent, chain, prompt, synthesis};
 use crate::attempt::{Command, Failure};
 
 /// The file of the inbox that holds the task.
@@ -34,15 +34,22 @@ async fn try_create(world: &World, job: &Job, key: &SandboxKey) -> Result<Create
         .await
         .map_err(|unusable| final_failure(unusable.to_string()))?;
     let entry = job.entry(key.attempt.slot).ok_or_else(|| final_failure("the run has no such slot".to_owned()))?;
-    let agent = agent(entry).map_err(final_failure)?;
     let task = prompt(world, facts).map_err(final_failure)?;
-    let home_links = world.home.as_deref().map(|home| agent.home_links(home)).unwrap_or_default();
+    let mut inbox = vec![InboxFile { name: PROMPT_FILE.to_owned(), content: task.into_bytes() }];
+    let mut home_links = vec![];
+    match job.synthesis(key.attempt.slot) {
+        Some(made) => inbox.push(synthesis::inbox(world, made).await.map_err(final_failure)?),
+        None => {
+            let agent = agent(entry).map_err(final_failure)?;
+            home_links.extend(world.home.as_deref().map(|home| agent.home_links(home)).unwrap_or_default());
+        }
+    }
     let spec = Spec {
         key: key.to_string(),
         owner: world.install.to_string(),
         seed: start.seed,
         read_only: start.read_only,
-        inbox: vec![InboxFile { name: PROMPT_FILE.to_owned(), content: task.into_bytes() }],
+        inbox,
         home_links: home_links
             .into_iter()
             .map(|(source, target)| regatta_sandboxes::HomeLink { source, target })

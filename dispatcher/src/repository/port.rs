@@ -8,7 +8,7 @@ use regatta_core::event::attempt::{DiffStat, FileChange};
 use regatta_sandboxes::{Exec, Exit};
 
 use super::{Error, Repositories, Seed, collect_exec, collect_failure, parse_numstat};
-use crate::source_control::{Base, Delivery, SourceControl, Start, Unusable};
+use crate::source_control::{Base, Delivery, SourceControl, Start, Unusable, Written};
 use crate::{Refusal, RefusalKind, Uncommitted};
 
 impl From<Error> for Refusal {
@@ -70,6 +70,19 @@ impl SourceControl for Repositories {
 
     fn read_numstat(&self, numstat: &[u8]) -> Result<(DiffStat, Vec<FileChange>), Unusable> {
         parse_numstat(numstat).map_err(|error| Unusable(error.to_string()))
+    }
+
+    async fn compose(&self, repository: &str, base_commit: &str, patch: Vec<u8>) -> Result<Written, Unusable> {
+        let mirror = self.mirror(Path::new(repository));
+        mirror.bring(base_commit).await?;
+        let tree = mirror.patched(base_commit, &patch, &["--unidiff-zero"]).await?;
+        let mut stat = DiffStat::default();
+        for changed in mirror.changes(base_commit, &tree).await? {
+            stat.files = stat.files.saturating_add(1);
+            stat.added += changed.added.unwrap_or(0);
+            stat.removed += changed.removed.unwrap_or(0);
+        }
+        Ok(Written { patch: mirror.diff(base_commit, &tree).await?, stat })
     }
 
     async fn deliver(&self, delivery: Delivery) -> Result<String, Unusable> {

@@ -11,13 +11,16 @@ mod judge;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use regatta_core::event::delivery::DeliveryEvent;
-use regatta_core::event::run::{AttemptEnded, Decided, Requested, RunEvent, RunOutcome};
-use regatta_core::{RunId, Slot};
+use regatta_core::event::run::{
+    AttemptEnded, Decided, Entry, Requested, RunEvent, RunOutcome, SynthesisRequested, TakenHunk,
+};
+use regatta_core::{BlobRef, RunId, Slot};
 
-pub use decide::Command;
+pub use decide::{Command, Synthesis};
 
 /// A run, folded from `run/…` and `delivery/…`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +29,10 @@ pub struct Run {
     pub id: RunId,
     /// What was asked for.
     pub facts: Requested,
+    /// Attempts that were put together of others, in the slots behind those asked for.
+    pub added: Vec<Arc<SynthesisRequested>>,
+    /// Attempts that were put aside.
+    pub discarded: BTreeSet<Slot>,
     /// Where it stands.
     pub stage: Stage,
     /// Asked to stop: why.
@@ -67,6 +74,8 @@ impl Run {
         Self {
             id,
             facts,
+            added: vec![],
+            discarded: BTreeSet::new(),
             stage: Stage::Preparing,
             cancel: None,
             ended: BTreeMap::new(),
@@ -77,13 +86,39 @@ impl Run {
 
     /// Its slots, in order.
     pub fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
-        (0..self.facts.attempts.len()).filter_map(Slot::new)
+        (0..self.attempts_count()).filter_map(Slot::new)
+    }
+
+    /// How many attempts it has, those that were put together included.
+    #[must_use]
+    pub fn attempts_count(&self) -> usize {
+        self.facts.attempts.len() + self.added.len()
+    }
+
+    /// Who tries in that slot.
+    #[must_use]
+    pub fn entry(&self, slot: Slot) -> Option<&Entry> {
+        self.facts.attempts.get(slot.index()).or_else(|| self.synthesis(slot).map(|synthesis| &synthesis.entry))
+    }
+
+    /// What the attempt in that slot was put together of; nothing for those that were asked for with the run.
+    #[must_use]
+    pub fn synthesis(&self, slot: Slot) -> Option<&Arc<SynthesisRequested>> {
+        self.added.get(slot.index().checked_sub(self.facts.attempts.len())?)
+    }
+
+    /// The attempt that was put together of exactly that, and is not put aside.
+    #[must_use]
+    pub fn twin(&self, patch: &BlobRef, hunks: &[TakenHunk]) -> Option<Slot> {
+        let is_twin = |known: &&Arc<SynthesisRequested>| known.patch == *patch && known.hunks == hunks;
+        let stands = |slot: &Slot| !self.discarded.contains(slot);
+        self.added.iter().filter(is_twin).map(|known| known.slot).find(stands)
     }
 
     /// Whether every attempt came to its end.
     #[must_use]
     pub fn all_ended(&self) -> bool {
-        self.ended.len() == self.facts.attempts.len()
+        self.ended.len() == self.attempts_count()
     }
 
     /// The winner, when there is one.
@@ -106,6 +141,16 @@ impl Run {
             }
             RunEvent::CancelRequested(cancel) => self.cancel = Some(cancel.reason.clone()),
             RunEvent::Finished(finished) => self.stage = Stage::Settled(finished.outcome.clone()),
+            RunEvent::SynthesisRequested(synthesis) => {
+                // Whoever goes on with a run that was stopped has changed their mind.
+                if matches!(self.stage, Stage::Settled(_)) {
+                    self.cancel = None;
+                }
+                self.added.push(Arc::new(synthesis.clone()));
+                self.stage = Stage::Racing;
+            }
+            RunEvent::AttemptDiscarded(discarded) => drop(self.discarded.insert(discarded.slot)),
+            RunEvent::DiscardUndone(undone) => drop(self.discarded.remove(&undone.slot)),
         }
     }
 

@@ -3,12 +3,12 @@
 use regatta_core::event::attempt::{DiffStat, Outcome};
 use regatta_core::event::delivery::{Delivered, DeliveryEvent, Failed, Intended};
 use regatta_core::event::run::{
-    AttemptEnded, CancelRequested, Decided, Entry, Finished, Judge, Limits, Prepared, Prompt, Requested, RunEvent,
-    RunOutcome, Strategy,
+    AttemptDiscarded, AttemptEnded, CancelRequested, Decided, DiscardUndone, Entry, Finished, Judge, Limits, Prepared,
+    Prompt, Requested, RunEvent, RunOutcome, Strategy, SynthesisRequested, TakenHunk,
 };
-use regatta_core::{AttemptId, Event, Slot};
+use regatta_core::{AttemptId, BlobRef, Event, Slot};
 
-use super::{Command, Run};
+use super::{Command, Run, Synthesis};
 
 fn slot(letters: &str) -> Slot {
     letters.parse().expect("slot")
@@ -47,7 +47,7 @@ fn ended(letters: &str, outcome: Outcome, lines: u64) -> Event {
     RunEvent::AttemptEnded(end(letters, outcome, lines)).into()
 }
 fn decided(winner: Option<&str>, judge: Judge, reason: &str) -> Event {
-    RunEvent::Decided(Decided { winner: winner.map(slot), judge, reason: reason.into() }).into()
+    RunEvent::Decided(Decided { winner: winner.map(slot), judge, reason: reason.into(), blind: false }).into()
 }
 fn intended(letters: &str) -> Event {
     let branch = format!("regatta/7q2k9x0m/{letters}");
@@ -200,7 +200,7 @@ fn over() -> Vec<Event> {
 
 #[test]
 fn a_person_may_pick_whoever_changed_something_also_after_the_end() {
-    let pick = |letters: &str| Command::Pick(slot(letters), "reads best".into());
+    let pick = |letters: &str| Command::Pick(slot(letters), "reads best".into(), false);
     let then = [decided(Some("b"), Judge::Human, "reads best"), intended("b")];
     check(Strategy::All, &over(), pick("b"), &then);
     refused(Strategy::All, &over(), pick("c"), "attempt c changed nothing");
@@ -214,16 +214,16 @@ fn a_pick_of_what_could_not_be_collected_says_so() {
     let failed = Outcome::Failed { reason: "the patch is larger than 64 MiB".into() };
     let history = [prepared(), ended("a", failed, 0)];
     let then = "attempt a has nothing to deliver: the patch is larger than 64 MiB";
-    refused(Strategy::All, &history, Command::Pick(slot("a"), "x".into()), then);
+    refused(Strategy::All, &history, Command::Pick(slot("a"), "x".into(), false), then);
 }
 
 #[test]
 fn a_pick_may_be_changed_but_not_repeated() {
     let mut history = over();
     history.extend([decided(Some("b"), Judge::Human, "x"), intended("b"), delivered("b"), finished(won("b"))]);
-    refused(Strategy::All, &history, Command::Pick(slot("b"), "y".into()), "attempt b is the winner already");
+    refused(Strategy::All, &history, Command::Pick(slot("b"), "y".into(), false), "attempt b is the winner already");
     let then = [decided(Some("a"), Judge::Human, "y"), intended("a")];
-    check(Strategy::All, &history, Command::Pick(slot("a"), "y".into()), &then);
+    check(Strategy::All, &history, Command::Pick(slot("a"), "y".into(), false), &then);
 }
 
 #[test]
@@ -254,4 +254,111 @@ fn a_cancelled_run_has_no_winner_and_ends_cancelled() {
     let history: Vec<Event> = history.into_iter().chain(ends).collect();
     check(Strategy::Race, &history, Command::Settle, &[finished(RunOutcome::Cancelled)]);
     check(Strategy::Race, &[cancel_requested()], Command::Settle, &[finished(RunOutcome::Cancelled)]);
+}
+
+fn taken(letters: &str) -> TakenHunk {
+    let header = "@@ -1,3 +1,3 @@".to_owned();
+    TakenHunk { slot: slot(letters), path: "src/lib.rs".into(), hunk: Some(1), header, hash: None }
+}
+fn synthesize(letters: &[&str]) -> Command {
+    let hunks = letters.iter().map(|letters| taken(letters)).collect();
+    Command::Synthesize(Box::new(Synthesis { patch: BlobRef::of(b"patch"), hunks, reason: "both".into() }))
+}
+fn synthesized(place: &str, letters: &[&str]) -> Event {
+    let entry = Entry { agent: "synthesis".into(), command: None, model: None, sandbox: "local".into() };
+    let hunks = letters.iter().map(|letters| taken(letters)).collect();
+    let (patch, reason) = (BlobRef::of(b"patch"), "both".into());
+    RunEvent::SynthesisRequested(SynthesisRequested { slot: slot(place), entry, patch, hunks, reason }).into()
+}
+fn discarded(letters: &str) -> Event {
+    RunEvent::AttemptDiscarded(AttemptDiscarded { slot: slot(letters), reason: "off topic".into() }).into()
+}
+fn undone(letters: &str) -> Event {
+    RunEvent::DiscardUndone(DiscardUndone { slot: slot(letters) }).into()
+}
+
+#[test]
+fn hunks_of_attempts_become_the_next_attempt_also_after_the_end() {
+    check(Strategy::All, &over(), synthesize(&["a", "b"]), &[synthesized("d", &["a", "b"])]);
+    let mut history = over();
+    history.push(synthesized("d", &["a", "b"]));
+    // Asked for again it is the same one; something else is the next.
+    check(Strategy::All, &history, synthesize(&["a", "b"]), &[]);
+    check(Strategy::All, &history, synthesize(&["b"]), &[synthesized("e", &["b"])]);
+    // It can be made of another one, once that is over.
+    refused(Strategy::All, &history, synthesize(&["d"]), "attempt d is not over yet");
+    history.push(ended("d", Outcome::Passed, 2));
+    check(Strategy::All, &history, synthesize(&["d"]), &[synthesized("e", &["d"])]);
+    refused(Strategy::All, &history, synthesize(&["c"]), "attempt c changed nothing");
+    refused(Strategy::All, &history, synthesize(&["f"]), "run 7q2k9x0m has no attempt f");
+}
+
+#[test]
+fn a_run_is_under_way_again_until_what_was_put_together_is_over() {
+    let mut history = over();
+    history.push(synthesized("d", &["a"]));
+    check(Strategy::All, &history, Command::Settle, &[]);
+    refused(Strategy::All, &history, Command::Pick(slot("d"), "x".into(), false), "attempt d is not over yet");
+    history.push(ended("d", Outcome::Passed, 2));
+    check(Strategy::All, &history, Command::Settle, &[finished(RunOutcome::Undecided)]);
+    let picked = [decided(Some("d"), Judge::Human, "x"), intended("d")];
+    check(Strategy::All, &history, Command::Pick(slot("d"), "x".into(), false), &picked);
+}
+
+#[test]
+fn what_was_put_together_never_wins_by_strategy() {
+    let d = || Command::AttemptEnded(end("d", Outcome::Passed, 1));
+    let mut history = vec![prepared(), ended("a", failing(), 1), synthesized("d", &["a"])];
+    check(Strategy::Race, &history, d(), &[ended("d", Outcome::Passed, 1)]);
+    history.extend([ended("d", Outcome::Passed, 1), ended("b", Outcome::Passed, 9)]);
+    let c = || Command::AttemptEnded(end("c", failing(), 1));
+    let then =
+        [ended("c", failing(), 1), decided(Some("b"), Judge::Checks, "the only one of 3 that passed"), intended("b")];
+    check(Strategy::Best, &history, c(), &then);
+}
+
+#[test]
+fn a_stopped_run_that_somebody_goes_on_with_is_no_longer_stopped() {
+    let mut history = vec![prepared(), cancel_requested()];
+    refused(Strategy::All, &history, synthesize(&["a"]), "run 7q2k9x0m is being stopped");
+    history.extend([ended("a", failing(), 1), ended("b", failing(), 1), ended("c", failing(), 1)]);
+    history.push(finished(RunOutcome::Cancelled));
+    history.extend([synthesized("d", &["a"]), ended("d", Outcome::Passed, 1)]);
+    check(Strategy::All, &history, Command::Settle, &[finished(RunOutcome::Undecided)]);
+}
+
+#[test]
+fn an_attempt_is_put_aside_once_and_comes_back() {
+    let discard = |letters: &str| Command::Discard(slot(letters), "off topic".into());
+    check(Strategy::All, &over(), discard("a"), &[discarded("a")]);
+    refused(Strategy::All, &[prepared()], discard("a"), "attempt a is not over yet");
+    refused(Strategy::All, &over(), discard("d"), "run 7q2k9x0m has no attempt d");
+    let mut history = over();
+    history.push(discarded("a"));
+    check(Strategy::All, &history, discard("a"), &[]);
+    refused(Strategy::All, &history, Command::Pick(slot("a"), "x".into(), false), "attempt a was put aside");
+    check(Strategy::All, &history, Command::Restore(slot("a")), &[undone("a")]);
+    check(Strategy::All, &history, Command::UndoDiscard(slot("a")), &[undone("a")]);
+    history.push(undone("a"));
+    check(Strategy::All, &history, Command::UndoDiscard(slot("a")), &[]);
+    check(Strategy::All, &history, Command::Restore(slot("a")), &[intended("a")]);
+}
+
+#[test]
+fn a_winner_is_not_put_aside_and_what_is_aside_does_not_win() {
+    let mut history = over();
+    history.extend([decided(Some("b"), Judge::Human, "x"), intended("b"), delivered("b"), finished(won("b"))]);
+    let discard = Command::Discard(slot("b"), "off topic".into());
+    refused(Strategy::All, &history, discard, "attempt b is the winner");
+    let history = [prepared(), ended("a", Outcome::Passed, 1), discarded("a"), ended("b", Outcome::Passed, 9)];
+    let then =
+        [ended("c", failing(), 1), decided(Some("b"), Judge::Checks, "the only one of 3 that passed"), intended("b")];
+    check(Strategy::Best, &history, Command::AttemptEnded(end("c", failing(), 1)), &then);
+}
+
+#[test]
+fn a_pick_says_whether_it_was_blind() {
+    let decided = Decided { winner: Some(slot("a")), judge: Judge::Human, reason: "x".into(), blind: true };
+    let then = [RunEvent::Decided(decided).into(), intended("a")];
+    check(Strategy::All, &over(), Command::Pick(slot("a"), "x".into(), true), &then);
 }

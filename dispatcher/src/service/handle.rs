@@ -43,13 +43,13 @@ impl Handle {
         self.ask(|reply| Input::Request { facts, key, by, reply }).await
     }
 
-    /// Chooses the winner; its branch is delivered.
+    /// Chooses the winner; its branch is delivered. `blind` says that whoever chose saw neither agents nor models.
     ///
     /// # Errors
     /// A refusal, with what to do.
-    pub async fn pick(&self, run: RunId, slot: Slot, reason: String, by: Actor) -> Result<(), Refusal> {
+    pub async fn pick(&self, run: RunId, slot: Slot, reason: String, blind: bool, by: Actor) -> Result<(), Refusal> {
         let reason = if reason.trim().is_empty() { "picked by hand".to_owned() } else { bounded(reason)? };
-        self.ask(|reply| Input::Command { run, command: run::Command::Pick(slot, reason), by, reply }).await
+        self.ask(|reply| Input::Command { run, command: run::Command::Pick(slot, reason, blind), by, reply }).await
     }
 
     /// Brings an attempt's branch into the user's repository without a verdict.
@@ -72,7 +72,7 @@ impl Handle {
         }
     }
 
-    async fn ask<T>(&self, input: impl FnOnce(Reply<T>) -> Input) -> Result<T, Refusal> {
+    pub(super) async fn ask<T>(&self, input: impl FnOnce(Reply<T>) -> Input) -> Result<T, Refusal> {
         let stopped = || Refusal::new(RefusalKind::Busy, "the server is stopping").hint("try again in a moment");
         let (reply, answer) = oneshot::channel();
         self.inputs.send(input(reply)).await.map_err(|_| stopped())?;
@@ -143,7 +143,7 @@ impl Handle {
     }
 }
 
-fn bounded(reason: String) -> Result<String, Refusal> {
+pub(super) fn bounded(reason: String) -> Result<String, Refusal> {
     if reason.len() > REASON_BYTES_MAX {
         return Err(Refusal::new(RefusalKind::Invalid, format!("the reason is longer than {REASON_BYTES_MAX} bytes")));
     }

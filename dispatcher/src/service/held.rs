@@ -146,6 +146,7 @@ impl Held {
             cause: self.cause,
             recorded: attempt.map(|attempt| attempt.recorded.clone()).unwrap_or_default(),
             patch: attempt.and_then(|attempt| attempt.patch.clone()),
+            added: self.race.run.added.clone(),
         }
     }
 

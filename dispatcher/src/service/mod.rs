@@ -9,6 +9,7 @@ mod held;
 mod line;
 mod restore;
 mod submit;
+mod synthesis;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use held::{Decision, Held};
 use submit::{Submitter, Ticket};
 
 pub use handle::Handle;
+pub use synthesis::{SynthesisRequest, Synthesized};
 
 /// Commands and outcomes that may wait for the dispatcher; past it, callers wait.
 const INPUTS_MAX: usize = 1_024;
@@ -64,6 +66,8 @@ enum Input {
     Request { facts: Box<Requested>, key: Arc<str>, by: Actor, reply: Reply<RunId> },
     Command { run: RunId, command: run::Command, by: Actor, reply: Reply<()> },
     CancelAttempt { run: RunId, slot: Slot, reason: String, by: Actor, reply: Reply<()> },
+    Works { run: RunId, reply: Reply<synthesis::Works> },
+    Synthesize { run: RunId, synthesis: Box<run::Synthesis>, by: Actor, reply: Reply<Slot> },
     Outcome { run: RunId, effect: Effect, wish: Option<Wish>, cause: Option<EventId> },
     Failed(Fatal),
 }
@@ -137,6 +141,8 @@ impl Dispatcher {
             Input::CancelAttempt { run, slot, reason, by, reply } => {
                 self.answer(run, Wish::Attempt(slot, attempt::Command::Cancel(reason)), &by, reply)
             }
+            Input::Works { run, reply } => self.works(run, reply),
+            Input::Synthesize { run, synthesis, by, reply } => self.synthesize(run, *synthesis, &by, reply),
             Input::Outcome { run, effect, wish, cause } => {
                 if let Some(wish) = wish
                     && let Err(refusal) = self.decide(run, wish, &Actor::regatta(), cause)

@@ -15,9 +15,10 @@ use regatta_core::event::delivery::DeliveryEvent;
 use regatta_core::event::run::{Check, Entry, Limits, RunEvent, RunOutcome, Strategy};
 use regatta_core::log::{MemoryLog, ReadMax};
 use regatta_core::{Actor, AttemptId, Blobs, Clock, Event, EventId, InstallId, Log as _, RunId, Seq, Slot};
+use regatta_dispatcher::compose::{Choice, NotComposed};
 use regatta_dispatcher::failpoint::{FAILPOINTS, Failpoints};
-use regatta_dispatcher::source_control::{Base, Delivery, SourceControl, Start, Unusable};
-use regatta_dispatcher::{Caps, Handle, Options, Refusal, RunRequest, Uncommitted, World};
+use regatta_dispatcher::source_control::{Base, Delivery, SourceControl, Start, Unusable, Written};
+use regatta_dispatcher::{Caps, Handle, Options, Refusal, RunRequest, SynthesisRequest, Uncommitted, World};
 use regatta_sandboxes::fake::{FakeProvider, Mishaps, Script};
 use regatta_sandboxes::{Exec, Exit, Stdio};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,9 @@ const SEEDS: u64 = 1_000;
 /// Steps of one life after which the simulation is taken to hang.
 const STEPS_MAX: usize = 5_000;
 const CAP: usize = 3;
+/// What every attempt that changes something changes.
+const PATCH: &[u8] =
+    b"diff --git a/file b/file\n--- a/file\n+++ b/file\n@@ -1,3 +1,5 @@\n 1\n-2\n+two\n+and\n+more\n 3\n";
 
 /// Splitmix64: the same seed, the same numbers.
 #[derive(Clone)]
@@ -59,7 +63,7 @@ fn hash(seed: u64, text: &str) -> Random {
 fn script(seed: u64, key: &str, exec: &Exec) -> Script {
     let mut random = hash(seed, &format!("{key}/{}", exec.name));
     if exec.name.starts_with("collect") || exec.name == "baseline" {
-        let patch = if exec.name == "baseline" { &b"setup"[..] } else { b"patch" };
+        let patch = if exec.name == "baseline" { &b"setup"[..] } else { PATCH };
         let outbox = [("diff.patch", patch), ("numstat", &b"3\t1\tfile\0"[..])];
         let outbox = outbox.into_iter().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect();
         return Script { takes_ms: 1 + random.below(5), outbox, ..Script::default() };
@@ -136,8 +140,12 @@ impl SourceControl for FakeGit {
         Ok((DiffStat { files: 1, added: 3, removed: 1 }, vec![file]))
     }
 
+    async fn compose(&self, _: &str, _: &str, patch: Vec<u8>) -> Result<Written, Unusable> {
+        Ok(Written { patch, stat: DiffStat { files: 1, added: 3, removed: 1 } })
+    }
+
     async fn deliver(&self, delivery: Delivery) -> Result<String, Unusable> {
-        assert_eq!(delivery.patch, b"patch");
+        assert_eq!(delivery.patch, PATCH);
         let commit = format!("commit-of-{}", delivery.branch);
         self.0.lock().expect("lock").insert(delivery.branch, commit.clone());
         Ok(commit)
@@ -254,12 +262,15 @@ impl Simulation {
         let slot = Slot::new(usize::try_from(self.random.below(4)).expect("small")).expect("slot");
         if let Some(run) = runs.first().copied().filter(|_| self.random.one_in(40)) {
             // Every answer is allowed, a refusal too; a hang is not.
-            let asked = match self.random.below(4) {
+            let asked = match self.random.below(7) {
                 0 => {
                     Box::pin(handle.cancel(run, None, String::new(), by)) as std::pin::Pin<Box<dyn Future<Output = _>>>
                 }
                 1 => Box::pin(handle.cancel(run, Some(slot), String::new(), by)),
-                2 => Box::pin(handle.pick(run, slot, String::new(), by)),
+                2 => Box::pin(handle.pick(run, slot, String::new(), false, by)),
+                3 => Box::pin(handle.discard(run, slot, Some("not this".into()), by)),
+                4 => Box::pin(handle.discard(run, slot, None, by)),
+                5 => Box::pin(synthesize(handle.clone(), run, slot, by)),
                 _ => Box::pin(handle.restore(run, slot, by)),
             };
             tokio::time::timeout(Duration::from_millis(50), asked).await.map(Result::ok).ok();
@@ -283,12 +294,24 @@ impl Simulation {
     fn is_settled(&self) -> bool {
         let events = self.events();
         let last = |stream: &str| {
-            let of_run = events.iter().filter(|(name, event)| name == stream && matches!(event, Event::Run(_)));
+            let is_move = |event: &Event| matches!(event, Event::Run(event) if !matches!(event, RunEvent::AttemptDiscarded(_) | RunEvent::DiscardUndone(_)));
+            let of_run = events.iter().filter(|(name, event)| name == stream && is_move(event));
             matches!(of_run.last(), Some((_, Event::Run(RunEvent::Finished(_)))))
         };
         let runs: BTreeSet<&String> =
             events.iter().map(|(name, _)| name).filter(|name| name.starts_with("run/")).collect();
         runs.iter().all(|run| last(run)) && self.world.sandboxes().is_empty()
+    }
+}
+
+/// Makes a further attempt of one hunk.
+async fn synthesize(handle: Handle, run: RunId, slot: Slot, by: Actor) -> Result<(), Refusal> {
+    let choices = vec![Choice { slot, path: "file".into(), hunk: Some(1), hash: None }];
+    let request = SynthesisRequest { choices, reason: String::new(), dry_run: false };
+    match handle.synthesize(run, request, by).await {
+        Ok(_) => Ok(()),
+        Err(NotComposed::Refused(refusal)) => Err(refusal),
+        Err(NotComposed::Conflicts(conflicts)) => panic!("one hunk is in conflict: {conflicts:?}"),
     }
 }
 
@@ -383,7 +406,10 @@ fn check_end(simulation: &Simulation) {
             .iter()
             .filter(|(stream, _)| *stream == format!("run/{run}"))
             .filter_map(|(_, event)| if let Event::Run(event) = event { Some(event) } else { None })
+            .filter(|event| !matches!(event, RunEvent::AttemptDiscarded(_) | RunEvent::DiscardUndone(_)))
             .collect();
+        let added = of_run.iter().filter(|event| matches!(event, RunEvent::SynthesisRequested(_))).count();
+        let attempts = request.attempts.len() + added;
         let requested = of_run.iter().filter(|event| matches!(event, RunEvent::Requested(_))).count();
         assert_eq!(requested, 1, "{run} was requested {requested} times");
         let Some(RunEvent::Finished(finished)) = of_run.last() else { panic!("{run} did not finish") };
@@ -392,12 +418,12 @@ fn check_end(simulation: &Simulation) {
             RunOutcome::Failed { .. } => assert_eq!((request.repository.as_str(), ended), ("/gone", 0)),
             RunOutcome::Cancelled if ended == 0 => {}
             RunOutcome::Delivered { winner } => {
-                assert_eq!(ended, request.attempts.len());
+                assert_eq!(ended, attempts);
                 let branch = format!("regatta/{run}/{winner}");
                 assert!(simulation.git.0.lock().expect("lock").contains_key(&branch), "{branch} is missing");
             }
             RunOutcome::Undelivered { .. } | RunOutcome::Undecided | RunOutcome::Cancelled => {
-                assert_eq!(ended, request.attempts.len());
+                assert_eq!(ended, attempts);
             }
         }
     }

@@ -6,12 +6,13 @@ use regatta_core::event::attempt::{
     AttemptEvent, Channel, Collected, Exit, Output, Phase, PhaseEnded, Queued, Started,
 };
 use regatta_core::event::delivery::DeliveryEvent;
-use regatta_core::event::run::{CHECKS_MAX, Check, Entry, RunEvent};
+use regatta_core::event::run::{CHECKS_MAX, Check, Entry, RunEvent, TakenHunk};
 use regatta_core::event::sandbox::SandboxEvent;
 use regatta_core::{AttemptId, Envelope, Event, RunId, SandboxKey, Seq, Slot};
 use serde::{Deserialize, Serialize};
 
-use super::{AttemptState, ChangesView, CheckState, DeliveredView};
+use super::usage::Used;
+use super::{AttemptState, ChangesView, CheckState, DeliveredView, DiscardView};
 use crate::projection::{Fact, Fold, Stray, Subject};
 use crate::tail::Tail;
 
@@ -32,6 +33,8 @@ pub struct Attempts {
 pub(super) struct Context {
     pub(super) checks: Vec<Check>,
     pub(super) winner: Option<Slot>,
+    /// What attempts that were put together are made of.
+    pub(super) made_of: BTreeMap<Slot, Vec<TakenHunk>>,
 }
 
 /// One attempt, as it is remembered.
@@ -50,6 +53,11 @@ pub(super) struct Kept {
     pub(super) lease: KeptLease,
     /// Whether its run recorded that it ended with changes, so that there is something to deliver.
     pub(super) has_work: bool,
+    /// Whether its run recorded its end.
+    pub(super) is_recorded: bool,
+    pub(super) discarded: Option<DiscardView>,
+    /// What its agents used, under all leases.
+    pub(super) used: Used,
     pub(super) delivery: Option<KeptDelivery>,
     pub(super) last_seq: Seq,
     pub(super) last_event_at_us: u64,
@@ -94,7 +102,7 @@ pub(super) enum KeptDelivery {
 impl Fold for Attempts {
     fn fold(&mut self, fact: &Fact<'_>) -> Result<(), Stray> {
         match (fact.event, fact.subject) {
-            (Event::Run(event), Subject::Run(run)) => self.fold_run(run, event),
+            (Event::Run(event), Subject::Run(run)) => self.fold_run(run, event, fact.envelope),
             (Event::Attempt(AttemptEvent::Queued(queued)), Subject::Attempt(id)) => {
                 self.fold_queued(id, queued, fact.envelope)
             }
@@ -120,9 +128,9 @@ impl Fold for Attempts {
 }
 
 impl Attempts {
-    fn fold_run(&mut self, run: RunId, event: &RunEvent) -> Result<(), Stray> {
+    fn fold_run(&mut self, run: RunId, event: &RunEvent, envelope: &Envelope) -> Result<(), Stray> {
         if let RunEvent::Requested(requested) = event {
-            self.runs.insert(run, Context { checks: requested.checks.clone(), winner: None });
+            self.runs.insert(run, Context { checks: requested.checks.clone(), winner: None, made_of: BTreeMap::new() });
             return Ok(());
         }
         let context = self.runs.get_mut(&run).ok_or(Stray)?;
@@ -131,6 +139,18 @@ impl Attempts {
             RunEvent::AttemptEnded(ended) => {
                 let kept = self.attempts.get_mut(&AttemptId { run, slot: ended.slot }).ok_or(Stray)?;
                 kept.has_work = ended.stat.files > 0;
+                kept.is_recorded = true;
+            }
+            RunEvent::SynthesisRequested(synthesis) => {
+                context.made_of.insert(synthesis.slot, synthesis.hunks.clone());
+            }
+            RunEvent::AttemptDiscarded(discarded) => {
+                let kept = self.attempts.get_mut(&AttemptId { run, slot: discarded.slot }).ok_or(Stray)?;
+                let (reason, by) = (discarded.reason.clone(), envelope.actor.clone());
+                kept.discarded = Some(DiscardView { reason, by, at_us: envelope.at_us });
+            }
+            RunEvent::DiscardUndone(undone) => {
+                self.attempts.get_mut(&AttemptId { run, slot: undone.slot }).ok_or(Stray)?.discarded = None;
             }
             RunEvent::Requested(_) | RunEvent::Prepared(_) | RunEvent::CancelRequested(_) | RunEvent::Finished(_) => {}
         }
@@ -154,6 +174,9 @@ impl Attempts {
             finished: None,
             lease: KeptLease::begun(checks),
             has_work: false,
+            is_recorded: false,
+            discarded: None,
+            used: Used::default(),
             delivery: None,
             last_seq: envelope.seq,
             last_event_at_us: envelope.at_us,
@@ -193,12 +216,18 @@ impl Kept {
                     check.state = CheckState::Running;
                 }
             }
-            AttemptEvent::Output(output) if output.epoch == self.epoch => self.lease.print(output),
+            AttemptEvent::Output(output) if output.epoch == self.epoch => {
+                self.lease.print(output);
+                if output.phase == Phase::Agent && output.channel == Channel::Out {
+                    self.used.read(&self.entry.agent, &output.bytes);
+                }
+            }
             AttemptEvent::PhaseEnded(ended) if ended.epoch == self.epoch => self.lease.end(ended),
             AttemptEvent::Collected(collected) if collected.epoch == self.epoch => self.lease.collect(collected),
             AttemptEvent::Finished(finished) => {
                 self.finished = Some(KeptEnd { at_us, elapsed_ms: finished.elapsed_ms });
                 self.lease.settle();
+                self.used.settle(&self.entry.agent);
             }
             AttemptEvent::PhaseStarted(_)
             | AttemptEvent::Output(_)
@@ -217,6 +246,7 @@ impl Kept {
         self.started_at_us.get_or_insert(at_us);
         self.sandbox = Some(started.sandbox.clone());
         self.lease = KeptLease::begun(self.lease.checks.len());
+        self.used.begin(&self.entry.agent);
     }
 
     fn fold_sandbox(&mut self, event: &SandboxEvent) {

@@ -2,12 +2,17 @@
 
 mod fold;
 mod state;
+mod usage;
 mod view;
 
 use regatta_core::{AttemptId, RunId, Slot};
 
 pub use fold::{Attempts, CHECK_TAIL_BYTES_MAX, OUTPUT_TAIL_BYTES_MAX};
-pub use view::{AttemptState, AttemptView, ChangesView, CheckState, CheckView, DeliveredView, OutputTail};
+pub use usage::USAGE_LINE_BYTES_MAX;
+pub use view::{
+    AttemptState, AttemptView, ChangesView, CheckState, CheckView, DeliveredView, DiscardView, OutputTail, UsageSource,
+    UsageView,
+};
 
 use crate::Can;
 use fold::{Context, Kept, KeptDelivery};
@@ -61,6 +66,9 @@ fn view(id: AttemptId, kept: &Kept, context: &Context, now_us: u64) -> AttemptVi
             Some(KeptDelivery::Delivered(delivered)) => Some(delivered.clone()),
             Some(KeptDelivery::Intended | KeptDelivery::Failed) | None => None,
         },
+        made_of: context.made_of.get(&id.slot).cloned().unwrap_or_default(),
+        usage: kept.used.view(),
+        discarded: kept.discarded.clone(),
         is_winner,
         last_seq: kept.last_seq,
         last_event_at_us: kept.last_event_at_us,
@@ -112,9 +120,10 @@ fn can(kept: &Kept, is_winner: bool) -> Vec<Can> {
     let delivered = matches!(kept.delivery, Some(KeptDelivery::Delivered(_)));
     let stops = matches!(kept.state, AttemptState::Cancelling { .. });
     let allowed = [
-        (Can::Pick, kept.has_work && !(is_winner && (under_way || delivered))),
+        (Can::Pick, kept.has_work && kept.discarded.is_none() && !(is_winner && (under_way || delivered))),
         (Can::Cancel, !kept.state.is_finished() && !stops),
-        (Can::Restore, kept.has_work && !under_way),
+        (Can::Restore, kept.discarded.is_some() || (kept.has_work && !under_way)),
+        (Can::Discard, kept.is_recorded && kept.discarded.is_none() && !is_winner),
     ];
     allowed.into_iter().filter_map(|(can, yes)| yes.then_some(can)).collect()
 }

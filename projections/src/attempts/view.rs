@@ -1,8 +1,8 @@
 //! What a person sees of an attempt. Plain data, stable JSON; no rule lives here.
 
 use regatta_core::event::attempt::{DiffStat, Exit, FileChange, Outcome};
-use regatta_core::event::run::Entry;
-use regatta_core::{AttemptId, BlobRef, RunId, SandboxKey, Seq, Slot};
+use regatta_core::event::run::{Entry, TakenHunk};
+use regatta_core::{Actor, AttemptId, BlobRef, RunId, SandboxKey, Seq, Slot};
 use serde::{Deserialize, Serialize};
 
 use crate::Can;
@@ -99,6 +99,12 @@ pub struct AttemptView {
     pub output_tail: OutputTail,
     /// Branch and commit, when its work is in the user's repository.
     pub delivered: Option<DeliveredView>,
+    /// For an attempt that was put together of others: what it is made of.
+    pub made_of: Vec<TakenHunk>,
+    /// What its agent says it used, under all leases.
+    pub usage: UsageView,
+    /// Who put it aside, and why; nothing when it was not.
+    pub discarded: Option<DiscardView>,
     /// Whether the verdict in force names it.
     pub is_winner: bool,
     /// Position of the last event about it.
@@ -173,4 +179,43 @@ pub struct DeliveredView {
     pub branch: String,
     /// The commit it points to.
     pub commit: String,
+}
+
+/// Who put an attempt aside.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiscardView {
+    /// One line for people.
+    pub reason: String,
+    /// Who.
+    pub by: Actor,
+    /// When, in microseconds since the Unix epoch.
+    pub at_us: u64,
+}
+
+/// What was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct UsageView {
+    /// Tokens read, the cached ones included.
+    pub tokens_in: Option<u64>,
+    /// Of these, tokens read from a cache.
+    pub tokens_cached: Option<u64>,
+    /// Tokens written.
+    pub tokens_out: Option<u64>,
+    /// Cost in micro-dollars, as far as it was told.
+    pub cost_usd_micros: Option<u64>,
+    /// Who says so.
+    pub source: UsageSource,
+}
+
+/// Who says what was used; the better known, the less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UsageSource {
+    /// The agent's own sum.
+    Reported,
+    /// Summed up from what the agent said on the way.
+    Estimated,
+    /// Nothing was said.
+    #[default]
+    Unknown,
 }

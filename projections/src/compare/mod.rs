@@ -1,5 +1,6 @@
 //! The attempts of one run side by side: a pure function of other views, with no state of its own.
 
+mod blind;
 mod view;
 
 use std::collections::BTreeMap;
@@ -8,7 +9,7 @@ use regatta_core::Slot;
 
 pub use view::{Column, Comparison, FileClass, FileRow, LineCounts, PatchGroup};
 
-use crate::attempts::{AttemptView, ChangesView, CheckState};
+use crate::attempts::{AttemptView, ChangesView, CheckState, UsageView};
 use crate::runs::RunView;
 
 /// Puts the attempts of a run side by side.
@@ -26,9 +27,45 @@ pub fn compare(run: &RunView, attempts: &[AttemptView]) -> Comparison {
         checks: run.checks.iter().map(|check| check.name.clone()).collect(),
         verdict: run.verdict.clone(),
         columns: attempts.iter().map(column).collect(),
+        discarded: vec![],
+        blind: false,
+        usage: attempts.iter().fold(UsageView::default(), |sum, attempt| sum.plus(attempt.usage)),
         files: files(attempts),
         files_cut: attempts.iter().filter_map(|attempt| attempt.changes.as_ref()).any(is_cut),
         groups: groups(attempts),
+    }
+}
+
+impl Comparison {
+    /// Without the attempts that are put aside.
+    #[must_use]
+    pub fn without_discarded(mut self) -> Self {
+        let (aside, shown): (Vec<Column>, Vec<Column>) =
+            self.columns.into_iter().partition(|column| column.is_discarded);
+        self.columns = shown;
+        self.discarded = aside.into_iter().map(|column| column.slot).collect();
+        for row in &mut self.files {
+            row.by.retain(|slot, _| !self.discarded.contains(slot));
+        }
+        self.files.retain(|row| !row.by.is_empty());
+        for group in &mut self.groups {
+            group.slots.retain(|slot| !self.discarded.contains(slot));
+        }
+        self.groups.retain(|group| !group.slots.is_empty());
+        let changed = self.columns.iter().filter(|column| column.stat.is_some_and(|stat| stat.files > 0)).count();
+        for row in &mut self.files {
+            row.class = class(row.by.len(), changed);
+        }
+        self
+    }
+}
+
+/// How many of those that changed anything changed a path.
+fn class(by: usize, changed: usize) -> FileClass {
+    match by {
+        0 | 1 => FileClass::One,
+        count if count == changed => FileClass::All,
+        _ => FileClass::Some,
     }
 }
 
@@ -58,6 +95,9 @@ fn column(attempt: &AttemptView) -> Column {
         fence: attempt.fence.clone(),
         output_tail: attempt.output_tail.clone(),
         branch: attempt.delivered.as_ref().map(|delivered| delivered.branch.clone()),
+        made_of: attempt.made_of.clone(),
+        usage: attempt.usage,
+        is_discarded: attempt.discarded.is_some(),
         is_winner: attempt.is_winner,
         can: attempt.can.clone(),
     }
@@ -78,13 +118,10 @@ fn files(attempts: &[AttemptView]) -> Vec<FileRow> {
             rows.entry(&file.path).or_default().insert(slot, lines);
         }
     }
-    let row = |(path, by): (&str, BTreeMap<Slot, LineCounts>)| {
-        let class = match by.len() {
-            0 | 1 => FileClass::One,
-            count if count == changed => FileClass::All,
-            _ => FileClass::Some,
-        };
-        FileRow { path: path.to_owned(), class, by }
+    let row = |(path, by): (&str, BTreeMap<Slot, LineCounts>)| FileRow {
+        path: path.to_owned(),
+        class: class(by.len(), changed),
+        by,
     };
     rows.into_iter().map(row).collect()
 }

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use regatta_core::event::attempt::{DiffStat, Exit};
-use regatta_core::event::run::Strategy;
+use regatta_core::event::run::{Strategy, TakenHunk};
 use regatta_core::{AttemptId, BlobRef, RunId, Slot};
 use serde::{Deserialize, Serialize};
 
 use crate::Can;
-use crate::attempts::{AttemptState, OutputTail};
+use crate::attempts::{AttemptState, OutputTail, UsageView};
 use crate::runs::{RunState, VerdictView};
 
 /// The attempts of one run side by side.
@@ -30,8 +30,14 @@ pub struct Comparison {
     pub checks: Vec<String>,
     /// The verdict in force.
     pub verdict: Option<VerdictView>,
-    /// One per attempt, in slot order.
+    /// One per attempt that is not put aside, in slot order; shuffled when `blind`.
     pub columns: Vec<Column>,
+    /// Attempts that are put aside and not shown.
+    pub discarded: Vec<Slot>,
+    /// Whether agents, models, commands, branches and output are hidden.
+    pub blind: bool,
+    /// Everything all attempts used together.
+    pub usage: UsageView,
     /// One per changed path, sorted by path.
     pub files: Vec<FileRow>,
     /// Whether some attempt changed more paths than are listed.
@@ -82,6 +88,12 @@ pub struct Column {
     pub output_tail: OutputTail,
     /// The branch its work was delivered under.
     pub branch: Option<String>,
+    /// For an attempt that was put together of others: what it is made of.
+    pub made_of: Vec<TakenHunk>,
+    /// What its agent says it used.
+    pub usage: UsageView,
+    /// Whether it is put aside.
+    pub is_discarded: bool,
     /// Whether the verdict in force names it.
     pub is_winner: bool,
     /// What may be done with it now.

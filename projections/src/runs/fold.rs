@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regatta_core::event::AttemptEvent;
 use regatta_core::event::delivery::DeliveryEvent;
-use regatta_core::event::run::{Requested, RunEvent, RunOutcome};
+use regatta_core::event::run::{Entry, Requested, RunEvent, RunOutcome};
 use regatta_core::{Actor, AttemptId, Envelope, Event, RunId, Seq, Slot};
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +28,8 @@ pub(super) struct Kept {
     pub(super) requested_seq: Seq,
     pub(super) by: Actor,
     pub(super) prepared: Option<KeptPrepared>,
+    /// Those that were put together of others, in the slots behind those asked for.
+    pub(super) added: Vec<Entry>,
     pub(super) attempts: BTreeMap<Slot, AttemptState>,
     /// Those whose end the run itself recorded.
     pub(super) ended: BTreeSet<Slot>,
@@ -87,6 +89,7 @@ impl Kept {
             requested_seq: envelope.seq,
             by: envelope.actor.clone(),
             prepared: None,
+            added: vec![],
             attempts: BTreeMap::new(),
             ended: BTreeSet::new(),
             cancel: None,
@@ -114,6 +117,7 @@ impl Kept {
                     winner: decided.winner,
                     judge: decided.judge,
                     reason: decided.reason.clone(),
+                    blind: decided.blind,
                     by: envelope.actor.clone(),
                     at_us,
                     seq: envelope.seq,
@@ -128,6 +132,14 @@ impl Kept {
                 self.cancel = Some(CancelView { reason: cancel.reason.clone(), by, at_us });
             }
             RunEvent::Finished(finished) => self.finished = Some(KeptEnd { outcome: finished.outcome.clone(), at_us }),
+            RunEvent::SynthesisRequested(synthesis) => {
+                // Whoever goes on with a run that was stopped has changed their mind.
+                if self.finished.take().is_some() {
+                    self.cancel = None;
+                }
+                self.added.push(synthesis.entry.clone());
+            }
+            RunEvent::AttemptDiscarded(_) | RunEvent::DiscardUndone(_) => {}
         }
     }
 

@@ -58,7 +58,7 @@ impl Kept {
             prompt: asked.prompt.clone(),
             base_commit: pinned.clone(),
             uncommitted_included: asked.uncommitted_included,
-            entries: asked.attempts.clone(),
+            entries: asked.attempts.iter().chain(&self.added).cloned().collect(),
             setup: asked.setup.clone(),
             checks: asked.checks.clone(),
             limits: asked.limits,
@@ -92,13 +92,17 @@ impl Kept {
         }
     }
 
+    fn attempts_count(&self) -> usize {
+        self.requested.attempts.len() + self.added.len()
+    }
+
     fn winner(&self) -> Option<Slot> {
         self.verdict.as_ref().and_then(|verdict| verdict.winner)
     }
 
     /// Where the run stands, from what was heard: the end first, then what comes before it.
     fn state(&self, id: RunId) -> RunState {
-        let all_ended = self.ended.len() == self.requested.attempts.len();
+        let all_ended = self.ended.len() == self.attempts_count();
         if let Some(end) = &self.finished {
             return match end.outcome {
                 RunOutcome::Delivered { .. } => RunState::Delivered,
@@ -113,7 +117,8 @@ impl Kept {
             (_, Some(slot)) if !all_ended && self.is_delivery_over(AttemptId { run: id, slot }) => RunState::Racing,
             (_, Some(_)) => RunState::Delivering,
             (_, None) if self.cancel.is_some() => RunState::Cancelling,
-            (Some(_), None) => RunState::Undecided,
+            (Some(_), None) if all_ended => RunState::Undecided,
+            (Some(_), None) => RunState::Racing,
             (None, None) if self.prepared.is_some() => {
                 if all_ended {
                     RunState::Deciding
@@ -128,7 +133,7 @@ impl Kept {
 
     fn counts(&self) -> AttemptCounts {
         let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-        let total = count(self.requested.attempts.len());
+        let total = count(self.attempts_count());
         let mut counts = AttemptCounts { total, ..AttemptCounts::default() };
         for state in self.attempts.values() {
             *counts.place(state) += 1;

@@ -169,6 +169,8 @@ pub struct VerdictView {
     pub judge: Judge,
     /// One line for people.
     pub reason: String,
+    /// Whether whoever chose saw neither agents nor models.
+    pub blind: bool,
     /// Who caused it.
     pub by: Actor,
     /// When, in microseconds since the Unix epoch.

@@ -26,8 +26,12 @@ pub(super) fn entry(envelope: &Envelope, event: &Event, subject: Subject) -> Tim
 /// Also facts in a run's streams may be about one of its attempts.
 fn attempt(event: &Event, subject: Subject) -> Option<AttemptId> {
     use regatta_core::event::{DeliveryEvent, RunEvent};
+    let of_run = |slot| Some(AttemptId { run: subject.run()?, slot });
     subject.attempt().or_else(|| match event {
-        Event::Run(RunEvent::AttemptEnded(ended)) => Some(AttemptId { run: subject.run()?, slot: ended.slot }),
+        Event::Run(RunEvent::AttemptEnded(ended)) => of_run(ended.slot),
+        Event::Run(RunEvent::SynthesisRequested(synthesis)) => of_run(synthesis.slot),
+        Event::Run(RunEvent::AttemptDiscarded(discarded)) => of_run(discarded.slot),
+        Event::Run(RunEvent::DiscardUndone(undone)) => of_run(undone.slot),
         Event::Delivery(DeliveryEvent::Intended(intended)) => Some(intended.attempt),
         Event::Delivery(DeliveryEvent::Delivered(delivered)) => Some(delivered.attempt),
         Event::Delivery(DeliveryEvent::Failed(failed)) => Some(failed.attempt),

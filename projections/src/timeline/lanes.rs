@@ -58,7 +58,14 @@ impl Lanes {
                 self.close(at_us);
                 self.end_us = Some(at_us.max(self.start_us));
             }
-            RunEvent::Requested(_) | RunEvent::AttemptEnded(_) => {}
+            RunEvent::SynthesisRequested(_) => {
+                self.open(RunPhase::Racing, at_us);
+                self.end_us = None;
+            }
+            RunEvent::Requested(_)
+            | RunEvent::AttemptEnded(_)
+            | RunEvent::AttemptDiscarded(_)
+            | RunEvent::DiscardUndone(_) => {}
         }
     }
 

@@ -1,12 +1,14 @@
 //! One line for people per fact. A function of the fact alone, so that a line read from the log years later is the
 //! line that was shown.
 
-use regatta_core::Event;
+use std::collections::BTreeSet;
+
 use regatta_core::event::attempt::{AttemptEvent, Channel, Collected, DiffStat, Exit, Outcome, Phase, PhaseEnded};
 use regatta_core::event::config::ConfigEvent;
 use regatta_core::event::delivery::DeliveryEvent;
 use regatta_core::event::run::{Judge, Requested, RunEvent, RunOutcome, Strategy};
 use regatta_core::event::sandbox::SandboxEvent;
+use regatta_core::{Event, Slot};
 
 /// Longest line, in characters.
 pub const TEXT_CHARS_MAX: usize = 300;
@@ -54,11 +56,21 @@ fn run(event: &RunEvent) -> String {
                 Judge::Human => "a person",
             };
             match decided.winner {
-                Some(winner) => format!("winner {winner}, by {judge}: {}", decided.reason),
+                Some(winner) => {
+                    let blind = if decided.blind { " (blind)" } else { "" };
+                    format!("winner {winner}, by {judge}{blind}: {}", decided.reason)
+                }
                 None => format!("no winner, by {judge}: {}", decided.reason),
             }
         }
         RunEvent::CancelRequested(cancel) => format!("the run is to stop: {}", cancel.reason),
+        RunEvent::SynthesisRequested(synthesis) => {
+            let of: BTreeSet<Slot> = synthesis.hunks.iter().map(|hunk| hunk.slot).collect();
+            let of: Vec<String> = of.iter().map(ToString::to_string).collect();
+            format!("attempt {} is put together of {}: {}", synthesis.slot, of.join(", "), synthesis.reason)
+        }
+        RunEvent::AttemptDiscarded(discarded) => format!("{} is put aside: {}", discarded.slot, discarded.reason),
+        RunEvent::DiscardUndone(undone) => format!("{} is shown again", undone.slot),
         RunEvent::Finished(finished) => match &finished.outcome {
             RunOutcome::Delivered { winner } => format!("the run is over: {winner} is delivered"),
             RunOutcome::Undelivered { winner, reason } => {

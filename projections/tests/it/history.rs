@@ -175,13 +175,41 @@ impl History {
 
     pub(crate) fn decided(&mut self, run: RunId, winner: Option<usize>) -> &mut Self {
         let winner = winner.and_then(Slot::new);
-        let decided = Decided { winner, judge: Judge::Checks, reason: "the first that passed".to_owned() };
+        let decided =
+            Decided { winner, judge: Judge::Checks, reason: "the first that passed".to_owned(), blind: false };
         self.of_run(run, &Actor::regatta(), RunEvent::Decided(decided))
     }
 
     pub(crate) fn picked(&mut self, run: RunId, winner: usize) -> &mut Self {
-        let decided = Decided { winner: Slot::new(winner), judge: Judge::Human, reason: "I like it".to_owned() };
+        let decided =
+            Decided { winner: Slot::new(winner), judge: Judge::Human, reason: "I like it".to_owned(), blind: false };
         self.of_run(run, &Actor::user("bob"), RunEvent::Decided(decided))
+    }
+
+    /// Hunks of these attempts become a further one.
+    pub(crate) fn synthesized(&mut self, id: AttemptId, of: &[usize]) -> &mut Self {
+        let taken = |slot: &usize| run::TakenHunk {
+            slot: Slot::new(*slot).expect("slot"),
+            path: "src/parse.rs".to_owned(),
+            hunk: Some(1),
+            header: "@@ -41,3 +41,3 @@".to_owned(),
+            hash: None,
+        };
+        let entry = Entry { model: None, ..entry(run::SYNTHESIS) };
+        self.requests.get_mut(&id.run).expect("requested").attempts.push(entry.clone());
+        let (patch, hunks) = (BlobRef::of(b"both"), of.iter().map(taken).collect());
+        let synthesis =
+            run::SynthesisRequested { slot: id.slot, entry, patch, hunks, reason: "best of both".to_owned() };
+        self.of_run(id.run, &Actor::user("bob"), RunEvent::SynthesisRequested(synthesis))
+    }
+
+    pub(crate) fn discarded(&mut self, id: AttemptId) -> &mut Self {
+        let discarded = run::AttemptDiscarded { slot: id.slot, reason: "off topic".to_owned() };
+        self.of_run(id.run, &Actor::user("bob"), RunEvent::AttemptDiscarded(discarded))
+    }
+
+    pub(crate) fn discard_undone(&mut self, id: AttemptId) -> &mut Self {
+        self.of_run(id.run, &Actor::user("bob"), RunEvent::DiscardUndone(run::DiscardUndone { slot: id.slot }))
     }
 
     pub(crate) fn run_cancelled(&mut self, run: RunId) -> &mut Self {

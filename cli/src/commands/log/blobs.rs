@@ -103,6 +103,11 @@ fn blob_of(envelope: &Envelope) -> Option<(BlobRef, &'static str)> {
     {
         return Some((blob, "its prompt"));
     }
+    if envelope.kind == Kind::RUN_SYNTHESIS_REQUESTED
+        && let Ok(Event::Run(RunEvent::SynthesisRequested(synthesis))) = envelope.event()
+    {
+        return Some((synthesis.patch, "what was put together"));
+    }
     if envelope.kind == Kind::ATTEMPT_COLLECTED
         && let Ok(Event::Attempt(AttemptEvent::Collected(collected))) = envelope.event()
     {

@@ -1,6 +1,8 @@
 //! Two attempts' results compared as trees, one file as an attempt left it, and what a merge would come to.
 
+use regatta_dispatcher::compose::{self, Choice};
 use regatta_dispatcher::repository::{Changed, How, Merge};
+use regatta_dispatcher::source_control::SourceControl;
 
 use super::*;
 
@@ -120,4 +122,83 @@ async fn a_merge_is_tried_without_touching_the_users_repository() {
     assert!(matches!(refused, Err(Error::InvalidRef { .. })), "{refused:?}");
     let missing = mirror.onto(&base, "mian").await.expect_err("no such branch");
     assert!(missing.to_string().contains("did you mean main"), "{missing}");
+}
+
+/// What attempt `name` changed, with `change` made in its work tree.
+async fn attempt(world: &World, name: &str, change: impl FnOnce(&Workspace)) -> Vec<u8> {
+    let workspace = world.workspace(name).await;
+    change(&workspace);
+    workspace.collect().patch
+}
+
+#[tokio::test]
+async fn hunks_of_several_attempts_make_one_tree() {
+    let world = World::new();
+    let lines = |change: &dyn Fn(u32) -> String| (1..=30).map(|n| change(n) + "\n").collect::<String>();
+    world.write("numbers", lines(&|n| n.to_string()).as_bytes());
+    world.write("crlf end", b"one\r\ntwo\r\nthree");
+    world.write("gone", b"gone\n");
+    world.write("bytes", &[0, 1, 2, 255]);
+    world.write("run.sh", b"echo\n");
+    world.commit("base");
+    let one = attempt(&world, "one", |tree| {
+        tree.write(
+            "numbers",
+            lines(&|n| if n == 2 || n == 20 { format!("one {n}") } else { n.to_string() }).as_bytes(),
+        );
+        tree.write("crlf end", b"one\r\ntwo\r\nTHREE");
+        tree.write("new \"file\"", b"new");
+        fs::remove_file(tree.path.join("gone")).expect("removed");
+    })
+    .await;
+    let two = attempt(&world, "two", |tree| {
+        let inserted = |n: u32| if n == 5 { "5\ntwo inserted".to_owned() } else { n.to_string() };
+        tree.write("numbers", (lines(&inserted) + "two at the end").as_bytes());
+        tree.write("crlf end", b"ONE\r\ntwo\r\nthree");
+        tree.write("bytes", &[9, 0, 9]);
+        make_executable(&tree.path.join("run.sh"));
+    })
+    .await;
+    let slot = |letter: &str| letter.parse().expect("slot");
+    let patches = BTreeMap::from([
+        (slot("a"), compose::read(&one).expect("a patch")),
+        (slot("b"), compose::read(&two).expect("a patch")),
+    ]);
+    let take = |letter: &str, path: &str, hunk: Option<u32>| Choice {
+        slot: slot(letter),
+        path: path.into(),
+        hunk,
+        hash: None,
+    };
+    let chosen = [
+        take("a", "numbers", Some(2)),
+        take("b", "numbers", Some(1)),
+        take("b", "numbers", Some(2)),
+        take("a", "crlf end", Some(1)),
+        take("b", "crlf end", None),
+        take("a", "new \"file\"", None),
+        take("a", "gone", None),
+        take("b", "bytes", None),
+        take("b", "run.sh", None),
+    ];
+    let composed = compose::compose(&patches, &chosen).expect("composes");
+    let (repository, base) = (world.user().to_string_lossy().into_owned(), world.rev("main"));
+    let written =
+        SourceControl::compose(&world.repositories, &repository, &base, composed.patch).await.expect("applies");
+    assert_eq!(written.stat, DiffStat { files: 6, added: 6, removed: 4 });
+    let workspace = world.workspace("three").await;
+    let collected = Collected { patch: written.patch, stat: written.stat, files: vec![] };
+    let tree = world.delivered(&workspace, &collected).await;
+    let content = |path: &str| String::from_utf8_lossy(&tree[path.as_bytes()].1).into_owned();
+    let expected = lines(&|n| match n {
+        5 => "5\ntwo inserted".to_owned(),
+        20 => "one 20".to_owned(),
+        _ => n.to_string(),
+    });
+    assert_eq!(content("numbers"), expected + "two at the end");
+    assert_eq!(content("crlf end"), "ONE\r\ntwo\r\nTHREE");
+    assert_eq!(content("new \"file\""), "new");
+    assert_eq!(tree[&b"bytes"[..]].1, [9, 0, 9]);
+    assert_eq!(tree[&b"run.sh"[..]].0, 0o100_755);
+    assert!(!tree.contains_key(&b"gone"[..]));
 }
