@@ -9,7 +9,7 @@ use regatta_projections::Live;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::Commands;
+use crate::{Auth, Commands};
 
 /// What the handlers stand on. Cheap to clone.
 #[derive(Clone)]
@@ -22,6 +22,8 @@ pub struct Plane {
     pub blobs: Blobs,
     /// What a handler may change.
     pub commands: Arc<dyn Commands>,
+    /// Who may do what.
+    pub auth: Auth,
     /// What this server is.
     pub about: Arc<About>,
     /// Where the relay to NATS stands, when there is one.
@@ -39,6 +41,8 @@ pub struct About {
     pub data_dir: PathBuf,
     /// The fence a local sandbox made now would have, or why there is none.
     pub fence: String,
+    /// The page's address, without a path; when it is served by TCP.
+    pub url: Option<String>,
     /// When it was started, in microseconds since the Unix epoch.
     pub started_at_us: u64,
 }

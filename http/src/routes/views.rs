@@ -2,9 +2,9 @@
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use regatta_core::{AttemptId, RunId, Seq, Slot};
-use regatta_projections::Views;
+use regatta_projections::{Can, Views};
 use regatta_projections::attempts::AttemptView;
 use regatta_projections::compare::Comparison;
 use regatta_projections::fleet::FleetView;
@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::id;
 use super::looking::{Moment, look, resolve};
+use crate::auth::{Identity, may};
 use crate::{Plane, Problem};
 
 /// Rows in one page when nobody says.
@@ -53,7 +54,11 @@ pub(super) struct RunsQuery {
 }
 
 /// `GET /runs?state&repository&by&text&before&limit&as_of`
-pub(super) async fn runs(State(plane): State<Plane>, asked: Asked<RunsQuery>) -> Result<Json<RunPage>, Problem> {
+pub(super) async fn runs(
+    State(plane): State<Plane>,
+    Extension(identity): Extension<Identity>,
+    asked: Asked<RunsQuery>,
+) -> Result<Json<RunPage>, Problem> {
     let Query(query) = asked?;
     let moment = Moment::parse(query.as_of.as_deref())?;
     let words = query.state.iter().flat_map(|words| words.split(',')).filter(|word| !word.is_empty());
@@ -65,7 +70,14 @@ pub(super) async fn runs(State(plane): State<Plane>, asked: Asked<RunsQuery>) ->
         before: query.before,
     };
     let limit = query.limit.unwrap_or(RUNS_PAGE_DEFAULT);
-    look(&plane, moment, move |views, _| views.runs.list(&filter, limit)).await.map(Json)
+    let mut page = look(&plane, moment, move |views, _| views.runs.list(&filter, limit)).await?;
+    page.rows.iter_mut().for_each(|row| narrow(&mut row.can, &identity));
+    Ok(Json(page))
+}
+
+/// Offers only what the caller may do.
+fn narrow(can: &mut Vec<Can>, identity: &Identity) {
+    can.retain(|can| may(identity.role, *can));
 }
 
 fn state(word: &str) -> Result<RunState, Problem> {
