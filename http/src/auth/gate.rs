@@ -20,11 +20,8 @@ use crate::{ACTOR_HEADER, Problem};
 
 /// What only a signed-in caller gets begins so; elsewhere are pages, which show nothing by themselves.
 const API: &str = "/api/";
-/// What the server's pages may load: their own scripts and styles, no inline script, nothing from elsewhere. Styles may
-/// be inline, because the parts that draw long lists and terminals set them so.
-const POLICY: &str = "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; \
-    font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; \
-    form-action 'self'; frame-ancestors 'none'";
+/// What an answer that is no page may load: nothing. The page brings its own policy.
+const POLICY: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 /// Lets a request through, or turns it away.
 pub(crate) async fn guard(State(auth): State<Auth>, request: Request, next: Next) -> Response {
@@ -206,7 +203,7 @@ fn harden(response: &mut Response, path: &str) {
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     ];
     for (name, value) in fixed {
-        headers.insert(name, HeaderValue::from_static(value));
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
     }
     if path.starts_with(API) && !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

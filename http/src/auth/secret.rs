@@ -36,7 +36,7 @@ impl Use {
 }
 
 /// A fresh secret and its public name. The text exists once, for the one it is made for.
-pub struct Drawn {
+pub(crate) struct Drawn {
     /// Its public name: eight characters.
     pub(crate) id: String,
     /// Its hash, which is what is kept.

@@ -13,14 +13,15 @@ mod views;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, FromRequestParts};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use regatta_core::Actor;
 use serde::de::DeserializeOwned;
 
-use crate::{IDEMPOTENCY_HEADER, Identity, Plane, Problem, REQUEST_BODY_BYTES_MAX};
+use crate::{IDEMPOTENCY_HEADER, Identity, Plane, Problem, REQUEST_BODY_BYTES_MAX, page};
 
 /// The whole API over one plane.
 pub fn router(plane: Plane) -> Router {
@@ -52,8 +53,16 @@ pub fn router(plane: Plane) -> Router {
     Router::new()
         .nest("/api/v1", v1)
         .merge(page)
-        .fallback(no_such_route)
+        .fallback(outside)
         .layer(axum::middleware::from_fn_with_state(auth, crate::auth::guard))
+}
+
+/// Outside the API stands the page.
+async fn outside(request: Request) -> Response {
+    if page::is_page(&request) {
+        return page::serve(request.uri().path(), request.headers());
+    }
+    no_such_route(request.uri().clone()).await.into_response()
 }
 
 async fn no_such_route(uri: axum::http::Uri) -> Problem {

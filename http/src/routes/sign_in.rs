@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::json;
 use crate::auth::{Identity, Place, rights, unknown};
 use crate::requests::{Me, SessionRequest};
-use crate::{Plane, Problem};
+use crate::{Plane, Problem, page};
 
 pub(super) fn routes() -> Router<Plane> {
     Router::new().route("/me", get(me)).route("/session", post(begin).delete(end))
@@ -81,7 +81,7 @@ pub(super) async fn by_link(
     }
     let begun = match key {
         Some(key) => plane.auth.sign_in_by_link(&place, &headers, &key).await,
-        None => return Ok((StatusCode::UNAUTHORIZED, Html(NO_KEY)).into_response()),
+        None => return Ok(page::serve("/sign-in", &headers)),
     };
     match begun {
         Some(begun) => with_cookie(Redirect::to("/").into_response(), &begun?.cookie),
@@ -93,6 +93,3 @@ pub(super) async fn by_link(
 const USED: &str = "<!doctype html><meta charset=utf-8><title>Regatta</title><h1>This link opens nothing any more</h1>\
     <p>A sign-in link works once, for ten minutes, and until the server is restarted.</p>\
     <p>Make a new one on the machine Regatta runs on: <code>regatta token link</code></p>";
-/// Shown when there is none.
-const NO_KEY: &str = "<!doctype html><meta charset=utf-8><title>Regatta</title><h1>Sign in</h1>\
-    <p>Make a sign-in link on the machine Regatta runs on: <code>regatta token link</code></p>";

@@ -92,6 +92,7 @@ fn no_run(run: RunId) -> Problem {
 /// `GET /runs/{run}?as_of`
 pub(super) async fn run(
     State(plane): State<Plane>,
+    Extension(identity): Extension<Identity>,
     Path(run): Path<String>,
     asked: Asked<AsOf>,
 ) -> Result<Json<RunView>, Problem> {
@@ -99,12 +100,15 @@ pub(super) async fn run(
         let run = resolve(views, &run)?;
         views.run(run).ok_or_else(|| no_run(run))
     };
-    look(&plane, AsOf::moment(asked)?, find).await?.map(Json)
+    let mut view = look(&plane, AsOf::moment(asked)?, find).await??;
+    narrow(&mut view.row.can, &identity);
+    Ok(Json(view))
 }
 
 /// `GET /runs/{run}/compare?as_of`
 pub(super) async fn compare(
     State(plane): State<Plane>,
+    Extension(identity): Extension<Identity>,
     Path(run): Path<String>,
     asked: Asked<AsOf>,
 ) -> Result<Json<Comparison>, Problem> {
@@ -112,7 +116,9 @@ pub(super) async fn compare(
         let run = resolve(views, &run)?;
         views.compare(run, now_us).ok_or_else(|| no_run(run))
     };
-    look(&plane, AsOf::moment(asked)?, find).await?.map(Json)
+    let mut view = look(&plane, AsOf::moment(asked)?, find).await??;
+    view.columns.iter_mut().for_each(|column| narrow(&mut column.can, &identity));
+    Ok(Json(view))
 }
 
 /// What happened in a run, line by line and lane by lane.
@@ -156,6 +162,7 @@ pub(super) async fn run_timeline(
 /// `GET /attempts/{attempt}?as_of`
 pub(super) async fn attempt(
     State(plane): State<Plane>,
+    Extension(identity): Extension<Identity>,
     Path(attempt): Path<String>,
     asked: Asked<AsOf>,
 ) -> Result<Json<AttemptView>, Problem> {
@@ -164,7 +171,9 @@ pub(super) async fn attempt(
         let none = || Problem::not_found(format!("there is no attempt {attempt}")).hint("`regatta ls` lists the runs");
         views.attempt(attempt, now_us).ok_or_else(none)
     };
-    look(&plane, AsOf::moment(asked)?, find).await?.map(Json)
+    let mut view = look(&plane, AsOf::moment(asked)?, find).await??;
+    narrow(&mut view.can, &identity);
+    Ok(Json(view))
 }
 
 /// Finds the attempt that is meant by `RUN.LETTER`, where `RUN` may be short.

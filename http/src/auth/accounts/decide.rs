@@ -170,14 +170,14 @@ fn no_token(token: &str) -> Refusal {
 
 /// A name that is safe wherever it is shown, typed or put into a path.
 fn check_name(name: &str) -> Result<(), Refusal> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || "._-@".contains(c);
-    let begins_well = name.starts_with(|c: char| c.is_ascii_alphanumeric());
-    if begins_well && name.len() <= NAME_CHARS_MAX && name.chars().all(fits) {
+    let fits = |c: char| c.is_alphanumeric() || "._-@ ".contains(c);
+    let begins_well = name.starts_with(char::is_alphanumeric);
+    if begins_well && name.chars().count() <= NAME_CHARS_MAX && name.chars().all(fits) {
         return Ok(());
     }
     let shown: String = name.chars().take(NAME_CHARS_MAX).collect();
     Err(Refusal::new(RefusalKind::Invalid, format!("{shown:?} cannot be a user's name"))
-        .hint(format!("1 to {NAME_CHARS_MAX} letters, digits and . _ - @, a letter or digit first")))
+        .hint(format!("1 to {NAME_CHARS_MAX} letters, digits, spaces and . _ - @, a letter or digit first")))
 }
 
 fn check_text(what: &str, text: &str) -> Result<(), Refusal> {
