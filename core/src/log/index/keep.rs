@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use sled::Batch;
 
 use super::IndexError;
-use super::chunk::BYTES_MAX as PIECE_BYTES_MAX;
+use crate::log::positions::BYTES_MAX as PIECE_BYTES_MAX;
 use super::store::{Store, from_bytes, guard, to_bytes};
 use crate::Seq;
 
