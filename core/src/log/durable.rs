@@ -1,12 +1,12 @@
 //! The log on disk: the journal is the truth, the index makes it fast. This is the handle; the work is done by the
 //! threads it owns.
 
-use std::{fs, io};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::{fs, io};
 
 use tokio::sync::{oneshot, watch};
 
@@ -16,9 +16,9 @@ use super::journal::anchor::Anchor;
 use super::journal::reader::{Reader, Segment};
 use super::journal::record::{Names, Record};
 use super::journal::recover::{Recovered, Tip, recover};
-use super::journal::writer::{Message, Queue, Start, Waiting, Writer, bytes_of, new_header};
 use super::journal::sealer::{self, Sealer};
 use super::journal::segment::Form;
+use super::journal::writer::{Message, Queue, Start, Waiting, Writer, bytes_of, new_header};
 use super::journal::{Disk, DiskFile, GENESIS, beginning, disk, segment};
 use super::lock::Lock;
 use super::open::{BUNDLE_BYTES_BOUNDS, SEGMENT_BYTES_BOUNDS};
@@ -329,7 +329,12 @@ fn begin(options: &Options) -> io::Result<Recovered> {
     segment::create(disk, &options.dir, &header)?;
     let end = segment::HEADER_BYTES as u64;
     let tip = Tip { seq: 0, hash: GENESIS, segment: header, end, unfinished: None };
-    Ok(Recovered { segments: vec![Arc::new(Segment::new(header))], tip, anchored: false, beginning: beginning::Beginning::whole() })
+    Ok(Recovered {
+        segments: vec![Arc::new(Segment::new(header))],
+        tip,
+        anchored: false,
+        beginning: beginning::Beginning::whole(),
+    })
 }
 
 /// Cuts what stands behind the end, so that no old byte can ever be taken for a block, and makes durable what was
@@ -370,7 +375,9 @@ fn replay(reader: &Reader, catalog: &Catalog, from: u64) -> Result<(), OpenError
     });
     replayed.map_err(|error| match error {
         ReadError::Corrupt { place, reason } => OpenError::Corrupt { place, reason },
-        removed @ ReadError::Removed { .. } => OpenError::Io { what: "read the journal", source: io::Error::other(removed) },
+        removed @ ReadError::Removed { .. } => {
+            OpenError::Io { what: "read the journal", source: io::Error::other(removed) }
+        }
         ReadError::Io(source) => OpenError::Io { what: "read the journal", source: io::Error::other(source) },
     })
 }

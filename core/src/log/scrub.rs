@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::journal::reader::Reader;
 use super::journal::Disk;
+use super::journal::reader::Reader;
 use super::verify::{Damage, verify_full};
 
 /// What was found so far.

@@ -102,10 +102,9 @@ pub fn begin_after_sealed_on(disk: &dyn Disk, dir: &Path, clock: &dyn Clock) -> 
     let io = |source| OpenError::Io { what: "begin the next segment", source };
     let last = segment::list(disk, dir).map_err(io)?.pop();
     let Some(last) = last.filter(|last| last.form == Form::Sealed) else { return Ok(None) };
-    let sealed = Sealed::open(disk, dir, last.first).map_err(io)?.map_err(|bad| OpenError::Corrupt {
-        place: bad.place.to_string(),
-        reason: bad.reason,
-    })?;
+    let sealed = Sealed::open(disk, dir, last.first)
+        .map_err(io)?
+        .map_err(|bad| OpenError::Corrupt { place: bad.place.to_string(), reason: bad.reason })?;
     let (seq, hash) = (sealed.summary.totals.last_seq, sealed.summary.totals.last_hash);
     let header = new_header(clock, sealed.header.number + 1, seq + 1, hash);
     segment::create(disk, dir, &header).map_err(io)?;

@@ -42,7 +42,8 @@ fn all_sealed(log: &DurableLog) -> Vec<SegmentFile> {
 
 fn names(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir.join("journal")).expect("folder");
-    let mut names: Vec<_> = entries.map(|entry| entry.expect("entry").file_name().into_string().expect("name")).collect();
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.expect("entry").file_name().into_string().expect("name")).collect();
     names.sort();
     names
 }
@@ -111,7 +112,10 @@ fn a_reader_beside_a_log_that_is_sealed_goes_on() {
     let log = DurableLog::open(sealing(dir.path())).expect("opens");
     all_sealed(&log);
     assert_eq!(reader.read(Seq(1), ALL).expect("reads"), events);
-    assert_eq!(reader.segment_files().expect("listed").iter().filter(|file| file.sealed.is_some()).count() + 1, names(dir.path()).len());
+    assert_eq!(
+        reader.segment_files().expect("listed").iter().filter(|file| file.sealed.is_some()).count() + 1,
+        names(dir.path()).len()
+    );
     assert_eq!(all(&log), events);
 }
 

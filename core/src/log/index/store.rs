@@ -17,8 +17,8 @@ use serde::{Deserialize, Serialize};
 use sled::{Batch, Db, Tree};
 
 use super::{IndexError, Known, Part};
-use crate::log::{Appended, positions};
 use crate::log::journal::codec;
+use crate::log::{Appended, positions};
 use crate::{Seq, Stream};
 
 /// Memory sled may use for its cache; it takes a multiple of it.

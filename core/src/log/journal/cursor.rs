@@ -4,6 +4,7 @@
 use std::io;
 use std::sync::Arc;
 
+use super::Place;
 use super::block::{self, Fault, Header, Records};
 use super::reader::{Mark, Reader, Segment, corrupt, io};
 use super::record::Record;
@@ -11,7 +12,6 @@ use super::sealed::Sealed;
 use super::sealed::read::{Bad, Unpacker};
 use super::segment::{self, Form};
 use super::window::Window;
-use super::Place;
 use crate::Seq;
 use crate::log::ReadError;
 

@@ -121,10 +121,7 @@ pub(crate) fn open_segment(disk: &dyn Disk, dir: &Path, first: u64, form: Form) 
 }
 
 /// No segment may be missing before the last one, and where one was read to its end the next must follow.
-fn check_complete<'a>(
-    segments: impl Iterator<Item = &'a Segment>,
-    beginning: &Beginning,
-) -> Result<(), OpenError> {
+fn check_complete<'a>(segments: impl Iterator<Item = &'a Segment>, beginning: &Beginning) -> Result<(), OpenError> {
     let mut least = beginning.first;
     let mut ends = Some((beginning.first - 1, beginning.prev_hash));
     for (number, segment) in (beginning.number..).zip(segments) {

@@ -151,12 +151,7 @@ impl Sealed {
     }
 
     /// The entries of a page, decompressed into `into`, and what they are.
-    pub(crate) fn page(
-        &self,
-        unpacker: &mut Unpacker,
-        page: usize,
-        into: &mut Vec<u8>,
-    ) -> io::Result<Result<u8, Bad>> {
+    pub(crate) fn page(&self, unpacker: &mut Unpacker, page: usize, into: &mut Vec<u8>) -> io::Result<Result<u8, Bad>> {
         let place = self.place(self.summary.bundles.len() + page);
         let Some(Page { holds, len, raw_len, checksum }) = self.summary.pages.get(page) else {
             return Ok(Err(Bad { place, reason: "there is no such page".to_owned() }));
