@@ -90,7 +90,9 @@ fn create(context: &Context, args: Create) -> Outcome {
         context.terminal.json(&made)?;
     } else {
         context.terminal.out(&made.token)?;
-        context.terminal.note(format!("token {} is shown this once; to end it: regatta token revoke {}", made.id, made.id));
+        context
+            .terminal
+            .note(format!("token {} is shown this once; to end it: regatta token revoke {}", made.id, made.id));
     }
     Ok(Exit::Done)
 }

@@ -108,7 +108,10 @@ impl Config {
     /// How the page is served.
     pub(crate) fn web(&self) -> Result<WebSettings, Failure> {
         let proxy = |text: &String| {
-            let wrong = || Failure::usage(format!("http.behind_proxy: {text:?} is no address")).hint("give the proxy's own, as 127.0.0.1");
+            let wrong = || {
+                Failure::usage(format!("http.behind_proxy: {text:?} is no address"))
+                    .hint("give the proxy's own, as 127.0.0.1")
+            };
             text.parse::<IpAddr>().map_err(|_| wrong())
         };
         Ok(WebSettings {

@@ -155,7 +155,12 @@ impl Event {
         match self {
             Self::Attempt(AttemptEvent::Output(output)) => (Kind::ATTEMPT_OUTPUT, OUTPUT_VERSION, output.to_bytes()),
             Self::Unknown { kind, version, payload } => (*kind, *version, payload.clone()),
-            Self::Run(_) | Self::Attempt(_) | Self::Sandbox(_) | Self::Delivery(_) | Self::Config(_) | Self::User(_) =>
+            Self::Run(_)
+            | Self::Attempt(_)
+            | Self::Sandbox(_)
+            | Self::Delivery(_)
+            | Self::Config(_)
+            | Self::User(_) =>
             {
                 #[expect(clippy::expect_used, reason = "every other kind stands in the table above; a test walks it")]
                 encode_json(self).expect("kind has a row")

@@ -37,7 +37,10 @@ mod tests {
 
     #[test]
     fn a_cookie_is_out_of_reach_of_scripts_and_other_sites() {
-        assert_eq!(set(&name("ab", false), "v", 60, false), "regatta-ab=v; Path=/; HttpOnly; SameSite=Strict; Max-Age=60");
+        assert_eq!(
+            set(&name("ab", false), "v", 60, false),
+            "regatta-ab=v; Path=/; HttpOnly; SameSite=Strict; Max-Age=60"
+        );
         assert!(set(&name("ab", true), "v", 60, true).starts_with("__Host-regatta-ab=v; Path=/;"));
         assert!(set("n", "v", 60, true).ends_with("; Secure"));
     }

@@ -58,7 +58,9 @@ impl TurnedAway {
         let status = self.problem.status;
         let mut response = self.problem.into_response();
         if status == StatusCode::UNAUTHORIZED.as_u16() {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"regatta\""));
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"regatta\""));
         }
         if let Some(seconds) = self.retry_after_s {
             response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
@@ -122,9 +124,13 @@ fn plain(auth: &Auth, door: Door, place: &Place) -> Result<(), TurnedAway> {
         return Ok(());
     }
     auth.refused(Reason::Plain, place.address);
-    Err(Problem::new(StatusCode::FORBIDDEN, "not_the_proxy", "without TLS only the named proxy may come from another machine")
-        .hint("come through the proxy; or start the server with --tls-cert and --tls-key")
-        .into())
+    Err(Problem::new(
+        StatusCode::FORBIDDEN,
+        "not_the_proxy",
+        "without TLS only the named proxy may come from another machine",
+    )
+    .hint("come through the proxy; or start the server with --tls-cert and --tls-key")
+    .into())
 }
 
 fn foreign_problem(auth: &Auth, place: &Place, foreign: &Foreign) -> TurnedAway {
@@ -136,8 +142,12 @@ fn foreign_problem(auth: &Auth, place: &Place, foreign: &Foreign) -> TurnedAway 
         }
         Foreign::Origin(origin) => {
             auth.refused(Reason::Origin, place.address);
-            Problem::new(StatusCode::FORBIDDEN, "foreign_origin", format!("a page of {origin:?} may not use this server"))
-                .hint("use the server's own page; programs send no Origin")
+            Problem::new(
+                StatusCode::FORBIDDEN,
+                "foreign_origin",
+                format!("a page of {origin:?} may not use this server"),
+            )
+            .hint("use the server's own page; programs send no Origin")
         }
     };
     problem.into()
@@ -149,9 +159,13 @@ async fn signed_in(auth: &Auth, place: &Place, request: &Parts, need: Need) -> R
     let identity = auth.identify(place, &request.headers).await.map_err(unknown)?;
     if identity.via == Via::Session && !origin::says_where_from(&request.method, &request.headers) {
         auth.refused(Reason::Origin, place.address);
-        return Err(Problem::new(StatusCode::FORBIDDEN, "foreign_origin", "a browser says from which page it changes something")
-            .hint("programs send a token instead of a cookie: Authorization: Bearer rgt_…")
-            .into());
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "foreign_origin",
+            "a browser says from which page it changes something",
+        )
+        .hint("programs send a token instead of a cookie: Authorization: Bearer rgt_…")
+        .into());
     }
     if identity.role < least {
         auth.refused(Reason::Role, place.address);

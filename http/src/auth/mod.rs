@@ -107,7 +107,12 @@ impl Auth {
                     Ok(Event::User(event)) => accounts.evolve(&event, envelope.at_us),
                     // A fact of a later version may have taken something away, which must not be given back.
                     Ok(_) => tracing::error!(seq = %envelope.seq, "a fact about who may do what is not understood"),
-                    Err(error) => return Err(ReadError::Corrupt { place: format!("event {}", envelope.seq), reason: error.to_string() }),
+                    Err(error) => {
+                        return Err(ReadError::Corrupt {
+                            place: format!("event {}", envelope.seq),
+                            reason: error.to_string(),
+                        });
+                    }
                 }
             }
         }

@@ -36,7 +36,11 @@ impl Hosts {
 /// The name in `name:port` or `[address]:port`.
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !(name.contains(':') && !name.ends_with(']')) => name,
+        Some((name, port))
+            if port.bytes().all(|byte| byte.is_ascii_digit()) && !(name.contains(':') && !name.ends_with(']')) =>
+        {
+            name
+        }
         _ => host,
     }
 }
@@ -60,7 +64,8 @@ pub(crate) fn check(hosts: &Hosts, request: Request<'_>) -> Result<(), Foreign> 
     if host.is_empty() || !hosts.allow(host) {
         return Err(Foreign::Host(host.to_owned()));
     }
-    let text = |name: &str| request.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let text =
+        |name: &str| request.headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     let site = text("sec-fetch-site");
     if let Some(origin) = text("origin") {
         let scheme = if request.is_secure { "https" } else { "http" };
@@ -100,7 +105,12 @@ mod tests {
 
     const HOST: &str = "127.0.0.1:7433";
 
-    fn check_request(method: Method, host: &str, headers: &[(&'static str, &str)], is_guarded: bool) -> Result<(), Foreign> {
+    fn check_request(
+        method: Method,
+        host: &str,
+        headers: &[(&'static str, &str)],
+        is_guarded: bool,
+    ) -> Result<(), Foreign> {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.insert(*name, value.parse().expect("value"));
@@ -115,10 +125,14 @@ mod tests {
 
     #[test]
     fn only_our_own_names_and_addresses_are_hosts() {
-        for ours in ["localhost", "LOCALHOST:7433", "127.0.0.1:9000", "[::1]:7433", "192.168.1.5", "regatta.example:443"] {
+        for ours in
+            ["localhost", "LOCALHOST:7433", "127.0.0.1:9000", "[::1]:7433", "192.168.1.5", "regatta.example:443"]
+        {
             host(ours, true);
         }
-        for foreign in ["", "evil.example", "localhost.evil.example:7433", "127.0.0.1.nip.io", "[evil]:1", "localhost:x"] {
+        for foreign in
+            ["", "evil.example", "localhost.evil.example:7433", "127.0.0.1.nip.io", "[evil]:1", "localhost:x"]
+        {
             host(foreign, false);
         }
     }
@@ -132,7 +146,14 @@ mod tests {
     fn a_page_of_another_origin_gets_nothing() {
         for method in [Method::GET, Method::POST] {
             from(method.clone(), &[("origin", "http://127.0.0.1:7433")], true, true);
-            for origin in ["http://evil.example", "https://127.0.0.1:7433", "http://127.0.0.1:3000", "http://localhost:7433", "null", ""] {
+            for origin in [
+                "http://evil.example",
+                "https://127.0.0.1:7433",
+                "http://127.0.0.1:3000",
+                "http://localhost:7433",
+                "null",
+                "",
+            ] {
                 from(method.clone(), &[("origin", origin)], true, false);
             }
         }

@@ -29,7 +29,9 @@ pub(crate) fn place(door: Door, headers: &HeaderMap, proxies: &[IpAddr]) -> Plac
 
 /// Whether somebody forwards this for somebody else.
 pub(crate) fn is_forwarded(headers: &HeaderMap) -> bool {
-    ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"].iter().any(|name| headers.contains_key(*name))
+    ["forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"]
+        .iter()
+        .any(|name| headers.contains_key(*name))
 }
 
 #[cfg(test)]

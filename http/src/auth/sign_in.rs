@@ -79,7 +79,8 @@ impl Auth {
             }
             Some((user, None, is_news)) => {
                 if is_news {
-                    let noted = self.give(By { user: &user, is_owner: false }, Command::NoteExpired { token: shown.id });
+                    let noted =
+                        self.give(By { user: &user, is_owner: false }, Command::NoteExpired { token: shown.id });
                     // Not to have noted it changes nothing for whoever shows it.
                     noted.await.ok();
                 }
@@ -165,13 +166,23 @@ impl Auth {
     }
 
     /// Begins a session with a token.
-    pub(crate) async fn sign_in(&self, place: &Place, headers: &HeaderMap, token: &str) -> Result<Result<Begun, Refusal>, Unknown> {
+    pub(crate) async fn sign_in(
+        &self,
+        place: &Place,
+        headers: &HeaderMap,
+        token: &str,
+    ) -> Result<Result<Begun, Refusal>, Unknown> {
         let (id, user, role) = self.by_token(place, secret::read(Use::Token, token.trim())).await?;
         Ok(self.begin(place, headers, user, role, Means::Token(id)).await)
     }
 
     /// Begins a session with a one-time link; nothing when the link opens nothing.
-    pub(crate) async fn sign_in_by_link(&self, place: &Place, headers: &HeaderMap, key: &str) -> Option<Result<Begun, Refusal>> {
+    pub(crate) async fn sign_in_by_link(
+        &self,
+        place: &Place,
+        headers: &HeaderMap,
+        key: &str,
+    ) -> Option<Result<Begun, Refusal>> {
         let shown = secret::read(Use::Link, key);
         let user = shown.and_then(|shown| self.links().take(&shown, self.now_us()));
         let Some(user) = user else {
@@ -181,7 +192,14 @@ impl Auth {
         Some(self.begin(place, headers, user, Role::Admin, Means::Link).await)
     }
 
-    async fn begin(&self, place: &Place, headers: &HeaderMap, user: String, role: Role, means: Means) -> Result<Begun, Refusal> {
+    async fn begin(
+        &self,
+        place: &Place,
+        headers: &HeaderMap,
+        user: String,
+        role: Role,
+        means: Means,
+    ) -> Result<Begun, Refusal> {
         // Always a fresh secret: one that was there before, wherever it came from, opens nothing new.
         let drawn = draw(Use::Session)?;
         let max_ms = self.0.options.session_max_ms;
@@ -272,7 +290,6 @@ fn bearer(value: &str) -> Option<&str> {
 }
 
 fn draw(purpose: Use) -> Result<Drawn, Refusal> {
-    secret::draw(purpose).map_err(|error| {
-        Refusal::new(RefusalKind::Unusable, format!("the machine has no randomness to give: {error}"))
-    })
+    secret::draw(purpose)
+        .map_err(|error| Refusal::new(RefusalKind::Unusable, format!("the machine has no randomness to give: {error}")))
 }

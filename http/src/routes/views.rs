@@ -4,12 +4,12 @@ use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Extension, Path, Query, State};
 use regatta_core::{AttemptId, RunId, Seq, Slot};
-use regatta_projections::{Can, Views};
 use regatta_projections::attempts::AttemptView;
 use regatta_projections::compare::Comparison;
 use regatta_projections::fleet::FleetView;
 use regatta_projections::runs::{RunFilter, RunPage, RunState, RunView};
 use regatta_projections::timeline::{self, RunLanes, TimelineFilter, TimelinePage};
+use regatta_projections::{Can, Views};
 use serde::de::IntoDeserializer as _;
 use serde::de::value::Error as WordError;
 use serde::{Deserialize, Serialize};
@@ -85,7 +85,7 @@ fn state(word: &str) -> Result<RunState, Problem> {
         .map_err(|error: WordError| Problem::invalid(format!("{word:?} is no state of a run")).hint(error.to_string()))
 }
 
-fn no_run(run: RunId) -> Problem {
+pub(super) fn no_run(run: RunId) -> Problem {
     Problem::not_found(format!("there is no run {run}")).hint("`regatta ls` lists the runs")
 }
 

@@ -11,13 +11,13 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use regatta_core::event::attempt::{self, AttemptEvent, Channel, Output, Phase};
 use regatta_core::{
-    Actor, Append, AttemptId, Blobs, Draft, Event, EventId, Expect, Log, RunId, Slot, Stream,
-    SystemClock,
+    Actor, Append, AttemptId, Blobs, Draft, Event, EventId, Expect, Log, RunId, Slot, Stream, SystemClock,
     log::{self, MemoryLog},
 };
+use regatta_dispatcher::repository::Repositories;
 use regatta_dispatcher::{Refusal, RefusalKind, RunRequest};
 use regatta_http::auth::{Auth, Door, Options};
-use regatta_http::{About, Commands, Plane, router};
+use regatta_http::{About, Commands, Plane, Works, router};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use uuid::Uuid;
@@ -89,6 +89,7 @@ impl World {
         tokio::spawn(follower.run());
         let plane = Plane {
             log: Arc::new(log.clone()),
+            works: Works::new(Repositories::open(&folder.path().join("data")).expect("mirrors"), blobs.clone()),
             blobs: blobs.clone(),
             commands: told.clone(),
             live,

@@ -30,7 +30,8 @@ pub(super) fn line(event: &UserEvent) -> String {
             format!("{} signed out{reason}", signed.user)
         }
         UserEvent::Refused(refused) => {
-            let counts: Vec<String> = refused.counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+            let counts: Vec<String> =
+                refused.counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
             format!("callers turned away: {}; from {}", counts.join(", "), refused.sources.join(", "))
         }
     }

@@ -20,14 +20,45 @@ pub(crate) struct By<'a> {
 /// A wish about users, tokens and sessions. Whether the caller's role allows it is asked before, by the route.
 #[derive(Debug, Clone)]
 pub(crate) enum Command {
-    AddUser { user: String, role: Role },
-    ChangeRole { user: String, role: Role },
-    RemoveUser { user: String },
-    IssueToken { token: String, name: String, user: String, role: Option<Role>, hash: Hash, expires_at_us: Option<u64> },
-    RevokeToken { token: String },
-    NoteExpired { token: String },
-    SignIn { session: String, hash: Hash, user: String, role: Role, means: Means, source: String, expires_at_us: u64, replaces: Option<String> },
-    SignOut { session: String, reason: SignedOutReason },
+    AddUser {
+        user: String,
+        role: Role,
+    },
+    ChangeRole {
+        user: String,
+        role: Role,
+    },
+    RemoveUser {
+        user: String,
+    },
+    IssueToken {
+        token: String,
+        name: String,
+        user: String,
+        role: Option<Role>,
+        hash: Hash,
+        expires_at_us: Option<u64>,
+    },
+    RevokeToken {
+        token: String,
+    },
+    NoteExpired {
+        token: String,
+    },
+    SignIn {
+        session: String,
+        hash: Hash,
+        user: String,
+        role: Role,
+        means: Means,
+        source: String,
+        expires_at_us: u64,
+        replaces: Option<String>,
+    },
+    SignOut {
+        session: String,
+        reason: SignedOutReason,
+    },
 }
 
 impl Accounts {
@@ -51,7 +82,8 @@ impl Accounts {
                 Some(_) => Ok(vec![UserEvent::TokenRevoked(TokenRevoked { token })]),
             },
             Command::NoteExpired { token } => {
-                let is_news = self.tokens.get(&token).is_some_and(|found| found.is_past(now_us) && !found.is_known_expired);
+                let is_news =
+                    self.tokens.get(&token).is_some_and(|found| found.is_past(now_us) && !found.is_known_expired);
                 Ok(is_news.then_some(UserEvent::TokenExpired(TokenExpired { token })).into_iter().collect())
             }
             Command::SignIn { session, hash, user, role, means, source, expires_at_us, replaces } => {
@@ -106,8 +138,11 @@ impl Accounts {
         let (own, added) = self.known_or_owner(by, &user)?;
         let role = role.unwrap_or(own);
         if role > own {
-            return Err(Refusal::new(RefusalKind::Invalid, format!("{user} is {own}, so their token cannot be {role}"))
-                .hint(format!("ask for {own} at most, or: regatta user role {user} {role}")));
+            return Err(Refusal::new(
+                RefusalKind::Invalid,
+                format!("{user} is {own}, so their token cannot be {role}"),
+            )
+            .hint(format!("ask for {own} at most, or: regatta user role {user} {role}")));
         }
         if expires_at_us.is_some_and(|at_us| at_us <= now_us) {
             return Err(Refusal::new(RefusalKind::Invalid, "the token would have expired already"));
@@ -185,5 +220,8 @@ fn check_text(what: &str, text: &str) -> Result<(), Refusal> {
     if (1..=NAME_CHARS_MAX).contains(&count) && !text.chars().any(char::is_control) {
         return Ok(());
     }
-    Err(Refusal::new(RefusalKind::Invalid, format!("{what} has 1 to {NAME_CHARS_MAX} characters, none of them control characters")))
+    Err(Refusal::new(
+        RefusalKind::Invalid,
+        format!("{what} has 1 to {NAME_CHARS_MAX} characters, none of them control characters"),
+    ))
 }
