@@ -3,6 +3,7 @@
 mod attempts;
 mod events;
 mod looking;
+mod pieces;
 mod runs;
 mod server;
 mod views;
@@ -33,6 +34,7 @@ pub fn router(plane: Plane) -> Router {
         .route("/attempts/{attempt}", get(views::attempt))
         .route("/attempts/{attempt}/diff", get(attempts::diff))
         .route("/attempts/{attempt}/output", get(attempts::output))
+        .route("/attempts/{attempt}/pieces", get(pieces::pieces))
         .route("/events", get(events::page))
         .route("/events/stream", get(events::stream))
         .route("/fleet", get(views::fleet))

@@ -4,6 +4,7 @@
 
 mod live;
 mod page;
+mod pieces;
 mod problems;
 mod raw;
 mod world;
