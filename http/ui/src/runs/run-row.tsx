@@ -2,9 +2,9 @@
 import { Link } from "@tanstack/react-router";
 import { memo } from "react";
 import type { RunRow as Row } from "@/api/types";
-import type { Search } from "@/routes";
 import { ago, clock, lasted, moment } from "@/format/time";
 import { useNow } from "@/format/use-now";
+import type { Search } from "@/routes";
 import { AttemptCounts } from "./attempt-counts";
 import { RunStateBadge } from "./run-state";
 

@@ -1,6 +1,6 @@
 // How what one attempt left differs from what another left.
 import type { Column, Slot } from "@/api/types";
-import { Field, bareField } from "@/parts/field";
+import { bareField, Field } from "@/parts/field";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { BodyNote, BodySkeleton } from "../body-note";
 import { whoTries } from "../head/column-head";
@@ -22,8 +22,18 @@ export default function BetweenBody({ columns, from, to, onChange }: Props) {
   return (
     <div className="flex h-full flex-col">
       <div className="flex shrink-0 flex-wrap items-end gap-3 border-line border-b bg-surface px-4 py-2">
-        <Choice label="From" columns={collected} value={left.slot} onChange={(slot) => onChange({ from: slot, to: right.slot })} />
-        <Choice label="To" columns={collected} value={right.slot} onChange={(slot) => onChange({ from: left.slot, to: slot })} />
+        <Choice
+          label="From"
+          columns={collected}
+          value={left.slot}
+          onChange={(slot) => onChange({ from: slot, to: right.slot })}
+        />
+        <Choice
+          label="To"
+          columns={collected}
+          value={right.slot}
+          onChange={(slot) => onChange({ from: left.slot, to: slot })}
+        />
         <p className="pb-1.5 text-faint">
           Green is in {right.slot.toUpperCase()} only, red is in {left.slot.toUpperCase()} only.
         </p>
@@ -46,11 +56,26 @@ function Between({ left, right }: { left: Column; right: Column }) {
   return <DiffView name="between" files={patch.data} label={`What differs between ${names}`} />;
 }
 
-function Choice({ label, columns, value, onChange }: { label: string; columns: Column[]; value: Slot; onChange: (slot: Slot) => void }) {
+function Choice({
+  label,
+  columns,
+  value,
+  onChange,
+}: {
+  label: string;
+  columns: Column[];
+  value: Slot;
+  onChange: (slot: Slot) => void;
+}) {
   return (
     <Field label={label}>
       {({ id }) => (
-        <select id={id} value={value} onChange={(event) => onChange(event.target.value)} className={bareField("min-w-40")}>
+        <select
+          id={id}
+          value={value}
+          onChange={(event) => onChange(event.target.value)}
+          className={bareField("min-w-40")}
+        >
           {columns.map((column) => (
             <option key={column.slot} value={column.slot}>
               {column.slot.toUpperCase()} · {whoTries(column)}

@@ -20,7 +20,8 @@ type Props = {
 };
 
 export function DiffRow({ row, spans, take, onToggle, onHunk }: Props) {
-  if (row.kind === "file") return <FileRow file={row.file} isOpen={row.isOpen} onToggle={() => onToggle(row.file.path)} />;
+  if (row.kind === "file")
+    return <FileRow file={row.file} isOpen={row.isOpen} onToggle={() => onToggle(row.file.path)} />;
   if (row.kind === "note") return <p className="px-3 text-faint italic leading-[26px]">{row.text}</p>;
   if (row.kind === "hunk") return <HunkRow file={row.file} hunk={row.hunk} take={take} onGo={() => onHunk(row)} />;
   return <Line line={row.line} spans={spans} isTaken={take?.isTaken(row.file.path, row.hunk.index) ?? false} />;
@@ -61,11 +62,26 @@ export function PathText({ path }: { path: string }) {
   );
 }
 
-function HunkRow({ file, hunk, take, onGo }: { file: FileDiff; hunk: Hunk; take: TakeHunk | undefined; onGo: () => void }) {
+function HunkRow({
+  file,
+  hunk,
+  take,
+  onGo,
+}: {
+  file: FileDiff;
+  hunk: Hunk;
+  take: TakeHunk | undefined;
+  onGo: () => void;
+}) {
   const isTaken = take?.isTaken(file.path, hunk.index) ?? false;
   const name = `hunk ${hunk.index + 1} of ${file.path}`;
   return (
-    <div className={classes("flex h-[26px] items-center gap-2 pr-2 pl-3 text-sm", isTaken ? "bg-accent-wash" : "bg-sunken")}>
+    <div
+      className={classes(
+        "flex h-[26px] items-center gap-2 pr-2 pl-3 text-sm",
+        isTaken ? "bg-accent-wash" : "bg-sunken",
+      )}
+    >
       <button
         type="button"
         onClick={onGo}
@@ -84,7 +100,9 @@ function HunkRow({ file, hunk, take, onGo }: { file: FileDiff; hunk: Hunk; take:
           onClick={() => take.toggle(file.path, hunk.index)}
           className={classes(
             "ml-auto flex h-5 shrink-0 items-center gap-1 rounded-sm border px-1.5 font-sans",
-            isTaken ? "border-accent bg-accent-fill text-accent-ink" : "border-line-strong text-soft hover:border-accent hover:text-accent",
+            isTaken
+              ? "border-accent bg-accent-fill text-accent-ink"
+              : "border-line-strong text-soft hover:border-accent hover:text-accent",
           )}
         >
           {isTaken ? <Minus size={11} aria-hidden /> : <Plus size={11} aria-hidden />}
@@ -101,10 +119,24 @@ const LINES = {
   removed: { row: "bg-bad-wash", mark: "−", number: "text-bad" },
 };
 
-const Line = memo(function Line({ line, spans, isTaken }: { line: DiffLine; spans: Span[] | undefined; isTaken: boolean }) {
+const Line = memo(function Line({
+  line,
+  spans,
+  isTaken,
+}: {
+  line: DiffLine;
+  spans: Span[] | undefined;
+  isTaken: boolean;
+}) {
   const look = LINES[line.kind];
   return (
-    <div className={classes("flex h-[19px] w-max min-w-full whitespace-pre", look.row, isTaken && line.kind !== "same" && "shadow-[inset_2px_0_0_var(--accent)]")}>
+    <div
+      className={classes(
+        "flex h-[19px] w-max min-w-full whitespace-pre",
+        look.row,
+        isTaken && line.kind !== "same" && "shadow-[inset_2px_0_0_var(--accent)]",
+      )}
+    >
       <span className={classes("sticky left-0 w-11 shrink-0 select-none pr-2 text-right", look.number)}>
         {line.newLine ?? line.oldLine}
       </span>
@@ -112,7 +144,13 @@ const Line = memo(function Line({ line, spans, isTaken }: { line: DiffLine; span
         {look.mark}
       </span>
       <span className="pr-4">
-        {spans?.length ? spans.map((span, index) => <span key={index} className={span.name && `hl-${span.name}`}>{span.text}</span>) : line.text}
+        {spans?.length
+          ? spans.map((span, index) => (
+              <span key={index} className={span.name && `hl-${span.name}`}>
+                {span.text}
+              </span>
+            ))
+          : line.text}
         {line.endsOpen && (
           <span className="text-faint" title="no line break at the end of the file">
             {" "}

@@ -4,7 +4,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useTogether } from "../sync";
 import { DiffRow, type TakeHunk } from "./diff-row";
 import type { FileDiff } from "./patch";
-import { type Place, placeOf, ROW_PX, rowNearest, rowsOf, type DiffRow as Row } from "./rows";
+import { type Place, placeOf, ROW_PX, type DiffRow as Row, rowNearest, rowsOf } from "./rows";
 import { spansOfLine, useSpans } from "./use-spans";
 
 type Props = {
@@ -39,10 +39,12 @@ export function DiffView({ name, files, path, take, label }: Props) {
   }, [path, goTo]);
   const seen = list.getVirtualItems();
   useSpans(
-    seen.flatMap(({ index }) => {
-      const row = rows[index];
-      return row?.kind === "hunk" || row?.kind === "line" ? [{ file: row.file, hunk: row.hunk }] : [];
-    }).filter((one, index, all) => all.findIndex((other) => other.hunk === one.hunk) === index),
+    seen
+      .flatMap(({ index }) => {
+        const row = rows[index];
+        return row?.kind === "hunk" || row?.kind === "line" ? [{ file: row.file, hunk: row.hunk }] : [];
+      })
+      .filter((one, index, all) => all.findIndex((other) => other.hunk === one.hunk) === index),
   );
   const flip = (flipped: string) =>
     setToggled((known) => {
@@ -56,8 +58,14 @@ export function DiffView({ name, files, path, take, label }: Props) {
     if (row) moved(placeOf(row));
   };
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard.
-    <section ref={scroller} tabIndex={0} aria-label={label} onScroll={onScroll} className="code h-full overflow-auto bg-surface focus-visible:-outline-offset-2">
+    <section
+      ref={scroller}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard.
+      tabIndex={0}
+      aria-label={label}
+      onScroll={onScroll}
+      className="code h-full overflow-auto bg-surface focus-visible:-outline-offset-2"
+    >
       <div className="relative w-max min-w-full" style={{ height: list.getTotalSize() }}>
         <div className="absolute inset-x-0 top-0" style={{ transform: `translateY(${seen[0]?.start ?? 0}px)` }}>
           {seen.map(({ index, key }) => {

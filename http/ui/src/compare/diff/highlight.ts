@@ -11,12 +11,50 @@ const lowlight = createLowlight(common);
 const CHARS_MAX = 60_000;
 
 const LANGUAGES: Record<string, string> = {
-  js: "javascript", mjs: "javascript", cjs: "javascript", jsx: "javascript", ts: "typescript", tsx: "typescript",
-  mts: "typescript", rs: "rust", py: "python", rb: "ruby", go: "go", java: "java", kt: "kotlin", swift: "swift",
-  c: "c", h: "c", cc: "cpp", cpp: "cpp", hpp: "cpp", cs: "csharp", php: "php", sh: "bash", bash: "bash", sql: "sql",
-  html: "xml", xml: "xml", svg: "xml", vue: "xml", css: "css", scss: "scss", less: "less", json: "json", yml: "yaml",
-  yaml: "yaml", toml: "ini", ini: "ini", md: "markdown", lua: "lua", pl: "perl", r: "r", graphql: "graphql",
-  makefile: "makefile", diff: "diff", patch: "diff",
+  js: "javascript",
+  mjs: "javascript",
+  cjs: "javascript",
+  jsx: "javascript",
+  ts: "typescript",
+  tsx: "typescript",
+  mts: "typescript",
+  rs: "rust",
+  py: "python",
+  rb: "ruby",
+  go: "go",
+  java: "java",
+  kt: "kotlin",
+  swift: "swift",
+  c: "c",
+  h: "c",
+  cc: "cpp",
+  cpp: "cpp",
+  hpp: "cpp",
+  cs: "csharp",
+  php: "php",
+  sh: "bash",
+  bash: "bash",
+  sql: "sql",
+  html: "xml",
+  xml: "xml",
+  svg: "xml",
+  vue: "xml",
+  css: "css",
+  scss: "scss",
+  less: "less",
+  json: "json",
+  yml: "yaml",
+  yaml: "yaml",
+  toml: "ini",
+  ini: "ini",
+  md: "markdown",
+  lua: "lua",
+  pl: "perl",
+  r: "r",
+  graphql: "graphql",
+  makefile: "makefile",
+  diff: "diff",
+  patch: "diff",
 };
 
 export function languageOf(path: string): string | undefined {
@@ -54,8 +92,14 @@ export function spansOf(hunk: Hunk, path: string): Span[][] | undefined {
   const language = languageOf(path);
   const chars = hunk.lines.reduce((sum, line) => sum + line.text.length, 0);
   if (!language || chars > CHARS_MAX) return undefined;
-  const old = coloured(hunk.lines.filter((line) => line.kind !== "added").map((line) => line.text), language);
-  const fresh = coloured(hunk.lines.filter((line) => line.kind !== "removed").map((line) => line.text), language);
+  const old = coloured(
+    hunk.lines.filter((line) => line.kind !== "added").map((line) => line.text),
+    language,
+  );
+  const fresh = coloured(
+    hunk.lines.filter((line) => line.kind !== "removed").map((line) => line.text),
+    language,
+  );
   let oldAt = 0;
   let freshAt = 0;
   return hunk.lines.map((line) => {

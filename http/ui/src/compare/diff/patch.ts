@@ -46,9 +46,9 @@ export function unquoted(text: string): string {
   const escapes: Record<string, number> = { n: 10, t: 9, r: 13, a: 7, b: 8, v: 11, f: 12, '"': 34, "\\": 92 };
   const encoder = new TextEncoder();
   const bytes: number[] = [];
-  for (const [, octal, escape, plain] of text.slice(1, -1).matchAll(/\\([0-7]{3})|\\(.)|([^\\]+)/gsu)) {
+  for (const [, octal, letter, plain] of text.slice(1, -1).matchAll(/\\([0-7]{3})|\\(.)|([^\\]+)/gsu)) {
     if (octal !== undefined) bytes.push(Number.parseInt(octal, 8));
-    else if (escape !== undefined) bytes.push(escapes[escape] ?? escape.charCodeAt(0));
+    else if (letter !== undefined) bytes.push(escapes[letter] ?? letter.charCodeAt(0));
     else if (plain !== undefined) bytes.push(...encoder.encode(plain));
   }
   return new TextDecoder().decode(Uint8Array.from(bytes));
@@ -115,7 +115,8 @@ class Reader {
   }
 
   private hunk(headerLine: string, file: FileDiff): void {
-    const [, oldStart = "0", oldCount = "1", newStart = "0", newCount = "1", heading = ""] = HUNK.exec(headerLine) ?? [];
+    const [, oldStart = "0", oldCount = "1", newStart = "0", newCount = "1", heading = ""] =
+      HUNK.exec(headerLine) ?? [];
     const hunk: Hunk = {
       index: file.hunks.length,
       oldStart: Number(oldStart),

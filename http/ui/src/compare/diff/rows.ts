@@ -12,7 +12,8 @@ export const ROW_PX: Record<DiffRow["kind"], number> = { file: 32, hunk: 26, lin
 /** Files past this many changed lines are closed at first. */
 export const OPEN_LINES_MAX = 2_000;
 /** Made by tools: closed at first, and said so. */
-const GENERATED = /(^|\/)(package-lock\.json|yarn\.lock|pnpm-lock\.yaml|Cargo\.lock|poetry\.lock|go\.sum|.*\.min\.(js|css))$/;
+const GENERATED =
+  /(^|\/)(package-lock\.json|yarn\.lock|pnpm-lock\.yaml|Cargo\.lock|poetry\.lock|go\.sum|.*\.min\.(js|css))$/;
 
 export function isGenerated(path: string): boolean {
   return GENERATED.test(path);

@@ -14,7 +14,8 @@ export function exitText(exit: Exit): string {
 
 function outcomeLook(outcome: Outcome): AttemptLook {
   if (outcome === "passed") return { glyph: "✓", tone: "good", word: "passed" };
-  if (outcome === "unchanged") return { glyph: "=", tone: "calm", word: "unchanged", about: "it ended well and changed nothing" };
+  if (outcome === "unchanged")
+    return { glyph: "=", tone: "calm", word: "unchanged", about: "it ended well and changed nothing" };
   if (outcome === "timed_out") return { glyph: "!", tone: "bad", word: "timed out", about: "the agent's time was up" };
   if ("checks_failed" in outcome) {
     const { failed } = outcome.checks_failed;

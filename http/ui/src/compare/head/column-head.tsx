@@ -44,7 +44,8 @@ export function shortCommand(command: string): string {
 
 export function ColumnHead(props: Props) {
   const { column, comparison, isAt, isReplay, readAtMs, merge, number, onFocus } = props;
-  const twins = comparison.groups.find((group) => group.patch_hash !== null && group.slots.includes(column.slot))?.slots ?? [];
+  const twins =
+    comparison.groups.find((group) => group.patch_hash !== null && group.slots.includes(column.slot))?.slots ?? [];
   const about = lookOf(column.state).about ?? column.waits_for;
   return (
     <header
@@ -68,7 +69,10 @@ export function ColumnHead(props: Props) {
           {whoTries(column)}
         </h2>
         {column.is_winner && (
-          <span className="flex shrink-0 items-center gap-1 text-good text-sm" title="the winner by the verdict in force">
+          <span
+            className="flex shrink-0 items-center gap-1 text-good text-sm"
+            title="the winner by the verdict in force"
+          >
             <Trophy size={12} aria-hidden /> won
           </span>
         )}
@@ -116,7 +120,12 @@ function HeadButtons({ column, actions }: Props) {
   return (
     <span className="ml-auto flex shrink-0 items-center gap-1">
       {can("cancel") && (
-        <IconButton size="small" label={`Stop attempt ${name}`} icon={<Ban size={13} aria-hidden />} onClick={() => actions.cancel(column.slot)} />
+        <IconButton
+          size="small"
+          label={`Stop attempt ${name}`}
+          icon={<Ban size={13} aria-hidden />}
+          onClick={() => actions.cancel(column.slot)}
+        />
       )}
       {can("restore") && (
         <IconButton

@@ -23,7 +23,10 @@ export function ChecksCount({ column }: { column: Column }) {
 
 export function Diffstat({ stat }: { stat: DiffStat }) {
   return (
-    <span className="whitespace-nowrap" title={`${stat.added} lines added, ${stat.removed} removed, in ${plural(stat.files, "file")}`}>
+    <span
+      className="whitespace-nowrap"
+      title={`${stat.added} lines added, ${stat.removed} removed, in ${plural(stat.files, "file")}`}
+    >
       <span className="text-good">+{stat.added}</span> <span className="text-bad">−{stat.removed}</span>{" "}
       <span className="text-faint">{plural(stat.files, "file")}</span>
     </span>

@@ -11,7 +11,9 @@ export function MergeBadge({ row, into }: Props) {
   const isClean = row.state === "clean";
   const word = isClean ? "merges" : plural(row.conflicts.length, "conflict");
   const behind = row.behind > 0 ? `, ${row.behind} behind` : "";
-  const about = isClean ? `merges into ${into} without conflicts` : `conflicts with ${into}: ${row.conflicts.join(", ")}`;
+  const about = isClean
+    ? `merges into ${into} without conflicts`
+    : `conflicts with ${into}: ${row.conflicts.join(", ")}`;
   return (
     <span
       className={classes("flex items-center gap-1 whitespace-nowrap", isClean ? "text-faint" : "text-warn")}

@@ -13,7 +13,10 @@ export type MergeRow = {
 
 export type MergePreview = { into: string; commit: string; rows: MergeRow[] };
 
-export function useMergePreview(comparison: Comparison | undefined, isReplay: boolean): UseQueryResult<MergePreview, Error> {
+export function useMergePreview(
+  comparison: Comparison | undefined,
+  isReplay: boolean,
+): UseQueryResult<MergePreview, Error> {
   const patches = comparison?.columns.map((column) => column.patch?.hash ?? "") ?? [];
   return useQuery<MergePreview, Error>({
     // Patches do not change; the target may, so it is asked again now and then.

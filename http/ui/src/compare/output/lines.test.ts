@@ -23,7 +23,12 @@ test("empty lines stay", () => {
 
 test("what began is marked", () => {
   expect(
-    lines(piece("s\n", { phase: "setup" }), piece("a"), piece("t\n", { phase: { check: 0 } }), piece("x", { epoch: 2 })),
+    lines(
+      piece("s\n", { phase: "setup" }),
+      piece("a"),
+      piece("t\n", { phase: { check: 0 } }),
+      piece("x", { epoch: 2 }),
+    ),
   ).toEqual(["[setup]", "s", "[agent]", "a", "[check 0]", "t", "[start 2, agent]", "x"]);
 });
 

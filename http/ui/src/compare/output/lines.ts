@@ -43,7 +43,9 @@ export function styleAfter(style: string, text: string): string {
     const isReset = codes === "" || codes === "0" || codes.startsWith("0;");
     after = codes === "" || codes === "0" ? "" : (isReset ? "" : after) + sequence;
   }
-  return after.length > STYLE_CHARS_MAX ? after.slice(after.length - STYLE_CHARS_MAX).replace(/^[^\u001b]*/u, "") : after;
+  if (after.length <= STYLE_CHARS_MAX) return after;
+  const kept = after.slice(after.length - STYLE_CHARS_MAX);
+  return kept.slice(kept.indexOf(ESC));
 }
 
 export function phaseName(piece: Pick<OutputBody, "phase">): string {
@@ -78,7 +80,10 @@ export class LineReader {
     if (this.isOpen) this.close();
     this.where = where;
     const isAgain = epochBefore !== "" && epochBefore !== String(piece.epoch);
-    const mark = isAgain || (epochBefore === "" && piece.epoch > 1) ? `start ${piece.epoch}, ${phaseName(piece)}` : phaseName(piece);
+    const mark =
+      isAgain || (epochBefore === "" && piece.epoch > 1)
+        ? `start ${piece.epoch}, ${phaseName(piece)}`
+        : phaseName(piece);
     this.style = "";
     this.lines.push({ text: "", channel: "out", style: "", mark });
   }

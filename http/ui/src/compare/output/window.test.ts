@@ -19,7 +19,11 @@ function server(total: () => number, lines = 1) {
   };
 }
 
-const printed = (output: OutputWindow) => output.snapshot().lines.filter((line) => !line.mark).map((line) => line.text);
+const printed = (output: OutputWindow) =>
+  output
+    .snapshot()
+    .lines.filter((line) => !line.mark)
+    .map((line) => line.text);
 
 test("the end comes first, and goes on live without a gap or a line twice", async () => {
   const output = new OutputWindow(server(() => 3));

@@ -27,11 +27,14 @@ export function textOfHunks(chosen: readonly ChosenHunk[]): string | undefined {
 
 export function hunksFromText(text: string | undefined): ChosenHunk[] {
   if (!text) return [];
-  return text.split(",").slice(0, CHOSEN_MAX).flatMap((part) => {
-    const [, slot, hunk, path] = /^([a-z]+)\.(\d+)\.(.+)$/.exec(part) ?? [];
-    if (!slot || !hunk || !path) return [];
-    return [{ slot, hunk: Number(hunk), path: decoded(path) }];
-  });
+  return text
+    .split(",")
+    .slice(0, CHOSEN_MAX)
+    .flatMap((part) => {
+      const [, slot, hunk, path] = /^([a-z]+)\.(\d+)\.(.+)$/.exec(part) ?? [];
+      if (!slot || !hunk || !path) return [];
+      return [{ slot, hunk: Number(hunk), path: decoded(path) }];
+    });
 }
 
 function decoded(text: string): string {
