@@ -2,9 +2,9 @@ import { expect, test } from "vitest";
 import { windowOf } from "./layout";
 
 test.each([
-  ["split", 4, 0, 1232, { first: 0, count: 3, perRow: 3, rows: 1 }],
+  ["split", 4, 0, 1000, { first: 0, count: 3, perRow: 3, rows: 1 }],
   ["split", 2, 1, 1232, { first: 0, count: 2, perRow: 2, rows: 1 }],
-  ["split", 4, 3, 1232, { first: 1, count: 3, perRow: 3, rows: 1 }],
+  ["split", 4, 3, 1000, { first: 1, count: 3, perRow: 3, rows: 1 }],
   ["split", 8, 5, 390, { first: 5, count: 1, perRow: 1, rows: 1 }],
   ["grid", 4, 0, 1232, { first: 0, count: 4, perRow: 2, rows: 2 }],
   ["grid", 8, 7, 1900, { first: 0, count: 8, perRow: 4, rows: 2 }],

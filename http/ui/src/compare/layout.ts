@@ -2,7 +2,7 @@
 import type { Layout } from "./state";
 
 /** Narrower columns are not worth reading. */
-const SPLIT_PX_MIN = 340;
+const SPLIT_PX_MIN = 300;
 const GRID_PX_MIN = 420;
 
 export type Window = { first: number; count: number; perRow: number; rows: number };
