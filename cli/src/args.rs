@@ -49,6 +49,9 @@ enum Command {
     Pick(commands::pick::Args),
     Cancel(commands::cancel::Args),
     Restore(commands::restore::Args),
+    #[command(visible_alias = "synth")]
+    Synthesize(commands::synthesize::Args),
+    Discard(commands::discard::Args),
     Fleet(commands::fleet::Args),
     Open(commands::open::Args),
     Token(commands::token::Args),
@@ -94,6 +97,8 @@ fn dispatch(args: Args, is_data_dir_given: bool) -> Outcome {
         Command::Pick(args) => commands::pick::run(&context, args),
         Command::Cancel(args) => commands::cancel::run(&context, args),
         Command::Restore(args) => commands::restore::run(&context, args),
+        Command::Synthesize(args) => commands::synthesize::run(&context, args),
+        Command::Discard(args) => commands::discard::run(&context, args),
         Command::Fleet(args) => commands::fleet::run(&context, args),
         Command::Open(args) => commands::open::run(&context, args),
         Command::Token(args) => commands::token::run(&context, args),

@@ -75,6 +75,9 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+/// Conflicts told with a refusal; `--dry-run` tells all.
+const CONFLICTS_TOLD_MAX: usize = 5;
+
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
         let exit = match problem.status {
@@ -82,7 +85,10 @@ impl From<Problem> for Failure {
             401..=499 | 503 => Exit::Refused,
             _ => Exit::Failed,
         };
-        Self { exit, message: problem.detail, hint: problem.hint }
+        let conflicts: Vec<String> =
+            problem.conflicts.iter().take(CONFLICTS_TOLD_MAX).map(crate::commands::synthesize::told).collect();
+        let colon = if conflicts.is_empty() { "" } else { ": " };
+        Self { exit, message: format!("{}{colon}{}", problem.detail, conflicts.join("; ")), hint: problem.hint }
     }
 }
 

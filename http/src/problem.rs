@@ -6,6 +6,7 @@ use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use regatta_core::{ReadError, blob};
+use regatta_dispatcher::compose::{Conflict, NotComposed};
 use regatta_dispatcher::{Refusal, RefusalKind};
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +28,9 @@ pub struct Problem {
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
+    /// For `conflicts`: what does not go together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conflicts: Vec<Conflict>,
 }
 
 impl Problem {
@@ -39,6 +43,7 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             hint: None,
+            conflicts: vec![],
         }
     }
 
@@ -93,6 +98,20 @@ impl From<Refusal> for Problem {
         };
         let problem = Self::new(status, name, refusal.message);
         Self { hint: refusal.hint, ..problem }
+    }
+}
+
+impl From<NotComposed> for Problem {
+    fn from(not: NotComposed) -> Self {
+        let conflicts = match not {
+            NotComposed::Refused(refusal) => return refusal.into(),
+            NotComposed::Conflicts(conflicts) => conflicts,
+        };
+        let count = conflicts.len();
+        let detail =
+            format!("what is chosen does not go together in {count} {}", if count == 1 { "place" } else { "places" });
+        let problem = Self::new(StatusCode::CONFLICT, "conflicts", detail).hint("leave out one of each two");
+        Self { conflicts, ..problem }
     }
 }
 

@@ -72,6 +72,15 @@ impl Client {
         self.send(Method::DELETE, path, HeaderMap::new(), Bytes::new()).await.map(drop)
     }
 
+    /// Gives a command and reads its answer.
+    pub(crate) async fn command_answered<B: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, Failure> {
+        self.json(self.send(Method::POST, path, HeaderMap::new(), to_json(body)?).await?).await
+    }
+
     /// Gives a command that may be repeated without being done twice.
     pub(crate) async fn command_once<B: Serialize, T: DeserializeOwned>(
         &self,

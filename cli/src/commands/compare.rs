@@ -35,6 +35,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "REF", conflicts_with_all = ["diff", "as_of"])]
     into: Option<String>,
 
+    /// With the attempts that are put aside
+    #[arg(long, conflicts_with = "diff")]
+    all: bool,
+
     /// As it was at an event's number or a time
     #[arg(long, value_name = "SEQ|TIME", conflicts_with = "diff")]
     as_of: Option<String>,
@@ -66,7 +70,12 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
 
 async fn overview(client: &Client, args: &Args, terminal: &Terminal) -> Result<(), Failure> {
     let as_of = super::as_of(client, args.as_of.as_deref()).await?;
-    let view: Comparison = client.get(&format!("/runs/{}/compare{as_of}", args.run)).await?;
+    let also = match (args.all, as_of.is_empty()) {
+        (false, _) => "",
+        (true, true) => "?discarded=true",
+        (true, false) => "&discarded=true",
+    };
+    let view: Comparison = client.get(&format!("/runs/{}/compare{as_of}{also}", args.run)).await?;
     let merge = if args.as_of.is_none() { preview(client, args, terminal).await? } else { None };
     if !terminal.json {
         return terminal.out(render::comparison::comparison(&view, merge.as_ref(), terminal));

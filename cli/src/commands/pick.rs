@@ -36,7 +36,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
         }
         (None, None) => return Err(Failure::usage("which attempt?").hint(format!("regatta pick {run} b"))),
     };
-    let request = PickRequest { attempt, reason: args.message };
+    let request = PickRequest { attempt, reason: args.message, blind: false };
     block_on(context.client().command(&format!("/runs/{run}/pick"), &request))?;
     let told = format!("picked {attempt}; its branch is on its way: regatta show {run}");
     context.terminal.done(told, &serde_json::json!({ "run": run.to_string(), "picked": attempt }))?;

@@ -40,6 +40,18 @@ pub(crate) fn attempt(view: &AttemptView, terminal: &Terminal) -> String {
         line("agent end", &words::exit(exit));
     }
     line("printed", &format!("{} out, {} err", bytes(view.out_bytes), bytes(view.err_bytes)));
+    if let Some(tokens) = words::tokens(&view.usage) {
+        line("tokens", &tokens);
+    }
+    if let Some(cost) = words::cost(&view.usage) {
+        line("cost", &cost);
+    }
+    for hunk in &view.made_of {
+        line("made of", &format!("{} {} {}", hunk.slot, hunk.path, hunk.header));
+    }
+    if let Some(discarded) = &view.discarded {
+        line("aside", &format!("put aside by {}: {}", discarded.by.as_str(), discarded.reason));
+    }
     if let Some(delivered) = &view.delivered {
         line("branch", &delivered.branch);
     }

@@ -1,8 +1,11 @@
 //! The attempts of a run side by side: one column each, then who touched which file, then who did the same.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use comfy_table::Cell;
+use regatta_core::Slot;
+use regatta_core::event::run::TakenHunk;
 use regatta_http::works::{MergePreview, MergeRow, MergeState};
 use regatta_projections::compare::{Column, Comparison, FileClass, LineCounts};
 
@@ -41,6 +44,11 @@ pub(crate) fn comparison(view: &Comparison, merge: Option<&MergePreview>, termin
         let slots: Vec<String> = group.slots.iter().map(ToString::to_string).collect();
         // Writing to a String cannot fail.
         write!(shown, "\n\n{} made exactly the same changes", slots.join(", ")).ok();
+    }
+    if !view.discarded.is_empty() {
+        let slots: Vec<String> = view.discarded.iter().map(ToString::to_string).collect();
+        // Writing to a String cannot fail.
+        write!(shown, "\n\nput aside: {} (--all shows them)", slots.join(", ")).ok();
     }
     shown
 }
@@ -89,6 +97,10 @@ fn attempts(columns: &[Column], merge: Option<&MergePreview>, terminal: &Termina
     row("elapsed", &|column| (column.elapsed_ms > 0).then(|| cell(elapsed(column.elapsed_ms), Tone::Plain)));
     row("checks", &|column| (column.checks_total > 0).then(|| checks(column)));
     row("changes", &|column| column.stat.as_ref().map(|stat| cell(words::stat(stat), Tone::Plain)));
+    row("tokens", &|column| words::tokens(&column.usage).map(|text| cell(text, Tone::Plain)));
+    row("cost", &|column| words::cost(&column.usage).map(|text| cell(text, Tone::Plain)));
+    row("made of", &|column| (!column.made_of.is_empty()).then(|| cell(made_of(&column.made_of), Tone::Plain)));
+    row("aside", &|column| column.is_discarded.then(|| cell("put aside", Tone::Warn)));
     row("agent's end", &|column| column.agent_exit.as_ref().map(|exit| cell(words::exit(exit), Tone::Plain)));
     row("fence", &|column| column.fence.as_ref().map(|fence| cell(fence, Tone::Plain)));
     if let Some(preview) = merge {
@@ -99,6 +111,14 @@ fn attempts(columns: &[Column], merge: Option<&MergePreview>, terminal: &Termina
     row("branch", &|column| column.branch.as_ref().map(|branch| cell(branch, Tone::Good)));
     row("last words", &|column| last_words(&column.output_tail.text).map(|text| cell(text, Tone::Dim)));
     text(&table)
+}
+
+/// `2 hunks of a, 1 of b`
+fn made_of(hunks: &[TakenHunk]) -> String {
+    let mut of: BTreeMap<Slot, u64> = BTreeMap::new();
+    hunks.iter().for_each(|hunk| *of.entry(hunk.slot).or_default() += 1);
+    let of: Vec<String> = of.into_iter().map(|(slot, count)| format!("{} of {slot}", counted(count, "hunk"))).collect();
+    of.join(", ")
 }
 
 /// What a merge comes to; nothing when there is nothing to merge yet.

@@ -13,6 +13,7 @@ fn column(slot: &str, command: &str, state: Value) -> Value {
         "sandbox": "local", "state": state, "waits_for": null, "elapsed_ms": 0, "checks_passed": 0, "checks_failed": 0,
         "checks_total": 2, "stat": null, "patch": null, "collect_failure": null, "agent_exit": null, "fence": null,
         "output_tail": { "text": "", "bytes_before": 0 }, "branch": null, "is_winner": false, "can": [],
+        "made_of": [], "is_discarded": false, "usage": { "tokens_in": null, "tokens_cached": null, "tokens_out": null, "cost_usd_micros": null, "source": "unknown" },
     })
 }
 
@@ -26,6 +27,7 @@ fn with(mut column: Value, fields: &Value) -> Value {
 fn fixture() -> Comparison {
     let finished = |outcome: Value| json!({ "name": "finished", "outcome": outcome });
     let winner = json!({
+        "usage": { "tokens_in": 12_040, "tokens_cached": 9, "tokens_out": 98, "cost_usd_micros": 2_250, "source": "reported" },
         "elapsed_ms": 12_300, "checks_passed": 2, "stat": { "files": 1, "added": 3, "removed": 1 }, "is_winner": true,
         "agent_exit": { "code": 0 }, "fence": "bubblewrap", "branch": "regatta/7q2k9x0m/a",
         "output_tail": { "text": "looking\n\u{1b}[31mdone\u{1b}[0m\n\n", "bytes_before": 0 },
@@ -38,7 +40,7 @@ fn fixture() -> Comparison {
     let view = json!({
         "run": "7q2k9x0m", "title": "evil \u{1b}]0;title\u{7} task", "state": "racing", "strategy": "best",
         "base_ref": "main", "base_commit": "0123456789abcdef", "checks": ["tests", "lint"], "files_cut": false,
-        "verdict": { "winner": "a", "judge": "checks", "reason": "smallest", "by": "regatta", "at_us": 1, "seq": 9 },
+        "verdict": { "winner": "a", "judge": "checks", "reason": "smallest", "blind": false, "by": "regatta", "at_us": 1, "seq": 9 },
         "columns": [
             with(column("a", "node '/opt/agents/careful.mjs'", finished(json!("passed"))), &winner),
             with(column("b", "./eager.sh", finished(json!({ "checks_failed": { "failed": 1 } }))), &failed),
@@ -48,6 +50,8 @@ fn fixture() -> Comparison {
             { "path": "src/a.rs", "class": "all", "by": { "a": { "added": 3, "removed": 1 }, "b": { "added": 39, "removed": 0 } } },
             { "path": "b\n\u{1b}[2J.bin", "class": "one", "by": { "b": { "added": null, "removed": null } } },
         ],
+        "discarded": ["d"], "blind": false,
+        "usage": { "tokens_in": 5, "tokens_cached": 0, "tokens_out": 2, "cost_usd_micros": 2_250, "source": "reported" },
         "groups": [{ "patch_hash": "00", "slots": ["a"] }, { "patch_hash": "11", "slots": ["b", "c"] }],
     });
     serde_json::from_value(view).expect("a comparison")

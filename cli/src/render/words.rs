@@ -1,7 +1,7 @@
 //! States in words and tones.
 
 use regatta_core::event::attempt::{DiffStat, Exit, Outcome};
-use regatta_projections::attempts::AttemptState;
+use regatta_projections::attempts::{AttemptState, UsageSource, UsageView};
 use regatta_projections::runs::RunState;
 
 use crate::terminal::numbers::counted;
@@ -96,4 +96,17 @@ pub(crate) fn exit(exit: &Exit) -> String {
 /// `1 file +3 -1`.
 pub(crate) fn stat(stat: &DiffStat) -> String {
     format!("{} +{} -{}", counted(u64::from(stat.files), "file"), stat.added, stat.removed)
+}
+
+/// `1,204 in, 98 out`; a tilde says that it was summed up on the way. Nothing when the agent said nothing.
+pub(crate) fn tokens(usage: &UsageView) -> Option<String> {
+    let about = if usage.source == UsageSource::Estimated { "~" } else { "" };
+    Some(format!("{about}{} in, {about}{} out", usage.tokens_in?, usage.tokens_out?))
+}
+
+/// `$0.31`, to a hundredth of a cent when it is less than a cent.
+pub(crate) fn cost(usage: &UsageView) -> Option<String> {
+    let micros = usage.cost_usd_micros?;
+    let (dollars, rest) = (micros / 1_000_000, micros % 1_000_000);
+    Some(if micros < 10_000 { format!("$0.{:04}", rest / 100) } else { format!("${dollars}.{:02}", rest / 10_000) })
 }

@@ -18,6 +18,8 @@ fn every_command_explains_itself() {
         "pick",
         "cancel",
         "restore",
+        "synthesize",
+        "discard",
         "fleet",
         "log",
         "log tail",

@@ -36,6 +36,7 @@ pub const RIGHTS: &[(&str, &str, Need)] = &[
     ("GET", "/api/v1/attempts/{attempt}", VIEWER),
     ("GET", "/api/v1/attempts/{attempt}/diff", VIEWER),
     ("GET", "/api/v1/attempts/{attempt}/output", VIEWER),
+    ("GET", "/api/v1/attempts/{attempt}/hunks", VIEWER),
     ("GET", "/api/v1/attempts/{attempt}/files", VIEWER),
     ("GET", "/api/v1/attempts/{attempt}/files/{*path}", VIEWER),
     ("GET", "/api/v1/attempts/{attempt}/artifacts", VIEWER),
@@ -83,6 +84,7 @@ pub(crate) fn may(role: Role, can: Can) -> bool {
         Can::Pick => "/api/v1/runs/{run}/pick",
         Can::Cancel => "/api/v1/runs/{run}/cancel",
         Can::Restore => "/api/v1/runs/{run}/attempts/{slot}/restore",
+        Can::Discard => "/api/v1/runs/{run}/attempts/{slot}/discard",
     };
     matches!(need(&Method::POST, path), Some(Need::Role(least)) if role >= least)
 }

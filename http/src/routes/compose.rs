@@ -5,17 +5,21 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use regatta_core::{AttemptId, RunId};
+use regatta_dispatcher::SynthesisRequest;
 use regatta_dispatcher::repository::Merge;
 use regatta_projections::Views;
 use serde::Deserialize;
 
 use super::attempts::not_collected;
 use super::looking::{look, resolve};
+use super::runs::{Body, seen};
 use super::views::{no_run, resolve_attempt};
-use crate::works::{FilesBody, Left, MergePreview, MergeRow, MergeState};
+use super::{Caller, id, json};
+use crate::requests::{DiscardRequest, SynthesisAnswer, SynthesizeRequest};
+use crate::works::{FilesBody, HunksBody, Left, MergePreview, MergeRow, MergeState};
 use crate::{Plane, Problem};
 
 /// What stands behind bytes an agent chose: never guessed at, never run, whoever opens them.
@@ -143,4 +147,54 @@ fn judged(row: MergeRow, merge: Result<Merge, Problem>) -> MergeRow {
         Ok(Merge::Conflicts(conflicts)) => MergeRow { state: MergeState::Conflicts, conflicts, ..row },
         Err(problem) => MergeRow { reason: Some(problem.detail), ..row },
     }
+}
+
+/// How a synthesis is wanted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SynthesizeQuery {
+    /// Only say what would come of it.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// `POST /runs/{run}/synthesize?dry_run`
+pub(super) async fn synthesize(
+    State(plane): State<Plane>,
+    Path(run): Path<String>,
+    query: Result<Query<SynthesizeQuery>, QueryRejection>,
+    caller: Caller,
+    body: Body,
+) -> Result<(StatusCode, Json<SynthesisAnswer>), Problem> {
+    let Query(SynthesizeQuery { dry_run }) = query?;
+    let SynthesizeRequest { hunks, reason } = json(body)?;
+    let run = super::runs::found(&plane, run).await?;
+    let request = SynthesisRequest { choices: hunks, reason, dry_run };
+    let made = plane.commands.synthesize(run, request, caller.actor).await?;
+    if !dry_run {
+        seen(&plane).await;
+    }
+    let status = if dry_run { StatusCode::OK } else { StatusCode::CREATED };
+    let answer = SynthesisAnswer { slot: made.slot, hunks: made.hunks, stat: made.stat, conflicts: made.conflicts };
+    Ok((status, Json(answer)))
+}
+
+/// `POST /runs/{run}/attempts/{slot}/discard`; `restore` takes it back.
+pub(super) async fn discard(
+    State(plane): State<Plane>,
+    Path((run, slot)): Path<(String, String)>,
+    caller: Caller,
+    body: Body,
+) -> Result<StatusCode, Problem> {
+    let request: DiscardRequest = json(body)?;
+    let run = super::runs::found(&plane, run).await?;
+    plane.commands.discard(run, id(&slot)?, request.reason, caller.actor).await?;
+    seen(&plane).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /attempts/{attempt}/hunks`: what can be taken of it.
+pub(super) async fn hunks(State(plane): State<Plane>, Path(attempt): Path<String>) -> Result<Json<HunksBody>, Problem> {
+    let left = found(&plane, attempt).await?;
+    plane.works.hunks(&left).await.map(Json)
 }

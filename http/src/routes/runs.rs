@@ -5,18 +5,19 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use regatta_core::RunId;
 use regatta_dispatcher::RunRequest;
 
 use super::looking::{look, resolve};
 use super::{Caller, id, json};
-use crate::requests::{CancelRequest, PickRequest, RunAccepted};
+use crate::requests::{CancelRequest, PickRequest, Revealed, RevealedAttempt, RunAccepted};
 use crate::{Plane, Problem};
 
-type Body = Result<Bytes, BytesRejection>;
+pub(super) type Body = Result<Bytes, BytesRejection>;
 
 /// Waits until the views show what was just decided, so that whoever asks next sees their own command's effect.
-async fn seen(plane: &Plane) {
+pub(super) async fn seen(plane: &Plane) {
     // When the views have stopped, so has the server; the command stands all the same.
     plane.live.wait_for(plane.log.head()).await.ok();
 }
@@ -34,22 +35,32 @@ pub(super) async fn request(
 }
 
 /// The run that is meant; it may be written short.
-async fn found(plane: &Plane, run: String) -> Result<RunId, Problem> {
+pub(super) async fn found(plane: &Plane, run: String) -> Result<RunId, Problem> {
     look(plane, None, move |views, _| resolve(views, &run)).await?
 }
 
-/// `POST /runs/{run}/pick`
+/// `POST /runs/{run}/pick`: a blind vote is answered with everybody's names.
 pub(super) async fn pick(
     State(plane): State<Plane>,
     Path(run): Path<String>,
     caller: Caller,
     body: Body,
-) -> Result<StatusCode, Problem> {
-    let request: PickRequest = json(body)?;
+) -> Result<Response, Problem> {
+    let PickRequest { attempt, reason, blind } = json(body)?;
     let run = found(&plane, run).await?;
-    plane.commands.pick(run, request.attempt, request.reason, caller.actor).await?;
+    plane.commands.pick(run, attempt, reason, blind, caller.actor).await?;
     seen(&plane).await;
-    Ok(StatusCode::NO_CONTENT)
+    if !blind {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let attempts = look(&plane, None, move |views, _| views.attempts.of_run(run, 0)).await?;
+    let revealed = attempts.into_iter().map(|attempt| RevealedAttempt {
+        slot: attempt.slot,
+        agent: attempt.entry.agent,
+        command: attempt.entry.command,
+        model: attempt.entry.model,
+    });
+    Ok(Json(Revealed { winner: attempt, attempts: revealed.collect() }).into_response())
 }
 
 /// `POST /runs/{run}/cancel`

@@ -14,8 +14,8 @@ use serde::de::IntoDeserializer as _;
 use serde::de::value::Error as WordError;
 use serde::{Deserialize, Serialize};
 
-use super::id;
 use super::looking::{Moment, look, resolve};
+use super::{Caller, id};
 use crate::auth::{Identity, may};
 use crate::{Plane, Problem};
 
@@ -105,20 +105,34 @@ pub(super) async fn run(
     Ok(Json(view))
 }
 
-/// `GET /runs/{run}/compare?as_of`
+/// How a comparison is wanted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct CompareQuery {
+    as_of: Option<String>,
+    /// Without names, and in an order of the caller's own.
+    #[serde(default)]
+    blind: bool,
+    /// With those that are put aside.
+    #[serde(default)]
+    discarded: bool,
+}
+
+/// `GET /runs/{run}/compare?as_of&blind&discarded`
 pub(super) async fn compare(
     State(plane): State<Plane>,
-    Extension(identity): Extension<Identity>,
     Path(run): Path<String>,
-    asked: Asked<AsOf>,
+    caller: Caller,
+    asked: Asked<CompareQuery>,
 ) -> Result<Json<Comparison>, Problem> {
+    let Query(query) = asked?;
     let find = move |views: &Views, now_us| {
         let run = resolve(views, &run)?;
-        views.compare(run, now_us).ok_or_else(|| no_run(run))
+        let whole = views.compare(run, now_us).ok_or_else(|| no_run(run))?;
+        let shown = if query.discarded { whole } else { whole.without_discarded() };
+        Ok(if query.blind { shown.blind(caller.actor.as_str()) } else { shown })
     };
-    let mut view = look(&plane, AsOf::moment(asked)?, find).await??;
-    view.columns.iter_mut().for_each(|column| narrow(&mut column.can, &identity));
-    Ok(Json(view))
+    look(&plane, Moment::parse(query.as_of.as_deref())?, find).await?.map(Json)
 }
 
 /// What happened in a run, line by line and lane by lane.

@@ -1,6 +1,7 @@
 //! What is said about what attempts left behind. Plain data, stable JSON.
 
 use regatta_core::Slot;
+use regatta_dispatcher::compose::{FilePatch, Hunk};
 use regatta_dispatcher::repository::{Changed, How};
 use serde::{Deserialize, Serialize};
 
@@ -99,4 +100,45 @@ pub enum MergeState {
     Conflicts,
     /// It could not be tried.
     Unknown,
+}
+
+/// What can be taken of an attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HunksBody {
+    /// In the order of the patch.
+    pub rows: Vec<HunkRow>,
+}
+
+/// A hunk, or a file that goes as a whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HunkRow {
+    /// Path in the repository.
+    pub path: String,
+    /// Which hunk of that path, from 1; nothing when the file goes as a whole.
+    pub hunk: Option<u32>,
+    /// `@@ -41,3 +41,3 @@`; empty when the file goes as a whole.
+    pub header: String,
+    /// Names the hunk's content.
+    pub hash: Option<String>,
+    /// Why the file goes as a whole.
+    pub whole: Option<String>,
+}
+
+impl HunkRow {
+    /// What can be taken of one file.
+    pub(super) fn of(file: &FilePatch<'_>) -> Vec<Self> {
+        let path = file.shown();
+        let why = file.whole.or(file.hunks.is_empty().then_some("its mode is changed"));
+        if let Some(why) = why {
+            return vec![Self { path, hunk: None, header: String::new(), hash: None, whole: Some(why.to_owned()) }];
+        }
+        let row = |(hunk, of): (u32, &Hunk<'_>)| Self {
+            path: path.clone(),
+            hunk: Some(hunk),
+            header: of.header.clone(),
+            hash: Some(of.hash.clone()),
+            whole: None,
+        };
+        (1..).zip(&file.hunks).map(row).collect()
+    }
 }

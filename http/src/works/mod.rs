@@ -8,10 +8,11 @@ use std::sync::Arc;
 use axum::http::StatusCode;
 use regatta_core::{BlobRef, Blobs};
 use regatta_dispatcher::Refusal;
+use regatta_dispatcher::compose;
 use regatta_dispatcher::repository::{Error, Merge, Mirror, Repositories};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub use body::{ChangedFile, FileChangeHow, FilesBody, MergePreview, MergeRow, MergeState};
+pub use body::{ChangedFile, FileChangeHow, FilesBody, HunkRow, HunksBody, MergePreview, MergeRow, MergeState};
 
 use crate::Problem;
 
@@ -53,15 +54,22 @@ impl Works {
         self.repositories.mirror(left.repository.as_ref())
     }
 
+    async fn patch(&self, left: &Left) -> Result<Vec<u8>, Problem> {
+        let Some(patch) = left.patch.clone() else { return Ok(Vec::new()) };
+        let blobs = self.blobs.clone();
+        let read = tokio::task::spawn_blocking(move || blobs.get(&patch.hash)).await;
+        Ok(read.map_err(|error| Problem::internal("read a patch", &error))??)
+    }
+
+    /// What can be taken of an attempt.
+    pub(crate) async fn hunks(&self, left: &Left) -> Result<HunksBody, Problem> {
+        let patch = self.patch(left).await?;
+        let files = compose::read(&patch).map_err(|error| Problem::internal("read a patch", &error))?;
+        Ok(HunksBody { rows: files.iter().flat_map(HunkRow::of).collect() })
+    }
+
     async fn tree(&self, left: &Left) -> Result<String, Problem> {
-        let patch = match left.patch.clone() {
-            None => Vec::new(),
-            Some(patch) => {
-                let blobs = self.blobs.clone();
-                let read = tokio::task::spawn_blocking(move || blobs.get(&patch.hash)).await;
-                read.map_err(|error| Problem::internal("read a patch", &error))??
-            }
-        };
+        let patch = self.patch(left).await?;
         Ok(self.mirror(left).tree(&left.base_commit, &patch).await?)
     }
 

@@ -234,3 +234,60 @@ async fn a_merge_is_previewed_for_every_attempt() {
         assert_eq!(body, serde_json::json!({ "into": into, "commit": commit, "rows": rows }));
     }
 }
+
+#[tokio::test]
+async fn what_can_be_taken_of_an_attempt_is_listed() {
+    let repository = Repository::new().await;
+    let (status, body) = repository.get("/attempts/7q2k9x0m.b/hunks").await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let body: serde_json::Value = serde_json::from_str(&body).expect("json");
+    let row = |row: usize| body["rows"][row].clone();
+    assert_eq!((&row(0)["whole"], &row(0)["hunk"]), (&"it is new".into(), &serde_json::Value::Null));
+    assert_eq!((&row(1)["path"], &row(1)["hunk"]), (&"numbers.txt".into(), &1.into()));
+    assert_eq!((&row(1)["header"], &row(2)["whole"]), (&"@@ -1,5 +1,5 @@".into(), &"it is new".into()));
+}
+
+#[tokio::test]
+async fn a_synthesis_is_asked_for_tried_or_in_conflict() {
+    let repository = Repository::new().await;
+    let post = async |path: &str, body: &str| text(repository.world.post(path, body.to_owned()).await).await;
+    let one = r#"{"hunks":[{"slot":"a","path":"f","hunk":1}],"reason":"mine"}"#;
+    let two = r#"{"hunks":[{"slot":"a","path":"f","hunk":1},{"slot":"b","path":"f"}]}"#;
+    let (status, body) = post("/runs/7q2k9x0m/synthesize", one).await;
+    assert_eq!(status, StatusCode::CREATED, "{body}");
+    assert!(body.contains(r#""slot":"d""#), "{body}");
+    let (status, body) = post("/runs/7q2k9x0m/synthesize?dry_run=true", one).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let (status, body) = post("/runs/7q2k9x0m/synthesize", two).await;
+    let problem = problem(&body);
+    assert_eq!((status, problem.name(), problem.conflicts.len()), (StatusCode::CONFLICT, "conflicts", 1), "{body}");
+    let (status, _) = post("/runs/7q2k9x0m/synthesize", r#"{"hunk":[]}"#).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST);
+    let (status, _) = post("/runs/7q2k9x0m/attempts/b/discard", r#"{"reason":"no"}"#).await;
+    assert_eq!(status, StatusCode::NO_CONTENT);
+    let asked = repository.world.told.asked.lock().expect("lock").clone();
+    let expected = [
+        r#"synthesize 7q2k9x0m a:f "mine" false by user:ana"#,
+        r#"synthesize 7q2k9x0m a:f "mine" true by user:ana"#,
+        r#"synthesize 7q2k9x0m a:f b:f "" false by user:ana"#,
+        r#"discard 7q2k9x0m.b "no" by user:ana"#,
+    ];
+    assert_eq!(asked, expected);
+}
+
+#[tokio::test]
+async fn a_blind_vote_hides_names_before_it_and_tells_them_after() {
+    let repository = Repository::new().await;
+    let (status, body) = repository.get("/runs/7q2k9x0m/compare?blind=true").await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let view: serde_json::Value = serde_json::from_str(&body).expect("json");
+    assert_eq!((&view["blind"], &view["columns"][0]["agent"]), (&true.into(), &"hidden".into()));
+    assert!(!view["columns"].to_string().contains("command\":\"x"), "{body}");
+    let pick = r#"{"slot":"b","reason":"reads best","blind":true}"#;
+    let (status, body) = text(repository.world.post("/runs/7q2k9x0m/pick", pick).await).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    let told: serde_json::Value = serde_json::from_str(&body).expect("json");
+    assert_eq!((&told["winner"], &told["attempts"][1]["command"]), (&"b".into(), &"x".into()));
+    let asked = repository.world.told.asked.lock().expect("lock").clone();
+    assert_eq!(asked, [r#"pick 7q2k9x0m.b "reads best" blind by user:ana"#]);
+}

@@ -9,13 +9,15 @@ use axum::extract::ConnectInfo;
 use axum::http::{Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
-use regatta_core::event::attempt::{self, AttemptEvent, Channel, Output, Phase};
+use regatta_core::event::attempt::{self, AttemptEvent, Channel, DiffStat, Output, Phase};
+use regatta_core::event::run::TakenHunk;
 use regatta_core::{
     Actor, Append, AttemptId, Blobs, Draft, Event, EventId, Expect, Log, RunId, Slot, Stream, SystemClock,
     log::{self, MemoryLog},
 };
+use regatta_dispatcher::compose::{Choice, Conflict, NotComposed};
 use regatta_dispatcher::repository::Repositories;
-use regatta_dispatcher::{Refusal, RefusalKind, RunRequest};
+use regatta_dispatcher::{Refusal, RefusalKind, RunRequest, SynthesisRequest, Synthesized};
 use regatta_http::auth::{Auth, Door, Options};
 use regatta_http::{About, Commands, Plane, Works, router};
 use tokio_util::sync::CancellationToken;
@@ -47,8 +49,9 @@ impl Commands for Told {
         RUN.parse().map_err(|_| Refusal::new(RefusalKind::Invalid, "no id"))
     }
 
-    async fn pick(&self, run: RunId, slot: Slot, reason: String, by: Actor) -> Result<(), Refusal> {
-        self.answer(format!("pick {run}.{slot} {reason:?} by {}", by.as_str()))
+    async fn pick(&self, run: RunId, slot: Slot, reason: String, blind: bool, by: Actor) -> Result<(), Refusal> {
+        let blind = if blind { " blind" } else { "" };
+        self.answer(format!("pick {run}.{slot} {reason:?}{blind} by {}", by.as_str()))
     }
 
     async fn cancel(&self, run: RunId, slot: Option<Slot>, reason: String, by: Actor) -> Result<(), Refusal> {
@@ -57,6 +60,30 @@ impl Commands for Told {
 
     async fn restore(&self, run: RunId, slot: Slot, by: Actor) -> Result<(), Refusal> {
         self.answer(format!("restore {run}.{slot} by {}", by.as_str()))
+    }
+
+    async fn discard(&self, run: RunId, slot: Slot, reason: String, by: Actor) -> Result<(), Refusal> {
+        self.answer(format!("discard {run}.{slot} {reason:?} by {}", by.as_str()))
+    }
+
+    async fn synthesize(&self, run: RunId, request: SynthesisRequest, by: Actor) -> Result<Synthesized, NotComposed> {
+        let SynthesisRequest { choices, reason, dry_run } = request;
+        let took: Vec<String> = choices.iter().map(|choice| format!("{}:{}", choice.slot, choice.path)).collect();
+        self.answer(format!("synthesize {run} {} {reason:?} {dry_run} by {}", took.join(" "), by.as_str()))?;
+        let taken = |choice: &Choice| TakenHunk {
+            slot: choice.slot,
+            path: choice.path.clone(),
+            hunk: choice.hunk,
+            header: "@@ -1 +1 @@".to_owned(),
+            hash: None,
+        };
+        let hunks: Vec<TakenHunk> = choices.iter().map(taken).collect();
+        if hunks.len() > 1 {
+            let (path, reason) = (hunks[0].path.clone(), "they change the same lines".to_owned());
+            return Err(NotComposed::Conflicts(vec![Conflict { path, between: hunks, reason }]));
+        }
+        let stat = DiffStat { files: 1, added: 1, removed: 1 };
+        Ok(Synthesized { slot: (!dry_run).then(|| "d".parse().expect("slot")), hunks, stat, conflicts: vec![] })
     }
 }
 

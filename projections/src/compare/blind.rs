@@ -5,7 +5,7 @@ use super::Comparison;
 use crate::attempts::OutputTail;
 
 /// What stands where the agent's name would.
-pub const HIDDEN: &str = "hidden";
+const HIDDEN: &str = "hidden";
 
 impl Comparison {
     /// Without agents, models, commands, branches and output, in an order of that person's own.
