@@ -83,6 +83,45 @@ fn a_person_picks_after_all_and_losers_can_be_had_back() {
 }
 
 #[test]
+fn hunks_of_two_attempts_become_a_third_that_is_checked_and_delivered() {
+    if !can_race() {
+        return;
+    }
+    let install = Install::new();
+    install.write("lines", &(1..=30).map(|n| format!("{n}\n")).collect::<String>());
+    install.commit("lines");
+    let top = "command=sed -i s/^2$/two/ lines; sed -i s/^20$/wrong/ lines";
+    let end = "command=sed -i s/^28$/twentyeight/ lines; echo new > new";
+    let check = "both=grep -q two lines && grep -q twentyeight lines && ! grep -q wrong lines";
+    let run = install.race(&["-a", top, "-a", end, "--strategy", "all", "--check", check], 1);
+    let tried =
+        install.regatta(&["synthesize", &run, "--take", "a:lines#1", "--take", "b:lines#1", "--dry-run"]).exits(0);
+    assert!(tried.out.contains("a lines @@ -1,5 +1,5 @@"), "{}", tried.out);
+    assert_eq!(install.view(&["compare", &run])["columns"].as_array().map(Vec::len), Some(2), "it was only tried");
+    let take = ["synth", &run, "--take", "a:lines#1", "--take", "B:lines", "--take", "b:new", "-m", "the best of both"];
+    install.regatta(&take).exits(0);
+    install.regatta(&take).exits(0);
+    install.regatta(&["watch", &run]).exits(1);
+    let compared = install.view(&["compare", &run]);
+    let columns = compared["columns"].as_array().expect("columns");
+    assert_eq!((columns.len(), &columns[2]["state"]["outcome"]), (3, &"passed".into()), "{compared}");
+    install.regatta(&["discard", &format!("{run}.a")]).exits(0);
+    assert_eq!(install.view(&["compare", &run])["discarded"], serde_json::json!(["a"]));
+    install.regatta(&["pick", &run, "a"]).exits(3).says("put aside");
+    install.regatta(&["pick", &run, "c"]).exits(0);
+    install.regatta(&["watch", &run]).exits(0);
+    let branch = format!("regatta/{run}/c");
+    let lines = install.git(&["show", &format!("{branch}:lines")]).out;
+    assert!(lines.contains("two\n") && lines.contains("twentyeight\n") && lines.contains("\n20\n"), "{lines}");
+    assert_eq!(install.git(&["show", &format!("{branch}:new")]).out, "new\n");
+    let message = install.git(&["log", "-1", "--format=%B", &branch]).out;
+    for line in ["the best of both", "A lines @@ -1,5 +1,5 @@  (command)", "B new (whole file: it is new)  (command)"] {
+        assert!(message.contains(line), "{line:?} is not in\n{message}");
+    }
+    install.regatta(&["log", "verify"]).exits(0);
+}
+
+#[test]
 fn without_a_winner_the_exit_says_so() {
     if !can_race() {
         return;

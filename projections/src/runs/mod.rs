@@ -117,8 +117,8 @@ impl Kept {
             (_, Some(slot)) if !all_ended && self.is_delivery_over(AttemptId { run: id, slot }) => RunState::Racing,
             (_, Some(_)) => RunState::Delivering,
             (_, None) if self.cancel.is_some() => RunState::Cancelling,
-            (Some(_), None) if all_ended => RunState::Undecided,
-            (Some(_), None) => RunState::Racing,
+            (Some(_), None) if !all_ended && !self.added.is_empty() => RunState::Racing,
+            (Some(_), None) => RunState::Undecided,
             (None, None) if self.prepared.is_some() => {
                 if all_ended {
                     RunState::Deciding

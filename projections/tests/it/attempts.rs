@@ -189,8 +189,8 @@ fn only_what_makes_sense_now_is_offered() {
     assert_eq!(can(&|history| history.queued(a())), [Can::Cancel]);
     assert_eq!(can(&|history| history.running(a())), [Can::Cancel]);
     assert_eq!(can(&|history| history.running(a()).cancelled(a(), "stop")), []);
-    assert_eq!(can(&|history| history.running(a()).over(a(), Outcome::Unchanged)), []);
-    assert_eq!(can(&worked), [Can::Pick, Can::Restore]);
+    assert_eq!(can(&|history| history.running(a()).over(a(), Outcome::Unchanged)), [Can::Discard]);
+    assert_eq!(can(&worked), [Can::Pick, Can::Restore, Can::Discard]);
     fn picked(history: &mut History) -> &mut History {
         worked(history);
         history.picked(run(1), 0).delivery_intended(a())

@@ -60,6 +60,9 @@ struct Run {
     /// Whether the winner's delivery went well, once it is over.
     delivered: Option<bool>,
     finished: bool,
+    /// Attempts that were put together, the last of `entries`.
+    added: usize,
+    aside: Vec<usize>,
     attempts: Vec<Attempt>,
 }
 
@@ -72,6 +75,9 @@ enum Move {
     CancelRun(usize),
     Settle(usize),
     Pick(usize, usize),
+    Synthesize(usize),
+    Discard(usize, usize),
+    UndoDiscard(usize, usize),
     Deliver(usize, usize),
     Queue(usize),
     Record(usize, usize),
@@ -166,6 +172,15 @@ impl Walk {
             }
             Move::Settle(place) => self.runs[place].settle(history),
             Move::Pick(place, slot) => self.runs[place].pick(slot, history),
+            Move::Synthesize(place) => self.runs[place].synthesize(history),
+            Move::Discard(place, slot) => {
+                self.runs[place].aside.push(slot);
+                history.discarded(attempt(self.runs[place].id, slot));
+            }
+            Move::UndoDiscard(place, slot) => {
+                self.runs[place].aside.retain(|one| *one != slot);
+                history.discard_undone(attempt(self.runs[place].id, slot));
+            }
             Move::Deliver(place, slot) => self.runs[place].deliver(slot, choice, history),
             Move::Queue(place) => self.runs[place].queue(history),
             Move::Record(place, slot) => self.runs[place].record(slot, history),
@@ -202,6 +217,8 @@ impl Walk {
             delivering: vec![],
             delivered: None,
             finished: false,
+            added: 0,
+            aside: vec![],
             attempts: vec![],
         });
         if choice.is_multiple_of(16) {
@@ -225,7 +242,19 @@ impl Run {
 
     fn moves(&self, place: usize, is_troubled: bool, moves: &mut Vec<Move>) {
         moves.extend(self.delivering.iter().map(|slot| Move::Deliver(place, *slot)));
-        let pickable = |(_, attempt): &(usize, &Attempt)| attempt.recorded && attempt.has_work;
+        let pickable =
+            |(slot, attempt): &(usize, &Attempt)| attempt.recorded && attempt.has_work && !self.aside.contains(slot);
+        if self.added == 0
+            && self.delivering.is_empty()
+            && (self.finished || !self.cancelled)
+            && self.attempts.iter().enumerate().any(|one| pickable(&one))
+        {
+            moves.push(Move::Synthesize(place));
+        }
+        moves.extend(self.aside.iter().map(|slot| Move::UndoDiscard(place, *slot)));
+        let recorded = self.attempts.iter().enumerate().filter(|(_, attempt)| attempt.recorded);
+        let fitting = recorded.filter(|(slot, _)| self.winner != Some(*slot) && !self.aside.contains(slot));
+        moves.extend(fitting.filter(|_| is_troubled).map(|(slot, _)| Move::Discard(place, slot)));
         if self.picks < 2 && self.delivering.is_empty() {
             let fitting = self.attempts.iter().enumerate().filter(pickable);
             moves.extend(fitting.map(|(slot, _)| Move::Pick(place, slot)));
@@ -274,7 +303,7 @@ impl Run {
         ended.recorded = true;
         let outcome = ended.outcome.clone().expect("over");
         history.recorded(ended.id, outcome.clone());
-        if self.winner.is_some() || self.cancelled {
+        if self.winner.is_some() || self.cancelled || slot >= self.entries - self.added {
             return;
         }
         let passed = |attempt: &Attempt| attempt.outcome == Some(Outcome::Passed);
@@ -286,6 +315,15 @@ impl Run {
         };
         history.decided(self.id, winner);
         self.wins(winner, history);
+    }
+
+    fn synthesize(&mut self, history: &mut History) {
+        self.added += 1;
+        self.entries += 1;
+        // Whoever goes on with a run that was stopped has changed their mind.
+        self.cancelled = self.cancelled && !self.finished;
+        self.finished = false;
+        history.synthesized(attempt(self.id, self.entries - 1), &[0]);
     }
 
     fn pick(&mut self, slot: usize, history: &mut History) {
