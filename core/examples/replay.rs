@@ -15,9 +15,7 @@ use std::time::{Duration, Instant};
 
 use regatta_core::event::run::{Decided, Judge, RunEvent};
 use regatta_core::log::{Options, Reader, SegmentFile, stats, verify};
-use regatta_core::{
-    Actor, Append, AppendError, Clock as _, Draft, DurableLog, Event, Expect, Log as _, Seq, Stream, SystemClock,
-};
+use regatta_core::{Actor, Append, AppendError, Draft, DurableLog, Event, Expect, Log as _, Seq, Stream, SystemClock};
 use serde_json::{Value, json};
 
 type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;

@@ -111,7 +111,7 @@ fn every_flipped_bit_of_a_sealed_segment_is_said_with_its_place() {
         given.disk.flip(&given.path, bit);
         let part = parts.iter().rposition(|part| *part <= bit / 8).expect("a part");
         let expected = place(parts[part]);
-        // The header's fields and a sample of what is behind them; then everything.
+        // What is behind the header's fields is under the same checksum: that it is refused is enough for most of it.
         if bit < 1_024 || bit % 61 == 0 || bit / 8 >= HEADER_BYTES {
             let (said, read) = given.said();
             assert_eq!(said, expected, "bit {bit}");
@@ -119,7 +119,7 @@ fn every_flipped_bit_of_a_sealed_segment_is_said_with_its_place() {
             let is_page = (first_page..parts.len() - 2).contains(&part);
             assert_eq!(read, (!is_page).then_some(expected), "bit {bit}");
         } else {
-            assert_eq!(given.verify().faults[0].place, expected, "bit {bit}");
+            assert!(matches!(given.open(), Err(OpenError::Corrupt { place, .. }) if place == expected), "bit {bit}");
         }
         given.disk.flip(&given.path, bit);
     }
