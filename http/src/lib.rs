@@ -9,6 +9,7 @@ pub mod event_body;
 mod feed;
 mod filter;
 pub mod listener;
+mod page;
 pub mod plane;
 pub mod problem;
 pub mod requests;

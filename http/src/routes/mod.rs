@@ -10,14 +10,15 @@ mod views;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, FromRequestParts};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use regatta_core::Actor;
 use serde::de::DeserializeOwned;
 
-use crate::{ACTOR_HEADER, IDEMPOTENCY_HEADER, Plane, Problem, REQUEST_BODY_BYTES_MAX};
+use crate::{ACTOR_HEADER, IDEMPOTENCY_HEADER, Plane, Problem, REQUEST_BODY_BYTES_MAX, page};
 
 /// The whole API over one plane.
 pub fn router(plane: Plane) -> Router {
@@ -41,7 +42,15 @@ pub fn router(plane: Plane) -> Router {
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(REQUEST_BODY_BYTES_MAX))
         .with_state(plane);
-    Router::new().nest("/api/v1", v1).fallback(no_such_route)
+    Router::new().nest("/api/v1", v1).fallback(outside)
+}
+
+/// Outside the API stands the page.
+async fn outside(request: Request) -> Response {
+    if page::is_page(&request) {
+        return page::serve(request.uri().path(), request.headers());
+    }
+    no_such_route(request.uri().clone()).await.into_response()
 }
 
 async fn no_such_route(uri: axum::http::Uri) -> Problem {
