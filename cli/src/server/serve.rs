@@ -8,7 +8,7 @@ use regatta_core::log::{DurableLog, OpenError, Options as LogOptions, install_id
 use regatta_core::{Blobs, Clock as _, SystemClock};
 use regatta_dispatcher::{Caps, Dispatcher, Handle, Options, World};
 use regatta_http::{About, Plane, listener, router};
-use regatta_projections::{Follower, Live, Views, follow};
+use regatta_projections::{Follower, Keeping, Live, follow_kept};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -82,7 +82,8 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
         context.terminal.note(format!("fence of local sandboxes: {fence}"));
     }
     let mut dispatching = tokio::spawn(parts.dispatcher.run(stop.child_token()));
-    let mut following = tokio::spawn(parts.follower.run());
+    let views_stop = CancellationToken::new();
+    let mut following = tokio::spawn(parts.follower.run_until(views_stop.clone().cancelled_owned()));
     let mut serving =
         tokio::spawn(listener::serve(socket, regatta_sandboxes::ancestry::is_inside, router(plane), stop.clone()));
     let ended = tokio::select! {
@@ -96,7 +97,9 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     };
     stop.cancel();
     finish([wait(dispatching), wait(serving), wait(relay.task)]).await;
-    following.abort();
+    // After whoever writes events: a clean stop leaves nothing to fold for the next start.
+    views_stop.cancel();
+    finish([wait(following)]).await;
     let closed = close(log).await;
     // Why a part failed is what matters; a log that is poisoned does not close well either.
     ended.and(closed).map(|()| Exit::Done)
@@ -154,7 +157,12 @@ async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<P
             .collect(),
     };
     let (dispatcher, handle) = Options { world, caps }.build();
-    let (follower, live) = follow(Arc::new(log.clone()), Views::default());
+    let (follower, live) = {
+        let (log, snapshots) = (Arc::new(log.clone()), log.snapshots());
+        let follow = move || follow_kept(log, Keeping::new(snapshots));
+        let followed = tokio::task::spawn_blocking(follow).await;
+        followed.map_err(|error| caused("failed to take up the views")(&error))?
+    };
     Ok(Parts { log, dispatcher, handle, follower, live, about, blobs })
 }
 
@@ -197,7 +205,7 @@ fn wait<T: Send + 'static>(task: JoinHandle<T>) -> Waiting {
 }
 
 /// Lets what is under way come to its end, for a while.
-async fn finish(parts: [Waiting; 3]) {
+async fn finish<const PARTS: usize>(parts: [Waiting; PARTS]) {
     let all = futures_util::future::join_all(parts);
     if tokio::time::timeout(STOP_MAX, all).await.is_err() {
         tracing::warn!(seconds = STOP_MAX.as_secs(), "something did not stop in time");
