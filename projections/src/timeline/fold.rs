@@ -86,6 +86,7 @@ impl Timeline {
                 | Event::Sandbox(_)
                 | Event::Delivery(_)
                 | Event::Config(_)
+                | Event::User(_)
                 | Event::Unknown { .. },
                 _,
             ) => {}
