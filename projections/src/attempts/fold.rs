@@ -14,27 +14,30 @@ use serde::{Deserialize, Serialize};
 use super::usage::Used;
 use super::{AttemptState, ChangesView, CheckState, DeliveredView, DiscardView};
 use crate::projection::{Fact, Fold, Stray, Subject};
+use crate::shelf::Shelf;
 use crate::tail::Tail;
 
 /// Bytes of output kept of the setup command and the agent together.
 pub const OUTPUT_TAIL_BYTES_MAX: usize = 8 << 10;
 /// Bytes of output kept of each check.
 pub const CHECK_TAIL_BYTES_MAX: usize = 2 << 10;
+/// Bytes kept of each of them once the run is long over.
+pub const LAST_WORDS_BYTES_MAX: usize = 256;
 
-/// Every attempt there ever was. Those of finished runs stay in memory, each with its bounded tails.
+/// Every attempt there ever was. Those of runs long over are packed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Attempts {
-    pub(super) runs: BTreeMap<RunId, Context>,
-    pub(super) attempts: BTreeMap<AttemptId, Kept>,
+    pub(super) runs: Shelf<KeptRun>,
 }
 
-/// What an attempt needs to know of its run.
+/// The attempts of a run, and what they need to know of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Context {
+pub(super) struct KeptRun {
     pub(super) checks: Vec<Check>,
     pub(super) winner: Option<Slot>,
     /// What attempts that were put together are made of.
     pub(super) made_of: BTreeMap<Slot, Vec<TakenHunk>>,
+    pub(super) attempts: BTreeMap<Slot, Kept>,
 }
 
 /// One attempt, as it is remembered.
@@ -107,14 +110,14 @@ impl Fold for Attempts {
                 self.fold_queued(id, queued, fact.envelope)
             }
             (Event::Attempt(event), Subject::Attempt(id)) => {
-                let kept = self.attempts.get_mut(&id).ok_or(Stray)?;
+                let kept = self.attempt(id).ok_or(Stray)?;
                 kept.touch(fact.envelope);
                 kept.fold(event, fact.envelope.at_us);
                 Ok(())
             }
             (Event::Sandbox(event), Subject::Attempt(id)) => {
                 // A sandbox whose attempt this log does not know may be reaped.
-                if let Some(kept) = self.attempts.get_mut(&id) {
+                if let Some(kept) = self.attempt(id) {
                     kept.touch(fact.envelope);
                     kept.fold_sandbox(event);
                 }
@@ -128,29 +131,45 @@ impl Fold for Attempts {
 }
 
 impl Attempts {
+    fn attempt(&mut self, id: AttemptId) -> Option<&mut Kept> {
+        self.runs.get_mut(id.run)?.attempts.get_mut(&id.slot)
+    }
+
+    /// Packs the attempts of a run. Of what they printed their last words stay; the log has all of it.
+    pub(crate) fn pack(&mut self, run: RunId) {
+        if self.runs.get_open(run).is_some()
+            && let Some(kept_run) = self.runs.get_mut(run)
+        {
+            kept_run.attempts.values_mut().for_each(|kept| kept.lease.shorten());
+            self.runs.pack(run);
+        }
+    }
+
     fn fold_run(&mut self, run: RunId, event: &RunEvent, envelope: &Envelope) -> Result<(), Stray> {
         if let RunEvent::Requested(requested) = event {
-            self.runs.insert(run, Context { checks: requested.checks.clone(), winner: None, made_of: BTreeMap::new() });
+            let checks = requested.checks.clone();
+            self.runs
+                .insert(run, KeptRun { checks, winner: None, made_of: BTreeMap::new(), attempts: BTreeMap::new() });
             return Ok(());
         }
-        let context = self.runs.get_mut(&run).ok_or(Stray)?;
+        let kept_run = self.runs.get_mut(run).ok_or(Stray)?;
         match event {
-            RunEvent::Decided(decided) => context.winner = decided.winner,
+            RunEvent::Decided(decided) => kept_run.winner = decided.winner,
             RunEvent::AttemptEnded(ended) => {
-                let kept = self.attempts.get_mut(&AttemptId { run, slot: ended.slot }).ok_or(Stray)?;
+                let kept = kept_run.attempts.get_mut(&ended.slot).ok_or(Stray)?;
                 kept.has_work = ended.stat.files > 0;
                 kept.is_recorded = true;
             }
             RunEvent::SynthesisRequested(synthesis) => {
-                context.made_of.insert(synthesis.slot, synthesis.hunks.clone());
+                kept_run.made_of.insert(synthesis.slot, synthesis.hunks.clone());
             }
             RunEvent::AttemptDiscarded(discarded) => {
-                let kept = self.attempts.get_mut(&AttemptId { run, slot: discarded.slot }).ok_or(Stray)?;
+                let kept = kept_run.attempts.get_mut(&discarded.slot).ok_or(Stray)?;
                 let (reason, by) = (discarded.reason.clone(), envelope.actor.clone());
                 kept.discarded = Some(DiscardView { reason, by, at_us: envelope.at_us });
             }
             RunEvent::DiscardUndone(undone) => {
-                self.attempts.get_mut(&AttemptId { run, slot: undone.slot }).ok_or(Stray)?.discarded = None;
+                kept_run.attempts.get_mut(&undone.slot).ok_or(Stray)?.discarded = None;
             }
             RunEvent::Requested(_) | RunEvent::Prepared(_) | RunEvent::CancelRequested(_) | RunEvent::Finished(_) => {}
         }
@@ -158,9 +177,7 @@ impl Attempts {
     }
 
     fn fold_queued(&mut self, id: AttemptId, queued: &Queued, envelope: &Envelope) -> Result<(), Stray> {
-        if !self.runs.contains_key(&id.run) {
-            return Err(Stray);
-        }
+        let kept_run = self.runs.get_mut(id.run).ok_or(Stray)?;
         let checks = usize::from(queued.checks).min(CHECKS_MAX);
         let kept = Kept {
             entry: queued.entry.clone(),
@@ -181,7 +198,7 @@ impl Attempts {
             last_seq: envelope.seq,
             last_event_at_us: envelope.at_us,
         };
-        self.attempts.insert(id, kept);
+        kept_run.attempts.insert(id.slot, kept);
         Ok(())
     }
 
@@ -194,7 +211,7 @@ impl Attempts {
             }
             DeliveryEvent::Failed(failed) => (failed.attempt, KeptDelivery::Failed),
         };
-        let kept = self.attempts.get_mut(&id).ok_or(Stray)?;
+        let kept = self.attempt(id).ok_or(Stray)?;
         kept.touch(envelope);
         kept.delivery = Some(delivery);
         Ok(())
@@ -311,6 +328,11 @@ impl KeptLease {
             files: collected.files.clone(),
             failure: collected.failure.clone(),
         });
+    }
+
+    fn shorten(&mut self) {
+        self.tail.shorten(LAST_WORDS_BYTES_MAX);
+        self.checks.iter_mut().for_each(|check| check.tail.shorten(LAST_WORDS_BYTES_MAX));
     }
 
     /// Nothing more will be seen.
