@@ -55,7 +55,8 @@ export function Columns(props: Props) {
             className="grid min-h-0 flex-1 gap-px bg-line"
             style={{
               gridTemplateColumns: `repeat(${shownNow.perRow}, minmax(0, 1fr))`,
-              gridTemplateRows: `repeat(${shownNow.rows}, minmax(0, 1fr))`,
+              // A head and a body each; heads of one row are equally high, so that bodies line up.
+              gridTemplateRows: `repeat(${shownNow.rows}, auto minmax(0, 1fr))`,
             }}
           >
             {shown.map((column) => (
@@ -90,7 +91,10 @@ function Swipe(props: Props & { onGo: (slot: Slot) => void }) {
       className="flex min-h-0 flex-1 snap-x snap-mandatory overflow-x-auto overflow-y-hidden"
     >
       {comparison.columns.map((column, index) => (
-        <div key={column.slot} className="flex h-full w-full shrink-0 snap-center">
+        <div
+          key={column.slot}
+          className="grid h-full w-full shrink-0 snap-center grid-cols-[minmax(0,1fr)] grid-rows-[auto_minmax(0,1fr)]"
+        >
           {Math.abs(index - at) <= 1 && <OneColumn {...props} column={column} />}
         </div>
       ))}
@@ -104,7 +108,7 @@ function OneColumn(props: Props & { column: Column }) {
   return (
     <article
       aria-label={`Attempt ${column.slot.toUpperCase()}`}
-      className="flex min-h-0 min-w-0 flex-1 flex-col bg-surface"
+      className="row-span-2 grid min-h-0 min-w-0 flex-1 grid-rows-subgrid bg-surface"
       onPointerDownCapture={() => {
         if (index !== at) onChange({ at: column.slot });
       }}

@@ -112,6 +112,8 @@ function Compared({ comparison, readAtMs, row, state, change }: Props) {
             onChange={change}
           />
         )}
+      </Suspense>
+      <Suspense>
         {state.isChoosing && (
           <Tray
             run={comparison.run}

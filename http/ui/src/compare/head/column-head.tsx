@@ -46,7 +46,7 @@ export function ColumnHead(props: Props) {
   const { column, comparison, isAt, isReplay, readAtMs, merge, number, onFocus } = props;
   const twins =
     comparison.groups.find((group) => group.patch_hash !== null && group.slots.includes(column.slot))?.slots ?? [];
-  const about = lookOf(column.state).about ?? column.waits_for;
+  const reason = column.waits_for ?? lookOf(column.state).reason;
   return (
     <header
       className={classes(
@@ -105,9 +105,9 @@ export function ColumnHead(props: Props) {
           </span>
         )}
       </p>
-      {about && (
-        <p className="truncate text-soft text-sm" title={about}>
-          {about}
+      {reason && (
+        <p className="truncate text-soft text-sm" title={reason}>
+          {reason}
         </p>
       )}
     </header>

@@ -22,6 +22,7 @@ export function ChecksCount({ column }: { column: Column }) {
 }
 
 export function Diffstat({ stat }: { stat: DiffStat }) {
+  if (stat.files === 0) return <span className="text-faint">no change</span>;
   return (
     <span
       className="whitespace-nowrap"

@@ -2,6 +2,7 @@
 import type { ReactNode } from "react";
 import { command } from "@/api/client";
 import type { Column, Comparison, Slot } from "@/api/types";
+import { plural } from "@/format/numbers";
 import { whoTries } from "../head/column-head";
 import { ActDialog } from "./act-dialog";
 
@@ -45,6 +46,11 @@ function Pick({ column, comparison, isBlind, onClose }: OneProps) {
       <>
         Attempt {upper(column.slot)} ({whoTries(column)}) becomes the winner.
       </>
+    ),
+    column.checks_failed > 0 && (
+      <span className="text-warn">
+        {plural(column.checks_failed, "check")} of {upper(column.slot)} failed; it wins all the same.
+      </span>
     ),
     verdict?.winner != null && verdict.winner !== column.slot && (
       <>It replaces the verdict for {upper(verdict.winner)}, which stays in the history.</>
