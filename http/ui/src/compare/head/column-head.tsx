@@ -35,11 +35,11 @@ export function whoTries(column: Column): string {
   return [column.agent, column.model].filter(Boolean).join(" · ");
 }
 
-/** The last program or script of a command says most. */
+/** A script's name says most; shell text is shown as it begins. */
 export function shortCommand(command: string): string {
-  const words = command.split(/\s+/).map((word) => word.replace(/^['"]|['"]$/g, ""));
-  const script = words.find((word) => /\.[a-z]{1,4}$/i.test(word)) ?? words[0] ?? command;
-  return script.split("/").at(-1) ?? script;
+  const words = command.split(/[;|&]/, 1)[0]?.trim().split(/\s+/) ?? [];
+  const script = words.map((word) => word.replaceAll(/['"]/g, "")).find((word) => /^[\w./-]+\.[a-z]{1,4}$/i.test(word));
+  return script?.split("/").at(-1) ?? command.trim();
 }
 
 export function ColumnHead(props: Props) {
