@@ -1,11 +1,12 @@
 // The attempts side by side: heads stay, bodies scroll. On a phone one column fills the screen and one swipes.
 import { lazy, Suspense, useEffect, useMemo, useRef } from "react";
 import type { Column, Comparison, Slot } from "@/api/types";
-import { BodySkeleton } from "./body-note";
+import { BodyNote, BodySkeleton } from "./body-note";
 import type { TakeHunk } from "./diff/diff-row";
 import { ColumnHead, type HeadActions } from "./head/column-head";
 import { windowOf } from "./layout";
 import type { MergePreview } from "./merge/merge-preview";
+import { useSlotName } from "./slot-name";
 import type { Body, CompareChange, CompareState } from "./state";
 import { Strip } from "./strip";
 import { Together, TogetherContext } from "./sync";
@@ -34,13 +35,16 @@ export function Columns(props: Props) {
   const width = useWidth(box);
   const shownNow = windowOf(state.layout, comparison.columns.length, at, width);
   const shown = comparison.columns.slice(shownNow.first, shownNow.first + shownNow.count);
+  const discarded = comparison.discarded ?? [];
   const together = useMemo(() => new Together<unknown>(), []);
   together.isOn = !state.isLoose;
   const go = (slot: Slot) => onChange({ at: slot });
   return (
     <div ref={box} className="flex min-h-0 flex-1 flex-col">
-      {shown.length < comparison.columns.length && (
+      {(shown.length < comparison.columns.length || discarded.length > 0) && (
         <Strip
+          discarded={discarded}
+          onRestore={props.actions.restore}
           columns={comparison.columns}
           shown={new Set(shown.map((column) => column.slot))}
           at={comparison.columns[at]?.slot}
@@ -105,9 +109,10 @@ function Swipe(props: Props & { onGo: (slot: Slot) => void }) {
 function OneColumn(props: Props & { column: Column }) {
   const { column, comparison, at, isReplay, readAtMs, merges, actions, onChange } = props;
   const index = comparison.columns.indexOf(column);
+  const nameOf = useSlotName();
   return (
     <article
-      aria-label={`Attempt ${column.slot.toUpperCase()}`}
+      aria-label={`Attempt ${nameOf(column.slot)}`}
       className="row-span-2 grid min-h-0 min-w-0 flex-1 grid-rows-subgrid bg-surface"
       onPointerDownCapture={() => {
         if (index !== at) onChange({ at: column.slot });
@@ -134,6 +139,9 @@ function OneColumn(props: Props & { column: Column }) {
 }
 
 function OneBody({ column, comparison, body, state, onChange }: Props & { column: Column }) {
+  if (body === "output" && comparison.blind) {
+    return <BodyNote>Hidden while the comparison is blind: agents say who they are. Key b ends that.</BodyNote>;
+  }
   if (body === "output") return <OutputBody column={column} checks={comparison.checks} />;
   if (body === "checks") return <ChecksBody column={column} />;
   const take: TakeHunk = {
