@@ -19,11 +19,12 @@ use regatta_core::event::run::{
     AttemptEnded, Decided, Entry, Requested, RunEvent, RunOutcome, SynthesisRequested, TakenHunk,
 };
 use regatta_core::{BlobRef, RunId, Slot};
+use serde::{Deserialize, Serialize};
 
 pub use decide::{Command, Synthesis};
 
 /// A run, folded from `run/…` and `delivery/…`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// Its id.
     pub id: RunId,
@@ -46,7 +47,7 @@ pub struct Run {
 }
 
 /// Where a run stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stage {
     /// Its base is being pinned.
     Preparing,
@@ -57,7 +58,7 @@ pub enum Stage {
 }
 
 /// Where a delivery stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Delivery {
     /// To be tried.
     Intended,
