@@ -44,7 +44,7 @@ fn draft(n: u64, bytes: usize) -> Draft {
         reason.push_str(if roll(&mut dice).is_multiple_of(8) { ", " } else { " " });
     }
     reason.push_str(&(roll(&mut dice) % 100_000).to_string());
-    let event = Event::Run(RunEvent::Decided(Decided { winner: None, judge: Judge::Checks, reason }));
+    let event = Event::Run(RunEvent::Decided(Decided { winner: None, judge: Judge::Checks, reason, blind: false }));
     Draft::new(&event, &SystemClock, Actor::regatta(), uuid::Uuid::from_u128(u128::from(n % STREAMS)))
 }
 
