@@ -4,6 +4,7 @@ mod attempts;
 mod compose;
 mod events;
 mod looking;
+mod premises;
 mod pieces;
 mod runs;
 mod server;
@@ -52,6 +53,7 @@ pub fn router(plane: Plane) -> Router {
         .merge(sign_in::routes())
         .merge(tokens::routes())
         .merge(users::routes())
+        .merge(premises::routes())
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(REQUEST_BODY_BYTES_MAX))
