@@ -127,9 +127,13 @@ impl Value {
     pub(crate) fn to_file(&self) -> String {
         match self {
             Self::Address(address) => toml::Value::String(address.clone()).to_string(),
-            Self::Unset | Self::Text(_) | Self::Flag(_) | Self::Count(_) | Self::Ms(_) | Self::Bytes(_) | Self::List(_) => {
-                self.to_toml()
-            }
+            Self::Unset
+            | Self::Text(_)
+            | Self::Flag(_)
+            | Self::Count(_)
+            | Self::Ms(_)
+            | Self::Bytes(_)
+            | Self::List(_) => self.to_toml(),
         }
     }
 

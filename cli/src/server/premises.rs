@@ -53,7 +53,8 @@ impl Here {
     }
 
     fn row(&self, key: &Key, written: &Config) -> Option<ConfigRow> {
-        let by_name = |config: &Config| config.iter().find(|(name, _)| *name == key.name).map(|(_, found)| found.clone());
+        let by_name =
+            |config: &Config| config.iter().find(|(name, _)| *name == key.name).map(|(_, found)| found.clone());
         let (now, next) = (by_name(&self.in_force)?, by_name(written)?);
         let is_live = key.scope == Scope::Run;
         let shown = if is_live { &next } else { &now };
@@ -75,7 +76,8 @@ impl Here {
         let draft = Draft { correlation: draft.id.0, ..draft };
         let append = Append { stream: Stream::config(), expect: Expect::Any, events: vec![draft] };
         log::append(&*self.log, append).await.map(drop).map_err(|error| {
-            Refusal::new(RefusalKind::ReadOnly, chain(&error)).hint("nothing was changed; try again once the log can be written")
+            Refusal::new(RefusalKind::ReadOnly, chain(&error))
+                .hint("nothing was changed; try again once the log can be written")
         })
     }
 }
@@ -93,14 +95,18 @@ impl Premises for Here {
         let gone = || Refusal::new(RefusalKind::Invalid, format!("{} has no value", key.name));
         let row = self.row(key, &self.written()?).ok_or_else(gone)?;
         if !row.changeable {
-            return Err(Refusal::new(RefusalKind::WrongState, format!("{} is not changed here; it comes from {}", key.name, row.source))
-                .hint(format!("change it there, or in {}, and start the server again", self.path().display())));
+            return Err(Refusal::new(
+                RefusalKind::WrongState,
+                format!("{} is not changed here; it comes from {}", key.name, row.source),
+            )
+            .hint(format!("change it there, or in {}, and start the server again", self.path().display())));
         }
         let to = read(key, &value)?;
         let path = self.path();
         let before = std::fs::read_to_string(&path).unwrap_or_default();
         let after = edited(&before, key, to.as_ref()).map_err(|reason| {
-            Refusal::new(RefusalKind::Invalid, format!("{} cannot be changed: {reason}", path.display())).hint("correct it by hand")
+            Refusal::new(RefusalKind::Invalid, format!("{} cannot be changed: {reason}", path.display()))
+                .hint("correct it by hand")
         })?;
         write(&path, &after)?;
         let checked = self.written().and_then(|config| check(&config).map(|()| config));
@@ -225,13 +231,15 @@ fn read(key: &Key, value: &Json) -> Result<Option<Value>, Refusal> {
         Json::Bool(flag) => Some(flag.to_string()),
         Json::Null | Json::Array(_) | Json::Object(_) => None,
     };
-    let wrong = |message: String| Refusal::new(RefusalKind::Invalid, message).hint(format!("{}: {}", key.name, key.about));
+    let wrong =
+        |message: String| Refusal::new(RefusalKind::Invalid, message).hint(format!("{}: {}", key.name, key.about));
     let written = match value {
         Json::Null => return Ok(None),
         Json::Array(values) => values.iter().map(one).collect::<Option<Vec<_>>>().map(Written::Many),
         Json::String(_) | Json::Number(_) | Json::Bool(_) | Json::Object(_) => one(value).map(Written::One),
     };
-    let written = written.ok_or_else(|| wrong(format!("{} should be a text, a number, a flag or a list of texts", key.name)))?;
+    let written =
+        written.ok_or_else(|| wrong(format!("{} should be a text, a number, a flag or a list of texts", key.name)))?;
     key.read(&written).map(Some).map_err(wrong)
 }
 
@@ -246,7 +254,8 @@ fn edited(text: &str, key: &Key, to: Option<&Value>) -> Result<String, String> {
             }
         }
         Some(to) => {
-            let value: toml_edit::Value = to.to_file().parse().map_err(|error: toml_edit::TomlError| error.message().to_owned())?;
+            let value: toml_edit::Value =
+                to.to_file().parse().map_err(|error: toml_edit::TomlError| error.message().to_owned())?;
             let section = document.entry(section).or_insert_with(toml_edit::table);
             let table = section.as_table_like_mut().ok_or_else(|| format!("`{}` is no table", key.name))?;
             table.insert(name, toml_edit::value(value));

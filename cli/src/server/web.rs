@@ -29,7 +29,8 @@ pub(super) async fn open(settings: &WebSettings) -> Result<Web, Failure> {
     }
     let tls = settings.tls.as_ref().map(|(certificate, key)| listener::tls(certificate, key)).transpose();
     let tls = tls.map_err(|error| {
-        Failure::caused("failed to serve the page over TLS", &error).hint("both files are PEM: --tls-cert the chain, --tls-key its key")
+        Failure::caused("failed to serve the page over TLS", &error)
+            .hint("both files are PEM: --tls-cert the chain, --tls-key its key")
     })?;
     let listener = listener::bind_tcp(settings.listen).await.map_err(|error| busy(&error))?;
     let address = listener.local_addr()?;

@@ -4,7 +4,7 @@
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, Method, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
@@ -180,7 +180,10 @@ async fn signed_in(auth: &Auth, place: &Place, request: &Parts, need: Need) -> R
         auth.refused(Reason::Role, place.address);
         let detail = format!("{} comes as {}, and this takes {least}", identity.name, identity.role);
         return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail)
-            .hint(format!("an admin can give more: regatta user role {} {least}, and a token that is no less", identity.name))
+            .hint(format!(
+                "an admin can give more: regatta user role {} {least}, and a token that is no less",
+                identity.name
+            ))
             .into());
     }
     Ok(Some(identity))

@@ -81,7 +81,8 @@ pub async fn serve_tls(
     let (ready, incoming) = mpsc::channel(READY_MAX);
     let accepting = tokio::spawn(accept(listener, acceptor, ready, stop.clone()));
     let service = router.into_make_service_with_connect_info::<Door>();
-    let served = axum::serve(Secured { incoming, address }, service).with_graceful_shutdown(stop.cancelled_owned()).await;
+    let served =
+        axum::serve(Secured { incoming, address }, service).with_graceful_shutdown(stop.cancelled_owned()).await;
     accepting.abort();
     served
 }

@@ -67,7 +67,10 @@ async fn a_link_signs_in_once() {
     let world = World::new();
     let link = world.link().await;
     let first = world.near("GET", &link, &[]).await;
-    assert_eq!((first.status(), first.headers()[header::LOCATION].as_bytes()), (StatusCode::SEE_OTHER, b"/".as_slice()));
+    assert_eq!(
+        (first.status(), first.headers()[header::LOCATION].as_bytes()),
+        (StatusCode::SEE_OTHER, b"/".as_slice())
+    );
     let cookie = super::cookie_of(&first);
     assert_eq!(world.me_by_cookie(&cookie).await, StatusCode::OK);
     let again = world.near("GET", &link, &[]).await;
@@ -101,6 +104,12 @@ async fn guessing_is_not_listened_to_any_more_and_makes_few_facts() {
     assert_eq!(world.by(from("127.0.0.2"), elsewhere).await.status(), StatusCode::OK, "others are listened to");
     world.clock.forward_s(60);
     assert_eq!(world.me_by_token(&new.token).await, StatusCode::OK);
+    let recorded = async {
+        while !world.kinds().iter().any(|kind| kind == "user.refused") {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, recorded).await.expect("it is recorded");
     let refused = world.kinds().iter().filter(|kind| *kind == "user.refused").count();
     assert!((1..=2).contains(&refused), "{refused} facts");
 }
@@ -139,5 +148,8 @@ async fn who_may_do_what_survives_a_restart_and_the_first_token_is_made_once() {
     let again = World::with(fresh.log.clone(), None);
     let me: serde_json::Value =
         read(again.by(near(), ask("GET", "/api/v1/me", &[("authorization", &bearer(&made.secret))], "")).await).await;
-    assert_eq!((me["name"].as_str(), me["role"].as_str(), me["via"].as_str()), (Some("ana"), Some("admin"), Some("token")));
+    assert_eq!(
+        (me["name"].as_str(), me["role"].as_str(), me["via"].as_str()),
+        (Some("ana"), Some("admin"), Some("token"))
+    );
 }

@@ -97,7 +97,8 @@ async fn every_answer_keeps_a_browser_from_being_tricked() {
     let world = World::new();
     for path in ["/", "/sign-in", "/api/v1/me", "/api/v1/nothing", "/assets/none.js"] {
         let response = world.by(near(), ask("GET", path, &[], "")).await;
-        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let header =
+            |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let policy = header("content-security-policy");
         assert!(policy.contains("default-src 'self'") || policy.contains("default-src 'none'"), "{path}: {policy}");
         assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
