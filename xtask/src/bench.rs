@@ -23,9 +23,8 @@ pub(crate) fn run(rest: &[&str]) -> Result<ExitCode, String> {
             command::run(benches.arg("dispatch").arg(release.join("regatta")).args(options).current_dir(root()))?;
         }
         ["log", options @ ..] => {
-            let mut command =
-                cargo(&["run", "--release", "--locked", "--package", "regatta-core", "--example", "append", "--"]);
-            command::run(command.args(options))?;
+            let build = ["run", "--release", "--locked", "--package", "regatta-benches", "--features", "log", "--", "log"];
+            command::run(cargo(&build).args(options).current_dir(root()))?;
         }
         _ => return Err("which benchmark? cargo xtask bench dispatch, or cargo xtask bench log".to_owned()),
     }
