@@ -13,8 +13,9 @@ use regatta_core::{
     Actor, Append, AttemptId, Blobs, Draft, Event, EventId, Expect, Log, RunId, Slot, Stream,
     log::{self, MemoryLog},
 };
+use regatta_dispatcher::repository::Repositories;
 use regatta_dispatcher::{Refusal, RefusalKind, RunRequest};
-use regatta_http::{About, Commands, Plane, router};
+use regatta_http::{About, Commands, Plane, Works, router};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use uuid::Uuid;
@@ -38,6 +39,8 @@ impl Told {
 #[async_trait]
 impl Commands for Told {
     async fn request_run(&self, request: RunRequest, by: Actor, key: Option<String>) -> Result<RunId, Refusal> {
+        // As the dispatcher's own door does.
+        request.check()?;
         self.answer(format!("run {:?} by {} key {key:?}", request.title(), by.as_str()))?;
         RUN.parse().map_err(|_| Refusal::new(RefusalKind::Invalid, "no id"))
     }
@@ -84,6 +87,7 @@ impl World {
         tokio::spawn(follower.run());
         let plane = Plane {
             log: Arc::new(log.clone()),
+            works: Works::new(Repositories::open(&folder.path().join("data")).expect("mirrors"), blobs.clone()),
             blobs: blobs.clone(),
             commands: told.clone(),
             live,
