@@ -23,8 +23,14 @@ pub(crate) fn run(rest: &[&str]) -> Result<ExitCode, String> {
             command::run(benches.arg("dispatch").arg(release.join("regatta")).args(options).current_dir(root()))?;
         }
         ["log", options @ ..] => {
-            let build = ["run", "--release", "--locked", "--package", "regatta-benches", "--features", "log", "--", "log"];
-            command::run(cargo(&build).args(options).current_dir(root()))?;
+            for package in ["regatta-core", "regatta-projections"] {
+                let example = if package == "regatta-core" { "replay" } else { "rebuild" };
+                let build = ["build", "--release", "--locked", "--package", package, "--example", example];
+                command::run(&mut cargo(&build))?;
+            }
+            let run =
+                ["run", "--release", "--locked", "--package", "regatta-benches", "--features", "log", "--", "log"];
+            command::run(cargo(&run).args(options).current_dir(root()))?;
         }
         _ => return Err("which benchmark? cargo xtask bench dispatch, or cargo xtask bench log".to_owned()),
     }

@@ -6,18 +6,23 @@
 mod acks;
 mod committer;
 mod load;
+mod long;
 mod ours;
 mod peers;
+mod projections;
 mod relay;
 mod subscribers;
 
 use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
 
 use crate::Outcome;
 use crate::rows::Rows;
 
 /// What can be measured alone.
-const PARTS: [&str; 3] = ["acks", "subscribers", "relay"];
+const PARTS: [&str; 5] = ["acks", "subscribers", "relay", "long", "projections"];
 
 /// What one figure is, for the table.
 pub(crate) struct Line {
@@ -47,6 +52,12 @@ pub(crate) fn run(words: &[&str]) -> Outcome<()> {
     if is_asked("relay") {
         lines.extend(relay::measure(folder, is_quick, &mut rows)?);
     }
+    if is_asked("long") {
+        lines.extend(long::measure(folder, is_quick, &mut rows)?);
+    }
+    if is_asked("projections") {
+        lines.push(projections::measure(folder, is_quick, &mut rows)?);
+    }
     println!("| what | must | aim | measured |\n|---|---|---|---|");
     for Line { what, must, aim, measured } in lines {
         println!("| {what} | {must} | {aim} | {measured} |");
@@ -58,4 +69,17 @@ fn rate(events: u64, seconds: f64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
     let events = events as f64;
     events / seconds
+}
+
+/// Runs one of the examples that were built beside this program; the last line it prints is its answer.
+fn child(example: &str, words: &[&str]) -> Outcome<Value> {
+    let own = std::env::current_exe()?;
+    let program = own.parent().ok_or("this program is nowhere")?.join("examples").join(example);
+    let ended = Command::new(&program).args(words).stderr(Stdio::inherit()).output();
+    let ended = ended.map_err(|error| format!("failed to run {}: {error}", program.display()))?;
+    if !ended.status.success() {
+        return Err(format!("{example} {} ended with {}", words.join(" "), ended.status).into());
+    }
+    let text = String::from_utf8(ended.stdout)?;
+    Ok(serde_json::from_str(text.lines().last().ok_or("the example printed nothing")?)?)
 }
