@@ -72,6 +72,7 @@ fn fill(folder: &Path, events: u64) -> Outcome {
     let begin = Instant::now();
     log.close()?;
     println!("closed in {:.1?}", begin.elapsed());
+    println!(r#"{{"events":{written}}}"#);
     Ok(())
 }
 
@@ -113,6 +114,9 @@ fn measure(folder: &Path) -> Outcome {
     let begin = Instant::now();
     log.close()?;
     println!("closed in {:.2?}", begin.elapsed());
+    // For the bench, which reads the last line.
+    let (seconds, memory_mb) = (took.as_secs_f64(), memory_mb());
+    println!(r#"{{"events":{events},"rebuild_seconds":{seconds},"memory_mb":{memory_mb}}}"#);
     Ok(())
 }
 
