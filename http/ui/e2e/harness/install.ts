@@ -49,7 +49,10 @@ export class Install {
   /** The one-time link that the first start prints. */
   signInLink = "";
 
-  constructor(readonly name: string) {
+  constructor(
+    readonly name: string,
+    private readonly extra: NodeJS.ProcessEnv = {},
+  ) {
     mkdirSync(this.gates);
     mkdirSync(join(this.folder, "home"));
     mkdirSync(join(target, "e2e-logs"), { recursive: true });
@@ -70,6 +73,7 @@ export class Install {
       REGATTA_DATA_DIR: this.data,
       REGATTA_LIMITS_ATTEMPTS: "8",
       REGATTA_SANDBOX_READ: this.gates,
+      ...this.extra,
     };
   }
 
