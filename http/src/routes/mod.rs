@@ -1,6 +1,7 @@
 //! The routes of `/api/v1`, one file per thing they are about.
 
 mod attempts;
+mod compose;
 mod events;
 mod looking;
 mod runs;
@@ -32,6 +33,9 @@ pub fn router(plane: Plane) -> Router {
         .route("/runs/{run}/attempts/{slot}/restore", post(runs::restore))
         .route("/attempts/{attempt}", get(views::attempt))
         .route("/attempts/{attempt}/diff", get(attempts::diff))
+        .route("/attempts/{attempt}/files", get(compose::files))
+        .route("/attempts/{attempt}/files/{*path}", get(compose::file))
+        .route("/runs/{run}/merge-preview", get(compose::merge_preview))
         .route("/attempts/{attempt}/output", get(attempts::output))
         .route("/events", get(events::page))
         .route("/events/stream", get(events::stream))
