@@ -4,6 +4,7 @@ mod attempts;
 mod compose;
 mod events;
 mod looking;
+mod pieces;
 mod runs;
 mod server;
 mod views;
@@ -37,6 +38,7 @@ pub fn router(plane: Plane) -> Router {
         .route("/attempts/{attempt}/files/{*path}", get(compose::file))
         .route("/runs/{run}/merge-preview", get(compose::merge_preview))
         .route("/attempts/{attempt}/output", get(attempts::output))
+        .route("/attempts/{attempt}/pieces", get(pieces::pieces))
         .route("/events", get(events::page))
         .route("/events/stream", get(events::stream))
         .route("/fleet", get(views::fleet))
