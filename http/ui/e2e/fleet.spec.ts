@@ -17,7 +17,7 @@ test("one runs, one waits and says why, and both are gone when they are over", a
   const command = agent(say("at work"), install().waitFor("end"));
   const run = await install().run({ attempts: [{ command }, { command }] });
   const provider = page.getByRole("region", { name: "Provider local" });
-  await expect(provider.getByText("alive", { exact: true })).toBeVisible();
+  await expect(provider.getByRole("cell", { name: "alive" })).toBeVisible();
   await expect(provider.getByRole("link", { name: `${run}.a` })).toBeVisible();
   const queue = page.getByRole("region", { name: "Queue" });
   await expect(queue.getByText(/1\/1|at most 1|limit/)).toBeVisible();

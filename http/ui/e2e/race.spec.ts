@@ -15,9 +15,9 @@ test("a run is started in the form and watched live to its end", async ({ page, 
   await page.getByLabel("Task").fill("Two spaces count as one");
   await page.getByLabel("Repository").fill(install().repository);
   const command = agent(say("reads the tests"), install().waitFor("live"), FIX, say("all done now"));
-  await page.getByLabel("Agent").first().selectOption("command");
-  await page.getByLabel("Command").first().fill(command);
-  await page.getByRole("button", { name: "Start the run" }).click();
+  await page.getByLabel("Agent of attempt 1").selectOption("command");
+  await page.getByLabel("Command of attempt 1").fill(command);
+  await page.getByRole("button", { name: /^Start \d+ attempts?$/ }).click();
   await expect(page).toHaveURL(/\/runs\/[0-9a-z]{8}/);
   const column = page.getByRole("article", { name: "Attempt A" });
   await expect(column.getByText("reads the tests")).toBeVisible();

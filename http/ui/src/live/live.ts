@@ -61,6 +61,8 @@ class Live {
   /** After signing in: connects, and reads everything again. */
   signedIn(): void {
     this.client?.clear();
+    // At once, or the way back from the sign-in page would lead to the sign-in page.
+    this.set({ ...this.state, connection: "connecting" });
     this.connectNow();
   }
 
