@@ -6,6 +6,7 @@ import { expect, installed, test } from "./harness/test";
 const install = installed();
 
 const FIX = replace("src/count.js", 'return text.split(" ").length', "return text.split(/ +/).length");
+// biome-ignore lint/suspicious/noTemplateCurlyInString: it is what the agent writes.
 const SHOUT = replace("src/count.js", "text.toUpperCase()", "`${text.toUpperCase()}!`");
 const TESTS = [{ name: "tests", command: "node --test" }];
 

@@ -37,6 +37,17 @@ test("a link shows the page as it was, says so, and Esc leaves", async ({ page }
   await expect(page.getByText("delivered").first()).toBeVisible();
 });
 
+test("compare shows the columns as they were: nobody has won, and nothing can be done", async ({ page }) => {
+  const begun = await seqOf("attempt.phase_started");
+  await page.goto(`${install().url}/runs/${run}?as_of=${begun}`);
+  const column = page.getByRole("article", { name: "Attempt A" });
+  await expect(column.getByText(/running/).first()).toBeVisible();
+  await expect(column.getByText("won")).toBeHidden();
+  await expect(column.getByText("looks", { exact: true })).toHaveCount(0);
+  await page.keyboard.press("Escape");
+  await expect(column.getByText("won")).toBeVisible();
+});
+
 test("the moment stays from page to page", async ({ page }) => {
   const asked = await seqOf("run.requested");
   await page.goto(`${install().url}/runs/${run}/timeline?as_of=${asked}`);
