@@ -61,7 +61,7 @@ class Live {
   /** After signing in: connects, and reads everything again. */
   signedIn(): void {
     this.client?.clear();
-    // At once, or the way back from the sign-in page would lead to the sign-in page.
+    // Known at once, or the page would be sent back to where one signs in.
     this.set({ ...this.state, connection: "connecting" });
     this.connectNow();
   }
