@@ -46,10 +46,10 @@ export class Install {
   private readonly tokens = new Map<Role, string>();
   private server: ChildProcess | undefined;
   private port = 0;
-  /** The one-time link that the first start prints. */
-  signInLink = "";
-
-  constructor(readonly name: string) {
+  constructor(
+    readonly name: string,
+    private readonly extra: NodeJS.ProcessEnv = {},
+  ) {
     mkdirSync(this.gates);
     mkdirSync(join(this.folder, "home"));
     mkdirSync(join(target, "e2e-logs"), { recursive: true });
@@ -70,6 +70,7 @@ export class Install {
       REGATTA_DATA_DIR: this.data,
       REGATTA_LIMITS_ATTEMPTS: "8",
       REGATTA_SANDBOX_READ: this.gates,
+      ...this.extra,
     };
   }
 
@@ -88,7 +89,6 @@ export class Install {
     server.stderr.pipe(log, { end: false });
     await within("the server to start", (done, failed) => {
       const look = (line: string) => {
-        this.signInLink ||= /https?:\/\/\S+\/sign-in\?key=\S+/.exec(line)?.[0] ?? "";
         if (line.includes("ready at")) done();
       };
       createInterface(server.stdout).on("line", look);
@@ -154,6 +154,11 @@ export class Install {
     return await new Promise((done) => {
       execFile(binary, args, { env: this.environment, cwd: this.repository }, (_, stdout) => done(stdout));
     });
+  }
+
+  /** A link that signs a browser in, once: what `regatta open` prints where there is no screen. */
+  async signInLink(): Promise<string> {
+    return (await this.cli("open")).trim();
   }
 
   /** A step of an agent that ends once `open` was called with the same name. */

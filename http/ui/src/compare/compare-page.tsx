@@ -56,7 +56,8 @@ type Props = {
 
 /** What is worth seeing first: output while somebody works, then what came of it. */
 function firstBody(comparison: Comparison): Body {
-  return comparison.columns.every((column) => column.state.name === "finished") ? "diff" : "output";
+  const { columns } = comparison;
+  return columns.length > 0 && columns.every((column) => column.state.name === "finished") ? "diff" : "output";
 }
 
 function Compared({ comparison, readAtMs, row, state, change }: Props) {
