@@ -16,6 +16,7 @@ use super::journal::anchor::Anchor;
 use super::journal::reader::{Reader, Segment};
 use super::journal::record::{Names, Record};
 use super::journal::recover::{Recovered, Tip, recover};
+use super::journal::room::LowWater;
 use super::journal::writer::{Message, Queue, Start, Waiting, Writer, bytes_of, new_header};
 use super::journal::{Disk, DiskFile, GENESIS, disk, segment};
 use super::lock::Lock;
@@ -45,6 +46,8 @@ struct Inner {
     queue: Arc<Queue>,
     messages: SyncSender<Message>,
     scrubbed: watch::Receiver<Scrubbed>,
+    disk: Arc<dyn Disk>,
+    low_water: LowWater,
     running: Mutex<Option<Running>>,
 }
 
@@ -108,9 +111,10 @@ impl DurableLog {
         let (found, scrubbed) = watch::channel(Scrubbed::default());
         let scrub = scrub::Start { disk: disk.clone(), dir: dir.clone(), reader: reader.clone(), every, found };
         let scrub = Scrub::start(scrub).map_err(io)?;
+        let low_water = LowWater::new(dir.clone(), segment_bytes);
         let writer = Writer::new(Start {
             dir: dir.clone(),
-            disk,
+            disk: disk.clone(),
             clock,
             segment_bytes,
             reader: reader.clone(),
@@ -127,7 +131,8 @@ impl DurableLog {
             .map_err(io)?;
         let writer = thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(&waiting));
         let running = Mutex::new(Some(Running { writer: writer.map_err(io)?, ahead, scrub, lock }));
-        Ok(Self { inner: Arc::new(Inner { dir, reader, catalog, queue, messages, scrubbed, running }) })
+        let inner = Inner { dir, reader, catalog, queue, messages, scrubbed, disk, low_water, running };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Writes what waits, anchors the end, and gives the data directory back. Later appends are refused; reading goes
@@ -215,6 +220,26 @@ impl Inner {
         stopped.map_err(CloseError)
     }
 
+    fn submit(&self, append: Append, is_patient: bool) -> Pending {
+        let (answer, pending) = oneshot::channel();
+        let bytes = bytes_of(&append);
+        if let Some(error) = self.refusal(&append, bytes) {
+            answer.send(Err(error)).ok();
+            return pending;
+        }
+        let queue = &self.queue;
+        queue.bytes.fetch_add(bytes, Ordering::Relaxed);
+        match self.messages.try_send(Message::Append(Waiting { append, answer, bytes, is_patient })) {
+            Ok(()) => {}
+            Err(TrySendError::Full(message)) => refuse(queue, message, AppendError::Busy),
+            Err(TrySendError::Disconnected(message)) => {
+                let reason = queue.poison.get().map_or("it was closed", String::as_str).to_owned();
+                refuse(queue, message, AppendError::Poisoned(reason));
+            }
+        }
+        pending
+    }
+
     /// Why an append cannot even wait.
     fn refusal(&self, append: &Append, bytes: usize) -> Option<AppendError> {
         if let Err(error) = check_bounds(append) {
@@ -237,23 +262,17 @@ impl Drop for Inner {
 
 impl Log for DurableLog {
     fn submit(&self, append: Append) -> Pending {
-        let (answer, pending) = oneshot::channel();
-        let bytes = bytes_of(&append);
-        if let Some(error) = self.inner.refusal(&append, bytes) {
-            answer.send(Err(error)).ok();
-            return pending;
-        }
-        let queue = &self.inner.queue;
-        queue.bytes.fetch_add(bytes, Ordering::Relaxed);
-        match self.inner.messages.try_send(Message::Append(Waiting { append, answer, bytes })) {
-            Ok(()) => {}
-            Err(TrySendError::Full(message)) => refuse(queue, message, AppendError::Busy),
-            Err(TrySendError::Disconnected(message)) => {
-                let reason = queue.poison.get().map_or("it was closed", String::as_str).to_owned();
-                refuse(queue, message, AppendError::Poisoned(reason));
-            }
-        }
-        pending
+        self.inner.submit(append, false)
+    }
+
+    fn submit_patiently(&self, append: Append) -> Pending {
+        self.inner.submit(append, true)
+    }
+
+    fn read_only(&self) -> Option<String> {
+        let shown = self.inner.queue.read_only.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // The writer looks when it has something to write; this is asked before.
+        shown.or_else(|| self.inner.low_water.lacking(&*self.inner.disk))
     }
 
     fn read(&self, from: Seq, max: ReadMax) -> Result<Vec<Envelope>, ReadError> {
@@ -284,7 +303,7 @@ impl Log for DurableLog {
 }
 
 fn refuse(queue: &Queue, message: Message, error: AppendError) {
-    if let Message::Append(Waiting { answer, bytes, .. }) = message {
+    if let Message::Append(Waiting { append: _, answer, bytes, is_patient: _ }) = message {
         queue.bytes.fetch_sub(bytes, Ordering::Relaxed);
         answer.send(Err(error)).ok();
     }

@@ -140,6 +140,17 @@ pub trait Log: Send + Sync + 'static {
     /// Hands events to the writer at once, keeping the order of calls; the answer comes when they are durable.
     fn submit(&self, append: Append) -> Pending;
 
+    /// As [`Self::submit`], but while the log only reads it waits for room instead of being refused, with everything
+    /// that was handed over so after it.
+    fn submit_patiently(&self, append: Append) -> Pending {
+        self.submit(append)
+    }
+
+    /// Why nothing can be appended now, when the disk is nearly full: how much must be freed.
+    fn read_only(&self) -> Option<String> {
+        None
+    }
+
     /// Reads events from `from` on, in order; empty at the end.
     ///
     /// # Errors

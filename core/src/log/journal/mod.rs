@@ -14,13 +14,14 @@
 
 pub(crate) mod ahead;
 pub(crate) mod anchor;
+mod backlog;
 pub(crate) mod block;
 pub mod disk;
 mod ledger;
 pub(crate) mod reader;
 pub(crate) mod record;
 pub(crate) mod recover;
-mod room;
+pub(crate) mod room;
 pub(crate) mod segment;
 pub(crate) mod tail;
 pub(crate) mod window;
