@@ -28,7 +28,6 @@ pub(super) async fn request(
     body: Body,
 ) -> Result<(StatusCode, Json<RunAccepted>), Problem> {
     let request: RunRequest = json(body)?;
-    request.check()?;
     let run = plane.commands.request_run(request, caller.actor, caller.key).await?;
     seen(&plane).await;
     Ok((StatusCode::CREATED, Json(RunAccepted { run })))
