@@ -9,6 +9,7 @@ mod parts;
 mod relay;
 mod serve;
 mod trace;
+mod witness;
 
 use crate::context::Context;
 use crate::failure::Failure;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regatta_core::log::{DurableLog, OpenError, Options as LogOptions, install_id};
-use regatta_core::{Blobs, Clock as _, SystemClock};
+use regatta_core::{Blobs, Clock as _, InstallId, SystemClock};
 use regatta_dispatcher::{Caps, Dispatcher, Handle, Options, World};
 use regatta_http::{About, Plane, listener, router};
 use regatta_projections::{Follower, Live, Views, follow};
@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::folder::{self, BLOBS};
-use super::{applied, detach, parts, relay, trace};
+use super::{applied, detach, parts, relay, trace, witness};
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome, chain};
@@ -47,6 +47,7 @@ fn start(context: &Context, config: &Config, as_detached: bool) -> Outcome {
 
 /// What a server is made of.
 struct Parts {
+    install: InstallId,
     log: DurableLog,
     dispatcher: Dispatcher,
     handle: Handle,
@@ -57,7 +58,7 @@ struct Parts {
 }
 
 async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome {
-    let log = open(&context.data_dir)?;
+    let log = open(&context.data_dir, config)?;
     applied::record(&log, config.applied()).await?;
     let parts = assemble(&context.data_dir, config, log).await?;
     let stop = CancellationToken::new();
@@ -65,6 +66,8 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
         .map_err(|error| Failure::caused("failed to open the server's socket", &error))?;
     let log = parts.log.clone();
     let relay = relay::start(&context.data_dir, config, &log, stop.child_token())?;
+    let end = CancellationToken::new();
+    let witness = witness::start(&context.data_dir, config, &log, parts.install, end.clone())?;
     let plane = Plane {
         log: Arc::new(parts.log),
         blobs: parts.blobs,
@@ -97,6 +100,9 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     stop.cancel();
     finish([wait(dispatching), wait(serving), wait(relay.task)]).await;
     following.abort();
+    // It hears the last word.
+    end.cancel();
+    finish([wait(witness)]).await;
     let closed = close(log).await;
     // Why a part failed is what matters; a log that is poisoned does not close well either.
     ended.and(closed).map(|()| Exit::Done)
@@ -112,8 +118,9 @@ async fn close(log: DurableLog) -> Result<(), Failure> {
     closed.map_err(|error| Failure::new(Exit::Failed, chain(&error)))
 }
 
-fn open(data_dir: &Path) -> Result<DurableLog, Failure> {
-    DurableLog::open(LogOptions::new(data_dir)).map_err(|error| {
+fn open(data_dir: &Path, config: &Config) -> Result<DurableLog, Failure> {
+    let segment_bytes = config.server().segment_bytes;
+    DurableLog::open(LogOptions { segment_bytes, ..LogOptions::new(data_dir) }).map_err(|error| {
         if let OpenError::Locked { pid, .. } = error {
             let message = format!("a server already runs on {}: process {pid}", data_dir.display());
             return Failure::new(Exit::Refused, message).hint("use it as it is, or stop it first: regatta down");
@@ -136,7 +143,7 @@ async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<P
         started_at_us: SystemClock.now_us(),
     };
     let world = World {
-        install,
+        install: install.clone(),
         log: Arc::new(log.clone()),
         blobs: blobs.clone(),
         clock: Arc::new(SystemClock),
@@ -155,7 +162,7 @@ async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<P
     };
     let (dispatcher, handle) = Options { world, caps }.build();
     let (follower, live) = follow(Arc::new(log.clone()), Views::default());
-    Ok(Parts { log, dispatcher, handle, follower, live, about, blobs })
+    Ok(Parts { install, log, dispatcher, handle, follower, live, about, blobs })
 }
 
 /// Returns when somebody asks this process to end.
@@ -197,7 +204,7 @@ fn wait<T: Send + 'static>(task: JoinHandle<T>) -> Waiting {
 }
 
 /// Lets what is under way come to its end, for a while.
-async fn finish(parts: [Waiting; 3]) {
+async fn finish<const PARTS: usize>(parts: [Waiting; PARTS]) {
     let all = futures_util::future::join_all(parts);
     if tokio::time::timeout(STOP_MAX, all).await.is_err() {
         tracing::warn!(seconds = STOP_MAX.as_secs(), "something did not stop in time");

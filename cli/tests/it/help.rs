@@ -22,6 +22,7 @@ fn every_command_explains_itself() {
         "log",
         "log tail",
         "log verify",
+        "log stats",
         "log export",
         "log import",
         "log restore",

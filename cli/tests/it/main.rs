@@ -7,9 +7,12 @@ mod bad_days;
 mod commands;
 mod demo;
 mod evidence;
+mod full;
 mod help;
 mod install;
 mod kill;
+#[path = "../../../core/tests/it/mounted.rs"]
+mod mounted;
 #[cfg(feature = "nats")]
 mod nats;
 #[cfg(feature = "nats")]
@@ -18,3 +21,4 @@ mod nats_server;
 mod races;
 mod servers;
 mod strangers;
+mod witness;

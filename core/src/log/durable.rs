@@ -104,7 +104,7 @@ impl DurableLog {
         reader: Arc<Reader>,
         catalog: Arc<Catalog>,
     ) -> Result<Self, OpenError> {
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(Queue { chain: Mutex::new((tip.seq, tip.hash)), ..Queue::default() });
         let ahead = Arc::new(Ahead::default());
         let Options { dir, segment_bytes, ahead_bytes, index_deadline: _, scrub_every: every, clock, disk } = options;
         let io = |source| OpenError::Io { what: "start a thread", source };
@@ -180,6 +180,13 @@ impl DurableLog {
     /// As [`Self::checkpoint`].
     pub fn set_snapshot(&self, name: &str, version: u32, seq: Seq, bytes: &[u8]) -> Result<(), IndexError> {
         self.inner.catalog.set_snapshot(name, version, seq, bytes)
+    }
+
+    /// The last durable event and the hash of the block that ends with it, lower-case hex: what a witness is told.
+    #[must_use]
+    pub fn chain_head(&self) -> (Seq, String) {
+        let (seq, hash) = *self.inner.queue.chain.lock().unwrap_or_else(PoisonError::into_inner);
+        (Seq(seq), blake3::Hash::from_bytes(hash).to_string())
     }
 
     /// What reading the sealed segments again in the background has found.

@@ -14,6 +14,7 @@ pub mod scrub;
 pub mod stats;
 pub mod transfer;
 pub mod verify;
+pub mod witness;
 
 use std::sync::Arc;
 

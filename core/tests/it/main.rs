@@ -18,6 +18,8 @@ mod golden;
 mod index;
 #[cfg(test)]
 mod killed;
+#[cfg(test)]
+mod mounted;
 #[cfg(feature = "nats")]
 #[cfg(test)]
 mod nats;
@@ -33,3 +35,5 @@ mod simulated;
 mod stats;
 #[cfg(test)]
 mod transfer;
+#[cfg(test)]
+mod witness;

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regatta_core::event::run::{Requested, RunEvent};
-use regatta_core::{Actor, EventId, RunId, Slot};
+use regatta_core::{Actor, EventId, Log, RunId, Slot};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -33,6 +33,8 @@ pub use handle::Handle;
 const INPUTS_MAX: usize = 1_024;
 /// Most runs that may be under way at once; past it, requests are refused.
 const RUNS_LIVE_MAX: usize = 1_000;
+/// Between two looks at whether a decision that is not durable yet waits for room on the disk.
+const ROOM_EVERY: Duration = Duration::from_millis(250);
 /// Inputs taken before placement is worked out again.
 const BATCH_MAX: usize = 256;
 
@@ -155,6 +157,10 @@ impl Dispatcher {
             let known = self.find(run)?;
             match known.map(|held| (held.key.as_ref() == Some(key), held.race.run.facts == facts)) {
                 None => {
+                    if let Some(refusal) = read_only(&*self.world.log, "nothing was done; ask again then") {
+                        reply.send(Err(refusal)).ok();
+                        return Ok(());
+                    }
                     if self.live() >= RUNS_LIVE_MAX {
                         let refusal = Refusal::new(RefusalKind::Busy, format!("{RUNS_LIVE_MAX} runs are under way"));
                         reply.send(Err(refusal.hint("wait for one to finish, or cancel one"))).ok();
@@ -194,6 +200,10 @@ impl Dispatcher {
         if self.find(run)?.is_none() {
             let refusal = Refusal::new(RefusalKind::NotFound, format!("there is no run {run}"));
             reply.send(Err(refusal.hint("regatta ls shows them"))).ok();
+            return Ok(());
+        }
+        if let Some(refusal) = read_only(&*self.world.log, "nothing was done; ask again then") {
+            reply.send(Err(refusal)).ok();
             return Ok(());
         }
         let decided = self.decide(run, wish, by, None);
@@ -265,15 +275,35 @@ impl Dispatcher {
 
     fn answer_when_durable<T: Send + 'static>(&self, reply: Reply<T>, answer: Result<T, Refusal>) {
         let durable: Ticket = self.submitter.everything_so_far();
-        let (halt, failpoints) = (self.halt.clone(), self.world.failpoints.clone());
+        let (halt, world) = (self.halt.clone(), Arc::clone(&self.world));
         let task = async move {
-            if durable.reached().await {
-                failpoints.reach("answer-due").await;
-                // Whoever asked may be gone; the fact stands.
-                reply.send(answer).ok();
-            }
+            let answer = tokio::select! {
+                biased;
+                reached = durable.reached() => if reached { answer } else { return },
+                refusal = room_is_lacking(&*world.log) => Err(refusal),
+            };
+            world.failpoints.reach("answer-due").await;
+            // Whoever asked may be gone; the fact stands.
+            reply.send(answer).ok();
         };
         self.tasks.spawn(async move { halt.run_until_cancelled(task).await });
+    }
+}
+
+/// Why nothing can be recorded now, if so.
+fn read_only(log: &dyn Log, hint: &str) -> Option<Refusal> {
+    let reason = log.read_only()?;
+    Some(Refusal::new(RefusalKind::ReadOnly, format!("nothing can be recorded now: {reason}")).hint(hint))
+}
+
+/// Returns when something that was decided waits for room on the disk.
+async fn room_is_lacking(log: &dyn Log) -> Refusal {
+    let hint = "what was asked is kept and done once there is room, unless the server ends before that";
+    loop {
+        tokio::time::sleep(ROOM_EVERY).await;
+        if let Some(refusal) = read_only(log, hint) {
+            return refusal;
+        }
     }
 }
 

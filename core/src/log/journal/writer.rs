@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -59,6 +59,8 @@ pub(crate) struct Queue {
     pub(crate) poison: OnceLock<String>,
     /// Why the log only reads now.
     pub(crate) read_only: Arc<Mutex<Option<String>>>,
+    /// The last durable event, and the hash of the block that ends with it.
+    pub(crate) chain: Mutex<(u64, super::Hash)>,
 }
 
 /// Upper bound of the bytes an append takes in a block.
@@ -263,6 +265,7 @@ impl Writer {
                 return Ok(read_only(group, &self.room.refused(&error)));
             }
             self.room.wrote();
+            *self.queue.chain.lock().unwrap_or_else(PoisonError::into_inner) = (self.tip.seq, self.tip.hash);
             self.catalog.add(&mem::take(&mut self.committed), self.tip.seq);
             self.reader.publish(self.tip.seq);
         }
