@@ -25,6 +25,7 @@ fn every_command_explains_itself() {
         "log stats",
         "log export",
         "log import",
+        "log backup",
         "log restore",
         "replay",
         "doctor",

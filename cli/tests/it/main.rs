@@ -3,12 +3,14 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test says what it stands on")]
 #![expect(clippy::print_stdout, reason = "a test that is skipped says why")]
 
+mod backup;
 mod bad_days;
 mod commands;
 mod demo;
 mod evidence;
 mod full;
 mod help;
+mod index;
 mod install;
 mod kill;
 #[path = "../../../core/tests/it/mounted.rs"]

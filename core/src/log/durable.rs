@@ -10,6 +10,7 @@ use std::thread::{self, JoinHandle};
 
 use tokio::sync::{oneshot, watch};
 
+use super::backup::is_restoring;
 use super::index::{Catalog, Committed};
 use super::journal::ahead::Ahead;
 use super::journal::anchor::Anchor;
@@ -79,6 +80,9 @@ impl DurableLog {
         let io = |what| move |source| OpenError::Io { what, source };
         fs::create_dir_all(&dir).map_err(io("make the data directory"))?;
         let lock = Lock::take(&dir)?;
+        if is_restoring(&dir) {
+            return Err(OpenError::Restoring { dir });
+        }
         let disk = options.disk.clone();
         disk.make_folder(&dir.join(segment::FOLDER)).map_err(io("make the journal's folder"))?;
         segment::remove_unborn(&*disk, &dir).map_err(io("clear the journal's folder"))?;
@@ -93,6 +97,9 @@ impl DurableLog {
         let (catalog, cursor) = Catalog::open(&dir, journal, tip.seq, options.index_deadline)?;
         let catalog = Arc::new(catalog);
         replay(&reader, &catalog, cursor + 1)?;
+        if cursor == 0 && tip.seq > 0 {
+            tracing::info!(events = tip.seq, "the index was rebuilt from the journal");
+        }
         Self::start(options, lock, file, tip, reader, catalog)
     }
 

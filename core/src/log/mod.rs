@@ -3,6 +3,7 @@
 //! [`memory`] keeps everything in memory (tests, simulation); [`durable`] keeps it on disk, in the [`journal`] with the
 //! [`index`] over it. Both keep the same contract, shown by one suite. Knows nothing of what the facts mean.
 
+pub mod backup;
 pub mod durable;
 pub mod index;
 pub mod install;

@@ -1,6 +1,8 @@
 //! Tests of the core from outside: one binary, one module per subject.
 
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod damage;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use regatta_core::log::verify;
 use regatta_core::log::witness::{Found, Witnessed, read_file, verify_against};
-use regatta_core::{Expect, InstallId, Seq};
+use regatta_core::{Expect, InstallId, Log as _, Seq};
 
 use crate::given::{append, one, open};
 

@@ -1,5 +1,6 @@
 //! `regatta log`: the log itself.
 
+mod backup;
 mod blobs;
 mod export;
 mod import;
@@ -29,6 +30,7 @@ enum Command {
     Stats(stats::Args),
     Export(export::Args),
     Import(import::Args),
+    Backup(backup::Args),
     Restore(restore::Args),
 }
 
@@ -39,6 +41,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
         Command::Stats(args) => stats::run(context, args),
         Command::Export(args) => export::run(context, args),
         Command::Import(args) => import::run(context, args),
+        Command::Backup(args) => backup::run(context, args),
         Command::Restore(args) => restore::run(context, args),
     }
 }
