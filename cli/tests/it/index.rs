@@ -10,7 +10,6 @@ fn an_index_that_is_lost_cut_or_damaged_is_rebuilt_and_said_once() {
     let install = Install::new();
     let ask = ["run", "x", "-a", "command=seq 300; echo changed >> file", "--sandbox", "host", "--wait"];
     let run = install.regatta(&ask).exits(0).out.trim().to_owned();
-    install.regatta(&["down"]).exits(0);
     let compared = install.regatta(&["compare", &run]).exits(0).out;
     install.regatta(&["down"]).exits(0);
     let index = install.data().join("index");

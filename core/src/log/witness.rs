@@ -96,7 +96,7 @@ pub fn read_file(path: &Path, install: &InstallId) -> Result<Vec<Witnessed>, Wit
         if !ended && read as u64 == LINE_BYTES_MAX {
             return Err(WitnessError::Line { line, reason: format!("it is longer than {LINE_BYTES_MAX} bytes") });
         }
-        match serde_json::from_slice::<Witnessed>(&text) {
+        match serde_json::from_slice::<Witnessed>(text.trim_ascii_end()) {
             Ok(said) if said.install == *install => heard.push(said),
             Ok(_) => {}
             // Cut off by a crash: the line ends the file, or the next one was begun after it.
