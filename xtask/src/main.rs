@@ -1,9 +1,10 @@
-//! `cargo xtask …`: the demo, the tests, the benchmarks. Knows the product only by its commands.
+//! `cargo xtask …`: the demo, the tests, the page, the benchmarks. Knows the product only by its commands.
 
 mod bench;
 mod command;
 mod demo;
 mod test;
+mod ui;
 
 use std::process::ExitCode;
 
@@ -11,6 +12,7 @@ const USAGE: &str = "\
 usage:
   cargo xtask demo [--sandbox host]     build, run the whole job, print where to look
   cargo xtask test                      everything; what needs something missing is skipped with the reason
+  cargo xtask ui                        build the page (needs Node and npm), for the next cargo build
   cargo xtask bench dispatch [--quick]  the dispatch benchmarks, with peers in the same run
   cargo xtask bench log                 the log benchmarks";
 
@@ -20,6 +22,7 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["demo", rest @ ..] => demo::run(rest),
         ["test"] => test::run(),
+        ["ui"] => ui::run(),
         ["bench", rest @ ..] => bench::run(rest),
         _ => Err(USAGE.to_owned()),
     };

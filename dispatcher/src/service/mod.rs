@@ -129,7 +129,18 @@ impl Dispatcher {
                 () = tokio::time::sleep(retry), if retry < Duration::MAX => {}
             }
             self.place()?;
+            self.forget_quiet();
         }
+    }
+
+    /// Forgets the runs for which nothing is left to do. One whose last facts are not durable yet is kept: read back
+    /// from the log, it would lack them.
+    fn forget_quiet(&mut self) {
+        let submitter = &self.submitter;
+        self.races.retain(|_, held| {
+            let is_quiet = held.active.is_empty() && held.race.is_quiet();
+            !(is_quiet && submitter.is_durable(held.submitted))
+        });
     }
 
     fn take(&mut self, input: Input) -> Result<(), Fatal> {
@@ -234,12 +245,8 @@ impl Dispatcher {
                 let begun: Vec<Effect> = due.effects.difference(&held.active).cloned().collect();
                 held.active = due.effects;
                 let jobs: Vec<_> = begun.into_iter().map(|effect| (held.job(&effect), effect)).collect();
-                let quiet = held.active.is_empty() && held.race.is_quiet();
                 for (job, effect) in jobs {
                     self.spawn(job, effect);
-                }
-                if quiet {
-                    self.races.remove(&run);
                 }
                 return Ok(());
             }

@@ -52,6 +52,16 @@ impl Submitter {
         self.pending.send(self.world.log.submit_patiently(append)).ok();
     }
 
+    /// A point that [`Self::is_durable`] knows.
+    pub(super) fn submitted(&self) -> u64 {
+        self.submitted
+    }
+
+    /// Whether everything up to a point is durable.
+    pub(super) fn is_durable(&self, submitted: u64) -> bool {
+        *self.durable.borrow() >= submitted
+    }
+
     pub(super) fn everything_so_far(&self) -> Ticket {
         Ticket { submitted: self.submitted, durable: self.durable.clone() }
     }

@@ -21,18 +21,30 @@ async fn found(plane: &Plane, attempt: String) -> Result<AttemptId, Problem> {
     look(plane, None, move |views, _| resolve_attempt(views, &attempt)).await?
 }
 
-/// `GET /attempts/{attempt}/diff`: the patch as git wrote it.
-pub(super) async fn diff(State(plane): State<Plane>, Path(attempt): Path<String>) -> Result<Response, Problem> {
+/// Which diff is wanted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DiffQuery {
+    /// Another attempt; the base when absent.
+    against: Option<String>,
+}
+
+/// `GET /attempts/{attempt}/diff?against`: the patch as git wrote it, against the base or another attempt.
+pub(super) async fn diff(
+    State(plane): State<Plane>,
+    Path(attempt): Path<String>,
+    query: Result<Query<DiffQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
+    if let Some(against) = query?.0.against {
+        return super::compose::diff_against(plane, attempt, against).await;
+    }
     let attempt = found(&plane, attempt).await?;
     let read = move || -> Result<Vec<u8>, Problem> {
         let collected = Facts::read(&*plane.log, attempt)?.collected.ok_or_else(|| not_collected(attempt))?;
         match (collected.patch, collected.failure) {
             (Some(patch), _) => Ok(plane.blobs.get(&patch.hash)?),
             (None, None) => Ok(Vec::new()),
-            (None, Some(reason)) => {
-                let detail = format!("what {attempt} changed could not be collected: {reason}");
-                Err(Problem::new(StatusCode::CONFLICT, "not_collected", detail))
-            }
+            (None, Some(reason)) => Err(collect_failed(attempt, &reason)),
         }
     };
     let patch =
@@ -40,7 +52,12 @@ pub(super) async fn diff(State(plane): State<Plane>, Path(attempt): Path<String>
     Ok(([(header::CONTENT_TYPE, "text/x-patch")], patch).into_response())
 }
 
-fn not_collected(attempt: AttemptId) -> Problem {
+pub(super) fn collect_failed(attempt: AttemptId, reason: &str) -> Problem {
+    let detail = format!("what {attempt} changed could not be collected: {reason}");
+    Problem::new(StatusCode::CONFLICT, "not_collected", detail)
+}
+
+pub(super) fn not_collected(attempt: AttemptId) -> Problem {
     let detail = format!("nothing has been collected from {attempt} yet");
     Problem::new(StatusCode::CONFLICT, "not_collected", detail)
         .hint("a patch is there once the agent has ended; see `regatta show`")

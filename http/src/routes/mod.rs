@@ -1,6 +1,7 @@
 //! The routes of `/api/v1`, one file per thing they are about.
 
 mod attempts;
+mod compose;
 mod events;
 mod looking;
 mod runs;
@@ -10,14 +11,15 @@ mod views;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, FromRequestParts};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use regatta_core::Actor;
 use serde::de::DeserializeOwned;
 
-use crate::{ACTOR_HEADER, IDEMPOTENCY_HEADER, Plane, Problem, REQUEST_BODY_BYTES_MAX};
+use crate::{ACTOR_HEADER, IDEMPOTENCY_HEADER, Plane, Problem, REQUEST_BODY_BYTES_MAX, page};
 
 /// The whole API over one plane.
 pub fn router(plane: Plane) -> Router {
@@ -31,6 +33,9 @@ pub fn router(plane: Plane) -> Router {
         .route("/runs/{run}/attempts/{slot}/restore", post(runs::restore))
         .route("/attempts/{attempt}", get(views::attempt))
         .route("/attempts/{attempt}/diff", get(attempts::diff))
+        .route("/attempts/{attempt}/files", get(compose::files))
+        .route("/attempts/{attempt}/files/{*path}", get(compose::file))
+        .route("/runs/{run}/merge-preview", get(compose::merge_preview))
         .route("/attempts/{attempt}/output", get(attempts::output))
         .route("/events", get(events::page))
         .route("/events/stream", get(events::stream))
@@ -41,7 +46,15 @@ pub fn router(plane: Plane) -> Router {
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(REQUEST_BODY_BYTES_MAX))
         .with_state(plane);
-    Router::new().nest("/api/v1", v1).fallback(no_such_route)
+    Router::new().nest("/api/v1", v1).fallback(outside)
+}
+
+/// Outside the API stands the page.
+async fn outside(request: Request) -> Response {
+    if page::is_page(&request) {
+        return page::serve(request.uri().path(), request.headers());
+    }
+    no_such_route(request.uri().clone()).await.into_response()
 }
 
 async fn no_such_route(uri: axum::http::Uri) -> Problem {

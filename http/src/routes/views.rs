@@ -73,7 +73,7 @@ fn state(word: &str) -> Result<RunState, Problem> {
         .map_err(|error: WordError| Problem::invalid(format!("{word:?} is no state of a run")).hint(error.to_string()))
 }
 
-fn no_run(run: RunId) -> Problem {
+pub(super) fn no_run(run: RunId) -> Problem {
     Problem::not_found(format!("there is no run {run}")).hint("`regatta ls` lists the runs")
 }
 

@@ -2,7 +2,9 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test says what it stands on")]
 
+mod compose;
 mod live;
+mod page;
 mod problems;
 mod raw;
 mod world;

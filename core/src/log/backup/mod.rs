@@ -2,7 +2,8 @@
 //! A copy goes on where one stopped, and brings only what is new. Reads the log as any reader does; never appends.
 //!
 //! What is copied: the journal's files (sealed ones never change; of the one being written, what is whole), the blobs,
-//! the install's name, and a `HEAD` of the copy's own. Not the index, which is rebuilt, nor sandboxes, mirrors and
+//! the install's name, and a `HEAD` of the copy's own. A backup keeps what the log has
+//! removed since. Not the index, which is rebuilt, nor sandboxes, mirrors and
 //! configuration. Blobs come after the journal: a blob is kept before the event that names it.
 
 mod copy;
@@ -15,6 +16,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use super::journal::anchor::{self, Anchor};
+use super::journal::beginning::{self, Beginning};
 use super::journal::recover::{Tip, recover};
 use super::journal::{Disk as _, RealDisk, segment};
 use super::lock::Lock;
@@ -100,8 +102,7 @@ pub fn backup(dir: &Path, to: &Path) -> Result<Copied, BackupError> {
             }
         }
     };
-    let first = files(to)?.first_key_value().map_or(1, |(first, _)| *first);
-    write_anchor(to, first, &tip)?;
+    write_anchor(to, &tip)?;
     blobs(dir, to, &mut copied)?;
     name(dir, to, &mut copied)?;
     (copied.head, copied.hash) = (Seq(tip.seq), blake3::Hash::from_bytes(hash).to_string());
@@ -134,9 +135,8 @@ pub fn restore(from: &Path, dir: &Path) -> Result<Copied, BackupError> {
         Err(source) => return Err(BackupError::Io { what: "read", path: marker, source }),
     }
     let mut copied = Copied::default();
-    let first = files(from)?.first_key_value().map_or(1, |(first, _)| *first);
     // First of all: with it, and without all of the journal, no server starts.
-    write_anchor(dir, first, &tip)?;
+    write_anchor(dir, &tip)?;
     journal(from, dir, &tip, &mut copied)?;
     blobs(from, dir, &mut copied)?;
     name(from, dir, &mut copied)?;
@@ -207,6 +207,15 @@ fn check_continues(dir: &Path, to: &Path, tip: &Tip) -> Result<(), BackupError> 
     Ok(())
 }
 
+fn beginning(dir: &Path) -> Result<Beginning, BackupError> {
+    let io = |source| BackupError::Io { what: "read FIRST of", path: dir.to_owned(), source };
+    let found = beginning::read(&RealDisk, dir).map_err(io)?;
+    found.map_err(|reason| {
+        let place = format!("{}/{}", dir.display(), beginning::NAME);
+        OpenError::Corrupt { place, reason }.into()
+    })
+}
+
 /// Names of the journal's files by their first event, the one that counts as whole first.
 fn files(dir: &Path) -> Result<BTreeMap<u64, Vec<String>>, BackupError> {
     let folder = dir.join(segment::FOLDER);
@@ -232,7 +241,13 @@ fn journal(from: &Path, to: &Path, tip: &Tip, copied: &mut Copied) -> Result<(),
         path: there.clone(),
         source,
     })?;
-    for (first, names) in files(from)?.range(..=tip.segment.first_seq) {
+    let begins = beginning(from)?;
+    // A copy that goes further back keeps its own beginning.
+    if files(to)?.is_empty() && begins != Beginning::whole() {
+        let written = begins.write(&RealDisk, to);
+        written.map_err(|source| BackupError::Io { what: "write FIRST of", path: to.to_owned(), source })?;
+    }
+    for (first, names) in files(from)?.range(begins.first..=tip.segment.first_seq) {
         let Some(name) = names.first() else { continue };
         let (source, target) = (here.join(name), there.join(name));
         let is_last = *first == tip.segment.first_seq && name.ends_with(".seg");
@@ -264,8 +279,8 @@ fn remove_others(folder: &Path, first: u64, name: &str) -> Result<(), BackupErro
     Ok(())
 }
 
-fn write_anchor(dir: &Path, first: u64, tip: &Tip) -> Result<(), BackupError> {
-    let anchor = Anchor::new(tip.seq, tip.segment.first_seq, tip.hash).beginning_at(first);
+fn write_anchor(dir: &Path, tip: &Tip) -> Result<(), BackupError> {
+    let anchor = Anchor::new(tip.seq, tip.segment.first_seq, tip.hash);
     let written = anchor.write(&RealDisk, dir);
     written.map_err(|source| BackupError::Io { what: "write HEAD of", path: dir.to_owned(), source })
 }

@@ -39,11 +39,6 @@ impl Anchor {
         Self { magic: MAGIC, format: FORMAT, reserved: 0, first: 1, seq, segment, hash }
     }
 
-    /// The same of a log whose oldest event kept is `first`.
-    pub(crate) fn beginning_at(self, first: u64) -> Self {
-        Self { first, ..self }
-    }
-
     fn parse(bytes: &[u8]) -> Result<Self, String> {
         let (covered, checksum) = bytes.split_last_chunk::<4>().ok_or("it is cut off")?;
         if crc32c::crc32c(covered).to_le_bytes() != *checksum {

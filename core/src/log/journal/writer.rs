@@ -6,7 +6,7 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -80,6 +80,8 @@ pub(crate) struct Writer {
     pub(crate) queue: Arc<Queue>,
     pub(crate) file: Arc<dyn DiskFile>,
     pub(crate) tip: Tip,
+    /// Told when a segment is full.
+    pub(crate) full: Option<SyncSender<()>>,
     builder: Builder,
     ledger: Ledger,
     committed: Vec<Committed>,
@@ -98,12 +100,13 @@ pub(crate) struct Start {
     pub(crate) queue: Arc<Queue>,
     pub(crate) file: Arc<dyn DiskFile>,
     pub(crate) tip: Tip,
+    pub(crate) full: Option<SyncSender<()>>,
 }
 
 impl Writer {
     /// A writer that goes on at the tip.
     pub(crate) fn new(start: Start) -> Self {
-        let Start { dir, disk, clock, segment_bytes, reader, ahead, catalog, queue, file, tip } = start;
+        let Start { dir, disk, clock, segment_bytes, reader, ahead, catalog, queue, file, tip, full } = start;
         ahead.begin(file.clone(), tip.end, segment_bytes);
         let ledger = Ledger::new(catalog.clone());
         let (builder, committed) = (Builder::default(), Vec::new());
@@ -119,6 +122,7 @@ impl Writer {
             queue,
             file,
             tip,
+            full,
             builder,
             ledger,
             committed,
@@ -144,9 +148,9 @@ impl Writer {
         }
         // There was no room for these until the end.
         backlog.refuse(&self.queue, &AppendError::ReadOnly("it was closed before there was room".to_owned()));
-        let sealed = self.seal().map_err(|error| format!("failed to anchor the end: {error}"));
+        let ended = self.end().map_err(|error| format!("failed to anchor the end: {error}"));
         self.ahead.stop();
-        sealed
+        ended
     }
 
     /// While the log only reads: refuses whoever does not want to wait, and keeps the others in order. Says whether to
@@ -318,7 +322,7 @@ impl Writer {
     }
 
     fn next_segment(&mut self) -> std::io::Result<()> {
-        self.seal()?;
+        self.end()?;
         let number = self.tip.segment.number + 1;
         let header = new_header(&*self.clock, number, self.tip.seq + 1, self.tip.hash);
         self.file = segment::create(&*self.disk, &self.dir, &header)?;
@@ -326,11 +330,15 @@ impl Writer {
         self.tip.segment = header;
         self.tip.end = segment::HEADER_BYTES as u64;
         self.ahead.begin(self.file.clone(), self.tip.end, self.segment_bytes);
+        if let Some(full) = &self.full {
+            // One that was not taken yet says the same.
+            full.try_send(()).ok();
+        }
         Ok(())
     }
 
     /// Cuts the space prepared behind the last block and anchors the end.
-    fn seal(&self) -> std::io::Result<()> {
+    fn end(&self) -> std::io::Result<()> {
         self.ahead.end();
         self.file.set_size(self.tip.end)?;
         disk::sync_all(&*self.file)?;
