@@ -156,10 +156,11 @@ fn token(subject: &str, issuer: &KeyPair, nats: &serde_json::Value) -> String {
     format!("{signed}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
 }
 
-fn account(subject: &KeyPair, operator: &KeyPair) -> String {
+/// An account; the system's own may keep no streams.
+fn account(subject: &KeyPair, operator: &KeyPair, storage: i32) -> String {
     let limits = serde_json::json!({
         "subs": -1, "data": -1, "payload": -1, "imports": -1, "exports": -1, "wildcards": true, "conn": -1, "leaf": -1,
-        "mem_storage": -1, "disk_storage": -1, "streams": -1, "consumer": -1,
+        "mem_storage": storage, "disk_storage": storage, "streams": -1, "consumer": -1,
     });
     let nats = serde_json::json!({ "limits": limits, "type": "account", "version": 2 });
     token(&subject.public_key(), operator, &nats)
@@ -191,9 +192,9 @@ fn a_server_of_an_operator_lets_credentials_of_its_accounts_in() {
         text(&operator_token),
         system.public_key(),
         system.public_key(),
-        account(&system, &operator),
+        account(&system, &operator, 0),
         ours.public_key(),
-        account(&ours, &operator),
+        account(&ours, &operator, -1),
     );
     let config = write(folder.path().join("nats.conf"), &config);
     let Some(nats) = Nats::start_with(&["-c", text(&config)]) else { return };
