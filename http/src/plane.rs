@@ -9,7 +9,7 @@ use regatta_projections::Live;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Commands, Works};
+use crate::{Auth, Commands, Works};
 
 /// What the handlers stand on. Cheap to clone.
 #[derive(Clone)]
@@ -24,6 +24,8 @@ pub struct Plane {
     pub works: Works,
     /// What a handler may change.
     pub commands: Arc<dyn Commands>,
+    /// Who may do what.
+    pub auth: Auth,
     /// What this server is.
     pub about: Arc<About>,
     /// Where the relay to NATS stands, when there is one.
@@ -41,6 +43,8 @@ pub struct About {
     pub data_dir: PathBuf,
     /// The fence a local sandbox made now would have, or why there is none.
     pub fence: String,
+    /// The page's address, without a path; when it is served by TCP.
+    pub url: Option<String>,
     /// When it was started, in microseconds since the Unix epoch.
     pub started_at_us: u64,
 }

@@ -4,8 +4,12 @@ mod attempts;
 mod compose;
 mod events;
 mod looking;
+mod pieces;
 mod runs;
 mod server;
+mod sign_in;
+mod tokens;
+mod users;
 mod views;
 
 use axum::Router;
@@ -19,10 +23,12 @@ use axum::routing::{get, post};
 use regatta_core::Actor;
 use serde::de::DeserializeOwned;
 
-use crate::{ACTOR_HEADER, IDEMPOTENCY_HEADER, Plane, Problem, REQUEST_BODY_BYTES_MAX, page};
+use crate::{IDEMPOTENCY_HEADER, Identity, Plane, Problem, REQUEST_BODY_BYTES_MAX, page};
 
 /// The whole API over one plane.
 pub fn router(plane: Plane) -> Router {
+    let auth = plane.auth.clone();
+    let page = Router::new().route("/sign-in", get(sign_in::by_link)).with_state(plane.clone());
     let v1 = Router::new()
         .route("/runs", get(views::runs).post(runs::request))
         .route("/runs/{run}", get(views::run))
@@ -37,16 +43,24 @@ pub fn router(plane: Plane) -> Router {
         .route("/attempts/{attempt}/files/{*path}", get(compose::file))
         .route("/runs/{run}/merge-preview", get(compose::merge_preview))
         .route("/attempts/{attempt}/output", get(attempts::output))
+        .route("/attempts/{attempt}/pieces", get(pieces::pieces))
         .route("/events", get(events::page))
         .route("/events/stream", get(events::stream))
         .route("/fleet", get(views::fleet))
         .route("/health", get(server::health))
         .route("/shutdown", post(server::shutdown))
+        .merge(sign_in::routes())
+        .merge(tokens::routes())
+        .merge(users::routes())
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(REQUEST_BODY_BYTES_MAX))
         .with_state(plane);
-    Router::new().nest("/api/v1", v1).fallback(outside)
+    Router::new()
+        .nest("/api/v1", v1)
+        .merge(page)
+        .fallback(outside)
+        .layer(axum::middleware::from_fn_with_state(auth, crate::auth::guard))
 }
 
 /// Outside the API stands the page.
@@ -66,7 +80,7 @@ async fn no_such_method(method: axum::http::Method, uri: axum::http::Uri) -> Pro
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
 }
 
-/// Who gives a command, and its idempotency key.
+/// Who gives a command (see [`crate::auth`]), and its idempotency key.
 struct Caller {
     actor: Actor,
     key: Option<String>,
@@ -81,7 +95,8 @@ impl<S: Sync> FromRequestParts<S> for Caller {
             let text = str::from_utf8(value.as_bytes());
             text.map(|text| Some(text.to_owned())).map_err(|_| Problem::invalid(format!("{name} is not UTF-8")))
         };
-        let actor = text(ACTOR_HEADER)?.map_or_else(|| Actor::user("local"), |name| Actor::user(&name));
+        let identity = parts.extensions.get::<Identity>().ok_or_else(nobody)?;
+        let actor = Actor::user(&identity.name);
         let key = text(IDEMPOTENCY_HEADER)?;
         if key.as_ref().is_some_and(|key| key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX) {
             let detail = format!("{IDEMPOTENCY_HEADER} must have 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
@@ -89,6 +104,11 @@ impl<S: Sync> FromRequestParts<S> for Caller {
         }
         Ok(Self { actor, key })
     }
+}
+
+/// A route that anyone may use does not know its caller.
+fn nobody() -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, "not_signed_in", "nobody is signed in")
 }
 
 /// Longest idempotency key; leaves the dispatcher room for a prefix within the log's own bound.

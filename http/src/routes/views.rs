@@ -2,20 +2,21 @@
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use regatta_core::{AttemptId, RunId, Seq, Slot};
-use regatta_projections::Views;
 use regatta_projections::attempts::AttemptView;
 use regatta_projections::compare::Comparison;
 use regatta_projections::fleet::FleetView;
 use regatta_projections::runs::{RunFilter, RunPage, RunState, RunView};
 use regatta_projections::timeline::{self, RunLanes, TimelineFilter, TimelinePage};
+use regatta_projections::{Can, Views};
 use serde::de::IntoDeserializer as _;
 use serde::de::value::Error as WordError;
 use serde::{Deserialize, Serialize};
 
 use super::id;
 use super::looking::{Moment, look, resolve};
+use crate::auth::{Identity, may};
 use crate::{Plane, Problem};
 
 /// Rows in one page when nobody says.
@@ -53,7 +54,11 @@ pub(super) struct RunsQuery {
 }
 
 /// `GET /runs?state&repository&by&text&before&limit&as_of`
-pub(super) async fn runs(State(plane): State<Plane>, asked: Asked<RunsQuery>) -> Result<Json<RunPage>, Problem> {
+pub(super) async fn runs(
+    State(plane): State<Plane>,
+    Extension(identity): Extension<Identity>,
+    asked: Asked<RunsQuery>,
+) -> Result<Json<RunPage>, Problem> {
     let Query(query) = asked?;
     let moment = Moment::parse(query.as_of.as_deref())?;
     let words = query.state.iter().flat_map(|words| words.split(',')).filter(|word| !word.is_empty());
@@ -65,7 +70,14 @@ pub(super) async fn runs(State(plane): State<Plane>, asked: Asked<RunsQuery>) ->
         before: query.before,
     };
     let limit = query.limit.unwrap_or(RUNS_PAGE_DEFAULT);
-    look(&plane, moment, move |views, _| views.runs.list(&filter, limit)).await.map(Json)
+    let mut page = look(&plane, moment, move |views, _| views.runs.list(&filter, limit)).await?;
+    page.rows.iter_mut().for_each(|row| narrow(&mut row.can, &identity));
+    Ok(Json(page))
+}
+
+/// Offers only what the caller may do.
+fn narrow(can: &mut Vec<Can>, identity: &Identity) {
+    can.retain(|can| may(identity.role, *can));
 }
 
 fn state(word: &str) -> Result<RunState, Problem> {
@@ -80,6 +92,7 @@ pub(super) fn no_run(run: RunId) -> Problem {
 /// `GET /runs/{run}?as_of`
 pub(super) async fn run(
     State(plane): State<Plane>,
+    Extension(identity): Extension<Identity>,
     Path(run): Path<String>,
     asked: Asked<AsOf>,
 ) -> Result<Json<RunView>, Problem> {
@@ -87,12 +100,15 @@ pub(super) async fn run(
         let run = resolve(views, &run)?;
         views.run(run).ok_or_else(|| no_run(run))
     };
-    look(&plane, AsOf::moment(asked)?, find).await?.map(Json)
+    let mut view = look(&plane, AsOf::moment(asked)?, find).await??;
+    narrow(&mut view.row.can, &identity);
+    Ok(Json(view))
 }
 
 /// `GET /runs/{run}/compare?as_of`
 pub(super) async fn compare(
     State(plane): State<Plane>,
+    Extension(identity): Extension<Identity>,
     Path(run): Path<String>,
     asked: Asked<AsOf>,
 ) -> Result<Json<Comparison>, Problem> {
@@ -100,7 +116,9 @@ pub(super) async fn compare(
         let run = resolve(views, &run)?;
         views.compare(run, now_us).ok_or_else(|| no_run(run))
     };
-    look(&plane, AsOf::moment(asked)?, find).await?.map(Json)
+    let mut view = look(&plane, AsOf::moment(asked)?, find).await??;
+    view.columns.iter_mut().for_each(|column| narrow(&mut column.can, &identity));
+    Ok(Json(view))
 }
 
 /// What happened in a run, line by line and lane by lane.
@@ -144,6 +162,7 @@ pub(super) async fn run_timeline(
 /// `GET /attempts/{attempt}?as_of`
 pub(super) async fn attempt(
     State(plane): State<Plane>,
+    Extension(identity): Extension<Identity>,
     Path(attempt): Path<String>,
     asked: Asked<AsOf>,
 ) -> Result<Json<AttemptView>, Problem> {
@@ -152,7 +171,9 @@ pub(super) async fn attempt(
         let none = || Problem::not_found(format!("there is no attempt {attempt}")).hint("`regatta ls` lists the runs");
         views.attempt(attempt, now_us).ok_or_else(none)
     };
-    look(&plane, AsOf::moment(asked)?, find).await?.map(Json)
+    let mut view = look(&plane, AsOf::moment(asked)?, find).await??;
+    narrow(&mut view.can, &identity);
+    Ok(Json(view))
 }
 
 /// Finds the attempt that is meant by `RUN.LETTER`, where `RUN` may be short.

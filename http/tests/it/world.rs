@@ -5,16 +5,18 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::http::{Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use regatta_core::event::attempt::{self, AttemptEvent, Channel, Output, Phase};
 use regatta_core::{
-    Actor, Append, AttemptId, Blobs, Draft, Event, EventId, Expect, Log, RunId, Slot, Stream,
+    Actor, Append, AttemptId, Blobs, Draft, Event, EventId, Expect, Log, RunId, Slot, Stream, SystemClock,
     log::{self, MemoryLog},
 };
 use regatta_dispatcher::repository::Repositories;
 use regatta_dispatcher::{Refusal, RefusalKind, RunRequest};
+use regatta_http::auth::{Auth, Door, Options};
 use regatta_http::{About, Commands, Plane, Works, router};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
@@ -95,8 +97,10 @@ impl World {
                 version: "0.0.0",
                 data_dir: "/data".into(),
                 fence: "none".to_owned(),
+                url: Some("http://127.0.0.1:7433".to_owned()),
                 started_at_us: 1,
             }),
+            auth: Auth::open(Arc::new(log.clone()), Arc::new(SystemClock), Options::default()).expect("accounts"),
             relay: None,
             stop: stop.clone(),
         };
@@ -104,6 +108,12 @@ impl World {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Response<Body> {
+        self.by(Door::Socket, request).await
+    }
+
+    /// A request that came in by a door.
+    pub(crate) async fn by(&self, door: Door, mut request: Request<Body>) -> Response<Body> {
+        request.extensions_mut().insert(ConnectInfo(door));
         self.router.clone().oneshot(request).await.expect("the router answers")
     }
 

@@ -31,7 +31,12 @@ fn attempt(event: &Event, subject: Subject) -> Option<AttemptId> {
         Event::Delivery(DeliveryEvent::Intended(intended)) => Some(intended.attempt),
         Event::Delivery(DeliveryEvent::Delivered(delivered)) => Some(delivered.attempt),
         Event::Delivery(DeliveryEvent::Failed(failed)) => Some(failed.attempt),
-        Event::Run(_) | Event::Attempt(_) | Event::Sandbox(_) | Event::Config(_) | Event::Unknown { .. } => None,
+        Event::Run(_)
+        | Event::Attempt(_)
+        | Event::Sandbox(_)
+        | Event::Config(_)
+        | Event::User(_)
+        | Event::Unknown { .. } => None,
     })
 }
 

@@ -5,6 +5,7 @@ mod fold;
 mod kind_name;
 mod lanes;
 mod page;
+mod people;
 mod text;
 mod view;
 

@@ -21,7 +21,7 @@ impl Timeline {
         let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
         let mut shown: Box<dyn Iterator<Item = &TimelineEntry>> = match filter.only_run() {
             Some(run) => Box::new(self.of_run(run, filter.from)),
-            None => Box::new(self.entries.range(self.place(filter.from.unwrap_or_default())..)),
+            None => Box::new(self.entries.range(self.place(filter.from.unwrap_or_default())..).map(|entry| &**entry)),
         };
         let mut shown = shown.by_ref().filter(|entry| filter.shows(entry));
         let mut entries: Vec<TimelineEntry> = shown.by_ref().take(limit).cloned().collect();
@@ -35,7 +35,7 @@ impl Timeline {
     pub fn last(&self, filter: &TimelineFilter, limit: usize) -> TimelinePage {
         let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
         let shown = self.entries.iter().rev().filter(|entry| filter.shows(entry));
-        let mut entries: Vec<TimelineEntry> = shown.take(limit).cloned().collect();
+        let mut entries: Vec<TimelineEntry> = shown.take(limit).map(|entry| TimelineEntry::clone(entry)).collect();
         entries.reverse();
         self.name_causes(&mut entries);
         TimelinePage { entries, next_from: None, kept_from: self.kept_from }
@@ -44,7 +44,7 @@ impl Timeline {
     /// The bars and marks of one run.
     #[must_use]
     pub fn lanes(&self, run: RunId) -> Option<RunLanes> {
-        self.lanes.get(&run).map(|lanes| RunLanes {
+        self.lanes.get(run).map(|lanes| RunLanes {
             run,
             start_us: lanes.start_us,
             end_us: lanes.end_us,
@@ -62,7 +62,7 @@ impl Timeline {
     fn of_run(&self, run: RunId, from: Option<Seq>) -> impl Iterator<Item = &TimelineEntry> {
         let positions = self.by_run.get(&run).into_iter().flatten();
         let wanted = positions.filter(move |seq| from.is_none_or(|from| **seq >= from));
-        wanted.filter_map(|seq| self.entries.get(self.place(*seq)))
+        wanted.filter_map(|seq| self.entries.get(self.place(*seq)).map(|entry| &**entry))
     }
 
     /// Causes are looked for among the kept entries of the same run.
