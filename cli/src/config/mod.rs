@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) use key::{Scope, Value, Written, duration_ms};
 pub(crate) use keys::KEYS;
 pub(crate) use layer::{Layer, flag, task};
-pub(crate) use settings::{Fence, NatsSettings, ServerSettings, WebSettings};
+pub(crate) use settings::{Fence, NatsSettings, ServerSettings, WebSettings, WitnessSettings};
 
 /// Name of a configuration file, in the data directory and in a project.
 pub(crate) const FILE_NAME: &str = "regatta.toml";

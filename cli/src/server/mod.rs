@@ -11,6 +11,7 @@ mod serve;
 mod trace;
 mod web;
 pub(crate) mod welcome;
+mod witness;
 
 use crate::context::Context;
 use crate::failure::Failure;

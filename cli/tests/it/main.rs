@@ -3,13 +3,18 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test says what it stands on")]
 #![expect(clippy::print_stdout, reason = "a test that is skipped says why")]
 
+mod backup;
 mod bad_days;
 mod commands;
 mod demo;
 mod evidence;
+mod full;
 mod help;
+mod index;
 mod install;
 mod kill;
+#[path = "../../../core/tests/it/mounted.rs"]
+mod mounted;
 #[cfg(feature = "nats")]
 mod nats;
 #[cfg(feature = "nats")]
@@ -18,3 +23,4 @@ mod nats_server;
 mod races;
 mod servers;
 mod strangers;
+mod witness;
