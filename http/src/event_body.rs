@@ -8,10 +8,11 @@ use regatta_core::event::attempt::{AttemptEvent, Channel, Output, Phase};
 use regatta_core::{Actor, Envelope, Event, EventId, Kind, Seq, Stream};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// An envelope as it crosses the wire.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EventBody {
     /// Global position.
     pub seq: Seq,
@@ -44,7 +45,7 @@ pub struct EventBody {
 }
 
 /// A fact as JSON.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Payload {
     /// A fact with fields.
@@ -56,7 +57,7 @@ pub enum Payload {
 }
 
 /// A piece of output as JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct OutputBody {
     /// Under which lease.
     pub epoch: u32,

@@ -31,22 +31,22 @@ pub(crate) async fn page(
     filter: &Filter,
 ) -> Result<EventsPage, ReadError> {
     let head = log.head();
-    let mut page = EventsPage { events: Vec::new(), next: Seq(from.0.max(1)), head };
+    let mut page = EventsPage { rows: Vec::new(), next: Seq(from.0.max(1)), head };
     let (mut scanned, mut bytes) = (0, 0);
-    while page.events.len() < limit && scanned < EVENTS_SCANNED_MAX && bytes < PAGE_BYTES_MAX {
+    while page.rows.len() < limit && scanned < EVENTS_SCANNED_MAX && bytes < PAGE_BYTES_MAX {
         let batch = read(log, page.next, ReadMax::default()).await?;
         if batch.is_empty() {
             break;
         }
         for envelope in batch {
-            if page.events.len() >= limit || bytes >= PAGE_BYTES_MAX {
+            if page.rows.len() >= limit || bytes >= PAGE_BYTES_MAX {
                 return Ok(page);
             }
             scanned += 1;
             page.next = envelope.seq.next();
             if filter.wants(&envelope) {
                 bytes += envelope.payload.len();
-                page.events.push(EventBody::from(&envelope));
+                page.rows.push(EventBody::from(&envelope));
             }
         }
     }

@@ -9,6 +9,7 @@ pub mod event_body;
 mod feed;
 mod filter;
 pub mod listener;
+pub mod openapi;
 pub mod plane;
 pub mod problem;
 pub mod requests;

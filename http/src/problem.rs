@@ -8,12 +8,13 @@ use axum::response::{IntoResponse, Response};
 use regatta_core::{ReadError, blob};
 use regatta_dispatcher::{Refusal, RefusalKind};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What stands before the name of a problem in `type`.
 pub const TYPE_PREFIX: &str = "/problems/";
 
 /// A problem as it crosses the wire.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// `/problems/<name>`; stable.
     #[serde(rename = "type")]

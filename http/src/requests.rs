@@ -3,18 +3,19 @@
 use regatta_core::bus::RelayState;
 use regatta_core::{RunId, Seq, Slot};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::EventBody;
 
 /// The answer to a run asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RunAccepted {
     /// Its id.
     pub run: RunId,
 }
 
 /// Makes an attempt the winner.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PickRequest {
     /// Which.
@@ -25,7 +26,7 @@ pub struct PickRequest {
 }
 
 /// Stops a run, or one attempt of it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CancelRequest {
     /// Which; the whole run when absent.
@@ -37,10 +38,10 @@ pub struct CancelRequest {
 }
 
 /// A page of events.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EventsPage {
     /// In order.
-    pub events: Vec<EventBody>,
+    pub rows: Vec<EventBody>,
     /// Where the next page begins. A page may be empty and yet not be the last one: compare with `head`.
     pub next: Seq,
     /// The last position of the log when this was read.
@@ -48,7 +49,7 @@ pub struct EventsPage {
 }
 
 /// How the server is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
     /// Its version.
     pub version: String,

@@ -11,6 +11,9 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::{Stream, StreamExt as _};
 use regatta_core::{Envelope, Seq};
 use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::filter::{Filter, FilterQuery};
 use crate::requests::EventsPage;
@@ -21,15 +24,26 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Events of a page when none is asked for.
 const EVENTS_PAGE_DEFAULT: usize = 200;
 
-#[derive(Debug, Deserialize)]
+pub(super) fn routes() -> OpenApiRouter<Plane> {
+    OpenApiRouter::new().routes(routes!(page)).routes(routes!(stream))
+}
+
+/// Which events are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct EventsQuery {
-    /// The first position.
+#[into_params(parameter_in = Query)]
+struct EventsQuery {
+    /// The first position: `next` of the page before.
     from: Option<u64>,
-    /// Events in one page.
+    /// Events in one page, 200 when absent.
     limit: Option<usize>,
+    /// Names of kinds or families, with commas; one with `!` in front is left out.
+    #[param(example = "run,attempt,!attempt.output")]
     kind: Option<String>,
+    /// Beginnings of stream names, with commas.
+    #[param(example = "run/7q2k9x0m,output/")]
     stream: Option<String>,
+    /// Everything of one run, by its whole id.
     run: Option<String>,
 }
 
@@ -42,8 +56,10 @@ impl EventsQuery {
     }
 }
 
-/// `GET /events?from&limit&kind&stream&run`
-pub(super) async fn page(State(plane): State<Plane>, query: EventsQueryResult) -> Result<Json<EventsPage>, Problem> {
+/// Gives one page of events, in order. A page may be empty and yet not be the last one: compare `next` with `head`.
+#[utoipa::path(get, path = "/events", operation_id = "listEvents", tag = "events", params(EventsQuery),
+    responses((status = 200, description = "One page.", body = EventsPage)))]
+async fn page(State(plane): State<Plane>, query: EventsQueryResult) -> Result<Json<EventsPage>, Problem> {
     let Query(query) = query?;
     let limit = query.limit.unwrap_or(EVENTS_PAGE_DEFAULT);
     if !(1..=EVENTS_PAGE_MAX).contains(&limit) {
@@ -54,9 +70,12 @@ pub(super) async fn page(State(plane): State<Plane>, query: EventsQueryResult) -
     Ok(Json(feed::page(&plane.log, from, limit, &filter).await?))
 }
 
-/// `GET /events/stream?from&kind&stream&run`: server-sent events whose `id` is the Seq. Without `from` and
+/// Follows the events as server-sent events whose `id` is the Seq and whose data is an `EventBody`. Without `from` and
 /// `Last-Event-ID` it begins after the last event there is.
-pub(super) async fn stream(
+#[utoipa::path(get, path = "/events/stream", operation_id = "streamEvents", tag = "events",
+    params(EventsQuery, ("Last-Event-ID" = Option<u64>, Header, description = "The last event seen.")),
+    responses((status = 200, description = "Events, for ever.", body = String, content_type = "text/event-stream")))]
+async fn stream(
     State(plane): State<Plane>,
     headers: HeaderMap,
     query: EventsQueryResult,

@@ -1,11 +1,15 @@
 //! The routes of `/api/v1`, one file per thing they are about.
 
 mod attempts;
+mod commands;
+mod compare;
 mod events;
+mod fleet;
 mod looking;
+mod output;
 mod runs;
 mod server;
-mod views;
+mod timeline;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -13,30 +17,31 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, FromRequestParts};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::routing::{get, post};
 use regatta_core::Actor;
 use serde::de::DeserializeOwned;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::{ACTOR_HEADER, IDEMPOTENCY_HEADER, Plane, Problem, REQUEST_BODY_BYTES_MAX};
 
+/// Every route of `/api/v1`, with what `schemas/openapi.json` says of it. A route is added here, by `routes!` in the
+/// file of what it is about, so that none can be without its description.
+pub(crate) fn described() -> OpenApiRouter<Plane> {
+    OpenApiRouter::new()
+        .merge(runs::routes())
+        .merge(commands::routes())
+        .merge(compare::routes())
+        .merge(timeline::routes())
+        .merge(attempts::routes())
+        .merge(output::routes())
+        .merge(events::routes())
+        .merge(fleet::routes())
+        .merge(server::routes())
+}
+
 /// The whole API over one plane.
 pub fn router(plane: Plane) -> Router {
-    let v1 = Router::new()
-        .route("/runs", get(views::runs).post(runs::request))
-        .route("/runs/{run}", get(views::run))
-        .route("/runs/{run}/compare", get(views::compare))
-        .route("/runs/{run}/timeline", get(views::run_timeline))
-        .route("/runs/{run}/pick", post(runs::pick))
-        .route("/runs/{run}/cancel", post(runs::cancel))
-        .route("/runs/{run}/attempts/{slot}/restore", post(runs::restore))
-        .route("/attempts/{attempt}", get(views::attempt))
-        .route("/attempts/{attempt}/diff", get(attempts::diff))
-        .route("/attempts/{attempt}/output", get(attempts::output))
-        .route("/events", get(events::page))
-        .route("/events/stream", get(events::stream))
-        .route("/fleet", get(views::fleet))
-        .route("/health", get(server::health))
-        .route("/shutdown", post(server::shutdown))
+    let (v1, _) = described().split_for_parts();
+    let v1 = v1
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(REQUEST_BODY_BYTES_MAX))
@@ -79,7 +84,16 @@ impl<S: Sync> FromRequestParts<S> for Caller {
 }
 
 /// Longest idempotency key; leaves the dispatcher room for a prefix within the log's own bound.
-const IDEMPOTENCY_KEY_BYTES_MAX: usize = 96;
+pub(crate) const IDEMPOTENCY_KEY_BYTES_MAX: usize = 96;
+
+/// A request's body, or why it could not be read.
+type Body = Result<Bytes, BytesRejection>;
+
+/// Waits until the views show what was just decided, so that whoever asks next sees their own command's effect.
+async fn seen(plane: &Plane) {
+    // When the views have stopped, so has the server; the command stands all the same.
+    plane.live.wait_for(plane.log.head()).await.ok();
+}
 
 /// Reads a JSON body. An empty one counts as `{}`, so that a POST without options needs none.
 fn json<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Problem> {

@@ -44,8 +44,8 @@ impl Runs {
             .filter(|(id, kept)| kept.fits(*id, filter));
         let rows: Vec<RunRow> = fitting.by_ref().take(limit).map(|(id, kept)| kept.row(id)).collect();
         let more = fitting.next().is_some();
-        let next_before = rows.last().filter(|_| more).map(|row| row.requested_seq);
-        RunPage { rows, next_before }
+        let next = rows.last().filter(|_| more).map(|row| row.requested_seq);
+        RunPage { rows, next }
     }
 }
 

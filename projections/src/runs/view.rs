@@ -3,11 +3,12 @@
 use regatta_core::event::run::{Check, Entry, Judge, Limits, Prompt, RunOutcome, Strategy};
 use regatta_core::{Actor, AttemptId, RunId, Seq, Slot};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::Can;
 
 /// Where a run stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
     /// Asked for; the base is about to be pinned.
@@ -56,7 +57,7 @@ impl RunState {
 }
 
 /// One line of the list of runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RunRow {
     /// Its name.
     pub id: RunId,
@@ -91,7 +92,7 @@ pub struct RunRow {
 }
 
 /// One run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RunView {
     /// What the list shows of it.
     pub row: RunRow,
@@ -124,7 +125,7 @@ pub struct RunView {
 }
 
 /// Attempts of a run, counted by state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct AttemptCounts {
     /// All of them, also those that were never queued because the run was over before.
     pub total: u32,
@@ -161,7 +162,7 @@ pub struct AttemptCounts {
 }
 
 /// Who won and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct VerdictView {
     /// The winner, or nobody.
     pub winner: Option<Slot>,
@@ -178,7 +179,7 @@ pub struct VerdictView {
 }
 
 /// Somebody asked to stop.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CancelView {
     /// One line for people.
     pub reason: String,
@@ -189,7 +190,7 @@ pub struct CancelView {
 }
 
 /// Bringing one attempt's work to its target.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeliveryView {
     /// Whose work.
     pub attempt: AttemptId,
@@ -202,7 +203,7 @@ pub struct DeliveryView {
 }
 
 /// Where a delivery stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "name", rename_all = "snake_case")]
 pub enum DeliveryState {
     /// It is being tried.
@@ -236,10 +237,10 @@ pub struct RunFilter {
 }
 
 /// One page of the list, newest first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RunPage {
     /// The rows.
     pub rows: Vec<RunRow>,
     /// What to pass as [`RunFilter::before`] for the next page; nothing when this is the last one.
-    pub next_before: Option<Seq>,
+    pub next: Option<Seq>,
 }

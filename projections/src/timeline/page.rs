@@ -25,9 +25,9 @@ impl Timeline {
         };
         let mut shown = shown.by_ref().filter(|entry| filter.shows(entry));
         let mut entries: Vec<TimelineEntry> = shown.by_ref().take(limit).cloned().collect();
-        let next_from = shown.next().map(|entry| entry.seq);
+        let next = shown.next().map(|entry| entry.seq);
         self.name_causes(&mut entries);
-        TimelinePage { entries, next_from, kept_from: self.kept_from }
+        TimelinePage { rows: entries, next, kept_from: self.kept_from }
     }
 
     /// The last entries that a filter shows, in order: where a person begins to look.
@@ -38,7 +38,7 @@ impl Timeline {
         let mut entries: Vec<TimelineEntry> = shown.take(limit).cloned().collect();
         entries.reverse();
         self.name_causes(&mut entries);
-        TimelinePage { entries, next_from: None, kept_from: self.kept_from }
+        TimelinePage { rows: entries, next: None, kept_from: self.kept_from }
     }
 
     /// The bars and marks of one run.
@@ -94,12 +94,12 @@ pub fn read(log: &dyn Log, filter: &TimelineFilter, limit: usize) -> Result<Time
     while next <= end && looked_at < SCAN_EVENTS_MAX {
         let batch = log.read(next, ReadMax::default())?;
         if batch.is_empty() {
-            return Ok(TimelinePage { entries, next_from: None, kept_from: Seq(1) });
+            return Ok(TimelinePage { rows: entries, next: None, kept_from: Seq(1) });
         }
         for envelope in batch {
             if entries.len() == limit || envelope.seq > end {
-                let next_from = (envelope.seq <= end).then_some(envelope.seq);
-                return Ok(TimelinePage { entries, next_from, kept_from: Seq(1) });
+                let next = (envelope.seq <= end).then_some(envelope.seq);
+                return Ok(TimelinePage { rows: entries, next, kept_from: Seq(1) });
             }
             next = envelope.seq.next();
             looked_at += 1;
@@ -111,6 +111,6 @@ pub fn read(log: &dyn Log, filter: &TimelineFilter, limit: usize) -> Result<Time
             }
         }
     }
-    let next_from = (next <= end).then_some(next);
-    Ok(TimelinePage { entries, next_from, kept_from: Seq(1) })
+    let next = (next <= end).then_some(next);
+    Ok(TimelinePage { rows: entries, next, kept_from: Seq(1) })
 }
