@@ -4,28 +4,30 @@
 //! an answer is given, only when everything decided before it is durable. The log keeps the order of submits, and a
 //! log that fails stops this service, so nothing is ever acted upon that the disk does not have.
 
+mod handle;
 mod held;
+mod line;
 mod restore;
 mod submit;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use regatta_core::event::run::{PROMPT_INLINE_BYTES_MAX, Prompt, Requested, RunEvent};
+use regatta_core::event::run::{Requested, RunEvent};
 use regatta_core::{Actor, EventId, RunId, Slot};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::executor::{self, Fatal, World};
-use crate::placement::{self, Caps, Placement, Waiting};
+use crate::placement::Caps;
 use crate::race::{Effect, Wish};
-use crate::request::REASON_BYTES_MAX;
-use crate::{Refusal, RefusalKind, RunRequest, attempt, run};
+use crate::{Refusal, RefusalKind, attempt, run};
 use held::{Decision, Held};
 use submit::{Submitter, Ticket};
+
+pub use handle::Handle;
 
 /// Commands and outcomes that may wait for the dispatcher; past it, callers wait.
 const INPUTS_MAX: usize = 1_024;
@@ -54,13 +56,6 @@ pub struct Dispatcher {
     tasks: TaskTracker,
     /// Ends every effect under way when the dispatcher ends; the sandboxes live on.
     halt: CancellationToken,
-}
-
-/// The door for commands. Cheap to clone.
-#[derive(Clone)]
-pub struct Handle {
-    world: Arc<World>,
-    inputs: mpsc::Sender<Input>,
 }
 
 type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
@@ -92,137 +87,6 @@ impl Options {
         };
         (dispatcher, handle)
     }
-}
-
-impl Handle {
-    /// Requests a run; the answer means it is on disk. A repeated key returns the first answer.
-    ///
-    /// # Errors
-    /// A refusal, with what to do.
-    pub async fn request_run(
-        &self,
-        request: RunRequest,
-        by: Actor,
-        idempotency_key: Option<String>,
-    ) -> Result<RunId, Refusal> {
-        request.check()?;
-        self.check_usable(&request).await?;
-        let key: Arc<str> = match idempotency_key {
-            Some(key) if (1..=regatta_core::envelope::DEDUP_BYTES_MAX).contains(&key.len()) => key.into(),
-            Some(_) => {
-                return Err(Refusal::new(RefusalKind::Invalid, "the idempotency key must have 1 to 128 characters"));
-            }
-            None => self.world.clock.event_id().to_string().into(),
-        };
-        let facts = Box::new(self.facts(request).await?);
-        self.ask(|reply| Input::Request { facts, key, by, reply }).await
-    }
-
-    /// Chooses the winner; its branch is delivered.
-    ///
-    /// # Errors
-    /// A refusal, with what to do.
-    pub async fn pick(&self, run: RunId, slot: Slot, reason: String, by: Actor) -> Result<(), Refusal> {
-        let reason = if reason.trim().is_empty() { "picked by hand".to_owned() } else { bounded(reason)? };
-        self.ask(|reply| Input::Command { run, command: run::Command::Pick(slot, reason), by, reply }).await
-    }
-
-    /// Brings an attempt's branch into the user's repository without a verdict.
-    ///
-    /// # Errors
-    /// A refusal, with what to do.
-    pub async fn restore(&self, run: RunId, slot: Slot, by: Actor) -> Result<(), Refusal> {
-        self.ask(|reply| Input::Command { run, command: run::Command::Restore(slot), by, reply }).await
-    }
-
-    /// Stops a run, or one of its attempts.
-    ///
-    /// # Errors
-    /// A refusal, with what to do.
-    pub async fn cancel(&self, run: RunId, slot: Option<Slot>, reason: String, by: Actor) -> Result<(), Refusal> {
-        let reason = if reason.trim().is_empty() { format!("cancelled by {}", by.as_str()) } else { bounded(reason)? };
-        match slot {
-            None => self.ask(|reply| Input::Command { run, command: run::Command::Cancel(reason), by, reply }).await,
-            Some(slot) => self.ask(|reply| Input::CancelAttempt { run, slot, reason, by, reply }).await,
-        }
-    }
-
-    async fn ask<T>(&self, input: impl FnOnce(Reply<T>) -> Input) -> Result<T, Refusal> {
-        let stopped = || Refusal::new(RefusalKind::Busy, "the server is stopping").hint("try again in a moment");
-        let (reply, answer) = oneshot::channel();
-        self.inputs.send(input(reply)).await.map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?
-    }
-
-    /// Whether the agents and sandboxes asked for can be used at all here.
-    async fn check_usable(&self, request: &RunRequest) -> Result<(), Refusal> {
-        let mut asked: Vec<&str> = Vec::new();
-        for entry in &request.attempts {
-            regatta_agents::find(entry).map_err(|error| Refusal {
-                kind: RefusalKind::Unusable,
-                message: error.to_string(),
-                hint: error.hint(),
-            })?;
-            if asked.contains(&entry.sandbox.as_str()) {
-                continue;
-            }
-            asked.push(&entry.sandbox);
-            let Some(provider) = self.world.providers.get(&entry.sandbox) else {
-                let known: Vec<&str> = self.world.providers.keys().map(String::as_str).collect();
-                return Err(Refusal::new(
-                    RefusalKind::Unusable,
-                    format!("there is no sandbox provider {:?}", entry.sandbox),
-                )
-                .hint(format!("use one of: {}", known.join(", "))));
-            };
-            provider.probe().await.map_err(|error| {
-                Refusal::new(RefusalKind::Unusable, format!("sandbox {} cannot be used here: {error}", entry.sandbox))
-                    .hint("regatta doctor says what is missing")
-            })?;
-        }
-        Ok(())
-    }
-
-    /// The request as a fact: the base found, a large prompt kept as a blob.
-    async fn facts(&self, request: RunRequest) -> Result<Requested, Refusal> {
-        let resolve = self.world.source_control.resolve(
-            Path::new(&request.repository),
-            request.base.as_deref(),
-            request.uncommitted,
-            self.world.clock.now_ms(),
-        );
-        let base = resolve.await?;
-        let title = request.title();
-        let prompt =
-            if request.prompt.len() <= PROMPT_INLINE_BYTES_MAX {
-                Prompt::Inline(request.prompt)
-            } else {
-                let kept = self.world.blobs.put(request.prompt.as_bytes());
-                Prompt::Blob(kept.map_err(|error| {
-                    Refusal::new(RefusalKind::ReadOnly, format!("failed to keep the prompt: {error}"))
-                })?)
-            };
-        Ok(Requested {
-            title,
-            prompt,
-            repository: base.repository,
-            base_ref: base.base_ref,
-            base_commit: base.base_commit,
-            uncommitted_included: base.uncommitted_included,
-            attempts: request.attempts,
-            strategy: request.strategy,
-            setup: request.setup,
-            checks: request.checks,
-            limits: request.limits,
-        })
-    }
-}
-
-fn bounded(reason: String) -> Result<String, Refusal> {
-    if reason.len() > REASON_BYTES_MAX {
-        return Err(Refusal::new(RefusalKind::Invalid, format!("the reason is longer than {REASON_BYTES_MAX} bytes")));
-    }
-    Ok(reason)
 }
 
 impl Dispatcher {
@@ -347,6 +211,10 @@ impl Dispatcher {
         Ok(())
     }
 
+    fn live(&self) -> usize {
+        self.races.values().filter(|held| !matches!(held.race.run.stage, run::Stage::Settled(_))).count()
+    }
+
     /// Decides every wish that is due, then has every effect performed that became due.
     fn advance(&mut self, run: RunId) -> Result<(), Fatal> {
         loop {
@@ -406,65 +274,6 @@ impl Dispatcher {
             }
         };
         self.tasks.spawn(async move { halt.run_until_cancelled(task).await });
-    }
-
-    fn live(&self) -> usize {
-        self.races.values().filter(|held| !matches!(held.race.run.stage, run::Stage::Settled(_))).count()
-    }
-
-    /// Starts whoever may start, and says why the others wait.
-    fn place(&mut self) -> Result<(), Fatal> {
-        let now_ms = self.world.clock.now_ms();
-        let line = self.line();
-        if line.is_empty() {
-            return Ok(());
-        }
-        let mut in_use: BTreeMap<String, usize> = BTreeMap::new();
-        for attempt in self.races.values().flat_map(|held| held.race.attempts.values()) {
-            if attempt.lease().is_some() {
-                *in_use.entry(attempt.facts.entry.sandbox.clone()).or_default() += 1;
-            }
-        }
-        for placement in placement::place(&line, &in_use, &self.caps, now_ms) {
-            let (attempt, command) = match placement {
-                Placement::Start(attempt) => (attempt, attempt::Command::Start(self.world.install.clone())),
-                Placement::Wait(attempt, reason) => (attempt, attempt::Command::Wait(reason)),
-            };
-            if let Err(refusal) =
-                self.decide(attempt.run, Wish::Attempt(attempt.slot, command), &Actor::regatta(), None)
-            {
-                return Err(Fatal(format!("attempt {attempt} is stuck: {refusal}")));
-            }
-        }
-        let mut runs: Vec<RunId> = line.iter().map(|waiting| waiting.attempt.run).collect();
-        runs.dedup();
-        runs.into_iter().try_for_each(|run| self.advance(run))
-    }
-
-    /// Everybody in line, oldest run first.
-    fn line(&self) -> Vec<Waiting> {
-        let mut line: Vec<(u64, Waiting)> = Vec::new();
-        for held in self.races.values() {
-            for attempt in held.race.attempts.values() {
-                if let attempt::Stage::Queued { not_before_ms, .. } = &attempt.stage {
-                    let waiting = Waiting {
-                        attempt: attempt.id(),
-                        provider: attempt.facts.entry.sandbox.clone(),
-                        not_before_ms: *not_before_ms,
-                    };
-                    line.push((held.requested_at_us, waiting));
-                }
-            }
-        }
-        line.sort_by_key(|(requested_at_us, waiting)| (*requested_at_us, waiting.attempt));
-        line.into_iter().map(|(_, waiting)| waiting).collect()
-    }
-
-    /// How long until the next retry may be started.
-    fn next_retry(&self) -> Duration {
-        let now_ms = self.world.clock.now_ms();
-        let later = self.line().into_iter().map(|waiting| waiting.not_before_ms).filter(|at_ms| *at_ms > now_ms);
-        later.min().map_or(Duration::MAX, |at_ms| Duration::from_millis(at_ms - now_ms))
     }
 }
 

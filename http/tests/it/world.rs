@@ -38,6 +38,8 @@ impl Told {
 #[async_trait]
 impl Commands for Told {
     async fn request_run(&self, request: RunRequest, by: Actor, key: Option<String>) -> Result<RunId, Refusal> {
+        // As the dispatcher's own door does.
+        request.check()?;
         self.answer(format!("run {:?} by {} key {key:?}", request.title(), by.as_str()))?;
         RUN.parse().map_err(|_| Refusal::new(RefusalKind::Invalid, "no id"))
     }
