@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -19,7 +20,9 @@ pub const ACTOR_BYTES_MAX: usize = 128;
 pub const DEDUP_BYTES_MAX: usize = 128;
 
 /// The global position of an event, from 1. 0 is "before everything".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, ToSchema, JsonSchema,
+)]
 pub struct Seq(pub u64);
 
 impl Seq {
@@ -37,7 +40,7 @@ impl fmt::Display for Seq {
 }
 
 /// The identity of one event (uuid v7), also its deduplication id on the bus.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema, JsonSchema)]
 pub struct EventId(pub Uuid);
 
 impl fmt::Display for EventId {

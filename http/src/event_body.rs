@@ -6,13 +6,14 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use regatta_core::event::attempt::{AttemptEvent, Channel, Output, Phase};
 use regatta_core::{Actor, Envelope, Event, EventId, Kind, Seq, Stream};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// An envelope as it crosses the wire.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema, JsonSchema)]
 pub struct EventBody {
     /// Global position.
     pub seq: Seq,
@@ -45,7 +46,7 @@ pub struct EventBody {
 }
 
 /// A fact as JSON.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Payload {
     /// A fact with fields.
@@ -57,7 +58,7 @@ pub enum Payload {
 }
 
 /// A piece of output as JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, JsonSchema)]
 pub struct OutputBody {
     /// Under which lease.
     pub epoch: u32,

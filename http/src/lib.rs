@@ -6,6 +6,7 @@
 
 pub mod commands;
 pub mod event_body;
+pub mod event_schema;
 mod feed;
 mod filter;
 pub mod listener;

@@ -31,12 +31,16 @@ fn pretty(document: &Value) -> String {
 fn document() -> Value {
     let described = routes::described().into_openapi();
     let mut document = serde_json::to_value(described).unwrap_or_default();
-    set(&mut document, "info", json!({
-        "title": "Regatta",
-        "description": "Races coding agents: one task, many attempts, one log. Every error is a problem (RFC 9457).",
-        "version": env!("CARGO_PKG_VERSION"),
-        "license": { "name": env!("CARGO_PKG_LICENSE") },
-    }));
+    set(
+        &mut document,
+        "info",
+        json!({
+            "title": "Regatta",
+            "description": "Races coding agents: one task, many attempts, one log. Every error is a problem (RFC 9457).",
+            "version": env!("CARGO_PKG_VERSION"),
+            "license": { "name": env!("CARGO_PKG_LICENSE") },
+        }),
+    );
     set(&mut document, "servers", json!([{ "url": PREFIX }]));
     if let Some(schemas) = document.pointer_mut("/components/schemas") {
         set(schemas, "Problem", serde_json::to_value(Problem::schema()).unwrap_or_default());
@@ -75,13 +79,15 @@ fn complete((method, operation): (String, &mut Value)) {
         && let Some(fields) = operation.as_object_mut()
     {
         let parameters = fields.entry("parameters").or_insert_with(|| json!([]));
-        parameters.as_array_mut().into_iter().for_each(|parameters| parameters.push(json!({
-            "name": IDEMPOTENCY_HEADER,
-            "in": "header",
-            "description": "The same key again returns the first answer and does nothing.",
-            "required": false,
-            "schema": { "type": "string", "minLength": 1, "maxLength": routes::IDEMPOTENCY_KEY_BYTES_MAX },
-        })));
+        parameters.as_array_mut().into_iter().for_each(|parameters| {
+            parameters.push(json!({
+                "name": IDEMPOTENCY_HEADER,
+                "in": "header",
+                "description": "The same key again returns the first answer and does nothing.",
+                "required": false,
+                "schema": { "type": "string", "minLength": 1, "maxLength": routes::IDEMPOTENCY_KEY_BYTES_MAX },
+            }))
+        });
     }
 }
 

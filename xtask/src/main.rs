@@ -3,6 +3,7 @@
 mod bench;
 mod command;
 mod demo;
+mod schemas;
 mod test;
 
 use std::process::ExitCode;
@@ -11,6 +12,7 @@ const USAGE: &str = "\
 usage:
   cargo xtask demo [--sandbox host]     build, run the whole job, print where to look
   cargo xtask test                      everything; what needs something missing is skipped with the reason
+  cargo xtask schemas                   write schemas/ anew from the types
   cargo xtask bench dispatch [--quick]  the dispatch benchmarks, with peers in the same run
   cargo xtask bench log                 the log benchmarks";
 
@@ -20,6 +22,7 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["demo", rest @ ..] => demo::run(rest),
         ["test"] => test::run(),
+        ["schemas"] => schemas::run(),
         ["bench", rest @ ..] => bench::run(rest),
         _ => Err(USAGE.to_owned()),
     };

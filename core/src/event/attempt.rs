@@ -193,7 +193,9 @@ pub struct Collected {
 }
 
 /// Sums over a diff. Binary files count as files, not as lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema, ToSchema,
+)]
 pub struct DiffStat {
     /// Changed paths.
     pub files: u32,

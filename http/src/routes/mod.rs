@@ -1,5 +1,7 @@
 //! The routes of `/api/v1`, one file per thing they are about.
 
+#![expect(unused_qualifications, reason = "the macro that describes a route writes them")]
+
 mod attempts;
 mod commands;
 mod compare;
