@@ -11,6 +11,7 @@ mod feed;
 mod filter;
 pub mod listener;
 pub mod openapi;
+mod page;
 pub mod plane;
 pub mod problem;
 pub mod requests;

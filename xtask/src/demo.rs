@@ -3,6 +3,7 @@
 use std::process::{Command, ExitCode};
 
 use crate::command::{self, answer, cargo, root};
+use crate::ui;
 
 /// Builds a release and runs its demo, with the rest of the command line.
 pub(crate) fn run(rest: &[&str]) -> Result<ExitCode, String> {
@@ -21,6 +22,10 @@ pub(crate) fn run(rest: &[&str]) -> Result<ExitCode, String> {
         return Err("the demo's programs need Node 20 or later: apt install nodejs, or nodejs.org".to_owned());
     }
     eprintln!("building (the first time takes some minutes)");
+    match ui::can_build() {
+        Ok(()) => ui::build()?,
+        Err(reason) => eprintln!("without the page: {reason}"),
+    }
     command::run(&mut cargo(&["build", "--release", "--locked", "--quiet", "--package", "regatta"]))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
     let status = Command::new(target.join("release/regatta")).arg("demo").args(rest).status();

@@ -1,10 +1,11 @@
-//! `cargo xtask …`: the demo, the tests, the benchmarks. Knows the product only by its commands.
+//! `cargo xtask …`: the demo, the tests, the page, the benchmarks. Knows the product only by its commands.
 
 mod bench;
 mod command;
 mod demo;
 mod schemas;
 mod test;
+mod ui;
 
 use std::process::ExitCode;
 
@@ -13,6 +14,7 @@ usage:
   cargo xtask demo [--sandbox host]     build, run the whole job, print where to look
   cargo xtask test                      everything; what needs something missing is skipped with the reason
   cargo xtask schemas                   write schemas/ anew from the types
+  cargo xtask ui                        build the page (needs Node and npm), for the next cargo build
   cargo xtask bench dispatch [--quick]  the dispatch benchmarks, with peers in the same run
   cargo xtask bench log                 the log benchmarks";
 
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
         ["demo", rest @ ..] => demo::run(rest),
         ["test"] => test::run(),
         ["schemas"] => schemas::run(),
+        ["ui"] => ui::run(),
         ["bench", rest @ ..] => bench::run(rest),
         _ => Err(USAGE.to_owned()),
     };

@@ -16,14 +16,15 @@ mod timeline;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, FromRequestParts};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::response::{IntoResponse as _, Response};
 use regatta_core::Actor;
 use serde::de::DeserializeOwned;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{ACTOR_HEADER, IDEMPOTENCY_HEADER, Plane, Problem, REQUEST_BODY_BYTES_MAX};
+use crate::{ACTOR_HEADER, IDEMPOTENCY_HEADER, Plane, Problem, REQUEST_BODY_BYTES_MAX, page};
 
 /// Every route of `/api/v1`, with what `schemas/openapi.json` says of it. A route is added here, by `routes!` in the
 /// file of what it is about, so that none can be without its description.
@@ -48,7 +49,15 @@ pub fn router(plane: Plane) -> Router {
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(REQUEST_BODY_BYTES_MAX))
         .with_state(plane);
-    Router::new().nest("/api/v1", v1).fallback(no_such_route)
+    Router::new().nest("/api/v1", v1).fallback(outside)
+}
+
+/// Outside the API stands the page.
+async fn outside(request: Request) -> Response {
+    if page::is_page(&request) {
+        return page::serve(request.uri().path(), request.headers());
+    }
+    no_such_route(request.uri().clone()).await.into_response()
 }
 
 async fn no_such_route(uri: axum::http::Uri) -> Problem {

@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test says what it stands on")]
 
 mod live;
+mod page;
 mod problems;
 mod raw;
 mod world;

@@ -38,7 +38,7 @@ async fn what_cannot_be_understood_is_said() {
     check(&world, post("/runs", huge), 413, "too_large", "name it in the prompt").await;
     check(&world, post("/runs/UPPER/cancel", ""), 404, "not_found", "no run").await;
     check(&world, get("/api/v1/nothing"), 404, "not_found", "/api/v1").await;
-    check(&world, get("/"), 404, "not_found", "/api/v1").await;
+    check(&world, get("/api/v2/runs"), 404, "not_found", "/api/v1").await;
     check(&world, get("/api/v1/events?limit=0"), 400, "invalid", "between 1 and").await;
     check(&world, get("/api/v1/events?form=1"), 400, "invalid", "form").await;
     check(&world, post("/health", ""), 405, "method_not_allowed", "does not take POST").await;

@@ -1,0 +1,25 @@
+// Which views an event puts out of date. Pure.
+import type { EventBody } from "@/api/types";
+
+/** The run a stream belongs to, by its name. */
+export function runOf(stream: string): string | undefined {
+  const slash = stream.indexOf("/");
+  if (slash < 0) return undefined;
+  const family = stream.slice(0, slash);
+  const rest = stream.slice(slash + 1);
+  if (family === "run" || family === "delivery") return rest;
+  if (family === "attempt" || family === "output") return rest.split(".")[0];
+  if (family === "sandbox") return rest.split("-")[2];
+  return undefined;
+}
+
+/** Beginnings of the paths of views that may have changed. */
+export function touchedBy(event: Pick<EventBody, "stream" | "kind">): string[] {
+  const run = runOf(event.stream);
+  const family = event.kind.split(".")[0] ?? "";
+  const paths = ["/timeline"];
+  if (run) paths.push("/runs", `/attempts/${run}.`, "/fleet");
+  if (run) return paths;
+  if (family === "config") return [...paths, "/config", "/doctor", "/me"];
+  return [...paths, "/tokens", "/users", "/me", "/fleet"];
+}

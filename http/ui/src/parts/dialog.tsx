@@ -1,0 +1,50 @@
+// A window over the page: keeps the focus, closes with Esc or a click beside it, gives the focus back.
+import { X } from "lucide-react";
+import { type ReactNode, useEffect, useId, useRef } from "react";
+import { IconButton } from "./button";
+import { classes } from "./classes";
+
+type Props = { title: string; onClose: () => void; children: ReactNode; foot?: ReactNode; wide?: boolean };
+
+export function Dialog({ title, onClose, children, foot, wide }: Props) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const heading = useId();
+  useEffect(() => {
+    const element = dialog.current;
+    if (element && !element.open) element.showModal();
+    return () => element?.close();
+  }, []);
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: Esc is the dialog's own key; a click beside it is only in addition.
+    <dialog
+      ref={dialog}
+      aria-labelledby={heading}
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+      onClick={(event) => {
+        if (event.target === dialog.current) onClose();
+      }}
+      className={classes(
+        "max-h-[85dvh] w-[calc(100vw-24px)] overflow-hidden rounded-md border border-line-strong bg-surface text-text shadow-2xl",
+        wide ? "max-w-4xl" : "max-w-xl",
+      )}
+    >
+      <div className="flex max-h-[85dvh] flex-col">
+        <header className="flex shrink-0 items-center justify-between border-line border-b py-2 pr-2 pl-4">
+          <h2 id={heading} className="font-semibold text-lg">
+            {title}
+          </h2>
+          <IconButton label="Close" icon={<X size={16} aria-hidden />} onClick={onClose} />
+        </header>
+        <div className="min-h-0 overflow-y-auto p-4">{children}</div>
+        {foot && (
+          <footer className="flex shrink-0 items-center justify-end gap-2 border-line border-t px-4 py-3">
+            {foot}
+          </footer>
+        )}
+      </div>
+    </dialog>
+  );
+}

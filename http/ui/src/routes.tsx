@@ -1,0 +1,111 @@
+// Addresses and their pages. The address bar is the state: what a page shows stands in its path and query. Pages are
+// lazy chunks; `as_of` (the moment that is replayed) stays from page to page until somebody leaves the replay.
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  type ErrorComponentProps,
+  Link,
+  lazyRouteComponent,
+  retainSearchParams,
+} from "@tanstack/react-router";
+import { buttonLook } from "@/parts/button";
+import { Empty } from "@/parts/empty";
+import { ProblemNotice } from "@/parts/problem-notice";
+import { Shell } from "@/shell/shell";
+
+/** What may stand in any query. Each page reads its own names with `useSearch({ strict: false })`. */
+export type Search = Record<string, string | undefined> & { as_of?: string };
+
+const root = createRootRoute({
+  component: Shell,
+  validateSearch: (search: Record<string, unknown>): Search => search as Search,
+  search: { middlewares: [retainSearchParams(["as_of"])] },
+  notFoundComponent: NoSuchPage,
+  errorComponent: PageFailed,
+});
+
+const routeTree = root.addChildren([
+  createRoute({
+    getParentRoute: () => root,
+    path: "/",
+    component: lazyRouteComponent(() => import("@/runs/runs-page")),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/new",
+    component: lazyRouteComponent(() => import("@/new-run/new-run-page")),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/runs/$run",
+    component: lazyRouteComponent(() => import("@/compare/compare-page")),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/runs/$run/timeline",
+    component: lazyRouteComponent(() => import("@/timeline/run-timeline-page")),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/timeline",
+    component: lazyRouteComponent(() => import("@/timeline/timeline-page")),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/fleet",
+    component: lazyRouteComponent(() => import("@/fleet/fleet-page")),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/settings",
+    component: lazyRouteComponent(() => import("@/settings/settings-page")),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/sign-in",
+    component: lazyRouteComponent(() => import("@/sign-in/sign-in-page")),
+  }),
+]);
+
+export const router = createRouter({
+  routeTree,
+  defaultPreload: "intent",
+  // Plain text in the query: `?as_of=1200` stays what a person would type.
+  parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
+  stringifySearch: (search) => {
+    const query = new URLSearchParams();
+    for (const [name, value] of Object.entries(search)) {
+      if (value !== undefined && value !== "") query.set(name, String(value));
+    }
+    const text = query.toString();
+    return text ? `?${text}` : "";
+  },
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}
+
+function NoSuchPage() {
+  return (
+    <Empty
+      title="There is no such page"
+      action={
+        <Link to="/" className={buttonLook("plain")}>
+          To the runs
+        </Link>
+      }
+    />
+  );
+}
+
+function PageFailed({ error, reset }: ErrorComponentProps) {
+  return (
+    <div className="mx-auto max-w-xl p-6">
+      <ProblemNotice error={error} onRetry={reset} />
+    </div>
+  );
+}

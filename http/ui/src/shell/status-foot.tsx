@@ -1,0 +1,52 @@
+// How the page itself is: connection, position in the log, leaks, and who is signed in.
+import { useMe } from "@/api/me";
+import type { FleetView } from "@/api/types";
+import { count } from "@/format/numbers";
+import { ago } from "@/format/time";
+import { useNow } from "@/format/use-now";
+import { useLive } from "@/live/use-live";
+import { useView } from "@/live/use-view";
+import { classes } from "@/parts/classes";
+import { SignOut } from "@/sign-in/sign-out";
+
+const WORDS = { connecting: "connecting", live: "live", lost: "lost", "signed-out": "signed out" };
+
+export function StatusFoot() {
+  const { connection, seq, heardAtMs } = useLive();
+  const now = useNow();
+  const { data: fleet } = useView<FleetView>("/fleet");
+  const { data: me } = useMe();
+  const isLive = connection === "live";
+  return (
+    <div className="border-line border-t px-4 py-2.5 text-sm max-md:hidden">
+      <div className="flex items-center justify-between" title={`last event heard ${ago(now - heardAtMs)}`}>
+        <span className={classes("flex items-center gap-1.5", isLive ? "text-good" : "text-warn")}>
+          <span aria-hidden>{isLive ? "●" : "◌"}</span>
+          <span role="status">{WORDS[connection]}</span>
+        </span>
+        <span className="text-faint">
+          Seq <span className="text-soft">{count(seq)}</span>
+        </span>
+      </div>
+      <div className="flex items-center justify-between text-faint">
+        <span>
+          leaks{" "}
+          <span className={fleet && fleet.totals.leaks > 0 ? "text-bad" : "text-soft"}>
+            {fleet?.totals.leaks ?? "?"}
+          </span>
+        </span>
+        <span title="sandboxes that exist now">
+          <span className="text-soft">{fleet?.totals.alive ?? "?"}</span> alive
+        </span>
+      </div>
+      {me && (
+        <div className="mt-1 flex items-center justify-between gap-2 text-faint">
+          <span className="truncate" title={`${me.name}, ${me.role}, through a ${me.via}`}>
+            {me.name} · {me.role}
+          </span>
+          {me.via === "session" && <SignOut />}
+        </div>
+      )}
+    </div>
+  );
+}
