@@ -70,9 +70,11 @@ pub struct OutputBody {
     pub offset: u64,
     /// The bytes, when they are UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub text: Option<String>,
     /// The bytes in base 64, when they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub base64: Option<String>,
 }
 

@@ -16,6 +16,7 @@ pub mod plane;
 pub mod problem;
 pub mod requests;
 mod routes;
+pub mod works;
 
 pub use commands::Commands;
 pub use event_body::{EventBody, OutputBody, Payload, rfc3339};
@@ -23,6 +24,7 @@ pub use filter::{Filter, FilterQuery, run_of};
 pub use plane::{About, Plane};
 pub use problem::Problem;
 pub use routes::router;
+pub use works::Works;
 
 /// Largest body of a request: a prompt of 1 MiB whose every byte is escaped in JSON, and room for the rest.
 pub const REQUEST_BODY_BYTES_MAX: usize = 8 << 20;

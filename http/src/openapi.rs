@@ -49,7 +49,22 @@ fn document() -> Value {
         complete(operation);
     }
     require_nullable(&mut document);
+    plain(&mut document);
     document
+}
+
+/// Links of our own documentation lead nowhere in a description of the API.
+fn plain(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(Value::String(text)) = fields.get_mut("description") {
+                *text = text.replace("[`", "`").replace("`]", "`");
+            }
+            fields.values_mut().for_each(plain);
+        }
+        Value::Array(values) => values.iter_mut().for_each(plain),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 fn set(object: &mut Value, name: &str, value: Value) {

@@ -9,7 +9,7 @@ use regatta_projections::Live;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::Commands;
+use crate::{Commands, Works};
 
 /// What the handlers stand on. Cheap to clone.
 #[derive(Clone)]
@@ -20,6 +20,8 @@ pub struct Plane {
     pub live: Live,
     /// Where patches are kept.
     pub blobs: Blobs,
+    /// What attempts left behind.
+    pub works: Works,
     /// What a handler may change.
     pub commands: Arc<dyn Commands>,
     /// What this server is.

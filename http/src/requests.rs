@@ -65,5 +65,6 @@ pub struct Health {
     pub started_at_us: u64,
     /// Where the relay to NATS stands, when there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub relay: Option<RelayState>,
 }

@@ -9,6 +9,7 @@ const target = socketPath ? { socketPath } : (process.env.REGATTA_URL ?? "http:/
 
 export default defineConfig({
   plugins: [react(), tailwindcss()],
+  resolve: { alias: { "@": new URL("./src", import.meta.url).pathname } },
   build: {
     outDir: "dist/app",
     emptyOutDir: true,

@@ -1,8 +1,9 @@
-//! `regatta compare`: the attempts of a run side by side, and their diffs.
+//! `regatta compare`: the attempts of a run side by side, and how they differ.
 
 use std::collections::BTreeMap;
 
 use regatta_core::Slot;
+use regatta_http::works::MergePreview;
 use regatta_projections::compare::Comparison;
 
 use super::{AttemptRef, RunRef, show};
@@ -11,26 +12,28 @@ use crate::context::{Context, block_on};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::render;
 use crate::terminal::Terminal;
-use crate::terminal::patch::{self, FilePatch};
-
-/// Columns from which two attempts' diffs stand beside each other.
-const BESIDE_WIDTH_MIN: usize = 80;
+use crate::terminal::patch;
 
 /// Compare the attempts of a run side by side
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   regatta compare last
+  regatta compare last --into release  what merging each into release would come to
   regatta compare last --diff b        what b changed
-  regatta compare last --diff a b      a's changes beside b's, file by file
+  regatta compare last --diff a b      how b's result differs from a's
   regatta compare last --as-of 1200    as it was at event 1200")]
 pub(crate) struct Args {
     /// A run
     run: RunRef,
 
-    /// The diff of one attempt, or of two side by side
+    /// The diff of one attempt, or of the second against the first
     #[arg(long, value_name = "LETTER", num_args = 1..=2, value_parser = slot)]
     diff: Vec<Slot>,
+
+    /// Try the merge with this branch, tag or commit; the run's base as it stands now when left out
+    #[arg(long, value_name = "REF", conflicts_with_all = ["diff", "as_of"])]
+    into: Option<String>,
 
     /// As it was at an event's number or a time
     #[arg(long, value_name = "SEQ|TIME", conflicts_with = "diff")]
@@ -45,71 +48,74 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     let (terminal, client) = (&context.terminal, context.client());
     block_on(async {
         match *args.diff.as_slice() {
-            [] => {
-                let as_of = super::as_of(&client, args.as_of.as_deref()).await?;
-                let view: Comparison = client.get(&format!("/runs/{}/compare{as_of}", args.run)).await?;
-                if terminal.json {
-                    terminal.json(&view)
-                } else {
-                    terminal.out(render::comparison::comparison(&view, terminal))
-                }
-            }
+            [] => overview(&client, &args, terminal).await,
             ref slots if terminal.json => patches(&client, &args.run, slots, terminal).await,
             [only] => {
-                for file in files(&client, &args.run, only).await? {
-                    let is_wide = terminal.width >= patch::SPLIT_WIDTH_MIN;
-                    let paint = terminal.paint;
-                    terminal.out(if is_wide { file.split(terminal.width, paint) } else { file.unified(paint) })?;
-                }
-                Ok(())
+                let attempt = AttemptRef { run: args.run.clone(), slot: only };
+                shown(&show::patch_of(&client, &attempt, None).await?, "it changed nothing", terminal)
             }
-            [left, right, ..] => {
-                let (left_files, right_files) =
-                    (files(&client, &args.run, left).await?, files(&client, &args.run, right).await?);
-                beside((left, &left_files), (right, &right_files), terminal)
+            [old, new, ..] => {
+                let attempt = AttemptRef { run: args.run.clone(), slot: new };
+                terminal.note(format!("from {old} (-) to {new} (+)"));
+                shown(&show::patch_of(&client, &attempt, Some(old)).await?, "their results are the same", terminal)
             }
         }
     })?;
     Ok(Exit::Done)
 }
 
-/// Patches as text, by attempt; `show --diff` has them byte for byte.
-async fn patches(client: &Client, run: &RunRef, slots: &[Slot], terminal: &Terminal) -> Result<(), Failure> {
-    let mut patches = BTreeMap::new();
-    for slot in slots {
-        let patch = show::patch_of(client, &AttemptRef { run: run.clone(), slot: *slot }).await?;
-        patches.insert(slot.to_string(), String::from_utf8_lossy(&patch).into_owned());
+async fn overview(client: &Client, args: &Args, terminal: &Terminal) -> Result<(), Failure> {
+    let as_of = super::as_of(client, args.as_of.as_deref()).await?;
+    let view: Comparison = client.get(&format!("/runs/{}/compare{as_of}", args.run)).await?;
+    let merge = if args.as_of.is_none() { preview(client, args, terminal).await? } else { None };
+    if !terminal.json {
+        return terminal.out(render::comparison::comparison(&view, merge.as_ref(), terminal));
     }
-    terminal.json(&patches)
+    let failed = |error: serde_json::Error| Failure::caused("failed to write JSON", &error);
+    let mut whole = serde_json::to_value(&view).map_err(failed)?;
+    whole["merge"] = serde_json::to_value(&merge).map_err(failed)?;
+    terminal.json(&whole)
 }
 
-async fn files(client: &Client, run: &RunRef, slot: Slot) -> Result<Vec<FilePatch>, Failure> {
-    let attempt = AttemptRef { run: run.clone(), slot };
-    Ok(patch::read(&show::patch_of(client, &attempt).await?))
-}
-
-fn beside(left: (Slot, &[FilePatch]), right: (Slot, &[FilePatch]), terminal: &Terminal) -> Result<(), Failure> {
-    let mut paths: BTreeMap<&str, (Option<&FilePatch>, Option<&FilePatch>)> = BTreeMap::new();
-    for file in left.1 {
-        paths.entry(&file.path).or_default().0 = Some(file);
-    }
-    for file in right.1 {
-        paths.entry(&file.path).or_default().1 = Some(file);
-    }
-    if paths.is_empty() {
-        terminal.note("neither changed anything");
-    } else {
-        terminal.out(terminal.paint.dim(format!("{} on the left, {} on the right", left.0, right.0)))?;
-    }
-    for (path, (old, new)) in paths {
-        let unchanged = FilePatch::unchanged(path);
-        let (old, new) = (old.unwrap_or(&unchanged), new.unwrap_or(&unchanged));
-        if terminal.width >= BESIDE_WIDTH_MIN {
-            terminal.out(old.beside(new, terminal.width, terminal.paint))?;
-        } else {
-            terminal.out(format!("{}: {}", left.0, old.unified(terminal.paint)))?;
-            terminal.out(format!("{}: {}", right.0, new.unified(terminal.paint)))?;
+/// What merging would come to. A repository that is gone does not keep anybody from comparing, unless they asked.
+async fn preview(client: &Client, args: &Args, terminal: &Terminal) -> Result<Option<MergePreview>, Failure> {
+    let into = args.into.as_ref().map_or(String::new(), |name| {
+        let name: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
+        format!("?into={name}")
+    });
+    match client.get(&format!("/runs/{}/merge-preview{into}", args.run)).await {
+        Ok(preview) => Ok(Some(preview)),
+        Err(failure) if args.into.is_some() => Err(failure),
+        Err(failure) => {
+            terminal.note(format!("the merge could not be tried: {}", failure.message));
+            Ok(None)
         }
     }
+}
+
+fn shown(patch: &[u8], nothing: &str, terminal: &Terminal) -> Result<(), Failure> {
+    let files = patch::read(patch);
+    if files.is_empty() {
+        terminal.note(nothing);
+    }
+    for file in files {
+        let is_wide = terminal.width >= patch::SPLIT_WIDTH_MIN;
+        let paint = terminal.paint;
+        terminal.out(if is_wide { file.split(terminal.width, paint) } else { file.unified(paint) })?;
+    }
     Ok(())
+}
+
+/// Patches as text, by attempt, and between them; `show --diff` has them byte for byte.
+async fn patches(client: &Client, run: &RunRef, slots: &[Slot], terminal: &Terminal) -> Result<(), Failure> {
+    let text = |patch: Vec<u8>| String::from_utf8_lossy(&patch).into_owned();
+    let attempt = |slot| AttemptRef { run: run.clone(), slot };
+    let mut patches = BTreeMap::new();
+    for slot in slots {
+        patches.insert(slot.to_string(), text(show::patch_of(client, &attempt(*slot), None).await?));
+    }
+    if let [old, new, ..] = *slots {
+        patches.insert("between".to_owned(), text(show::patch_of(client, &attempt(new), Some(old)).await?));
+    }
+    terminal.json(&patches)
 }

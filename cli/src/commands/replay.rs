@@ -80,7 +80,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
                 terminal.json(&view)
             } else {
                 terminal.note(terminal.paint.warn("REPLAY: this is how it stood then"));
-                terminal.out(render::comparison::comparison(&view, terminal))
+                terminal.out(render::comparison::comparison(&view, None, terminal))
             };
         }
         let kinds = if args.no_output { "&kind=!attempt.output" } else { "" };

@@ -1,6 +1,7 @@
 //! `regatta show`: one run, or one attempt with its diff, output or checks.
 
 use http_body_util::BodyExt as _;
+use regatta_core::Slot;
 use regatta_core::event::attempt::Channel;
 use regatta_http::Payload;
 use regatta_projections::attempts::AttemptView;
@@ -107,9 +108,10 @@ fn one_attempt(view: &AttemptView, checks: bool, terminal: &Terminal) -> Result<
     })
 }
 
-/// Gets a patch whole, within what a terminal is shown.
-pub(super) async fn patch_of(client: &Client, attempt: &AttemptRef) -> Result<Vec<u8>, Failure> {
-    let mut body = client.get_bytes(&format!("/attempts/{attempt}/diff")).await?.into_body();
+/// Gets a patch whole, against the base or another attempt, within what a terminal is shown.
+pub(super) async fn patch_of(client: &Client, attempt: &AttemptRef, against: Option<Slot>) -> Result<Vec<u8>, Failure> {
+    let against = against.map_or(String::new(), |slot| format!("?against={slot}"));
+    let mut body = client.get_bytes(&format!("/attempts/{attempt}/diff{against}")).await?.into_body();
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Failure::caused("the server hung up", &error))?;
@@ -126,7 +128,7 @@ async fn diff(client: &Client, attempt: &AttemptRef, terminal: &Terminal) -> Res
     if !terminal.is_terminal || terminal.json {
         return copy(client, &format!("/attempts/{attempt}/diff"), terminal).await;
     }
-    let files = patch::read(&patch_of(client, attempt).await?);
+    let files = patch::read(&patch_of(client, attempt, None).await?);
     if files.is_empty() {
         terminal.note("it changed nothing");
     }

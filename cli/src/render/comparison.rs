@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use comfy_table::Cell;
+use regatta_http::works::{MergePreview, MergeRow, MergeState};
 use regatta_projections::compare::{Column, Comparison, FileClass, LineCounts};
 
 use super::{run, words};
@@ -19,16 +20,18 @@ const NAMES_WIDTH: usize = 12;
 const FILES_SHOWN_MAX: usize = 40;
 /// Lines of output shown per attempt.
 const LAST_LINES: usize = 3;
+/// Characters of the name of what is merged into.
+const INTO_CHARS_MAX: usize = 16;
 /// Characters of one of them.
 const LAST_LINE_CHARS_MAX: usize = 120;
 
 /// The whole comparison.
-pub(crate) fn comparison(view: &Comparison, terminal: &Terminal) -> String {
+pub(crate) fn comparison(view: &Comparison, merge: Option<&MergePreview>, terminal: &Terminal) -> String {
     let mut shown = heading(view, terminal);
     let room = terminal.width.saturating_sub(NAMES_WIDTH) / COLUMN_WIDTH_MIN;
     for columns in view.columns.chunks(room.max(1)) {
         shown.push_str("\n\n");
-        shown.push_str(&attempts(columns, terminal));
+        shown.push_str(&attempts(columns, merge, terminal));
     }
     if !view.files.is_empty() {
         shown.push_str("\n\n");
@@ -60,7 +63,7 @@ fn heading(view: &Comparison, terminal: &Terminal) -> String {
     shown
 }
 
-fn attempts(columns: &[Column], terminal: &Terminal) -> String {
+fn attempts(columns: &[Column], merge: Option<&MergePreview>, terminal: &Terminal) -> String {
     let mut table = table(terminal);
     let head = columns.iter().map(|column| {
         let name = if column.is_winner { format!("{} ★", column.slot) } else { column.slot.to_string() };
@@ -88,9 +91,28 @@ fn attempts(columns: &[Column], terminal: &Terminal) -> String {
     row("changes", &|column| column.stat.as_ref().map(|stat| cell(words::stat(stat), Tone::Plain)));
     row("agent's end", &|column| column.agent_exit.as_ref().map(|exit| cell(words::exit(exit), Tone::Plain)));
     row("fence", &|column| column.fence.as_ref().map(|fence| cell(fence, Tone::Plain)));
+    if let Some(preview) = merge {
+        row(&format!("into {}", escape::cut(&preview.into, INTO_CHARS_MAX)), &|column| {
+            preview.rows.iter().find(|row| row.slot == column.slot).and_then(merged)
+        });
+    }
     row("branch", &|column| column.branch.as_ref().map(|branch| cell(branch, Tone::Good)));
     row("last words", &|column| last_words(&column.output_tail.text).map(|text| cell(text, Tone::Dim)));
     text(&table)
+}
+
+/// What a merge comes to; nothing when there is nothing to merge yet.
+fn merged(row: &MergeRow) -> Option<Cell> {
+    let behind = if row.behind > 0 { format!(", {} behind", row.behind) } else { String::new() };
+    match row.state {
+        MergeState::Clean => Some(cell(format!("clean{behind}"), Tone::Good)),
+        MergeState::Conflicts => {
+            let count = counted(row.conflicts.len() as u64, "conflict");
+            let first = row.conflicts.first().map(|path| format!(": {path}")).unwrap_or_default();
+            Some(cell(format!("{count}{behind}{first}"), Tone::Bad))
+        }
+        MergeState::Unknown => None,
+    }
 }
 
 fn agent(column: &Column) -> String {

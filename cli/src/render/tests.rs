@@ -1,5 +1,6 @@
 //! What a person sees of fixture views, kept as it was last looked at.
 
+use regatta_http::works::MergePreview;
 use regatta_projections::compare::Comparison;
 use serde_json::{Value, json};
 
@@ -52,10 +53,17 @@ fn fixture() -> Comparison {
     serde_json::from_value(view).expect("a comparison")
 }
 
+fn merge() -> MergePreview {
+    let row = |slot: &str, state: &str, conflicts: &[&str], behind: u64| json!({ "slot": slot, "state": state, "conflicts": conflicts, "behind": behind, "reason": null });
+    let rows =
+        [row("a", "clean", &[], 2), row("b", "conflicts", &["src/\u{1b}[2Ja.rs"], 2), row("c", "unknown", &[], 2)];
+    serde_json::from_value(json!({ "into": "main", "commit": "0123", "rows": rows })).expect("a preview")
+}
+
 #[test]
 fn attempts_stand_side_by_side_and_in_rows_when_the_terminal_is_narrow() {
-    let wide = comparison(&fixture(), &Terminal::plain(100));
-    let narrow = comparison(&fixture(), &Terminal::plain(48));
+    let wide = comparison(&fixture(), Some(&merge()), &Terminal::plain(100));
+    let narrow = comparison(&fixture(), None, &Terminal::plain(48));
     insta::assert_snapshot!(format!("100 columns\n\n{wide}\n\n48 columns\n\n{narrow}"));
     assert!(wide.lines().all(|line| line.chars().count() <= 100));
     assert!(narrow.lines().filter(|line| !line.contains("smallest that")).all(|line| line.chars().count() <= 60));

@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use regatta_dispatcher::repository::Repositories;
-use regatta_dispatcher::source_control::SourceControl;
 use regatta_sandboxes::local::{Fence as Walls, Options};
 use regatta_sandboxes::{LocalProvider, Provider};
 
@@ -54,7 +53,6 @@ pub(super) async fn fence(providers: &BTreeMap<String, Arc<dyn Provider>>) -> St
 }
 
 /// Git, with our own folders for mirrors.
-pub(super) fn source_control(data_dir: &Path) -> Result<Arc<dyn SourceControl>, Failure> {
-    let repositories = Repositories::open(data_dir);
-    Ok(Arc::new(repositories.map_err(|error| Failure::caused("failed to open the mirrors", &error))?))
+pub(super) fn repositories(data_dir: &Path) -> Result<Repositories, Failure> {
+    Repositories::open(data_dir).map_err(|error| Failure::caused("failed to open the mirrors", &error))
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use regatta_core::log::{DurableLog, OpenError, Options as LogOptions, install_id};
 use regatta_core::{Blobs, Clock as _, SystemClock};
 use regatta_dispatcher::{Caps, Dispatcher, Handle, Options, World};
-use regatta_http::{About, Plane, listener, router};
+use regatta_http::{About, Plane, Works, listener, router};
 use regatta_projections::{Follower, Live, Views, follow};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -54,6 +54,7 @@ struct Parts {
     live: Live,
     about: About,
     blobs: Blobs,
+    works: Works,
 }
 
 async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome {
@@ -68,6 +69,7 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     let plane = Plane {
         log: Arc::new(parts.log),
         blobs: parts.blobs,
+        works: parts.works,
         commands: Arc::new(parts.handle),
         live: parts.live,
         about: Arc::new(parts.about),
@@ -135,13 +137,15 @@ async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<P
         fence,
         started_at_us: SystemClock.now_us(),
     };
+    let repositories = parts::repositories(data_dir)?;
+    let works = Works::new(repositories.clone(), blobs.clone());
     let world = World {
         install,
         log: Arc::new(log.clone()),
         blobs: blobs.clone(),
         clock: Arc::new(SystemClock),
         providers,
-        source_control: parts::source_control(data_dir)?,
+        source_control: Arc::new(repositories.clone()),
         home: std::env::home_dir(),
         network: settings.network,
         failpoints: regatta_dispatcher::failpoint::Failpoints::default(),
@@ -155,7 +159,7 @@ async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<P
     };
     let (dispatcher, handle) = Options { world, caps }.build();
     let (follower, live) = follow(Arc::new(log.clone()), Views::default());
-    Ok(Parts { log, dispatcher, handle, follower, live, about, blobs })
+    Ok(Parts { log, dispatcher, handle, follower, live, about, blobs, works })
 }
 
 /// Returns when somebody asks this process to end.

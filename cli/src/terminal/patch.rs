@@ -149,21 +149,6 @@ impl FilePatch {
         rows.extend(pairs(&left, &right));
         side_by_side(&self.path, &rows, width, paint)
     }
-
-    /// This file as one attempt changed it on the left, as another did on the right.
-    pub(crate) fn beside(&self, other: &Self, width: usize, paint: Paint) -> String {
-        if self.lines == other.lines {
-            return format!("{}\n{}", paint.strong(&self.path), paint.dim("  the same in both"));
-        }
-        let (left, right): (Vec<&Line>, Vec<&Line>) = (self.shown().collect(), other.shown().collect());
-        side_by_side(&self.path, &pairs(&left, &right), width, paint)
-    }
-
-    /// A path that was not changed.
-    pub(crate) fn unchanged(path: &str) -> Self {
-        let line = Line { mark: Mark::File, text: "not changed".to_owned() };
-        Self { path: path.to_owned(), lines: vec![line] }
-    }
 }
 
 /// What stands left and right on one line of the terminal.
@@ -221,21 +206,5 @@ mod tests {
                               │ +--- more
          three                │  three
         ");
-    }
-
-    #[test]
-    fn two_attempts_stand_side_by_side() {
-        let files = read(PATCH);
-        let other = FilePatch::unchanged("src/lib.rs");
-        insta::assert_snapshot!(files[0].beside(&other, 45, PLAIN), @r"
-        src/lib.rs
-        @@ -1,3 +1,3 @@ fn m… │ not changed
-         one                  │
-        -two \u{1b}[31mred    │
-        +zwei                 │
-        +--- more             │
-         three                │
-        ");
-        assert!(files[0].beside(&files[0], 45, PLAIN).contains("the same in both"));
     }
 }

@@ -58,8 +58,9 @@ fn the_smallest_that_passes_is_the_best() {
     for text in ["c ★", "1 check failed", "1 of 1 passed", "numbers", "2 files +101 -0"] {
         assert!(shown.out.contains(text), "{text:?} is not in\n{}", shown.out);
     }
-    let beside = install.regatta(&["compare", &run, "--diff", "a", "c"]).exits(0);
-    assert!(beside.out.contains("the same in both") && beside.out.contains("not changed"), "{}", beside.out);
+    assert!(shown.out.contains("into main") && shown.out.contains("clean"), "{}", shown.out);
+    let between = install.regatta(&["compare", &run, "--diff", "a", "c"]).exits(0);
+    assert!(between.out.contains("numbers") && !between.out.contains("file\n"), "{}", between.out);
 }
 
 #[test]

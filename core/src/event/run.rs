@@ -76,9 +76,11 @@ pub struct Entry {
     pub agent: String,
     /// For `command`: the shell text to run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub command: Option<String>,
     /// The model asked for; the agent's own default when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub model: Option<String>,
     /// Name of the sandbox provider: `local`, `host`, …
     #[serde(default = "local")]

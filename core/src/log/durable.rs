@@ -1,12 +1,12 @@
 //! The log on disk: the journal is the truth, the index makes it fast. This is the handle; the work is done by the
 //! threads it owns.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::{fs, io};
 
 use tokio::sync::{oneshot, watch};
 
@@ -16,10 +16,12 @@ use super::journal::anchor::Anchor;
 use super::journal::reader::{Reader, Segment};
 use super::journal::record::{Names, Record};
 use super::journal::recover::{Recovered, Tip, recover};
+use super::journal::sealer::{self, Sealer};
+use super::journal::segment::Form;
 use super::journal::writer::{Message, Queue, Start, Waiting, Writer, bytes_of, new_header};
-use super::journal::{Disk, DiskFile, GENESIS, disk, segment};
+use super::journal::{Disk, DiskFile, GENESIS, beginning, disk, segment};
 use super::lock::Lock;
-use super::open::SEGMENT_BYTES_BOUNDS;
+use super::open::{BUNDLE_BYTES_BOUNDS, SEGMENT_BYTES_BOUNDS};
 use super::scrub::{self, Scrub, Scrubbed};
 use super::{
     Append, AppendError, Appended, IndexError, Log, OpenError, Options, Pending, ReadError, ReadMax, check_bounds,
@@ -45,6 +47,7 @@ struct Inner {
     queue: Arc<Queue>,
     messages: SyncSender<Message>,
     scrubbed: watch::Receiver<Scrubbed>,
+    sealer: Arc<Sealer>,
     running: Mutex<Option<Running>>,
 }
 
@@ -54,6 +57,7 @@ struct Running {
     writer: JoinHandle<Result<(), String>>,
     ahead: Option<JoinHandle<()>>,
     scrub: Option<Scrub>,
+    sealing: Option<sealer::Running>,
     lock: Lock,
 }
 
@@ -72,6 +76,10 @@ impl DurableLog {
             let (least, most) = (SEGMENT_BYTES_BOUNDS.start(), SEGMENT_BYTES_BOUNDS.end());
             return Err(OpenError::OutOfBounds(format!("segment_bytes must be from {least} to {most}")));
         }
+        if !BUNDLE_BYTES_BOUNDS.contains(&options.bundle_bytes) {
+            let (least, most) = (BUNDLE_BYTES_BOUNDS.start(), BUNDLE_BYTES_BOUNDS.end());
+            return Err(OpenError::OutOfBounds(format!("bundle_bytes must be from {least} to {most}")));
+        }
         let dir = options.dir.clone();
         let io = |what| move |source| OpenError::Io { what, source };
         fs::create_dir_all(&dir).map_err(io("make the data directory"))?;
@@ -84,13 +92,14 @@ impl DurableLog {
             None => begin(&options).map_err(io("begin a journal"))?,
         };
         let file = continue_at(&*disk, &dir, &recovered).map_err(io("continue the journal"))?;
+        sealer::remove_before(&*disk, &dir, recovered.beginning.first).map_err(io("remove old segments"))?;
+        let journal = recovered.journal();
         let Recovered { segments, tip, .. } = recovered;
-        let journal = segments.first().map_or(0, |first| first.header.nonce);
         let reader = Arc::new(Reader::new(disk, &dir, segments, tip.seq));
         let (catalog, cursor) = Catalog::open(&dir, journal, tip.seq, options.index_deadline)?;
         let catalog = Arc::new(catalog);
         replay(&reader, &catalog, cursor + 1)?;
-        Self::start(options, lock, file, tip, reader, catalog)
+        Self::start(options, lock, file, tip, reader, catalog, journal)
     }
 
     fn start(
@@ -100,14 +109,18 @@ impl DurableLog {
         tip: Tip,
         reader: Arc<Reader>,
         catalog: Arc<Catalog>,
+        journal: u64,
     ) -> Result<Self, OpenError> {
         let queue = Arc::new(Queue::default());
         let ahead = Arc::new(Ahead::default());
-        let Options { dir, segment_bytes, ahead_bytes, index_deadline: _, scrub_every: every, clock, disk } = options;
+        let sealer = Sealer::new(&options, reader.clone(), journal);
+        let sealing = options.seal.then(|| sealer::Running::start(sealer.clone(), options.seal_again_after));
+        let Options { dir, segment_bytes, ahead_bytes, scrub_every: every, clock, disk, .. } = options;
         let io = |source| OpenError::Io { what: "start a thread", source };
         let (found, scrubbed) = watch::channel(Scrubbed::default());
         let scrub = scrub::Start { disk: disk.clone(), dir: dir.clone(), reader: reader.clone(), every, found };
         let scrub = Scrub::start(scrub).map_err(io)?;
+        let sealing = sealing.transpose().map_err(io)?;
         let writer = Writer::new(Start {
             dir: dir.clone(),
             disk,
@@ -119,6 +132,7 @@ impl DurableLog {
             queue: queue.clone(),
             file,
             tip,
+            full: sealing.as_ref().map(sealer::Running::waker),
         });
         let (messages, waiting) = sync_channel(QUEUE_APPENDS_MAX);
         let ahead = (ahead_bytes > 0)
@@ -126,8 +140,8 @@ impl DurableLog {
             .transpose()
             .map_err(io)?;
         let writer = thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(&waiting));
-        let running = Mutex::new(Some(Running { writer: writer.map_err(io)?, ahead, scrub, lock }));
-        Ok(Self { inner: Arc::new(Inner { dir, reader, catalog, queue, messages, scrubbed, running }) })
+        let running = Mutex::new(Some(Running { writer: writer.map_err(io)?, ahead, scrub, sealing, lock }));
+        Ok(Self { inner: Arc::new(Inner { dir, reader, catalog, queue, messages, scrubbed, sealer, running }) })
     }
 
     /// Writes what waits, anchors the end, and gives the data directory back. Later appends are refused; reading goes
@@ -183,6 +197,16 @@ impl DurableLog {
         self.inner.scrubbed.clone()
     }
 
+    /// Removes the sealed segments all of whose events are before `seq`, up to the first one that is not sealed, and
+    /// says with which event the log begins then. What remains is verifiable from its new beginning. Whoever asks has
+    /// made sure that nobody needs those events any more. Takes turns with sealing; blocks.
+    ///
+    /// # Errors
+    /// When the disk fails. Some of the segments may be removed then, oldest first, and the others are at the next start.
+    pub fn remove_below(&self, seq: Seq) -> io::Result<Seq> {
+        self.inner.sealer.remove_below(seq.0).map(Seq)
+    }
+
     /// What is known about streams and dedup keys.
     pub(crate) fn catalog(&self) -> &Catalog {
         &self.inner.catalog
@@ -198,7 +222,7 @@ impl DurableLog {
 impl Inner {
     fn close(&self) -> Result<(), CloseError> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(Running { writer, ahead, scrub, lock }) = running.take() else { return Ok(()) };
+        let Some(Running { writer, ahead, scrub, sealing, lock }) = running.take() else { return Ok(()) };
         // It only fails when the writer has ended, and then there is nothing to tell it.
         self.messages.send(Message::Close).ok();
         let panicked = |_| Err("the writer panicked".to_owned());
@@ -208,6 +232,9 @@ impl Inner {
         }
         if let Some(scrub) = scrub {
             scrub.stop();
+        }
+        if let Some(sealing) = sealing {
+            sealing.stop();
         }
         self.catalog.close();
         self.queue.poison.set("it was closed".to_owned()).ok();
@@ -265,7 +292,7 @@ impl Log for DurableLog {
     }
 
     fn read_stream(&self, stream: &Stream, from_stream_seq: u64, max: ReadMax) -> Result<Vec<Envelope>, ReadError> {
-        let index = |error: IndexError| ReadError::Io(Arc::new(std::io::Error::other(error)));
+        let index = |error: IndexError| ReadError::Io(Arc::new(io::Error::other(error)));
         let seqs = self.inner.catalog.positions(stream, from_stream_seq.max(1), max.events).map_err(index)?;
         self.inner.reader.read_at(&seqs, max)
     }
@@ -291,7 +318,7 @@ fn refuse(queue: &Queue, message: Message, error: AppendError) {
 }
 
 /// Makes the first segment and the anchor that says there is a log.
-fn begin(options: &Options) -> std::io::Result<Recovered> {
+fn begin(options: &Options) -> io::Result<Recovered> {
     let header = new_header(&*options.clock, 1, 1, GENESIS);
     let disk = &*options.disk;
     if let Some(parent) = options.dir.parent().filter(|parent| !parent.as_os_str().is_empty()) {
@@ -302,18 +329,23 @@ fn begin(options: &Options) -> std::io::Result<Recovered> {
     segment::create(disk, &options.dir, &header)?;
     let end = segment::HEADER_BYTES as u64;
     let tip = Tip { seq: 0, hash: GENESIS, segment: header, end, unfinished: None };
-    Ok(Recovered { segments: vec![Arc::new(Segment::new(header))], tip, anchored: false })
+    Ok(Recovered {
+        segments: vec![Arc::new(Segment::new(header))],
+        tip,
+        anchored: false,
+        beginning: beginning::Beginning::whole(),
+    })
 }
 
 /// Cuts what stands behind the end, so that no old byte can ever be taken for a block, and makes durable what was
 /// found: it is about to be read by others.
-fn continue_at(disk: &dyn Disk, dir: &Path, recovered: &Recovered) -> std::io::Result<Arc<dyn DiskFile>> {
+fn continue_at(disk: &dyn Disk, dir: &Path, recovered: &Recovered) -> io::Result<Arc<dyn DiskFile>> {
     let Recovered { tip, anchored, .. } = recovered;
-    let name = segment::file_name(tip.segment.first_seq);
+    let name = segment::file_name(tip.segment.first_seq, Form::Written);
     if let Some((fault, bytes)) = &tip.unfinished {
         tracing::warn!(segment = name, at = tip.end, bytes, %fault, "cut an unfinished write off the end of the log");
     }
-    let file = disk.open_to_write(&segment::path(dir, tip.segment.first_seq))?;
+    let file = disk.open_to_write(&segment::path(dir, tip.segment.first_seq, Form::Written))?;
     file.set_size(tip.end)?;
     disk::sync_all(&*file)?;
     if !anchored {
@@ -333,7 +365,7 @@ fn replay(reader: &Reader, catalog: &Catalog, from: u64) -> Result<(), OpenError
     let mut names = Names::default();
     let mut events = Vec::with_capacity(REPLAY_EVENTS);
     let head = reader.head().0;
-    let replayed = reader.scan_all(from, &mut |seq, record| {
+    let replayed = reader.scan_all(from.max(reader.first().0), &mut |seq, record| {
         events.push(committed(&mut names, seq, record)?);
         if events.len() == REPLAY_EVENTS || seq == head {
             catalog.add(&events, seq);
@@ -343,7 +375,10 @@ fn replay(reader: &Reader, catalog: &Catalog, from: u64) -> Result<(), OpenError
     });
     replayed.map_err(|error| match error {
         ReadError::Corrupt { place, reason } => OpenError::Corrupt { place, reason },
-        ReadError::Io(source) => OpenError::Io { what: "read the journal", source: std::io::Error::other(source) },
+        removed @ ReadError::Removed { .. } => {
+            OpenError::Io { what: "read the journal", source: io::Error::other(removed) }
+        }
+        ReadError::Io(source) => OpenError::Io { what: "read the journal", source: io::Error::other(source) },
     })
 }
 

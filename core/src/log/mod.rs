@@ -10,7 +10,9 @@ pub mod journal;
 mod lock;
 pub mod memory;
 pub mod open;
+mod positions;
 pub mod scrub;
+pub mod segments;
 pub mod stats;
 pub mod transfer;
 pub mod verify;
@@ -27,6 +29,7 @@ pub use install::{adopt_install, install_id};
 pub use journal::Reader;
 pub use memory::MemoryLog;
 pub use open::{OpenError, Options};
+pub use segments::{SegmentFile, begin_after_sealed};
 pub use stats::stats;
 pub use transfer::{export, import};
 pub use verify::verify;
@@ -109,6 +112,14 @@ pub enum ReadError {
         place: String,
         /// What is wrong.
         reason: String,
+    },
+    /// Old events were removed, this one among them.
+    #[error("event {seq} was removed; the log begins with event {first}")]
+    Removed {
+        /// The event.
+        seq: Seq,
+        /// The oldest one kept.
+        first: Seq,
     },
     /// The disk failed.
     #[error("failed to read the log: {0}")]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::journal::{Disk, RealDisk};
 use crate::{Clock, SystemClock};
 
-/// Bytes after which a segment is sealed and the next one begins.
+/// Bytes after which a segment is full and the next one begins.
 pub const SEGMENT_BYTES: u64 = 64 << 20;
 /// Least and most [`Options::segment_bytes`].
 pub const SEGMENT_BYTES_BOUNDS: std::ops::RangeInclusive<u64> = 8 << 10..=1 << 30;
@@ -19,6 +19,13 @@ pub const INDEX_DEADLINE: Duration = Duration::from_secs(120);
 
 /// Between two sealed segments that are read again in the background: a week is enough for 126 GiB.
 pub const SCRUB_EVERY: Duration = Duration::from_secs(300);
+
+/// How long a segment that could not be sealed is left alone.
+pub const SEAL_AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// Bytes of events compressed together in a sealed segment: more is smaller on disk, less is quicker to look into.
+pub const BUNDLE_BYTES: usize = 256 << 10;
+/// Least and most [`Options::bundle_bytes`].
+pub const BUNDLE_BYTES_BOUNDS: std::ops::RangeInclusive<usize> = 1 << 10..=4 << 20;
 
 /// How to open a log.
 #[derive(Clone)]
@@ -33,6 +40,12 @@ pub struct Options {
     pub index_deadline: Duration,
     /// Between two sealed segments that are read again in the background; zero for never.
     pub scrub_every: Duration,
+    /// Whether full segments are sealed (compressed) in the background.
+    pub seal: bool,
+    /// Bytes of events compressed together when a segment is sealed.
+    pub bundle_bytes: usize,
+    /// How long a segment that could not be sealed is left alone.
+    pub seal_again_after: Duration,
     /// Where creation times and nonces come from.
     pub clock: Arc<dyn Clock>,
     /// Where the journal is kept. The lock and the index are on the machine's own disk in any case.
@@ -49,6 +62,9 @@ impl Options {
             ahead_bytes: AHEAD_BYTES,
             index_deadline: INDEX_DEADLINE,
             scrub_every: SCRUB_EVERY,
+            seal: true,
+            bundle_bytes: BUNDLE_BYTES,
+            seal_again_after: SEAL_AGAIN_AFTER,
             clock: Arc::new(SystemClock),
             disk: Arc::new(RealDisk),
         }
@@ -101,6 +117,12 @@ pub enum OpenError {
         "the log's HEAD cannot be trusted: {reason}; run `regatta log verify`, and move HEAD away if that is clean"
     )]
     Anchor {
+        /// What is wrong.
+        reason: String,
+    },
+    /// What says where the log begins cannot be read.
+    #[error("the log's FIRST cannot be trusted: {reason}; restore that file from backup")]
+    Beginning {
         /// What is wrong.
         reason: String,
     },

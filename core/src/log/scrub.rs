@@ -1,4 +1,4 @@
-//! Reads sealed segments again and again in the background, one at a time, so that rot is known while there is still a
+//! Reads full segments, sealed or not yet, again and again in the background, one at a time, so that rot is known while there is still a
 //! backup to restore from. Never writes; the log goes on whatever it finds.
 
 use std::collections::BTreeMap;
@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::journal::Disk;
 use super::journal::reader::Reader;
-use super::journal::{Disk, Place};
-use super::verify::{Damage, verify_sealed};
+use super::verify::{Damage, verify_full};
 
 /// What was found so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -64,19 +64,19 @@ impl Start {
         let mut faults: BTreeMap<u64, Vec<Damage>> = BTreeMap::new();
         let mut next = 0;
         while stopped.recv_timeout(self.every) == Err(RecvTimeoutError::Timeout) {
-            let Some((segment, follower)) = self.reader.sealed_from(next) else {
+            let Some((segment, follower)) = self.reader.full_from(next) else {
                 next = 0;
                 continue;
             };
-            let found = verify_sealed(&*self.disk, &self.dir, &segment, &follower).unwrap_or_else(|error| {
-                let place = Place { segment: segment.first_seq, at: 0 }.to_string();
+            let found = verify_full(&*self.disk, &self.dir, &segment, &follower).unwrap_or_else(|error| {
+                let place = segment.place(0).to_string();
                 vec![Damage { place, reason: format!("it cannot be read: {error}") }]
             });
             for Damage { place, reason } in &found {
-                tracing::error!(%place, %reason, "a sealed segment is damaged; restore it from a backup");
+                tracing::error!(%place, %reason, "a full segment is damaged; restore it from a backup");
             }
-            faults.insert(segment.first_seq, found);
-            next = follower.first_seq;
+            faults.insert(segment.header.first_seq, found);
+            next = follower.header.first_seq;
             self.found.send_modify(|scrubbed| {
                 scrubbed.segments += 1;
                 scrubbed.faults = faults.values().flatten().cloned().collect();

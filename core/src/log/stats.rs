@@ -60,7 +60,7 @@ impl Amount {
 pub fn stats(reader: &Reader) -> Result<Stats, ReadError> {
     let mut stats = Stats::default();
     let mut streams: HashSet<Box<str>> = HashSet::new();
-    reader.scan_all(1, &mut |seq, record| {
+    reader.scan_all(reader.first().0, &mut |seq, record| {
         let bytes = record.payload.len() as u64;
         stats.head = Seq(seq);
         stats.all.add(bytes);
@@ -79,7 +79,7 @@ pub fn stats(reader: &Reader) -> Result<Stats, ReadError> {
         stats.last_at_us = stats.last_at_us.max(Some(record.at_us));
         Ok(ControlFlow::Continue(()))
     })?;
-    let sizes = reader.segment_sizes()?;
-    (stats.segments, stats.disk_bytes) = (sizes.len() as u64, sizes.iter().sum());
+    let files = reader.segment_files()?;
+    (stats.segments, stats.disk_bytes) = (files.len() as u64, files.iter().map(|file| file.bytes).sum());
     Ok(stats)
 }

@@ -5,15 +5,21 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::durable::first_answer;
 use super::index::{self, Known};
 use super::journal::anchor::{self, Anchor};
+use super::journal::beginning::{self, Beginning};
 use super::journal::block::{self, Fault, Records};
+use super::journal::reader::Segment;
 use super::journal::record::Record;
+use super::journal::sealed::read::Bad;
+use super::journal::sealed::{self, Sealed};
+use super::journal::segment::{Form, Named};
 use super::journal::tail::{block_at, is_blank, next_block};
 use super::journal::window::Window;
-use super::journal::{Disk, GENESIS, Hash, Place, RealDisk, segment};
+use super::journal::{Disk, DiskFile, Hash, Place, RealDisk, segment};
 use super::open::INDEX_DEADLINE;
 use super::{OpenError, lock};
 use crate::Seq;
@@ -29,8 +35,12 @@ const STEP_BYTES: usize = 1 << 20;
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Report {
-    /// Segment files.
+    /// Segments.
     pub segments: u64,
+    /// How many of them are sealed.
+    pub sealed: u64,
+    /// The oldest event kept: 1 unless old segments were removed.
+    pub first: Seq,
     /// Whole blocks.
     pub blocks: u64,
     /// Events in them.
@@ -100,7 +110,9 @@ pub fn verify(dir: &Path) -> Result<Report, OpenError> {
     let io = |source| OpenError::Io { what: "look for a server", source };
     if let Some(unused) = lock::unused(dir).map_err(io)? {
         index = IndexChecked::Absent;
-        known = index::known(dir, INDEX_DEADLINE).transpose();
+        // What is wrong with the beginning is said below.
+        let first = beginning::read(&RealDisk, dir).map_err(io)?.map_or(1, |beginning| beginning.first);
+        known = index::known(dir, first, INDEX_DEADLINE).transpose();
         drop(unused);
     }
     let mut report = verify_with(&RealDisk, dir, known.as_ref().and_then(|known| known.as_ref().ok()))?;
@@ -126,34 +138,32 @@ fn verify_with(disk: &dyn Disk, dir: &Path, index: Option<&Known>) -> Result<Rep
     let io = |source| OpenError::Io { what: "verify the journal", source };
     // Before the segments: a writer at work may move it on, but never past what they then hold.
     let anchor = anchor::read(disk, dir).map_err(io)?;
-    let firsts = segment::list(disk, dir).map_err(io)?;
-    if firsts.is_empty() && anchor == Ok(None) {
+    let beginning = beginning::read(disk, dir).map_err(io)?;
+    let mut segments = segment::list(disk, dir).map_err(io)?;
+    if segments.is_empty() && anchor == Ok(None) {
         return Err(OpenError::Absent { dir: dir.to_owned() });
     }
-    let mut check = Check::new(anchor, index);
-    let last = firsts.last().copied();
-    for (first, number) in firsts.into_iter().zip(1..) {
-        check.segment(disk, &segment::path(dir, first), first, number, Some(first) == last).map_err(io)?;
+    let mut check = Check::new(anchor, beginning, index);
+    // What is before it was to be removed when the power was cut.
+    segments.retain(|named| named.first >= check.beginning.first);
+    let last = segments.last().copied();
+    for (named, number) in segments.into_iter().zip(check.beginning.number..) {
+        check.segment((disk, dir), named, number, Some(named) == last).map_err(io)?;
     }
     check.end();
     Ok(check.report)
 }
 
-/// Verifies one sealed segment, up to where the next one begins. Places in streams are not compared.
-pub(crate) fn verify_sealed(
-    disk: &dyn Disk,
-    dir: &Path,
-    segment: &segment::Header,
-    next: &segment::Header,
-) -> io::Result<Vec<Damage>> {
-    let mut check = Check::new(Ok(None), None);
+/// Verifies one full segment, up to where the next one begins. Places in streams are not compared.
+pub(crate) fn verify_full(disk: &dyn Disk, dir: &Path, full: &Segment, next: &Segment) -> io::Result<Vec<Damage>> {
+    let mut check = Check::new(Ok(None), Ok(Beginning::whole()), None);
     check.lose();
-    let first = segment.first_seq;
-    check.segment(disk, &segment::path(dir, first), first, segment.number, false)?;
+    let (segment::Header { first_seq: first, number, .. }, next) = (full.header, next.header);
+    check.segment((disk, dir), Named { first, form: full.form(), twice: false }, number, false)?;
     let ends = (Some(next.first_seq - 1), Some(next.prev_hash));
     if check.report.is_clean() && (check.seq, check.hash) != ends {
         let reason = format!("it ends at {}, but {} belongs here", check.report.head, next.first_seq - 1);
-        check.report.fault(Place { segment: first, at: 0 }, reason);
+        check.report.fault(full.place(0), reason);
     }
     Ok(check.report.faults)
 }
@@ -161,6 +171,7 @@ pub(crate) fn verify_sealed(
 /// What is known on the way. Nothing is known after damage, until the next whole block.
 struct Check<'a> {
     report: Report,
+    beginning: Beginning,
     anchor: Option<Anchor>,
     /// Hash of the block that ends with the anchor's event.
     anchored: Option<Hash>,
@@ -177,38 +188,99 @@ struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn new(anchor: Result<Option<Anchor>, String>, index: Option<&'a Known>) -> Self {
+    fn new(
+        anchor: Result<Option<Anchor>, String>,
+        beginning: Result<Beginning, String>,
+        index: Option<&'a Known>,
+    ) -> Self {
         let mut report = Report::default();
         let anchor = anchor.unwrap_or_else(|reason| {
             report.fault(anchor::NAME, reason);
             None
         });
         report.anchor = anchor.map(|anchor| Seq(anchor.seq));
+        let beginning = beginning.unwrap_or_else(|reason| {
+            report.fault(beginning::NAME, reason);
+            Beginning::whole()
+        });
+        report.first = Seq(beginning.first);
+        let before = beginning.first - 1;
         Self {
             report,
+            beginning,
             anchor,
-            anchored: anchor.filter(|anchor| anchor.seq == 0).map(|_| GENESIS),
-            seq: Some(0),
-            hash: Some(GENESIS),
+            anchored: anchor.filter(|anchor| anchor.seq == before).map(|_| beginning.prev_hash),
+            seq: Some(before),
+            hash: Some(beginning.prev_hash),
             streams: HashMap::new(),
             index: index.map(|known| (known, Known::begin(known))),
-            journal: None,
+            journal: Some(beginning.journal).filter(|journal| *journal > 0),
             holes: false,
         }
     }
 
-    fn segment(&mut self, disk: &dyn Disk, path: &Path, first: u64, number: u64, is_last: bool) -> io::Result<()> {
-        let file = disk.open(path)?;
+    fn segment(
+        &mut self,
+        (disk, dir): (&dyn Disk, &Path),
+        Named { first, form, .. }: Named,
+        number: u64,
+        is_last: bool,
+    ) -> io::Result<()> {
         self.report.segments += 1;
-        let place = Place { segment: first, at: 0 };
-        let header = match segment::read_header(&*file, first)? {
-            Ok(header) => header,
+        if form == Form::Written {
+            match disk.open(&segment::path(dir, first, form)) {
+                // It was sealed since the names were listed.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                file => return self.written(file?, first, number, is_last),
+            }
+        }
+        self.report.sealed += 1;
+        match Sealed::open(disk, dir, first)? {
+            Ok(sealed) => self.sealed(&sealed, number, is_last),
+            Err(Bad { place, reason }) => {
+                self.report.fault(place, reason);
+                self.lose();
+                Ok(())
+            }
+        }
+    }
+
+    fn written(&mut self, file: Arc<dyn DiskFile>, first: u64, number: u64, is_last: bool) -> io::Result<()> {
+        let place = Place { segment: first, form: Form::Written, at: 0 };
+        match segment::read_header(&*file, first, Form::Written)? {
+            Ok(header) => {
+                self.begin(place, &header, number);
+                let end = file.size()?;
+                let mut window = Window::new(file, end, STEP_BYTES);
+                self.blocks(&mut window, &header, is_last)
+            }
             Err(reason) => {
                 self.report.fault(place, reason);
                 self.lose();
-                return Ok(());
+                Ok(())
             }
-        };
+        }
+    }
+
+    fn sealed(&mut self, sealed: &Sealed, number: u64, is_last: bool) -> io::Result<()> {
+        let place = Place { segment: sealed.header.first_seq, form: Form::Sealed, at: 0 };
+        self.begin(place, &sealed.header, number);
+        sealed::check::check(sealed, &mut |checked| match checked {
+            Ok((place, header, block)) => self.block(place, header, block),
+            Err(Bad { place, reason }) => {
+                self.report.fault(place, reason);
+                self.lose();
+            }
+        })?;
+        if is_last {
+            self.report.fault(place, "it is sealed, but the segment after it is missing");
+        }
+        Ok(())
+    }
+
+    /// What must be so where a segment begins.
+    fn begin(&mut self, place: Place, header: &segment::Header, number: u64) {
+        let first = header.first_seq;
         self.journal = self.journal.or((number == 1).then_some(header.nonce));
         if header.number != number {
             self.report.fault(place, format!("it is segment {}, but the {number}. file", header.number));
@@ -222,16 +294,13 @@ impl<'a> Check<'a> {
             _ => {}
         }
         (self.seq, self.hash) = (Some(first - 1), Some(header.prev_hash));
-        let end = file.size()?;
-        let mut window = Window::new(file, end, STEP_BYTES);
-        self.blocks(&mut window, &header, is_last)
     }
 
     fn blocks(&mut self, window: &mut Window, header: &segment::Header, is_last: bool) -> io::Result<()> {
         let mut at = segment::HEADER_BYTES as u64;
         let mut looked_again = None;
         loop {
-            let place = Place { segment: header.first_seq, at };
+            let place = Place { segment: header.first_seq, form: Form::Written, at };
             let fault = match block_at(window, at, header.nonce)? {
                 Ok((block_header, block)) => {
                     self.block(place, &block_header, block);
@@ -312,7 +381,11 @@ impl<'a> Check<'a> {
         }
         let last = match self.streams.get_mut(record.stream) {
             Some(last) => last,
-            None => self.streams.entry(record.stream.into()).or_default(),
+            None => {
+                // What was before the beginning is not known.
+                let before = if self.beginning.first > 1 { record.stream_seq.saturating_sub(1) } else { 0 };
+                self.streams.entry(record.stream.into()).or_insert(before)
+            }
         };
         let expected = std::mem::replace(last, record.stream_seq) + 1;
         if record.stream_seq == expected || (self.holes && record.stream_seq > expected) {

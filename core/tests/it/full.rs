@@ -142,7 +142,7 @@ fn a_real_disk_of_96_megabytes_fills_up() {
     let filler = mounted.dir.path().join("filler");
     fill_file(&filler, 40 << 20);
     let dir = mounted.dir.path().join("data");
-    let options = || Options { segment_bytes: 4 << 20, ahead_bytes: 1 << 20, ..Options::new(&dir) };
+    let options = || Options { segment_bytes: 4 << 20, ahead_bytes: 1 << 20, seal: false, ..Options::new(&dir) };
     let log = DurableLog::open(options()).expect("opens");
     let (full, reason) = fill(&log, 100 << 10);
     let mounts = fs::read_to_string("/proc/mounts").expect("mounts");

@@ -2,15 +2,21 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use regatta_core::log::{DurableLog, Options};
 use regatta_core::{Actor, Append, AppendError, Appended, Draft, EventId, Expect, Kind, Log, Stream};
 use uuid::Uuid;
 
-/// Options that seal and prepare space early.
+/// Options that begin a new segment and prepare space early, and leave full segments as they were written.
 pub(crate) fn small(dir: &Path) -> Options {
-    Options { segment_bytes: 8 << 10, ahead_bytes: 4 << 10, ..Options::new(dir) }
+    Options { segment_bytes: 8 << 10, ahead_bytes: 4 << 10, seal: false, ..Options::new(dir) }
+}
+
+/// As [`small`], but full segments are sealed, in bundles of a few blocks.
+pub(crate) fn sealing(dir: &Path) -> Options {
+    Options { seal: true, bundle_bytes: 2 << 10, seal_again_after: Duration::from_millis(1), ..small(dir) }
 }
 
 pub(crate) fn open(dir: &Path) -> DurableLog {

@@ -28,6 +28,8 @@ mod property;
 #[cfg(test)]
 mod scrub;
 #[cfg(test)]
+mod sealed;
+#[cfg(test)]
 mod simulated;
 #[cfg(test)]
 mod stats;

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::error::Error;
 use super::git::{Git, SLOW, Said};
 use super::mirror::Mirror;
-use super::{EMAIL, NAME, on_disk};
+use super::{EMAIL, NAME};
 
 /// Longest name of a delivered branch, in bytes.
 const BRANCH_BYTES_MAX: usize = 200;
@@ -46,21 +46,9 @@ impl Mirror {
     }
 
     async fn commit(&self, delivery: Delivery<'_>) -> Result<String, Error> {
-        let places = self.places();
-        let scratch = on_disk("apply the patch", move || places.unfinished(&places.mirrors)).await?;
-        let git = || {
-            let git = self.git("apply the patch").env("GIT_INDEX_FILE", scratch.path.join("index")).deadline(SLOW);
-            git.signed(NAME, EMAIL, delivery.at_ms)
-        };
-        git().args(["read-tree", delivery.base_commit]).output().await?;
-        let apply = git().args(["apply", "--cached", "--binary", "--whitespace=nowarn", "-"]);
-        let applied = apply.stdin(delivery.patch.to_vec()).said().await?;
-        if !applied.ok {
-            let base_commit = delivery.base_commit.to_owned();
-            return Err(Error::PatchRefused { base_commit, reason: applied.reason() });
-        }
-        let tree = git().args(["write-tree"]).object().await?;
-        let commit = git().args(["commit-tree", "-p", delivery.base_commit, &tree]);
+        let tree = self.patched(delivery.base_commit, delivery.patch, &[]).await?;
+        let git = self.git("commit the patch").signed(NAME, EMAIL, delivery.at_ms);
+        let commit = git.args(["commit-tree", "-p", delivery.base_commit, &tree]);
         commit.stdin(delivery.message.as_bytes().to_vec()).object().await
     }
 

@@ -139,6 +139,20 @@ pub enum Error {
         /// Where it was.
         path: PathBuf,
     },
+    /// Larger than what is shown.
+    #[error("{what} is larger than {} MiB; get the patch and look at it with git", bytes_max >> 20)]
+    TooLarge {
+        /// What.
+        what: String,
+        /// The bound.
+        bytes_max: u64,
+    },
+    /// Not a file of that tree.
+    #[error("there is no file {path:?}; deleted files, folders and submodules have no content")]
+    FileMissing {
+        /// What was looked for, cut.
+        path: String,
+    },
     /// A git command failed in a way that has no name of its own.
     #[error("failed to {what}: {reason}")]
     Git {

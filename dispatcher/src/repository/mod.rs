@@ -15,6 +15,7 @@ mod collect;
 mod deliver;
 mod error;
 mod git;
+mod merge;
 mod mirror;
 mod numstat;
 mod port;
@@ -22,12 +23,14 @@ mod resolve;
 mod seed;
 mod snapshot;
 mod status;
+mod trees;
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 pub use collect::{
     COLLECT_EXEC, COLLECT_TIMEOUT_MS, NUMSTAT_BYTES_MAX, NUMSTAT_FILE, PATCH_BYTES_MAX, PATCH_FILE, collect_exec,
@@ -35,10 +38,12 @@ pub use collect::{
 };
 pub use deliver::Delivery;
 pub use error::{DIRTY_NAMED_MAX, Error};
+pub use merge::{CONFLICTS_LISTED_MAX, Merge, Onto};
 pub use mirror::Mirror;
 pub use numstat::{BrokenNumstat, parse_numstat};
 pub use resolve::{Base, REF_BYTES_MAX};
 pub use seed::Seed;
+pub use trees::{Changed, DIFF_BYTES_MAX, FILE_BYTES_MAX, How, TreeFile};
 
 /// Who signs commits made by Regatta itself.
 pub const NAME: &str = "Regatta";
@@ -58,6 +63,8 @@ struct Places {
     /// Our whole git configuration, see [`CONFIG`].
     config: PathBuf,
     unfinished: AtomicU64,
+    /// Trees by the mirror, base and patch they were made of.
+    trees: Mutex<HashMap<String, String>>,
 }
 
 /// What our git commands are told beside their arguments. The user may have trusted a repository of another owner, which
@@ -107,7 +114,8 @@ impl Repositories {
         }
         let config = mirrors.join("gitconfig");
         write_whole(&config, CONFIG.as_bytes()).map_err(&failed)?;
-        Ok(Self { places: Arc::new(Places { mirrors, seeds, config, unfinished: AtomicU64::new(0) }) })
+        let (unfinished, trees) = (AtomicU64::new(0), Mutex::default());
+        Ok(Self { places: Arc::new(Places { mirrors, seeds, config, unfinished, trees }) })
     }
 
     /// The mirror of the repository at this path, as it stands in [`Base::repository`]. Touches nothing yet.

@@ -37,7 +37,7 @@ fn file_change(record: &[u8]) -> Option<FileChange> {
 }
 
 /// A number of lines; `-` stands for a binary file.
-fn lines(field: &[u8]) -> Option<Option<u64>> {
+pub(super) fn lines(field: &[u8]) -> Option<Option<u64>> {
     match field {
         b"-" => Some(None),
         digits => str::from_utf8(digits).ok()?.parse().ok().map(Some),

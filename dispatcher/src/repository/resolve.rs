@@ -91,6 +91,19 @@ impl Repositories {
     }
 }
 
+/// The commit a name stands for in the user's repository now.
+pub(super) async fn commit(repository: &Path, name: &str) -> Result<String, Error> {
+    check_ref(name)?;
+    if !repository.exists() {
+        return Err(Error::RepositoryGone { path: repository.to_owned() });
+    }
+    let opened = open(repository, Some(name)).await?;
+    match &opened.base {
+        Some(commit) => Ok(commit.clone()),
+        None => Err(missing(&opened, Some(name)).await),
+    }
+}
+
 impl Opened {
     fn checked_out(&self, commit: &str) -> String {
         let short = self.branch.as_deref().and_then(|name| name.strip_prefix("refs/heads/"));

@@ -8,6 +8,8 @@ use regatta_core::event::attempt::{AttemptEvent, Collected};
 use regatta_core::{AttemptId, Envelope, Event, Log, ReadMax, Stream};
 use regatta_projections::Views;
 use regatta_projections::attempts::AttemptView;
+use serde::Deserialize;
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -39,23 +41,34 @@ pub(super) async fn found(plane: &Plane, attempt: String) -> Result<AttemptId, P
     look(plane, None, move |views, _| resolve_attempt(views, &attempt)).await?
 }
 
-/// Gives what an attempt changed against the base: the patch as git wrote it.
-#[utoipa::path(get, path = "/attempts/{attempt}/diff", operation_id = "getDiff", tag = "attempts", params(AttemptPath),
+/// Which diff is wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct DiffQuery {
+    /// Another attempt, by its letter when it is of the same run; the base when absent.
+    against: Option<String>,
+}
+
+/// Gives what an attempt changed against the base or another attempt: the patch as git wrote it.
+#[utoipa::path(get, path = "/attempts/{attempt}/diff", operation_id = "getDiff", tag = "attempts",
+    params(AttemptPath, DiffQuery),
     responses((status = 200, description = "The patch.", body = [u8], content_type = "text/x-patch")))]
 async fn diff(
     State(plane): State<Plane>,
     Path(AttemptPath { attempt }): Path<AttemptPath>,
+    asked: Asked<DiffQuery>,
 ) -> Result<Response, Problem> {
+    if let Some(against) = asked?.0.against {
+        return super::compose::diff_against(plane, attempt, against).await;
+    }
     let attempt = found(&plane, attempt).await?;
     let read = move || -> Result<Vec<u8>, Problem> {
         let collected = Facts::read(&*plane.log, attempt)?.collected.ok_or_else(|| not_collected(attempt))?;
         match (collected.patch, collected.failure) {
             (Some(patch), _) => Ok(plane.blobs.get(&patch.hash)?),
             (None, None) => Ok(Vec::new()),
-            (None, Some(reason)) => {
-                let detail = format!("what {attempt} changed could not be collected: {reason}");
-                Err(Problem::new(StatusCode::CONFLICT, "not_collected", detail))
-            }
+            (None, Some(reason)) => Err(collect_failed(attempt, &reason)),
         }
     };
     let patch =
@@ -63,7 +76,12 @@ async fn diff(
     Ok(([(header::CONTENT_TYPE, "text/x-patch")], patch).into_response())
 }
 
-fn not_collected(attempt: AttemptId) -> Problem {
+pub(super) fn collect_failed(attempt: AttemptId, reason: &str) -> Problem {
+    let detail = format!("what {attempt} changed could not be collected: {reason}");
+    Problem::new(StatusCode::CONFLICT, "not_collected", detail)
+}
+
+pub(super) fn not_collected(attempt: AttemptId) -> Problem {
     let detail = format!("nothing has been collected from {attempt} yet");
     Problem::new(StatusCode::CONFLICT, "not_collected", detail)
         .hint("a patch is there once the agent has ended; see `regatta show`")

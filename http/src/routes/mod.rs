@@ -5,6 +5,7 @@
 mod attempts;
 mod commands;
 mod compare;
+mod compose;
 mod events;
 mod fleet;
 mod looking;
@@ -33,6 +34,7 @@ pub(crate) fn described() -> OpenApiRouter<Plane> {
         .merge(runs::routes())
         .merge(commands::routes())
         .merge(compare::routes())
+        .merge(compose::routes())
         .merge(timeline::routes())
         .merge(attempts::routes())
         .merge(output::routes())
@@ -106,10 +108,10 @@ async fn seen(plane: &Plane) {
     plane.live.wait_for(plane.log.head()).await.ok();
 }
 
-/// Reads a JSON body. An empty one counts as `{}`, so that a POST without options needs none.
+/// Reads a JSON body. An empty one and `null` count as `{}`, so that a POST without options needs none.
 fn json<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Problem> {
     let body = body?;
-    let text: &[u8] = if body.is_empty() { b"{}" } else { &body };
+    let text: &[u8] = if body.is_empty() || body == "null" { b"{}" } else { &body };
     serde_json::from_slice(text).map_err(|error| Problem::invalid(format!("the body is not what is expected: {error}")))
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test says what it stands on")]
 
+mod compose;
 mod live;
 mod page;
 mod problems;

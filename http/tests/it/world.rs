@@ -13,8 +13,9 @@ use regatta_core::{
     Actor, Append, AttemptId, Blobs, Draft, Event, EventId, Expect, Log, RunId, Slot, Stream,
     log::{self, MemoryLog},
 };
+use regatta_dispatcher::repository::Repositories;
 use regatta_dispatcher::{Refusal, RefusalKind, RunRequest};
-use regatta_http::{About, Commands, Plane, router};
+use regatta_http::{About, Commands, Plane, Works, router};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use uuid::Uuid;
@@ -86,6 +87,7 @@ impl World {
         tokio::spawn(follower.run());
         let plane = Plane {
             log: Arc::new(log.clone()),
+            works: Works::new(Repositories::open(&folder.path().join("data")).expect("mirrors"), blobs.clone()),
             blobs: blobs.clone(),
             commands: told.clone(),
             live,

@@ -72,7 +72,7 @@ fn lines_are_filtered_by_run_attempt_kind_family_actor_and_position() {
 fn pieces_of_output_are_lines_only_when_asked_for() {
     let history = given();
     let filter = TimelineFilter { kinds: vec!["attempt.output".to_owned()], ..all() };
-    assert_eq!(history.views().timeline.page(&filter, 10).entries, []);
+    assert_eq!(history.views().timeline.page(&filter, 10).rows, []);
     let asked = TimelineFilter { with_output: true, ..filter };
     let page = read(&history.log(), &asked, 10).expect("read");
     let texts: Vec<&str> = page.rows.iter().map(|entry| entry.text.as_str()).collect();
@@ -83,7 +83,7 @@ fn pieces_of_output_are_lines_only_when_asked_for() {
 fn pages_join_without_a_gap_in_memory_and_in_the_log() {
     let history = given();
     let (views, log) = (history.views(), history.log());
-    let whole = views.timeline.page(&all(), 100).entries;
+    let whole = views.timeline.page(&all(), 100).rows;
     for limit in 1..whole.len() {
         let mut from_memory = vec![];
         let mut from_log = vec![];
@@ -111,7 +111,7 @@ fn the_last_lines_come_in_order() {
 
 #[test]
 fn a_line_names_the_position_of_its_cause() {
-    let entries = given().views().timeline.page(&all(), 3).entries;
+    let entries = given().views().timeline.page(&all(), 3).rows;
     let causes: Vec<Option<Seq>> = entries.iter().map(|entry| entry.cause_seq).collect();
     assert_eq!(causes, [None, Some(Seq(1)), Some(Seq(2))]);
 }
@@ -131,9 +131,9 @@ fn lines_are_kept_up_to_a_bound_and_say_from_where() {
     assert_eq!(page.kept_from, Seq(5));
     assert_eq!(kinds(&page.rows), ["run.prepared", "attempt.queued"]);
     let of_run = |number| TimelineFilter { run: Some(run(number)), ..all() };
-    assert_eq!(timeline.page(&of_run(1), 10).entries, []);
-    assert_eq!(timeline.page(&of_run(2), 1).entries[0].seq, Seq(5));
-    assert_eq!(read(&history.log(), &of_run(1), 10).expect("read").entries.len(), 3);
+    assert_eq!(timeline.page(&of_run(1), 10).rows, []);
+    assert_eq!(timeline.page(&of_run(2), 1).rows[0].seq, Seq(5));
+    assert_eq!(read(&history.log(), &of_run(1), 10).expect("read").rows.len(), 3);
 }
 
 #[test]

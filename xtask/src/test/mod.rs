@@ -1,9 +1,10 @@
-//! `cargo xtask test`: format, lints, tests, documentation tests, dependencies. What needs something that is missing is
+//! `cargo xtask test`: format, lints, tests, documentation tests, the page, dependencies. What needs something that is missing is
 //! skipped with its reason, and with `REGATTA_TEST_REQUIRE=all` fails instead.
 
 #![expect(clippy::print_stdout, reason = "its results are its output")]
 
 mod output;
+mod page;
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, ExitCode, Stdio};
@@ -21,7 +22,9 @@ struct Step {
 
 /// Runs everything and tells the sums.
 pub(crate) fn run() -> Result<ExitCode, String> {
-    let steps = [format(), lints(), tests(), doc_tests(), dependencies()];
+    // The page first: it is embedded into what is tested.
+    let mut steps = page::page();
+    steps.extend([format(), lints(), tests(), doc_tests(), dependencies()]);
     println!("\nsummary");
     let mut sum = Tally::default();
     for step in &steps {
@@ -50,6 +53,14 @@ fn single(name: &'static str, command: &mut Command) -> Step {
     let is_good = status.as_ref().is_ok_and(std::process::ExitStatus::success);
     let note = (!is_good).then(|| format!("{command:?} failed").replace('"', ""));
     Step { name, tally: Tally { passed: u64::from(is_good), failed: u64::from(!is_good), skipped: vec![] }, note }
+}
+
+/// A step that needs something that is not here: skipped, or failed where nothing may be skipped.
+fn missing(name: &'static str, reason: &str) -> Step {
+    if std::env::var("REGATTA_TEST_REQUIRE").as_deref() == Ok("all") {
+        return Step { name, tally: Tally { failed: 1, ..Tally::default() }, note: Some(reason.to_owned()) };
+    }
+    Step { name, tally: Tally { skipped: vec![reason.to_owned()], ..Tally::default() }, note: None }
 }
 
 fn format() -> Step {

@@ -17,6 +17,26 @@ impl Tally {
     }
 }
 
+/// The counts in a closing line: `3 passed, 0 failed, 1 skipped`, or vitest's `Tests  1 failed | 3 passed (4)`.
+pub(super) fn counts(line: &str) -> Option<Tally> {
+    let line = line.trim();
+    let (is_vitest, counts) = line.strip_prefix("Tests ").map_or((false, line), |counts| (true, counts));
+    let mut tally = Tally::default();
+    let parts = counts.split_once(" (").map_or(counts, |(parts, _)| parts);
+    for part in parts.split([',', '|']) {
+        let (number, word) = part.trim().split_once(' ')?;
+        let number: u64 = number.parse().ok()?;
+        match word {
+            "passed" => tally.passed = number,
+            "failed" => tally.failed = number,
+            "skipped" if is_vitest || number == 0 => {}
+            "skipped" => tally.skipped.push(format!("{number} browser tests")),
+            _ => return None,
+        }
+    }
+    Some(tally)
+}
+
 /// What a test prints when something it needs is missing.
 const SKIPPED: &str = "skipped: ";
 
@@ -149,6 +169,21 @@ mod tests {
      Summary [   0.095s] 3 tests run: 2 passed, 1 failed, 0 skipped
         FAIL [   0.006s] (3/3) core::it log::breaks";
         check(Reader::nextest(), output, 1, 1, &["core::it log::needs: no docker"], &["loud reason", "Summary"]);
+    }
+
+    #[test]
+    fn closing_lines_are_read_and_other_lines_are_not() {
+        let tally = |passed, failed| Some(Tally { passed, failed, skipped: vec![] });
+        for (line, expected) in [
+            ("21 passed, 1 failed, 0 skipped", tally(21, 1)),
+            ("      Tests  2 failed | 12 passed (14)", tally(12, 2)),
+            ("      Tests  12 passed (12)", tally(12, 0)),
+            (" Test Files  3 passed (3)", None),
+            ("a test passed, another failed", None),
+            ("", None),
+        ] {
+            assert_eq!(counts(line), expected, "{line:?}");
+        }
     }
 
     #[test]

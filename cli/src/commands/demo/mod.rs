@@ -81,7 +81,7 @@ async fn races(context: &Context, place: &Place, sandbox: &str) -> Result<(), Fa
             terminal.json(&comparison)?;
         } else {
             watch::end(&view, terminal);
-            terminal.out(format!("\n{}", render::comparison::comparison(&comparison, terminal)))?;
+            terminal.out(format!("\n{}", render::comparison::comparison(&comparison, None, terminal)))?;
         }
         promises::run(strategy, &view, &comparison)?;
         place.promise_branch(&accepted.run)?;

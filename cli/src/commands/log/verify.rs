@@ -35,13 +35,13 @@ pub(crate) fn run(context: &Context, _: Args) -> Outcome {
 }
 
 fn json(report: &Report, blobs: Option<&blobs::Report>, is_clean: bool, terminal: &Terminal) -> Result<(), Failure> {
-    let Report { segments, blocks, events, head, hash, anchor, unfinished_bytes, index, faults, faults_left_out } =
-        report;
+    let Report { segments, sealed, first, blocks, events, head, hash, anchor, .. } = report;
+    let Report { unfinished_bytes, index, faults, faults_left_out, .. } = report;
     let faults = faults.iter().chain(blobs.into_iter().flat_map(|blobs| &blobs.faults));
     let faults: Vec<_> =
         faults.map(|fault| serde_json::json!({ "place": fault.place, "reason": fault.reason })).collect();
     terminal.json(&serde_json::json!({
-        "clean": is_clean, "segments": segments, "blocks": blocks, "events": events, "head": head, "hash": hash,
+        "clean": is_clean, "segments": segments, "sealed": sealed, "first": first, "blocks": blocks, "events": events, "head": head, "hash": hash,
         "anchor": anchor, "unfinished_bytes": unfinished_bytes, "index": index_word(*index),
         "blobs": blobs.map(|blobs| blobs.whole),
         "faults": faults, "faults_left_out": faults_left_out,

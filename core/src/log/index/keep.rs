@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use sled::Batch;
 
 use super::IndexError;
-use super::chunk::BYTES_MAX as PIECE_BYTES_MAX;
 use super::store::{Store, from_bytes, guard, to_bytes};
 use crate::Seq;
+use crate::log::positions::BYTES_MAX as PIECE_BYTES_MAX;
 
 /// Longest name of a consumer or snapshot in bytes.
 pub const NAME_BYTES_MAX: usize = 64;

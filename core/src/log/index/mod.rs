@@ -7,7 +7,6 @@
 //! use the log is poisoned, and the next start rebuilds it. So losing it costs time and consumers' checkpoints, never
 //! an event.
 
-mod chunk;
 mod keep;
 mod known;
 mod recent;
@@ -45,9 +44,10 @@ pub enum IndexError {
     OutOfBounds(String),
 }
 
-/// What the index of a data directory knows; nothing when there is none. Nobody may be using it.
-pub(crate) fn known(dir: &Path, deadline: Duration) -> Result<Option<Known>, IndexError> {
-    store::known(dir, deadline)
+/// What the index of a data directory knows of the events from `first` on; nothing when there is none. Nobody may be
+/// using it.
+pub(crate) fn known(dir: &Path, first: u64, deadline: Duration) -> Result<Option<Known>, IndexError> {
+    store::known(dir, first, deadline)
 }
 
 /// One event on disk, as far as the index wants to know.

@@ -16,9 +16,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sled::{Batch, Db, Tree};
 
-use super::{IndexError, Known, Part, chunk};
-use crate::log::Appended;
+use super::{IndexError, Known, Part};
 use crate::log::journal::codec;
+use crate::log::{Appended, positions};
 use crate::{Seq, Stream};
 
 /// Memory sled may use for its cache; it takes a multiple of it.
@@ -141,8 +141,9 @@ fn within<T: Send + 'static>(
     }
 }
 
-/// What the store of a data directory knows, to be compared with a journal; nothing when there is none.
-pub(super) fn known(dir: &Path, deadline: Duration) -> Result<Option<Known>, IndexError> {
+/// What the store of a data directory knows of the events from `first` on, to be compared with a journal; nothing when
+/// there is none.
+pub(super) fn known(dir: &Path, first: u64, deadline: Duration) -> Result<Option<Known>, IndexError> {
     let begun = dir.join(NAME_AFTER_A_HANG);
     let path = if begun.exists() { begun } else { dir.join(NAME) };
     if !path.exists() {
@@ -151,7 +152,7 @@ pub(super) fn known(dir: &Path, deadline: Duration) -> Result<Option<Known>, Ind
     if suspect_path(dir).exists() {
         return Err(IndexError::Failed("it failed when it was last used".to_owned()));
     }
-    within(deadline, move || Store::open(&path, 0)?.known()).map(Some)
+    within(deadline, move || Store::open(&path, 0)?.known(first)).map(Some)
 }
 
 fn suspect_path(dir: &Path) -> PathBuf {
@@ -200,8 +201,8 @@ impl Store {
         Ok((store, cursor))
     }
 
-    /// Everything it knows, summed up by stream.
-    fn known(&self) -> Result<Known, IndexError> {
+    /// Everything it knows of the events from `from` on, summed up by stream.
+    fn known(&self, from: u64) -> Result<Known, IndexError> {
         let mut known = Known::default();
         let Some(meta) = guard(|| self.facts.get(META))? else { return Ok(known) };
         let meta: Meta = from_bytes(&meta, "the meta record")?;
@@ -212,8 +213,8 @@ impl Store {
         let mut entries = guard(|| Ok(self.facts.iter()))?;
         while let Some((key, value)) = guard(|| entries.next().transpose())? {
             match key.split_first() {
-                Some((b'p', rest)) => known_positions(&mut known, rest, &value)?,
-                Some((b'd', rest)) => known_answer(&mut known, rest, &value)?,
+                Some((b'p', rest)) => known_positions(&mut known, from, rest, &value)?,
+                Some((b'd', rest)) => known_answer(&mut known, from, rest, &value)?,
                 _ => {}
             }
         }
@@ -244,7 +245,7 @@ impl Store {
         let mut batch = Batch::default();
         for (stream, positions) in &part.streams {
             let mut first = positions.first;
-            for (count, bytes) in chunk::pack(&positions.seqs) {
+            for (count, bytes) in positions::pack(&positions.seqs) {
                 batch.insert(positions_key(stream, first), bytes);
                 first += u64::from(count);
             }
@@ -270,7 +271,7 @@ impl Store {
     pub(super) fn stream_head(&self, stream: &Stream) -> Result<u64, IndexError> {
         let last = positions_key(stream, 0)..=positions_key(stream, u64::MAX);
         let Some((key, value)) = guard(|| self.facts.range(last).next_back().transpose())? else { return Ok(0) };
-        let (first, count) = stream_seq_of(&key).zip(chunk::count(&value)).ok_or_else(|| damaged("a chunk"))?;
+        let (first, count) = stream_seq_of(&key).zip(positions::count(&value)).ok_or_else(|| damaged("a chunk"))?;
         Ok(first.saturating_add(count).saturating_sub(1))
     }
 
@@ -289,7 +290,7 @@ impl Store {
         let mut found = Vec::new();
         while found.len() < max {
             let Some((key, value)) = guard(|| chunks.next().transpose())? else { break };
-            let packed = stream_seq_of(&key).zip(chunk::unpack(&value));
+            let packed = stream_seq_of(&key).zip(positions::unpack(&value));
             let (first, seqs) = packed.ok_or_else(|| damaged("a chunk"))?;
             let wanted = (first..below).zip(seqs).filter(|(stream_seq, _)| *stream_seq >= from);
             found.extend(wanted.map(|(_, seq)| seq).take(max - found.len()));
@@ -302,20 +303,24 @@ fn positions_key(stream: &Stream, stream_seq: u64) -> Vec<u8> {
     [b"p", stream.as_str().as_bytes(), b"\0", &stream_seq.to_be_bytes()].concat()
 }
 
-fn known_positions(known: &mut Known, key: &[u8], value: &[u8]) -> Result<(), IndexError> {
+fn known_positions(known: &mut Known, from: u64, key: &[u8], value: &[u8]) -> Result<(), IndexError> {
     let parts = key.split_last_chunk::<8>().and_then(|(stream, first)| {
         let stream = std::str::from_utf8(stream.strip_suffix(b"\0")?).ok()?;
-        Some((stream, u64::from_be_bytes(*first), chunk::unpack(value)?))
+        Some((stream, u64::from_be_bytes(*first), positions::unpack(value)?))
     });
     let (stream, first, seqs) = parts.ok_or_else(|| damaged("a chunk"))?;
-    (first..).zip(seqs).for_each(|(stream_seq, seq)| known.position(stream, stream_seq, seq));
+    let kept = (first..).zip(seqs).filter(|(_, seq)| *seq >= from);
+    kept.for_each(|(stream_seq, seq)| known.position(stream, stream_seq, seq));
     Ok(())
 }
 
-fn known_answer(known: &mut Known, key: &[u8], value: &[u8]) -> Result<(), IndexError> {
+fn known_answer(known: &mut Known, from: u64, key: &[u8], value: &[u8]) -> Result<(), IndexError> {
     let parts = std::str::from_utf8(key).ok().and_then(|key| key.split_once('\0'));
     let (stream, key) = parts.ok_or_else(|| damaged("the key of a first answer"))?;
     let Answer { first, last, stream_seq } = from_bytes(value, "a first answer")?;
+    if first < from {
+        return Ok(());
+    }
     known.answer(stream, key, &Appended { first: Seq(first), last: Seq(last), stream_seq, duplicate: false });
     Ok(())
 }

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::record::Record;
-use super::{Hash, fixed, from_fixed};
+use super::{Hash, fixed};
 
 /// Begins every block: `1GOL` on disk.
 pub(crate) const MAGIC: u32 = 0x4C4F_4731;
@@ -77,7 +77,7 @@ impl Fault {
 impl Header {
     /// Reads a header and checks its lengths. Says nothing about the checksum.
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Fault> {
-        let header: Self = bytes.get(..HEADER_BYTES).and_then(from_fixed).ok_or(Fault::CutOff)?;
+        let header = bytes.first_chunk().map(Self::from_bytes).ok_or(Fault::CutOff)?;
         if header.magic != MAGIC {
             return Err(Fault::NoBlock);
         }
@@ -88,6 +88,25 @@ impl Header {
             Ok(header)
         } else {
             Err(Fault::OutOfBounds)
+        }
+    }
+
+    /// What bincode would read; there may be one for every event, so this is the short way.
+    fn from_bytes(bytes: &[u8; HEADER_BYTES]) -> Self {
+        Self {
+            magic: u32::from_le_bytes(field(bytes, 0)),
+            format: u8::from_le_bytes(field(bytes, 4)),
+            compression: u8::from_le_bytes(field(bytes, 5)),
+            codec: u8::from_le_bytes(field(bytes, 6)),
+            flags: u8::from_le_bytes(field(bytes, 7)),
+            first_seq: u64::from_le_bytes(field(bytes, 8)),
+            count: u32::from_le_bytes(field(bytes, 16)),
+            raw_len: u32::from_le_bytes(field(bytes, 20)),
+            body_len: u32::from_le_bytes(field(bytes, 24)),
+            t_min_us: u64::from_le_bytes(field(bytes, 28)),
+            t_max_us: u64::from_le_bytes(field(bytes, 36)),
+            prev_hash: field(bytes, 44),
+            checksum: u32::from_le_bytes(field(bytes, 76)),
         }
     }
 
@@ -117,6 +136,11 @@ impl Header {
         }
         if self.raw_len == self.body_len { Ok(()) } else { Err(Fault::OutOfBounds) }
     }
+}
+
+/// The bytes of a field that stands at an offset.
+fn field<const BYTES: usize>(header: &[u8; HEADER_BYTES], at: usize) -> [u8; BYTES] {
+    header.get(at..).and_then(|rest| rest.first_chunk()).copied().unwrap_or([0; BYTES])
 }
 
 fn checksum(nonce: u64, covered: &[u8], body: &[u8]) -> u32 {

@@ -14,13 +14,17 @@
 
 pub(crate) mod ahead;
 pub(crate) mod anchor;
+pub(crate) mod beginning;
 pub(crate) mod block;
+mod cursor;
 pub mod disk;
 mod ledger;
 pub(crate) mod reader;
 pub(crate) mod record;
 pub(crate) mod recover;
 mod room;
+pub(crate) mod sealed;
+pub(crate) mod sealer;
 pub(crate) mod segment;
 pub(crate) mod tail;
 pub(crate) mod window;
@@ -33,6 +37,7 @@ use serde::de::DeserializeOwned;
 
 pub use disk::{Disk, DiskFile, RealDisk, Space};
 pub use reader::Reader;
+use segment::Form;
 
 /// BLAKE3.
 pub(crate) type Hash = [u8; 32];
@@ -45,13 +50,15 @@ pub(crate) const GENESIS: Hash = [0; 32];
 pub(crate) struct Place {
     /// First seq of the segment.
     pub(crate) segment: u64,
+    /// The file it is in.
+    pub(crate) form: Form,
     /// Offset in bytes.
     pub(crate) at: u64,
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "journal/{} at byte {}", segment::file_name(self.segment), self.at)
+        write!(f, "journal/{} at byte {}", segment::file_name(self.segment, self.form), self.at)
     }
 }
 

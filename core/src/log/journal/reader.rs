@@ -3,15 +3,18 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::watch;
 
-use super::block::{self, Fault, Header, Records};
+use super::block::{Fault, Records};
+use super::cursor::Cursor;
 use super::disk::{Disk, RealDisk};
 use super::record::{Names, Record};
-use super::window::Window;
-use super::{Place, recover, segment};
+use super::sealed::Sealed;
+use super::sealed::shape::Totals;
+use super::segment::Form;
+use super::{Hash, Place, recover, segment};
 use crate::log::{OpenError, ReadError, ReadMax};
 use crate::{Envelope, Kind, Seq};
 
@@ -33,15 +36,41 @@ pub(crate) struct Mark {
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) header: segment::Header,
+    /// What is known of it when it is sealed.
+    pub(crate) sealed: Option<Facts>,
     /// Places of some blocks, in order, as far as somebody has walked.
     marks: Mutex<Vec<Mark>>,
 }
 
+/// What is known of a sealed segment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub(crate) totals: Totals,
+    pub(crate) file_bytes: u64,
+    pub(crate) blake3: Hash,
+}
+
 impl Segment {
-    /// A segment nobody has walked yet.
+    /// A segment as it is written, nobody has walked yet.
     pub(crate) fn new(header: segment::Header) -> Self {
         let first = Mark { seq: header.first_seq, at: segment::HEADER_BYTES as u64 };
-        Self { header, marks: Mutex::new(vec![first]) }
+        Self { header, sealed: None, marks: Mutex::new(vec![first]) }
+    }
+
+    /// A sealed segment.
+    pub(crate) fn sealed(file: &Sealed) -> Self {
+        let facts = Facts { totals: file.summary.totals, file_bytes: file.file_bytes, blake3: file.blake3() };
+        Self { header: file.header, sealed: Some(facts), marks: Mutex::new(Vec::new()) }
+    }
+
+    /// The form it is in.
+    pub(crate) fn form(&self) -> Form {
+        if self.sealed.is_some() { Form::Sealed } else { Form::Written }
+    }
+
+    /// A place in it.
+    pub(crate) fn place(&self, at: u64) -> Place {
+        Place { segment: self.header.first_seq, form: self.form(), at }
     }
 
     /// Remembers where a block begins, when the last remembered one is far enough.
@@ -53,7 +82,7 @@ impl Segment {
     }
 
     /// The remembered block nearest before an event, or the one that holds it.
-    fn mark_before(&self, seq: u64) -> Mark {
+    pub(crate) fn mark_before(&self, seq: u64) -> Mark {
         let marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
         let after = marks.partition_point(|mark| mark.seq <= seq);
         let first = Mark { seq: self.header.first_seq, at: segment::HEADER_BYTES as u64 };
@@ -124,7 +153,7 @@ impl Reader {
     pub(crate) fn read_at(&self, seqs: &[u64], max: ReadMax) -> Result<Vec<Envelope>, ReadError> {
         let mut taken = Taken::new(max, &[]);
         let mut cursor = Cursor::new(self, STEP_BYTES_MIN);
-        let readable = 1..=cursor.head;
+        let readable = self.first().0..=cursor.head;
         let mut wanted = seqs.iter().copied().filter(|seq| readable.contains(seq)).peekable();
         while let Some(next) = wanted.peek().copied() {
             let (place, header, block) = cursor.block(next)?;
@@ -156,7 +185,8 @@ impl Reader {
         while below > 0 {
             let Some((segment, _)) = self.segment_of(below, below) else { break };
             let first = segment.header.first_seq;
-            if let Some(seq) = cursor.last_at(first, below, at_us)? {
+            let later = segment.sealed.is_some_and(|facts| facts.totals.t_min_us > at_us);
+            if !later && let Some(seq) = cursor.last_at(first, below, at_us)? {
                 return Ok(Seq(seq));
             }
             below = first - 1;
@@ -187,18 +217,20 @@ impl Reader {
         self.scan(from, STEP_BYTES_MAX, each)
     }
 
-    /// The first sealed segment that begins at or after an event, and the one after it.
-    pub(crate) fn sealed_from(&self, seq: u64) -> Option<(segment::Header, segment::Header)> {
-        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+    /// The first full segment that begins at or after an event, and the one after it.
+    pub(crate) fn full_from(&self, seq: u64) -> Option<(Arc<Segment>, Arc<Segment>)> {
+        let segments = self.segments();
         let from = segments.partition_point(|segment| segment.header.first_seq < seq);
-        Some((segments.get(from)?.header, segments.get(from + 1)?.header))
+        Some((segments.get(from)?.clone(), segments.get(from + 1)?.clone()))
     }
 
-    /// Bytes of each segment on disk, with what is prepared ahead.
-    pub(crate) fn segment_sizes(&self) -> Result<Vec<u64>, ReadError> {
-        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let size = |segment: &Arc<Segment>| self.disk.open(&segment::path(&self.dir, segment.header.first_seq))?.size();
-        segments.iter().map(|segment| size(segment).map_err(io)).collect()
+    /// All segments as they are now, in order.
+    pub(crate) fn segments(&self) -> RwLockReadGuard<'_, Vec<Arc<Segment>>> {
+        self.segments.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn segments_mut(&self) -> RwLockWriteGuard<'_, Vec<Arc<Segment>>> {
+        self.segments.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Wakes whoever waits for new events.
@@ -208,7 +240,27 @@ impl Reader {
 
     /// A new segment begins. Called by the writer before anything in it is published.
     pub(crate) fn begin_segment(&self, header: segment::Header) {
-        self.segments.write().unwrap_or_else(PoisonError::into_inner).push(Arc::new(Segment::new(header)));
+        self.segments_mut().push(Arc::new(Segment::new(header)));
+    }
+
+    /// A segment is there in another form. Whoever reads it in the old one goes on.
+    pub(crate) fn replace(&self, segment: Segment) -> Arc<Segment> {
+        let segment = Arc::new(segment);
+        for known in self.segments_mut().iter_mut().filter(|known| known.header.first_seq == segment.header.first_seq) {
+            *known = segment.clone();
+        }
+        segment
+    }
+
+    /// The journal begins with this event from now on.
+    pub(crate) fn begin_at(&self, first: u64) {
+        self.segments_mut().retain(|segment| segment.header.first_seq >= first);
+    }
+
+    /// The oldest event kept; one past the head when there is none.
+    #[must_use]
+    pub fn first(&self) -> Seq {
+        Seq(self.segments().first().map_or(1, |segment| segment.header.first_seq))
     }
 
     /// Everything up to `head` is durable. Called by the writer.
@@ -217,12 +269,40 @@ impl Reader {
     }
 
     /// The segment that holds an event, and the last event in it that may be read.
-    fn segment_of(&self, seq: u64, head: u64) -> Option<(Arc<Segment>, u64)> {
-        let segments = self.segments.read().unwrap_or_else(PoisonError::into_inner);
+    pub(crate) fn segment_of(&self, seq: u64, head: u64) -> Option<(Arc<Segment>, u64)> {
+        let segments = self.segments();
         let after = segments.partition_point(|segment| segment.header.first_seq <= seq);
         let segment = segments.get(after.checked_sub(1)?)?.clone();
         let last = segments.get(after).map_or(head, |next| head.min(next.header.first_seq - 1));
         Some((segment, last))
+    }
+
+    /// Bytes of a segment as it was written, or, when it was sealed since, what it is now and its bytes then.
+    pub(crate) fn written_bytes(
+        &self,
+        disk: &dyn Disk,
+        dir: &Path,
+        first: u64,
+    ) -> Result<(Option<Arc<Segment>>, u64), ReadError> {
+        match disk.open(&segment::path(dir, first, Form::Written)) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let sealed = self.sealed_since(first)?;
+                Ok((Some(sealed.clone()), sealed.sealed.map_or(0, |facts| facts.file_bytes)))
+            }
+            file => Ok((None, file.and_then(|file| file.size()).map_err(io)?)),
+        }
+    }
+
+    /// A segment that was sealed since it was last looked at.
+    fn sealed_since(&self, first: u64) -> Result<Arc<Segment>, ReadError> {
+        let file = Sealed::open(&*self.disk, &self.dir, first).map_err(io)?;
+        let file = file.map_err(|bad| ReadError::Corrupt { place: bad.place.to_string(), reason: bad.reason })?;
+        Ok(self.replace(Segment::sealed(&file)))
+    }
+
+    /// The disk and the data directory.
+    pub(crate) fn place(&self) -> (&dyn Disk, &Path) {
+        (&*self.disk, &self.dir)
     }
 }
 
@@ -234,11 +314,11 @@ fn visit(place: Place, seq: u64, bytes: &[u8], each: &mut Each<'_>) -> Result<Co
     flow.map_err(|reason| corrupt(place, &Fault::Record { seq, reason }))
 }
 
-fn corrupt(place: Place, fault: &Fault) -> ReadError {
+pub(super) fn corrupt(place: Place, fault: &Fault) -> ReadError {
     ReadError::Corrupt { place: place.to_string(), reason: fault.to_string() }
 }
 
-fn io(error: std::io::Error) -> ReadError {
+pub(super) fn io(error: std::io::Error) -> ReadError {
     ReadError::Io(Arc::new(error))
 }
 
@@ -271,114 +351,5 @@ impl<'a> Taken<'a> {
         self.events.push(self.names.envelope(seq, record, wanted)?);
         let full = self.events.len() >= self.max.events;
         Ok(if full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    }
-}
-
-/// A place in the journal that moves forward cheaply.
-struct Cursor<'r> {
-    reader: &'r Reader,
-    head: u64,
-    step: usize,
-    open: Option<Open>,
-}
-
-/// The segment the cursor is in.
-struct Open {
-    segment: Arc<Segment>,
-    /// The last event that may be read in it.
-    last: u64,
-    window: Window,
-    /// The block after the current one.
-    next: Mark,
-}
-
-impl<'r> Cursor<'r> {
-    fn new(reader: &'r Reader, step: usize) -> Self {
-        Self { reader, head: reader.head().0, step, open: None }
-    }
-
-    fn segment(&mut self, seq: u64) -> Result<&mut Open, ReadError> {
-        let here = |open: &Open| (open.segment.header.first_seq..=open.last).contains(&seq);
-        let open = match self.open.take().filter(here) {
-            Some(open) => open,
-            None => {
-                let found = self.reader.segment_of(seq, self.head);
-                let (segment, last) = found.ok_or_else(|| ReadError::Corrupt {
-                    place: "journal".to_owned(),
-                    reason: format!("no segment holds event {seq}"),
-                })?;
-                let path = segment::path(&self.reader.dir, segment.header.first_seq);
-                let file = self.reader.disk.open(&path).map_err(io)?;
-                let end = file.size().map_err(io)?;
-                let next = segment.mark_before(seq);
-                Open { segment, last, window: Window::new(file, end, self.step), next }
-            }
-        };
-        Ok(self.open.insert(open))
-    }
-
-    /// The block that holds an event, checked.
-    fn block(&mut self, seq: u64) -> Result<(Place, Header, &[u8]), ReadError> {
-        let open = self.segment(seq)?;
-        let mut mark = open.segment.mark_before(seq);
-        if (mark.seq..=seq).contains(&open.next.seq) {
-            mark = open.next;
-        }
-        loop {
-            let header = open.header(mark)?;
-            let next = Mark { seq: header.last_seq() + 1, at: mark.at + header.block_bytes() as u64 };
-            if header.last_seq() >= seq {
-                open.next = next;
-                let place = open.place(mark.at);
-                let block = open.window.get(mark.at, header.block_bytes()).map_err(io)?;
-                header.check(block, open.segment.header.nonce).map_err(|fault| corrupt(place, &fault))?;
-                return Ok((place, header, block));
-            }
-            open.segment.note(next);
-            mark = next;
-        }
-    }
-
-    /// The last event from `first` to `last`, all in one segment, whose time is not after `at_us`.
-    fn last_at(&mut self, first: u64, last: u64, at_us: u64) -> Result<Option<u64>, ReadError> {
-        let open = self.segment(first)?;
-        let mut mark = Mark { seq: first, at: segment::HEADER_BYTES as u64 };
-        let mut holds = None;
-        while mark.seq <= last {
-            let header = open.header(mark)?;
-            if header.t_min_us <= at_us {
-                holds = Some(header.first_seq);
-            }
-            mark = Mark { seq: header.last_seq() + 1, at: mark.at + header.block_bytes() as u64 };
-            open.segment.note(mark);
-        }
-        let Some(seq) = holds else { return Ok(None) };
-        let (place, header, block) = self.block(seq)?;
-        let mut found = None;
-        for split in Records::of(&header, block) {
-            let (seq, bytes) = split.map_err(|fault| corrupt(place, &fault))?;
-            let record = Record::read(bytes);
-            let record = record.map_err(|reason| corrupt(place, &Fault::Record { seq, reason }))?;
-            if seq <= last && record.at_us <= at_us {
-                found = Some(seq);
-            }
-        }
-        Ok(found)
-    }
-}
-
-impl Open {
-    fn place(&self, at: u64) -> Place {
-        Place { segment: self.segment.header.first_seq, at }
-    }
-
-    /// The header at a mark; it must begin with the event the mark says.
-    fn header(&mut self, mark: Mark) -> Result<Header, ReadError> {
-        let bytes = self.window.get(mark.at, block::HEADER_BYTES).map_err(io)?;
-        let header = Header::parse(bytes).and_then(|header| {
-            let in_order = header.first_seq == mark.seq;
-            if in_order { Ok(header) } else { Err(Fault::Order { expected: mark.seq, found: header.first_seq }) }
-        });
-        header.map_err(|fault| corrupt(self.place(mark.at), &fault))
     }
 }

@@ -1,5 +1,6 @@
-//! Finds the end of the journal at a start. Only the last segment is read: an earlier one was sealed before the next
-//! got its name. Only reads; the writer cuts an unfinished tail.
+//! Finds the beginning and the end of the journal at a start. Of the last segment everything is read, of earlier ones
+//! the headers, and of sealed ones the summaries: an earlier one was full and on disk before the next got its name.
+//! Only reads; the writer cuts an unfinished tail.
 //!
 //! The end is the first bad block after which no valid one follows: a write that was never finished and so never
 //! acknowledged. A valid block after a bad one is damage; it is reported with its place and never cut off.
@@ -9,9 +10,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::anchor::{self, Anchor};
+use super::beginning::{self, Beginning};
 use super::block::{self, Fault};
 use super::disk::Disk;
 use super::reader::{Mark, Segment};
+use super::sealed::Sealed;
+use super::sealed::read::Bad;
+use super::segment::Form;
 use super::tail::{block_at, is_blank, next_block};
 use super::window::Window;
 use super::{Hash, Place, segment};
@@ -26,6 +31,16 @@ pub(crate) struct Recovered {
     pub(crate) tip: Tip,
     /// Whether there is an anchor.
     pub(crate) anchored: bool,
+    /// Where the journal begins.
+    pub(crate) beginning: Beginning,
+}
+
+impl Recovered {
+    /// Identity of the journal: the nonce of the first segment there ever was.
+    pub(crate) fn journal(&self) -> u64 {
+        let oldest = self.segments.first().map_or(0, |first| first.header.nonce);
+        if self.beginning.journal == 0 { oldest } else { self.beginning.journal }
+    }
 }
 
 /// The end of the journal.
@@ -49,12 +64,18 @@ pub(crate) fn recover(disk: &dyn Disk, dir: &Path) -> Result<Option<Recovered>, 
     let anchor = anchor::read(disk, dir)
         .map_err(|source| OpenError::Io { what: "read HEAD", source })?
         .map_err(|reason| OpenError::Anchor { reason })?;
-    let headers = headers(disk, dir)?;
-    let Some(last) = headers.last() else {
+    let beginning = beginning::read(disk, dir)
+        .map_err(|source| OpenError::Io { what: "read FIRST", source })?
+        .map_err(|reason| OpenError::Beginning { reason })?;
+    let mut segments = segments(disk, dir, &beginning)?;
+    let Some(last) = segments.pop() else {
         return anchor.map_or(Ok(None), |anchor| Err(OpenError::Missing { seq: anchor.seq, dir: dir.to_owned() }));
     };
-    check_complete(&headers, anchor.as_ref())?;
-    let last = Segment::new(*last);
+    check_complete(segments.iter().chain([&last]), &beginning)?;
+    if last.sealed.is_some() {
+        let reason = "it is sealed, but the segment after it is missing".to_owned();
+        return Err(OpenError::Corrupt { place: last.place(0).to_string(), reason });
+    }
     let mut anchored_hash =
         (anchor.map(|anchor| anchor.seq) == last.header.first_seq.checked_sub(1)).then_some(last.header.prev_hash);
     let tip = walk(disk, dir, &last, &mut |seq, hash| {
@@ -65,37 +86,58 @@ pub(crate) fn recover(disk: &dyn Disk, dir: &Path) -> Result<Option<Recovered>, 
     if let Some(anchor) = anchor {
         check_anchor(&anchor, &tip, anchored_hash, dir)?;
     }
-    let earlier = headers.iter().take(headers.len() - 1).map(|header| Segment::new(*header));
-    let segments = earlier.chain([last]).map(Arc::new).collect();
-    Ok(Some(Recovered { segments, tip, anchored: anchor.is_some() }))
+    segments.push(last);
+    let segments = segments.into_iter().map(Arc::new).collect();
+    Ok(Some(Recovered { segments, tip, anchored: anchor.is_some(), beginning }))
 }
 
-/// Headers of all segments, in order.
-fn headers(disk: &dyn Disk, dir: &Path) -> Result<Vec<segment::Header>, OpenError> {
+/// All segments from the beginning on, in order.
+fn segments(disk: &dyn Disk, dir: &Path, beginning: &Beginning) -> Result<Vec<Segment>, OpenError> {
     let io = |source| OpenError::Io { what: "read the journal's segments", source };
-    let mut headers = Vec::new();
-    for first in segment::list(disk, dir).map_err(io)? {
-        let file = disk.open(&segment::path(dir, first)).map_err(io)?;
-        let place = Place { segment: first, at: 0 };
-        let header = segment::read_header(&*file, first).map_err(io)?;
-        headers.push(header.map_err(|reason| OpenError::Corrupt { place: place.to_string(), reason })?);
+    let mut segments = Vec::new();
+    for named in segment::list(disk, dir).map_err(io)? {
+        if named.first >= beginning.first {
+            let found = open_segment(disk, dir, named.first, named.form).map_err(io)?;
+            let corrupt = |Bad { place, reason }| OpenError::Corrupt { place: place.to_string(), reason };
+            segments.push(found.map_err(corrupt)?);
+        }
     }
-    Ok(headers)
+    Ok(segments)
 }
 
-/// No segment may be missing before the last one.
-fn check_complete(headers: &[segment::Header], anchor: Option<&Anchor>) -> Result<(), OpenError> {
-    let mut first = anchor.map_or(1, |anchor| anchor.first);
-    for (number, header) in (1..).zip(headers) {
-        let place = Place { segment: header.first_seq, at: 0 }.to_string();
-        if header.number != number || (number == 1 && header.first_seq != first) {
-            let reason = format!("it is segment {}, but segment {number} is missing before it", header.number);
-            return Err(OpenError::Corrupt { place, reason });
+/// Reads what must be known of a segment. It may have been sealed since it was seen.
+pub(crate) fn open_segment(disk: &dyn Disk, dir: &Path, first: u64, form: Form) -> io::Result<Result<Segment, Bad>> {
+    if form == Form::Written {
+        match disk.open(&segment::path(dir, first, form)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            file => {
+                let header = segment::read_header(&*file?, first, form)?;
+                let bad = |reason| Bad { place: Place { segment: first, form, at: 0 }, reason };
+                return Ok(header.map(Segment::new).map_err(bad));
+            }
         }
-        if number > 1 && header.first_seq <= first {
-            return Err(OpenError::Corrupt { place, reason: "it begins before the segment before it".to_owned() });
+    }
+    Ok(Sealed::open(disk, dir, first)?.map(|sealed| Segment::sealed(&sealed)))
+}
+
+/// No segment may be missing before the last one, and where one was read to its end the next must follow.
+fn check_complete<'a>(segments: impl Iterator<Item = &'a Segment>, beginning: &Beginning) -> Result<(), OpenError> {
+    let mut least = beginning.first;
+    let mut ends = Some((beginning.first - 1, beginning.prev_hash));
+    for (number, segment) in (beginning.number..).zip(segments) {
+        let header = &segment.header;
+        let corrupt = |reason| Err(OpenError::Corrupt { place: segment.place(0).to_string(), reason });
+        if header.number != number || (number == beginning.number && header.first_seq != least) {
+            return corrupt(format!("it is segment {}, but segment {number} is missing before it", header.number));
         }
-        first = header.first_seq;
+        if number > beginning.number && header.first_seq <= least {
+            return corrupt("it begins before the segment before it".to_owned());
+        }
+        if ends.is_some_and(|ends| ends != (header.first_seq - 1, header.prev_hash)) {
+            return corrupt("it does not follow the segment before it".to_owned());
+        }
+        least = header.first_seq;
+        ends = segment.sealed.as_ref().map(|sealed| (sealed.totals.last_seq, sealed.totals.last_hash));
     }
     Ok(())
 }
@@ -116,7 +158,7 @@ fn check_anchor(anchor: &Anchor, tip: &Tip, hash: Option<Hash>, dir: &Path) -> R
 fn walk(disk: &dyn Disk, dir: &Path, segment: &Segment, each: &mut dyn FnMut(u64, Hash)) -> Result<Tip, OpenError> {
     let io = |source| OpenError::Io { what: "read the last segment", source };
     let header = segment.header;
-    let file = disk.open(&segment::path(dir, header.first_seq)).map_err(io)?;
+    let file = disk.open(&segment::path(dir, header.first_seq, Form::Written)).map_err(io)?;
     let end = file.size().map_err(io)?;
     let mut window = Window::new(file, end, STEP_BYTES);
     let at = segment::HEADER_BYTES as u64;
@@ -131,7 +173,7 @@ fn walk(disk: &dyn Disk, dir: &Path, segment: &Segment, each: &mut dyn FnMut(u64
             }
             Err(fault) => fault,
         };
-        let place = Place { segment: header.first_seq, at: tip.end }.to_string();
+        let place = segment.place(tip.end).to_string();
         if !fault.may_be_unfinished() {
             return Err(OpenError::Corrupt { place, reason: fault.to_string() });
         }

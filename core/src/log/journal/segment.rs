@@ -1,6 +1,8 @@
 //! Segment files: names, headers, and how one comes to be. A name exists only once its header is on disk, so a named
-//! segment with a bad header is damage, never an interrupted start.
+//! segment with a bad header is damage, never an interrupted start. A segment may be there in two forms at once, as it
+//! was written and [`super::sealed`]; the first one counts then.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,16 +20,40 @@ pub(crate) const FOLDER: &str = "journal";
 const MAGIC: u32 = 0x4753_4752;
 const FORMAT: u16 = 1;
 const CHECKSUM_AT: usize = HEADER_BYTES - size_of::<u32>();
-const EXTENSION: &str = ".seg";
-/// Ends the name of a segment whose header is not on disk yet.
+/// Ends the name of a file that is not whole yet.
 const UNBORN: &str = ".new";
+
+/// How the blocks of a segment stand in its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As they were written.
+    Written,
+    /// Compressed, with a summary: see [`super::sealed`].
+    Sealed,
+}
+
+impl Form {
+    fn number(self) -> u16 {
+        match self {
+            Self::Written => 0,
+            Self::Sealed => 1,
+        }
+    }
+
+    fn extension(self) -> &'static str {
+        match self {
+            Self::Written => ".seg",
+            Self::Sealed => ".sealed",
+        }
+    }
+}
 
 /// The header of a segment; zeros follow up to the checksum in the page's last four bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Header {
     magic: u32,
     format: u16,
-    /// 0: blocks as they were written.
+    /// 0: blocks as they were written; 1: sealed.
     form: u16,
     /// Place among the segments, from 1; a hole is a lost segment.
     pub(crate) number: u64,
@@ -47,6 +73,11 @@ impl Header {
         Self { magic: MAGIC, format: FORMAT, form: 0, number, nonce, first_seq, prev_hash, created_at_us }
     }
 
+    /// The same segment in a form.
+    pub(crate) fn in_form(&self, form: Form) -> Self {
+        Self { form: form.number(), ..*self }
+    }
+
     /// The whole page.
     pub(crate) fn page(&self) -> Vec<u8> {
         let mut page = fixed(self);
@@ -55,8 +86,8 @@ impl Header {
         page
     }
 
-    /// Reads a page.
-    pub(crate) fn parse(page: &[u8]) -> Result<Self, String> {
+    /// Reads the page of a file of that form.
+    pub(crate) fn parse(page: &[u8], form: Form) -> Result<Self, String> {
         let (covered, checksum) = page.split_at_checked(CHECKSUM_AT).ok_or("its header is cut off")?;
         if crc32c::crc32c(covered).to_le_bytes() != checksum {
             return Err("its header's checksum does not match".to_owned());
@@ -66,7 +97,7 @@ impl Header {
         if header.magic != MAGIC {
             return Err("it is not a segment of a journal".to_owned());
         }
-        if (header.format, header.form) != (FORMAT, 0) {
+        if (header.format, header.form) != (FORMAT, form.number()) {
             return Err(format!(
                 "it was written by a newer version (format {}, form {}): update regatta",
                 header.format, header.form
@@ -82,35 +113,55 @@ const fn size_of_header() -> usize {
 }
 
 /// The name of the segment that begins with this event.
-pub(crate) fn file_name(first_seq: u64) -> String {
-    format!("{first_seq:020}{EXTENSION}")
+pub(crate) fn file_name(first_seq: u64, form: Form) -> String {
+    format!("{first_seq:020}{}", form.extension())
 }
 
 /// The path of the segment that begins with this event.
-pub(crate) fn path(dir: &Path, first_seq: u64) -> PathBuf {
-    dir.join(FOLDER).join(file_name(first_seq))
+pub(crate) fn path(dir: &Path, first_seq: u64, form: Form) -> PathBuf {
+    dir.join(FOLDER).join(file_name(first_seq, form))
 }
 
-/// Positions of the first events of all segments, in order. A missing folder has none.
-pub(crate) fn list(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<u64>> {
+/// The path of a segment that is not whole yet.
+pub(crate) fn unborn_path(dir: &Path, first_seq: u64, form: Form) -> PathBuf {
+    dir.join(FOLDER).join(format!("{}{UNBORN}", file_name(first_seq, form)))
+}
+
+/// A segment found in the folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Named {
+    /// Position of its first event.
+    pub(crate) first: u64,
+    /// The form that counts.
+    pub(crate) form: Form,
+    /// Whether it is there in both forms: its sealing was interrupted at the very end.
+    pub(crate) twice: bool,
+}
+
+/// All segments, in order. A missing folder has none.
+pub(crate) fn list(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<Named>> {
     let names = match disk.list(&dir.join(FOLDER)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other?,
     };
-    let mut firsts = Vec::new();
+    let mut found = BTreeMap::new();
     for name in names {
-        let digits = name.strip_suffix(EXTENSION);
-        if let Some(digits) = digits.filter(|digits| digits.len() == 20)
-            && let Ok(first) = digits.parse()
-        {
-            firsts.push(first);
+        for form in [Form::Written, Form::Sealed] {
+            let digits = name.strip_suffix(form.extension()).filter(|digits| digits.len() == 20);
+            if let Some(first) = digits.and_then(|digits| digits.parse::<u64>().ok()) {
+                let forms: &mut Vec<Form> = found.entry(first).or_default();
+                forms.push(form);
+            }
         }
     }
-    firsts.sort_unstable();
-    Ok(firsts)
+    let named = found.into_iter().map(|(first, forms)| {
+        let form = if forms.contains(&Form::Written) { Form::Written } else { Form::Sealed };
+        Named { first, form, twice: forms.len() > 1 }
+    });
+    Ok(named.collect())
 }
 
-/// Removes what an interrupted [`create`] left. Nothing in it was ever acknowledged.
+/// Removes what an interrupted [`create`] or sealing left. Nothing in it was ever acknowledged.
 pub(crate) fn remove_unborn(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
     let folder = dir.join(FOLDER);
     let names = disk.list(&folder)?;
@@ -119,8 +170,8 @@ pub(crate) fn remove_unborn(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
 
 /// Makes a segment; its header and its name are on disk when this returns.
 pub(crate) fn create(disk: &dyn Disk, dir: &Path, header: &Header) -> io::Result<Arc<dyn DiskFile>> {
-    let path = path(dir, header.first_seq);
-    let unborn = dir.join(FOLDER).join(format!("{}{UNBORN}", file_name(header.first_seq)));
+    let path = path(dir, header.first_seq, Form::Written);
+    let unborn = unborn_path(dir, header.first_seq, Form::Written);
     let file = disk.create(&unborn)?;
     file.write(&header.page(), 0)?;
     disk::sync_all(&*file)?;
@@ -130,12 +181,12 @@ pub(crate) fn create(disk: &dyn Disk, dir: &Path, header: &Header) -> io::Result
 }
 
 /// Reads the header of an existing segment.
-pub(crate) fn read_header(file: &dyn DiskFile, first_seq: u64) -> io::Result<Result<Header, String>> {
+pub(crate) fn read_header(file: &dyn DiskFile, first_seq: u64, form: Form) -> io::Result<Result<Header, String>> {
     let page = disk::read_first(file, HEADER_BYTES)?;
     if page.len() < HEADER_BYTES {
         return Ok(Err("its header is cut off".to_owned()));
     }
-    Ok(Header::parse(&page).and_then(|header| {
+    Ok(Header::parse(&page, form).and_then(|header| {
         let named = header.first_seq == first_seq;
         if named { Ok(header) } else { Err(format!("it begins with event {}, not with its name's", header.first_seq)) }
     }))

@@ -6,7 +6,7 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 use std::sync::{Arc, OnceLock};
 
 use tokio::sync::oneshot;
@@ -70,6 +70,8 @@ pub(crate) struct Writer {
     pub(crate) queue: Arc<Queue>,
     pub(crate) file: Arc<dyn DiskFile>,
     pub(crate) tip: Tip,
+    /// Told when a segment is full.
+    pub(crate) full: Option<SyncSender<()>>,
     builder: Builder,
     ledger: Ledger,
     committed: Vec<Committed>,
@@ -88,12 +90,13 @@ pub(crate) struct Start {
     pub(crate) queue: Arc<Queue>,
     pub(crate) file: Arc<dyn DiskFile>,
     pub(crate) tip: Tip,
+    pub(crate) full: Option<SyncSender<()>>,
 }
 
 impl Writer {
     /// A writer that goes on at the tip.
     pub(crate) fn new(start: Start) -> Self {
-        let Start { dir, disk, clock, segment_bytes, reader, ahead, catalog, queue, file, tip } = start;
+        let Start { dir, disk, clock, segment_bytes, reader, ahead, catalog, queue, file, tip, full } = start;
         ahead.begin(file.clone(), tip.end, segment_bytes);
         let ledger = Ledger::new(catalog.clone());
         let (builder, committed) = (Builder::default(), Vec::new());
@@ -109,6 +112,7 @@ impl Writer {
             queue,
             file,
             tip,
+            full,
             builder,
             ledger,
             committed,
@@ -129,9 +133,9 @@ impl Writer {
                 return Err(reason);
             }
         }
-        let sealed = self.seal().map_err(|error| format!("failed to anchor the end: {error}"));
+        let ended = self.end().map_err(|error| format!("failed to anchor the end: {error}"));
         self.ahead.stop();
-        sealed
+        ended
     }
 
     /// Waits for an append and takes what else is there, within the bounds of a group. Says whether to stop.
@@ -272,7 +276,7 @@ impl Writer {
     }
 
     fn next_segment(&mut self) -> std::io::Result<()> {
-        self.seal()?;
+        self.end()?;
         let number = self.tip.segment.number + 1;
         let header = new_header(&*self.clock, number, self.tip.seq + 1, self.tip.hash);
         self.file = segment::create(&*self.disk, &self.dir, &header)?;
@@ -280,11 +284,15 @@ impl Writer {
         self.tip.segment = header;
         self.tip.end = segment::HEADER_BYTES as u64;
         self.ahead.begin(self.file.clone(), self.tip.end, self.segment_bytes);
+        if let Some(full) = &self.full {
+            // One that was not taken yet says the same.
+            full.try_send(()).ok();
+        }
         Ok(())
     }
 
     /// Cuts the space prepared behind the last block and anchors the end.
-    fn seal(&self) -> std::io::Result<()> {
+    fn end(&self) -> std::io::Result<()> {
         self.ahead.end();
         self.file.set_size(self.tip.end)?;
         disk::sync_all(&*self.file)?;

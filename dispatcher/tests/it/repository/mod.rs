@@ -6,6 +6,7 @@ mod demo;
 mod hostile;
 mod resolve;
 mod seed;
+mod trees;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;

@@ -41,7 +41,7 @@ export function IconButton({ label, icon, look = "quiet", size = "normal", press
       aria-pressed={pressed}
       className={classes(
         buttonLook(look, size),
-        size === "small" ? "w-6 px-0" : "w-8 px-0",
+        size === "small" ? "w-6 px-0!" : "w-8 px-0!",
         pressed && "bg-raised text-text",
         className,
       )}

@@ -4,6 +4,8 @@ import { lazy, Suspense, useState } from "react";
 import { KeyboardHelp } from "@/keyboard/help";
 import { useKeyboard } from "@/keyboard/listen";
 import { useShortcuts } from "@/keyboard/use-shortcuts";
+import { classes } from "@/parts/classes";
+import { useReplay } from "@/replay/replay";
 import { ReplayBar } from "@/replay/replay-bar";
 import { ConnectionBar } from "./connection-bar";
 import { PLACES } from "./places";
@@ -18,6 +20,7 @@ type Open = "help" | "palette" | undefined;
 export function Shell() {
   const navigate = useNavigate();
   const { pathname } = useLocation();
+  const { asOf } = useReplay();
   const [open, setOpen] = useState<Open>();
   useKeyboard();
   useSignInWhenNeeded();
@@ -35,7 +38,7 @@ export function Shell() {
       <div className="flex min-h-0 min-w-0 flex-1 flex-col">
         <ConnectionBar />
         <ReplayBar />
-        <main className="min-h-0 flex-1">
+        <main className={classes("min-h-0 flex-1", asOf && "border-2 border-warn border-t-0")}>
           <Outlet />
         </main>
       </div>

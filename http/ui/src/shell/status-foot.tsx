@@ -7,12 +7,14 @@ import { useNow } from "@/format/use-now";
 import { useLive } from "@/live/use-live";
 import { useView } from "@/live/use-view";
 import { classes } from "@/parts/classes";
+import { useReplay } from "@/replay/replay";
 import { SignOut } from "@/sign-in/sign-out";
 
 const WORDS = { connecting: "connecting", live: "live", lost: "lost", "signed-out": "signed out" };
 
 export function StatusFoot() {
   const { connection, seq, heardAtMs } = useLive();
+  const { goTo } = useReplay();
   const now = useNow();
   const { data: fleet } = useView<FleetView>("/fleet");
   const { data: me } = useMe();
@@ -24,9 +26,14 @@ export function StatusFoot() {
           <span aria-hidden>{isLive ? "●" : "◌"}</span>
           <span role="status">{WORDS[connection]}</span>
         </span>
-        <span className="text-faint">
+        <button
+          type="button"
+          title="Look at the past (g p)"
+          onClick={() => goTo(seq)}
+          className="rounded-sm text-faint underline-offset-2 hover:text-text hover:underline"
+        >
           Seq <span className="text-soft">{count(seq)}</span>
-        </span>
+        </button>
       </div>
       <div className="flex items-center justify-between text-faint">
         <span>

@@ -1,15 +1,15 @@
 //! Positions of neighbouring events of one stream, packed: how many, then each as the distance from the one before, in
-//! seven bits a byte.
+//! seven bits a byte. Kept by the index and by sealed segments; knows nothing of either.
 
 /// Most bytes of a chunk. Values of sled 0.34 above 7,000 bytes may become files it never syncs.
-pub(super) const BYTES_MAX: usize = 7_000;
+pub(crate) const BYTES_MAX: usize = 7_000;
 /// Most bytes of one distance.
 const DISTANCE_BYTES_MAX: usize = 10;
 /// Bytes of the count.
 const COUNT_BYTES: usize = 4;
 
 /// Packs positions, which ascend, into as few chunks as fit: how many each holds, and its bytes.
-pub(super) fn pack(seqs: &[u64]) -> Vec<(u32, Vec<u8>)> {
+pub(crate) fn pack(seqs: &[u64]) -> Vec<(u32, Vec<u8>)> {
     let mut chunks = Vec::new();
     let mut open: Vec<u8> = Vec::new();
     let (mut count, mut last) = (0_u32, 0);
@@ -42,12 +42,12 @@ fn write(bytes: &mut Vec<u8>, mut distance: u64) {
 }
 
 /// How many positions a chunk holds.
-pub(super) fn count(chunk: &[u8]) -> Option<u64> {
+pub(crate) fn count(chunk: &[u8]) -> Option<u64> {
     chunk.first_chunk::<COUNT_BYTES>().map(|count| u64::from(u32::from_le_bytes(*count)))
 }
 
 /// The positions of a chunk; nothing when it is not one.
-pub(super) fn unpack(chunk: &[u8]) -> Option<Vec<u64>> {
+pub(crate) fn unpack(chunk: &[u8]) -> Option<Vec<u64>> {
     let count = usize::try_from(count(chunk)?).ok().filter(|count| *count <= BYTES_MAX)?;
     let mut rest = chunk.get(COUNT_BYTES..)?.iter();
     let mut seqs = Vec::with_capacity(count);

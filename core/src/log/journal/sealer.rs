@@ -1,0 +1,185 @@
+//! Seals full segments in the background, oldest first, on a thread of its own: the writer never waits for it. What
+//! cannot be sealed stays as it was written, is said, and is tried again later. Also the one place that removes segments.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::beginning::Beginning;
+use super::disk::Disk;
+use super::reader::{Reader, Segment};
+use super::room::is_full;
+use super::sealed::Sealed;
+use super::sealed::write::{SealError, Sealing};
+use super::segment::{self, Form};
+use crate::log::Options;
+
+/// How much less urgent sealing is than everything else (as `nice` counts).
+const NICENESS: i32 = 10;
+
+/// Everything that is done to full segments, one thing at a time.
+#[derive(Debug)]
+pub(crate) struct Sealer {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    reader: Arc<Reader>,
+    bundle_bytes: usize,
+    /// Identity of the journal.
+    journal: u64,
+    /// Held while files change.
+    turn: Mutex<()>,
+    stopped: AtomicBool,
+}
+
+/// The thread.
+#[derive(Debug)]
+pub(crate) struct Running {
+    sealer: Arc<Sealer>,
+    wake: SyncSender<()>,
+    thread: JoinHandle<()>,
+}
+
+/// What came of looking for a segment to seal.
+#[derive(Debug, PartialEq, Eq)]
+enum Sought {
+    Sealed,
+    NothingToDo,
+    Failed,
+}
+
+impl Running {
+    /// Begins.
+    pub(crate) fn start(sealer: Arc<Sealer>, again_after: Duration) -> io::Result<Self> {
+        let (wake, woken) = sync_channel(1);
+        let thread = thread::Builder::new().name("journal-seal".to_owned()).spawn({
+            let sealer = sealer.clone();
+            move || sealer.run(&woken, again_after)
+        })?;
+        Ok(Self { sealer, wake, thread })
+    }
+
+    /// Wakes it when a segment is full; never waits.
+    pub(crate) fn waker(&self) -> SyncSender<()> {
+        self.wake.clone()
+    }
+
+    /// Ends it; a segment being sealed is left as it was.
+    pub(crate) fn stop(self) {
+        self.sealer.stopped.store(true, Ordering::Relaxed);
+        self.wake.try_send(()).ok();
+        drop(self.wake);
+        self.thread.join().ok();
+    }
+}
+
+impl Sealer {
+    /// For the journal of that identity.
+    pub(crate) fn new(options: &Options, reader: Arc<Reader>, journal: u64) -> Arc<Self> {
+        let Options { dir, disk, bundle_bytes, .. } = options;
+        let (dir, disk, bundle_bytes) = (dir.clone(), disk.clone(), *bundle_bytes);
+        let (turn, stopped) = (Mutex::default(), AtomicBool::new(false));
+        Arc::new(Self { disk, dir, reader, bundle_bytes, journal, turn, stopped })
+    }
+
+    fn run(&self, woken: &Receiver<()>, again_after: Duration) {
+        if let Err(error) = rustix::process::nice(NICENESS) {
+            tracing::debug!(%error, "sealing is as urgent as everything else");
+        }
+        // A segment that was left is tried again, whatever comes meanwhile.
+        while !self.stopped.load(Ordering::Relaxed) {
+            let wait = match self.next() {
+                Sought::Sealed => continue,
+                Sought::NothingToDo | Sought::Failed => again_after,
+            };
+            match woken.recv_timeout(wait) {
+                Ok(()) | Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Seals the oldest full segment that is not sealed.
+    fn next(&self) -> Sought {
+        let segments = self.reader.segments().clone();
+        let full = segments.iter().zip(segments.iter().skip(1));
+        let mut failed = false;
+        for (segment, next) in full.filter(|(segment, _)| segment.sealed.is_none()) {
+            match self.seal(segment, next) {
+                Ok(()) => return Sought::Sealed,
+                Err(SealError::Stopped) => return Sought::Failed,
+                Err(SealError::Io(error)) if is_full(&error) => {
+                    tracing::warn!(segment = segment.header.first_seq, %error, "no room to seal a segment; it is tried again later");
+                    return Sought::Failed;
+                }
+                Err(error) => {
+                    tracing::warn!(segment = segment.header.first_seq, %error, "a segment cannot be sealed; it stays as it was written");
+                    failed = true;
+                }
+            }
+        }
+        if failed { Sought::Failed } else { Sought::NothingToDo }
+    }
+
+    fn seal(&self, segment: &Segment, next: &Segment) -> Result<(), SealError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let first = segment.header.first_seq;
+        if self.reader.first().0 > first {
+            return Ok(());
+        }
+        let sealed = Sealing {
+            disk: &*self.disk,
+            dir: &self.dir,
+            segment: segment.header,
+            next: next.header,
+            bundle_bytes: self.bundle_bytes,
+            stopped: &|| self.stopped.load(Ordering::Relaxed),
+        }
+        .seal()?;
+        self.adopt(&sealed)
+    }
+
+    /// Reads the sealed form from now on, and removes the other one.
+    fn adopt(&self, sealed: &Sealed) -> Result<(), SealError> {
+        let first = sealed.header.first_seq;
+        self.reader.replace(Segment::sealed(sealed));
+        self.disk.remove(&segment::path(&self.dir, first, Form::Written))?;
+        self.disk.sync_folder(&self.dir.join(segment::FOLDER))?;
+        let (was, is) = (sealed.summary.totals.block_bytes, sealed.file_bytes);
+        tracing::debug!(segment = first, was, is, "sealed a segment");
+        Ok(())
+    }
+
+    /// Removes the sealed segments all of whose events are before `seq`, oldest first, up to the first one that is not
+    /// sealed. Says with which event the journal begins then.
+    pub(crate) fn remove_below(&self, seq: u64) -> io::Result<u64> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let segments = self.reader.segments().clone();
+        let ends_below = |segment: &Segment| segment.sealed.is_some_and(|facts| facts.totals.last_seq < seq);
+        let removed: Vec<_> = segments.iter().take_while(|segment| ends_below(segment)).collect();
+        let Some(kept) = segments.get(removed.len()).filter(|_| !removed.is_empty()) else {
+            return Ok(self.reader.first().0);
+        };
+        let segment::Header { first_seq, number, prev_hash, .. } = kept.header;
+        Beginning::new(first_seq, number, prev_hash, self.journal).write(&*self.disk, &self.dir)?;
+        self.reader.begin_at(first_seq);
+        remove_before(&*self.disk, &self.dir, first_seq)?;
+        Ok(first_seq)
+    }
+}
+
+/// Removes the files of all segments before the one the journal begins with.
+pub(crate) fn remove_before(disk: &dyn Disk, dir: &Path, first: u64) -> io::Result<()> {
+    let folder = dir.join(segment::FOLDER);
+    let old: Vec<_> = segment::list(disk, dir)?.into_iter().filter(|named| named.first < first).collect();
+    for named in &old {
+        disk.remove(&segment::path(dir, named.first, named.form))?;
+        if named.twice {
+            disk.remove(&segment::path(dir, named.first, Form::Sealed))?;
+        }
+    }
+    if old.is_empty() { Ok(()) } else { disk.sync_folder(&folder) }
+}

@@ -1,0 +1,92 @@
+// One provider and the sandboxes it has now.
+import { count, dollars } from "@/format/numbers";
+import { age, moment } from "@/format/time";
+import { useNow } from "@/format/use-now";
+import { StateBadge, type Tone } from "@/parts/state";
+import { useReplay } from "@/replay/replay";
+import { AttemptLink } from "./attempt-link";
+import type { Provider, Sandbox, SandboxState } from "./types";
+
+const STATES: Record<SandboxState, { glyph: string; tone: Tone; word: string; about: string }> = {
+  intended: { glyph: "◌", tone: "busy", word: "being made", about: "the provider was or is about to be asked" },
+  alive: { glyph: "●", tone: "good", word: "alive", about: "it exists" },
+  failed: {
+    glyph: "✗",
+    tone: "bad",
+    word: "failed",
+    about: "could not be made, or was lost; it is still to be removed",
+  },
+};
+
+const HEAD = "px-4 py-1.5 text-left font-normal text-faint text-sm";
+const CELL = "px-4 py-1.5 align-top";
+
+export function ProviderPart({ provider }: { provider: Provider }) {
+  const { name, sandboxes, totals } = provider;
+  const hasCost = sandboxes.some((sandbox) => sandbox.cost_usd_micros != null);
+  return (
+    <section aria-label={`Provider ${name}`}>
+      <h2 className="mb-2 font-semibold">
+        {name}{" "}
+        <span className="font-normal text-faint">
+          {count(totals.alive)} alive, {count(totals.waiting)} waiting, {count(totals.destroyed)} removed so far
+        </span>
+      </h2>
+      <div className="overflow-x-auto rounded-md border border-line bg-surface">
+        {sandboxes.length === 0 ? (
+          <p className="px-4 py-3 text-soft">No sandbox exists now.</p>
+        ) : (
+          <table className="w-full">
+            <thead className="border-line border-b">
+              <tr>
+                <th className={HEAD}>state</th>
+                <th className={HEAD}>attempt</th>
+                <th className={HEAD}>age</th>
+                <th className={HEAD}>fence</th>
+                {hasCost && <th className={HEAD}>cost so far</th>}
+                <th className={HEAD}>name</th>
+              </tr>
+            </thead>
+            <tbody className="divide-y divide-line">
+              {sandboxes.map((sandbox) => (
+                <SandboxRow key={sandbox.key} sandbox={sandbox} hasCost={hasCost} />
+              ))}
+            </tbody>
+          </table>
+        )}
+      </div>
+    </section>
+  );
+}
+
+function SandboxRow({ sandbox, hasCost }: { sandbox: Sandbox; hasCost: boolean }) {
+  const now = useNow();
+  const { asOf } = useReplay();
+  const since = sandbox.created_at_us ?? sandbox.intended_at_us;
+  const ageMs = asOf === undefined ? Math.max(0, now - since / 1_000) : sandbox.age_ms;
+  const { glyph, tone, word, about } = STATES[sandbox.state];
+  return (
+    <tr>
+      <td className={CELL}>
+        {sandbox.is_leak ? (
+          <StateBadge glyph="!" tone="bad" title="its right to exist ended, and it is still there">
+            leaked
+          </StateBadge>
+        ) : (
+          <StateBadge glyph={glyph} tone={tone} title={about}>
+            {word}
+          </StateBadge>
+        )}
+      </td>
+      <td className={CELL}>
+        <AttemptLink attempt={sandbox.attempt} />
+      </td>
+      <td className={CELL} title={`since ${moment(since)}`}>
+        {age(ageMs)}
+      </td>
+      <td className={CELL}>{sandbox.fence ?? <span className="text-faint">not known yet</span>}</td>
+      {hasCost && <td className={CELL}>{sandbox.cost_usd_micros == null ? "?" : dollars(sandbox.cost_usd_micros)}</td>}
+      <td className={`${CELL} code text-faint`}>{sandbox.key}</td>
+    </tr>
+  );
+}

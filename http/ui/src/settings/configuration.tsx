@@ -1,0 +1,91 @@
+// Every key: its value, where that comes from, and what changed it. What may be changed here, the server says.
+import { useState } from "react";
+import { useMe } from "@/api/me";
+import { ago, moment } from "@/format/time";
+import { useNow } from "@/format/use-now";
+import { useView } from "@/live/use-view";
+import { Button } from "@/parts/button";
+import { ProblemNotice } from "@/parts/problem-notice";
+import { SkeletonRows } from "@/parts/skeleton";
+import { useReplay } from "@/replay/replay";
+import { ConfigEdit } from "./config-edit";
+import { type ConfigChange, type ConfigRow, type Rows, rowsOf, shown } from "./types";
+
+export function Configuration() {
+  const { data, error, isPending, refetch } = useView<Rows<ConfigRow>>("/config", {}, { timeless: true });
+  if (isPending) return <SkeletonRows />;
+  if (error) return <ProblemNotice error={error} onRetry={() => void refetch()} />;
+  return (
+    <div className="flex flex-col gap-6">
+      <div className="divide-y divide-line rounded-md border border-line bg-surface">
+        {rowsOf(data).map((row) => (
+          <ConfigKey key={row.key} row={row} />
+        ))}
+      </div>
+      <History />
+    </div>
+  );
+}
+
+function ConfigKey({ row }: { row: ConfigRow }) {
+  const { data: me } = useMe();
+  const { asOf } = useReplay();
+  const [isEditing, setEditing] = useState(false);
+  const mayChange = row.changeable && (me?.can.includes("configure") ?? false) && asOf === undefined;
+  return (
+    <div className="grid items-start gap-x-4 gap-y-1 px-4 py-2 md:grid-cols-[16rem_1fr_auto]">
+      <div className="min-w-0">
+        <code className="code">{row.key}</code>
+        <p className="text-faint text-sm">{row.about}</p>
+      </div>
+      <div className="min-w-0">
+        {isEditing ? (
+          <ConfigEdit row={row} onDone={() => setEditing(false)} />
+        ) : (
+          <>
+            <span className="code break-all">{shown(row.value)}</span>
+            <p className="text-faint text-sm">
+              from {row.source}
+              {shown(row.value) !== shown(row.default) && <>; the default is {shown(row.default)}</>}
+            </p>
+          </>
+        )}
+      </div>
+      {mayChange && !isEditing ? (
+        <Button size="small" onClick={() => setEditing(true)} aria-label={`Change ${row.key}`}>
+          Change
+        </Button>
+      ) : (
+        <span />
+      )}
+    </div>
+  );
+}
+
+function History() {
+  const { data, error } = useView<Rows<ConfigChange>>("/config/history", {}, { timeless: true });
+  const now = useNow();
+  const rows = rowsOf(data);
+  return (
+    <section aria-label="History">
+      <h2 className="mb-2 font-semibold">What changed</h2>
+      {error && <ProblemNotice error={error} />}
+      <div className="divide-y divide-line rounded-md border border-line bg-surface">
+        {data && rows.length === 0 && (
+          <p className="px-4 py-3 text-soft">Nothing has been changed since the log begins.</p>
+        )}
+        {rows.map((row) => (
+          <div key={`${row.seq}-${row.key}`} className="flex flex-wrap items-baseline gap-x-4 px-4 py-1.5">
+            <code className="code">{row.key}</code>
+            <span className="min-w-0 flex-1 break-all">
+              <span className="text-faint">{shown(row.from)}</span> → {shown(row.to)}
+            </span>
+            <span className="text-faint" title={`${moment(row.at_us)}, Seq ${row.seq}`}>
+              {row.by}, {ago(now - row.at_us / 1_000)}
+            </span>
+          </div>
+        ))}
+      </div>
+    </section>
+  );
+}
