@@ -10,6 +10,7 @@ mod events;
 mod fleet;
 mod looking;
 mod output;
+mod pieces;
 mod runs;
 mod server;
 mod timeline;
@@ -38,6 +39,7 @@ pub(crate) fn described() -> OpenApiRouter<Plane> {
         .merge(timeline::routes())
         .merge(attempts::routes())
         .merge(output::routes())
+        .merge(pieces::routes())
         .merge(events::routes())
         .merge(fleet::routes())
         .merge(server::routes())

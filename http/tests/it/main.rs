@@ -5,6 +5,7 @@
 mod compose;
 mod live;
 mod page;
+mod pieces;
 mod problems;
 mod raw;
 mod world;

@@ -1,6 +1,169 @@
-// Being built.
+// One task for several agents. Remembers everything but the task.
+import { useMutation } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { type FormEvent, useRef, useState } from "react";
+import { command, freshKey } from "@/api/client";
+import type { RunPage } from "@/api/types";
+import { plural } from "@/format/numbers";
+import { useView } from "@/live/use-view";
+import { Button } from "@/parts/button";
+import { CommandLine } from "@/parts/command-line";
+import { SelectField, TextArea, TextField } from "@/parts/field";
+import { Keys } from "@/parts/key";
 import { Page } from "@/parts/page";
+import { ProblemNotice } from "@/parts/problem-notice";
+import { AttemptRows } from "./attempt-rows";
+import { CheckRows } from "./check-rows";
+import { commandOf, type Draft, requestOf, wrongWith } from "./draft";
+import { remember, remembered } from "./remembered";
+import { StrategyChoice } from "./strategy-choice";
 
 export default function NewRunPage() {
-  return <Page title="New run">{null}</Page>;
+  const [draft, setDraft] = useState(remembered);
+  const [isAsked, setAsked] = useState(false);
+  const navigate = useNavigate();
+  // The same key until something changes: a lost answer does not start a second run.
+  const key = useRef(freshKey());
+  const asking = useMutation({
+    mutationFn: () => command<{ run: string }>("POST", "/runs", requestOf(draft), { key: key.current }),
+    onSuccess: ({ run }) => {
+      remember(draft);
+      void navigate({ to: "/runs/$run", params: { run }, search: {} });
+    },
+  });
+  const wrong = isAsked ? wrongWith(draft) : {};
+  const set = (change: Partial<Draft>) => {
+    key.current = freshKey();
+    setDraft((before) => ({ ...before, ...change }));
+  };
+  const submit = (event?: FormEvent) => {
+    event?.preventDefault();
+    setAsked(true);
+    if (Object.keys(wrongWith(draft)).length === 0) asking.mutate();
+    else requestAnimationFrame(() => document.querySelector<HTMLElement>("[aria-invalid=true]")?.focus());
+  };
+  const total = draft.attempts.reduce((sum, attempt) => sum + attempt.count, 0);
+  return (
+    <Page title="New run">
+      <form
+        onSubmit={submit}
+        onKeyDown={(event) => {
+          if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) submit();
+        }}
+        noValidate
+        className="mx-auto flex max-w-3xl flex-col gap-6 p-4 pb-10 md:p-6"
+      >
+        <TextArea
+          label="Task"
+          rows={6}
+          autoFocus
+          placeholder="What the agents are to do, as you would tell a colleague. All get the same text."
+          value={draft.prompt}
+          error={wrong.prompt}
+          onChange={(event) => set({ prompt: event.target.value })}
+        />
+        <WhereFields draft={draft} wrong={wrong} set={set} />
+        <AttemptRows attempts={draft.attempts} wrong={wrong} onChange={(attempts) => set({ attempts })} />
+        <CheckRows checks={draft.checks} error={wrong.checks} onChange={(checks) => set({ checks })} />
+        <StrategyChoice value={draft.strategy} onChange={(strategy) => set({ strategy })} />
+        <LimitFields draft={draft} wrong={wrong} set={set} />
+        {asking.isError && <ProblemNotice error={asking.error} />}
+        <div className="flex flex-wrap items-center gap-3">
+          <Button type="submit" look="primary" disabled={asking.isPending}>
+            {asking.isPending ? "Starting…" : `Start ${plural(total, "attempt")}`}
+          </Button>
+          <Keys keys="mod+Enter" />
+        </div>
+        <div>
+          <p className="mb-1 text-faint text-sm">The same on the command line:</p>
+          <CommandLine command={commandOf(draft)} />
+        </div>
+      </form>
+    </Page>
+  );
+}
+
+type FieldsProps = { draft: Draft; wrong: Partial<Record<string, string>>; set: (change: Partial<Draft>) => void };
+
+function WhereFields({ draft, wrong, set }: FieldsProps) {
+  const { data } = useView<RunPage>("/runs", { limit: 50 }, { timeless: true });
+  const known = [...new Set(data?.rows.map((row) => row.repository))];
+  return (
+    <div className="grid gap-4 sm:grid-cols-[1fr_12rem_12rem]">
+      <TextField
+        label="Repository"
+        list="known-repositories"
+        spellCheck={false}
+        placeholder="/home/me/project"
+        value={draft.repository}
+        error={wrong.repository}
+        onChange={(event) => set({ repository: event.target.value })}
+      />
+      <datalist id="known-repositories">
+        {known.map((path) => (
+          <option key={path} value={path} />
+        ))}
+      </datalist>
+      <TextField
+        label="Base"
+        spellCheck={false}
+        placeholder="what is checked out"
+        value={draft.base}
+        onChange={(event) => set({ base: event.target.value })}
+      />
+      <SelectField
+        label="Uncommitted changes"
+        value={draft.uncommitted}
+        onChange={(event) => set({ uncommitted: event.target.value as Draft["uncommitted"] })}
+      >
+        <option value="refuse">refuse, and say so</option>
+        <option value="ignore">leave out</option>
+        <option value="include">include</option>
+      </SelectField>
+    </div>
+  );
+}
+
+function LimitFields({ draft, wrong, set }: FieldsProps) {
+  const isUnusual = wrong.agentTime ?? wrong.checkTime ?? wrong.memory;
+  return (
+    <details open={Boolean(isUnusual) || undefined} className="rounded-md border border-line px-3 py-2">
+      <summary className="font-medium text-soft">
+        Setup and limits
+        <span className="ml-2 font-normal text-faint">
+          {draft.agentTime} per agent, {draft.checkTime} per check, {draft.memory} GiB
+        </span>
+      </summary>
+      <div className="mt-3 grid gap-4 pb-1 sm:grid-cols-3">
+        <TextField
+          className="sm:col-span-3"
+          label="Setup command"
+          spellCheck={false}
+          placeholder="npm ci"
+          hint="Run in each sandbox before the agent; a failure fails the attempt."
+          value={draft.setup}
+          onChange={(event) => set({ setup: event.target.value })}
+        />
+        <TextField
+          label="Time for each agent"
+          value={draft.agentTime}
+          error={wrong.agentTime}
+          onChange={(event) => set({ agentTime: event.target.value })}
+        />
+        <TextField
+          label="Time for each check"
+          value={draft.checkTime}
+          error={wrong.checkTime}
+          onChange={(event) => set({ checkTime: event.target.value })}
+        />
+        <TextField
+          label="Memory, GiB"
+          inputMode="decimal"
+          value={draft.memory}
+          error={wrong.memory}
+          onChange={(event) => set({ memory: event.target.value })}
+        />
+      </div>
+    </details>
+  );
 }

@@ -1,0 +1,194 @@
+//! What an attempt printed, by pages in both directions: the end first, as a person looks at it. Knows nothing of who
+//! looks.
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use regatta_core::event::attempt::AttemptEvent;
+use regatta_core::{AttemptId, Envelope, Event, Log, ReadError, ReadMax, Seq, Stream};
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::looking::{Asked, AttemptPath, Moment, look, resolve_attempt};
+use crate::{OutputBody, Plane, Problem};
+
+/// Most pieces in one page.
+const PIECES_PAGE_MAX: u64 = 2_000;
+/// Pieces in one page when nobody says.
+const PIECES_PAGE_DEFAULT: u64 = 500;
+/// Bytes after which a page takes no further piece; each has at most 256 KiB.
+const PAGE_BYTES_MAX: usize = 1 << 20;
+/// Pieces read from the log at once.
+const READ: usize = 128;
+
+/// Which pieces are wanted: the last ones, or those beside one that is known.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct PiecesQuery {
+    /// Only pieces after this one, the earliest first.
+    after: Option<u64>,
+    /// Only pieces before this one, the latest of them.
+    before: Option<u64>,
+    /// Pieces in one page, 500 when absent.
+    limit: Option<u64>,
+    /// An event's number or a time (RFC 3339): what was printed until then.
+    as_of: Option<String>,
+}
+
+/// One piece of output and its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+struct PieceBody {
+    /// Its place among everything the attempt printed, from 1, without gaps.
+    stream_seq: u64,
+    /// Its global position.
+    seq: Seq,
+    /// The bytes, and which command printed them where.
+    #[serde(flatten)]
+    output: OutputBody,
+}
+
+/// A page of what an attempt printed, in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+struct PiecesBody {
+    /// The pieces.
+    pieces: Vec<PieceBody>,
+    /// Whether nothing was printed before them.
+    is_start: bool,
+    /// Whether nothing was printed after them yet.
+    is_end: bool,
+}
+
+pub(super) fn routes() -> OpenApiRouter<Plane> {
+    OpenApiRouter::new().routes(routes!(pieces))
+}
+
+/// Gives what an attempt printed by the page: the last one, or the one beside a piece that is known.
+#[utoipa::path(get, path = "/attempts/{attempt}/pieces", operation_id = "listPieces", tag = "attempts",
+    params(AttemptPath, PiecesQuery), responses((status = 200, description = "One page.", body = PiecesBody)))]
+async fn pieces(
+    State(plane): State<Plane>,
+    Path(AttemptPath { attempt }): Path<AttemptPath>,
+    query: Asked<PiecesQuery>,
+) -> Result<Json<PiecesBody>, Problem> {
+    let Query(query) = query?;
+    let limit = query.limit.unwrap_or(PIECES_PAGE_DEFAULT);
+    if !(1..=PIECES_PAGE_MAX).contains(&limit) {
+        return Err(Problem::invalid(format!("limit must be between 1 and {PIECES_PAGE_MAX}")));
+    }
+    if query.after.is_some() && query.before.is_some() {
+        return Err(Problem::invalid("after and before do not go together").hint("leave one of them out"));
+    }
+    let moment = Moment::parse(query.as_of.as_deref())?;
+    let attempt = look(&plane, None, move |views, _| resolve_attempt(views, &attempt)).await??;
+    let log = plane.log;
+    let read = move || -> Result<PiecesBody, ReadError> {
+        let until = match moment {
+            None => log.head(),
+            Some(Moment::At(seq)) => seq,
+            Some(Moment::AtUs(at_us)) => log.seq_at(at_us)?,
+        };
+        page(&*log, attempt, until, &query, limit)
+    };
+    let page = tokio::task::spawn_blocking(read).await.map_err(|error| Problem::internal("read output", &error))?;
+    Ok(Json(page?))
+}
+
+fn page(
+    log: &dyn Log,
+    attempt: AttemptId,
+    until: Seq,
+    query: &PiecesQuery,
+    limit: u64,
+) -> Result<PiecesBody, ReadError> {
+    let stream = Stream::output(attempt);
+    let end = end(log, &stream, until)?;
+    let pieces = if let Some(after) = query.after {
+        forward(log, &stream, after.saturating_add(1), end, limit)?
+    } else {
+        let last = query.before.map_or(end, |before| end.min(before.saturating_sub(1)));
+        backward(log, &stream, last, limit)?
+    };
+    Ok(PiecesBody {
+        is_start: pieces.first().is_none_or(|piece| piece.stream_seq == 1),
+        is_end: pieces.last().map_or(query.before.is_none(), |piece| piece.stream_seq >= end),
+        pieces,
+    })
+}
+
+/// The stream's last piece that is not after a position; 0 when there is none. Found by halving, because a stream does
+/// not tell how long it is.
+fn end(log: &dyn Log, stream: &Stream, until: Seq) -> Result<u64, ReadError> {
+    let one = ReadMax { events: 1, bytes: 1 };
+    let is_there = |place: u64| -> Result<bool, ReadError> {
+        Ok(log.read_stream(stream, place, one)?.first().is_some_and(|envelope| envelope.seq <= until))
+    };
+    let mut beyond = 1;
+    while is_there(beyond)? {
+        beyond *= 2;
+    }
+    let mut there = beyond / 2;
+    while beyond - there > 1 {
+        let middle = there + (beyond - there) / 2;
+        if is_there(middle)? {
+            there = middle;
+        } else {
+            beyond = middle;
+        }
+    }
+    Ok(there)
+}
+
+fn forward(log: &dyn Log, stream: &Stream, first: u64, end: u64, limit: u64) -> Result<Vec<PieceBody>, ReadError> {
+    let (mut pieces, mut bytes, mut next) = (Vec::new(), 0, first);
+    let last = end.min(first.saturating_add(limit - 1));
+    while next <= last && bytes < PAGE_BYTES_MAX {
+        let batch = log.read_stream(stream, next, ReadMax { events: READ, bytes: PAGE_BYTES_MAX })?;
+        let Some(read_to) = batch.last().map(|envelope| envelope.stream_seq) else { break };
+        next = read_to + 1;
+        for envelope in batch.iter().take_while(|envelope| envelope.stream_seq <= last) {
+            if bytes < PAGE_BYTES_MAX {
+                bytes += envelope.payload.len();
+                pieces.extend(piece(envelope));
+            }
+        }
+    }
+    Ok(pieces)
+}
+
+fn backward(log: &dyn Log, stream: &Stream, last: u64, limit: u64) -> Result<Vec<PieceBody>, ReadError> {
+    let first = last.saturating_sub(limit - 1).max(1);
+    let (mut pieces, mut bytes, mut stop) = (Vec::new(), 0, last + 1);
+    while stop > first && bytes < PAGE_BYTES_MAX {
+        let start = stop.saturating_sub(READ as u64).max(first);
+        let mut batch = between(log, stream, start, stop)?;
+        batch.reverse();
+        for envelope in &batch {
+            if bytes < PAGE_BYTES_MAX {
+                bytes += envelope.payload.len();
+                pieces.extend(piece(envelope));
+            }
+        }
+        stop = start;
+    }
+    pieces.reverse();
+    Ok(pieces)
+}
+
+/// The events from `start` up to, not including, `stop`.
+fn between(log: &dyn Log, stream: &Stream, start: u64, stop: u64) -> Result<Vec<Envelope>, ReadError> {
+    let (mut found, mut next) = (Vec::new(), start);
+    while next < stop {
+        let batch = log.read_stream(stream, next, ReadMax { events: READ, bytes: PAGE_BYTES_MAX })?;
+        let Some(read_to) = batch.last().map(|envelope| envelope.stream_seq) else { break };
+        next = read_to + 1;
+        found.extend(batch.into_iter().filter(|envelope| envelope.stream_seq < stop));
+    }
+    Ok(found)
+}
+
+fn piece(envelope: &Envelope) -> Option<PieceBody> {
+    let Ok(Event::Attempt(AttemptEvent::Output(output))) = envelope.event() else { return None };
+    Some(PieceBody { stream_seq: envelope.stream_seq, seq: envelope.seq, output: (&output).into() })
+}

@@ -1,0 +1,141 @@
+// The attempts side by side: heads stay, bodies scroll. On a phone one column fills the screen and one swipes.
+import { lazy, Suspense, useEffect, useMemo, useRef } from "react";
+import type { Column, Comparison, Slot } from "@/api/types";
+import { BodySkeleton } from "./body-note";
+import type { TakeHunk } from "./diff/diff-row";
+import { ColumnHead, type HeadActions } from "./head/column-head";
+import { windowOf } from "./layout";
+import type { MergePreview } from "./merge/merge-preview";
+import type { Body, CompareChange, CompareState } from "./state";
+import { Strip } from "./strip";
+import { Together, TogetherContext } from "./sync";
+import { isChosen, toggled } from "./synthesis/chosen";
+import { useWidth } from "./use-width";
+
+const OutputBody = lazy(() => import("./output/output-body"));
+const DiffBody = lazy(() => import("./diff/diff-body"));
+const ChecksBody = lazy(() => import("./checks/checks-body"));
+
+type Props = {
+  comparison: Comparison;
+  body: Body;
+  state: CompareState;
+  at: number;
+  isReplay: boolean;
+  readAtMs: number;
+  merges: MergePreview | undefined;
+  actions: HeadActions;
+  onChange: (change: CompareChange) => void;
+};
+
+export function Columns(props: Props) {
+  const { comparison, state, at, onChange } = props;
+  const box = useRef<HTMLDivElement>(null);
+  const width = useWidth(box);
+  const shownNow = windowOf(state.layout, comparison.columns.length, at, width);
+  const shown = comparison.columns.slice(shownNow.first, shownNow.first + shownNow.count);
+  const together = useMemo(() => new Together<unknown>(), []);
+  together.isOn = !state.isLoose;
+  const go = (slot: Slot) => onChange({ at: slot });
+  return (
+    <div ref={box} className="flex min-h-0 flex-1 flex-col">
+      {shown.length < comparison.columns.length && (
+        <Strip
+          columns={comparison.columns}
+          shown={new Set(shown.map((column) => column.slot))}
+          at={comparison.columns[at]?.slot}
+          onGo={go}
+        />
+      )}
+      <TogetherContext value={together}>
+        {width > 0 && width < 520 ? (
+          <Swipe {...props} onGo={go} />
+        ) : (
+          <div
+            className="grid min-h-0 flex-1 gap-px bg-line"
+            style={{
+              gridTemplateColumns: `repeat(${shownNow.perRow}, minmax(0, 1fr))`,
+              gridTemplateRows: `repeat(${shownNow.rows}, minmax(0, 1fr))`,
+            }}
+          >
+            {shown.map((column) => (
+              <OneColumn key={column.slot} {...props} column={column} />
+            ))}
+          </div>
+        )}
+      </TogetherContext>
+    </div>
+  );
+}
+
+/** One screen per attempt; the neighbours of the one that is seen are ready. */
+function Swipe(props: Props & { onGo: (slot: Slot) => void }) {
+  const { comparison, at, onGo } = props;
+  const box = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const element = box.current;
+    const left = at * (element?.clientWidth ?? 0);
+    if (element && Math.abs(element.scrollLeft - left) > 4) element.scrollTo({ left });
+  }, [at]);
+  const settle = () => {
+    const element = box.current;
+    if (!element) return;
+    const slot = comparison.columns[Math.round(element.scrollLeft / element.clientWidth)]?.slot;
+    if (slot && slot !== comparison.columns[at]?.slot) onGo(slot);
+  };
+  return (
+    <div
+      ref={box}
+      onScrollEnd={settle}
+      className="flex min-h-0 flex-1 snap-x snap-mandatory overflow-x-auto overflow-y-hidden"
+    >
+      {comparison.columns.map((column, index) => (
+        <div key={column.slot} className="flex h-full w-full shrink-0 snap-center">
+          {Math.abs(index - at) <= 1 && <OneColumn {...props} column={column} />}
+        </div>
+      ))}
+    </div>
+  );
+}
+
+function OneColumn(props: Props & { column: Column }) {
+  const { column, comparison, at, isReplay, readAtMs, merges, actions, onChange } = props;
+  const index = comparison.columns.indexOf(column);
+  return (
+    <article
+      aria-label={`Attempt ${column.slot.toUpperCase()}`}
+      className="flex min-h-0 min-w-0 flex-1 flex-col bg-surface"
+      onPointerDownCapture={() => {
+        if (index !== at) onChange({ at: column.slot });
+      }}
+    >
+      <ColumnHead
+        column={column}
+        comparison={comparison}
+        number={index + 1}
+        isAt={index === at}
+        isReplay={isReplay}
+        readAtMs={readAtMs}
+        merge={merges?.rows.find((row) => row.slot === column.slot)}
+        actions={actions}
+        onFocus={() => onChange({ at: column.slot })}
+      />
+      <div className="min-h-0 flex-1">
+        <Suspense fallback={<BodySkeleton />}>
+          <OneBody {...props} />
+        </Suspense>
+      </div>
+    </article>
+  );
+}
+
+function OneBody({ column, comparison, body, state, onChange }: Props & { column: Column }) {
+  if (body === "output") return <OutputBody column={column} checks={comparison.checks} />;
+  if (body === "checks") return <ChecksBody column={column} />;
+  const take: TakeHunk = {
+    isTaken: (path, hunk) => isChosen(state.chosen, { slot: column.slot, path, hunk }),
+    toggle: (path, hunk) =>
+      onChange({ isChoosing: true, chosen: toggled(state.chosen, { slot: column.slot, path, hunk }) }),
+  };
+  return <DiffBody column={column} path={state.path} take={take} />;
+}

@@ -1,0 +1,163 @@
+// One row of a diff: a file's head, a hunk's head, a line.
+import { ChevronDown, ChevronRight, Minus, Plus } from "lucide-react";
+import { memo } from "react";
+import { classes } from "@/parts/classes";
+import type { Span } from "./highlight";
+import type { DiffLine, FileDiff, Hunk } from "./patch";
+import { isGenerated, type DiffRow as Row } from "./rows";
+
+export type TakeHunk = {
+  isTaken: (path: string, hunk: number) => boolean;
+  toggle: (path: string, hunk: number) => void;
+};
+
+type Props = {
+  row: Row;
+  spans: Span[] | undefined;
+  take: TakeHunk | undefined;
+  onToggle: (path: string) => void;
+  onHunk: (row: Row) => void;
+};
+
+export function DiffRow({ row, spans, take, onToggle, onHunk }: Props) {
+  if (row.kind === "file")
+    return <FileRow file={row.file} isOpen={row.isOpen} onToggle={() => onToggle(row.file.path)} />;
+  if (row.kind === "note") return <p className="px-3 text-faint italic leading-[26px]">{row.text}</p>;
+  if (row.kind === "hunk") return <HunkRow file={row.file} hunk={row.hunk} take={take} onGo={() => onHunk(row)} />;
+  return <Line line={row.line} spans={spans} isTaken={take?.isTaken(row.file.path, row.hunk.index) ?? false} />;
+}
+
+const CHANGES = { changed: "", added: "new", deleted: "deleted", renamed: "renamed" };
+
+function FileRow({ file, isOpen, onToggle }: { file: FileDiff; isOpen: boolean; onToggle: () => void }) {
+  const Chevron = isOpen ? ChevronDown : ChevronRight;
+  return (
+    <button
+      type="button"
+      onClick={onToggle}
+      aria-expanded={isOpen}
+      title={file.path}
+      className="flex h-8 w-full items-center gap-1.5 border-line border-y bg-raised px-2 text-left font-sans text-base"
+    >
+      <Chevron size={14} aria-hidden className="shrink-0 text-faint" />
+      <PathText path={file.path} />
+      <span className="ml-auto flex shrink-0 gap-2 text-sm">
+        {CHANGES[file.change] && <span className="text-soft">{CHANGES[file.change]}</span>}
+        {isGenerated(file.path) && !isOpen && <span className="text-faint">written by a tool, closed</span>}
+        <span className="text-good">+{file.added}</span>
+        <span className="text-bad">−{file.removed}</span>
+      </span>
+    </button>
+  );
+}
+
+/** A path whose end stays readable when there is little room. */
+export function PathText({ path }: { path: string }) {
+  const slash = path.lastIndexOf("/") + 1;
+  return (
+    <span className="flex min-w-0">
+      <span className="truncate text-faint">{path.slice(0, slash)}</span>
+      <span className="max-w-full shrink-0 truncate font-medium">{path.slice(slash)}</span>
+    </span>
+  );
+}
+
+function HunkRow({
+  file,
+  hunk,
+  take,
+  onGo,
+}: {
+  file: FileDiff;
+  hunk: Hunk;
+  take: TakeHunk | undefined;
+  onGo: () => void;
+}) {
+  const isTaken = take?.isTaken(file.path, hunk.index) ?? false;
+  const name = `hunk ${hunk.index + 1} of ${file.path}`;
+  return (
+    <div
+      className={classes(
+        "flex h-[26px] items-center gap-2 pr-2 pl-3 text-sm",
+        isTaken ? "bg-accent-wash" : "bg-sunken",
+      )}
+    >
+      <button
+        type="button"
+        onClick={onGo}
+        title="bring the same place of the others into view"
+        className="min-w-0 truncate text-left font-mono text-faint hover:text-text"
+      >
+        line {hunk.newStart}
+        {hunk.heading && <span className="ml-2 opacity-80">{hunk.heading}</span>}
+      </button>
+      {take && (
+        <button
+          type="button"
+          aria-pressed={isTaken}
+          aria-label={isTaken ? `Take ${name} out of the synthesis` : `Take ${name} into the synthesis`}
+          title={isTaken ? "take this hunk out of the synthesis" : "take this hunk into the synthesis"}
+          onClick={() => take.toggle(file.path, hunk.index)}
+          className={classes(
+            "ml-auto flex h-5 shrink-0 items-center gap-1 rounded-sm border px-1.5 font-sans",
+            isTaken
+              ? "border-accent bg-accent-fill text-accent-ink"
+              : "border-line-strong text-soft hover:border-accent hover:text-accent",
+          )}
+        >
+          {isTaken ? <Minus size={11} aria-hidden /> : <Plus size={11} aria-hidden />}
+          {isTaken ? "taken" : "take"}
+        </button>
+      )}
+    </div>
+  );
+}
+
+const LINES = {
+  same: { row: "", mark: " ", number: "text-faint" },
+  added: { row: "bg-good-wash", mark: "+", number: "text-good" },
+  removed: { row: "bg-bad-wash", mark: "−", number: "text-bad" },
+};
+
+const Line = memo(function Line({
+  line,
+  spans,
+  isTaken,
+}: {
+  line: DiffLine;
+  spans: Span[] | undefined;
+  isTaken: boolean;
+}) {
+  const look = LINES[line.kind];
+  return (
+    <div
+      className={classes(
+        "flex h-[19px] w-max min-w-full whitespace-pre",
+        look.row,
+        isTaken && line.kind !== "same" && "shadow-[inset_2px_0_0_var(--accent)]",
+      )}
+    >
+      <span className={classes("sticky left-0 w-11 shrink-0 select-none pr-2 text-right", look.number)}>
+        {line.newLine ?? line.oldLine}
+      </span>
+      <span aria-hidden className={classes("w-4 shrink-0 select-none", look.number)}>
+        {look.mark}
+      </span>
+      <span className="pr-4">
+        {spans?.length
+          ? spans.map((span, index) => (
+              <span key={index} className={span.name && `hl-${span.name}`}>
+                {span.text}
+              </span>
+            ))
+          : line.text}
+        {line.endsOpen && (
+          <span className="text-faint" title="no line break at the end of the file">
+            {" "}
+            ⌀
+          </span>
+        )}
+      </span>
+    </div>
+  );
+});

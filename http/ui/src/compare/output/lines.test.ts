@@ -1,0 +1,70 @@
+import { expect, test } from "vitest";
+import { cleaned, LINE_CHARS_MAX, LineReader, type Piece, styleAfter } from "./lines";
+
+const ESC = "\u001b";
+
+function piece(text: string, more: Partial<Piece> = {}): Piece {
+  return { epoch: 1, phase: "agent", channel: "out", offset: 0, stream_seq: 1, seq: 1, text, ...more };
+}
+
+function lines(...pieces: Piece[]): string[] {
+  const reader = new LineReader();
+  for (const one of pieces) reader.read(one);
+  return reader.lines.map((line) => (line.mark ? `[${line.mark}]` : line.text));
+}
+
+test("a line goes on from piece to piece", () => {
+  expect(lines(piece("one\ntw"), piece("o\nthree"))).toEqual(["[agent]", "one", "two", "three"]);
+});
+
+test("empty lines stay", () => {
+  expect(lines(piece("a\n\nb\n"))).toEqual(["[agent]", "a", "", "b"]);
+});
+
+test("what began is marked", () => {
+  expect(
+    lines(
+      piece("s\n", { phase: "setup" }),
+      piece("a"),
+      piece("t\n", { phase: { check: 0 } }),
+      piece("x", { epoch: 2 }),
+    ),
+  ).toEqual(["[setup]", "s", "[agent]", "a", "[check 0]", "t", "[start 2, agent]", "x"]);
+});
+
+test("a character that was cut between two pieces is whole again", () => {
+  const bytes = (text: string) => btoa(text);
+  expect(
+    lines(piece("", { text: null, base64: bytes("\xe2\x82") }), piece("", { text: null, base64: bytes("\xac!") })),
+  ).toEqual(["[agent]", "€!"]);
+});
+
+test("a progress line shows its last state, also when it comes in parts", () => {
+  expect(lines(piece("10%\r"), piece("50%\r100%\r\ndone"))).toEqual(["[agent]", "100%", "done"]);
+});
+
+test("colours stay and go on, what moves a cursor goes", () => {
+  const reader = new LineReader();
+  reader.read(piece(`${ESC}[2K${ESC}[1G${ESC}[31mred\nstill${ESC}[0m\nplain ${ESC}]0;title\u0007end`));
+  expect(reader.lines.map((line) => [line.style, line.text])).toEqual([
+    ["", ""],
+    ["", `${ESC}[31mred`],
+    [`${ESC}[31m`, `still${ESC}[0m`],
+    ["", "plain end"],
+  ]);
+});
+
+test("a style is what was said since the last reset", () => {
+  expect(styleAfter("", `${ESC}[1m${ESC}[31mx`)).toBe(`${ESC}[1m${ESC}[31m`);
+  expect(styleAfter(`${ESC}[1m`, `${ESC}[m`)).toBe("");
+  expect(styleAfter(`${ESC}[1m`, `${ESC}[0;32m`)).toBe(`${ESC}[0;32m`);
+});
+
+test("a line that never ends is cut and says so", () => {
+  const [, line] = lines(piece("x".repeat(LINE_CHARS_MAX + 5)));
+  expect(line?.endsWith("… 5 more characters")).toBe(true);
+});
+
+test("HTML is text like any other", () => {
+  expect(cleaned("<script>alert(1)</script>")).toBe("<script>alert(1)</script>");
+});

@@ -1,0 +1,18 @@
+import { expect, test } from "vitest";
+import { readState, writeState } from "./state";
+
+test("the address says everything, and says nothing about what is as usual", () => {
+  const plain = Object.values(writeState(readState({}))).filter((value) => value !== undefined);
+  expect(plain).toEqual([]);
+  const search = { view: "diff", layout: "grid", at: "b", blind: "1", path: "x.js", take: "a.0.x.js" };
+  const written = writeState(readState(search));
+  expect(Object.fromEntries(Object.entries(written).filter(([, value]) => value !== undefined))).toEqual(search);
+});
+
+test("what no page writes is as if it were not there", () => {
+  expect(readState({ view: "nonsense", layout: "?", blind: "yes" })).toMatchObject({
+    body: undefined,
+    layout: "split",
+    isBlind: false,
+  });
+});

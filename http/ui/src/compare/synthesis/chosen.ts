@@ -1,0 +1,60 @@
+// The hunks somebody chose for a synthesis. Pure. In the address: `a.0.src%2Fparse.js,b.2.src%2Flib.js`.
+import type { Slot } from "@/api/types";
+
+export type ChosenHunk = { slot: Slot; path: string; hunk: number };
+
+/** As many as fit into an address that every browser and proxy takes. */
+export const CHOSEN_MAX = 60;
+
+export function isSame(one: ChosenHunk, other: ChosenHunk): boolean {
+  return one.slot === other.slot && one.path === other.path && one.hunk === other.hunk;
+}
+
+export function isChosen(chosen: readonly ChosenHunk[], hunk: ChosenHunk): boolean {
+  return chosen.some((known) => isSame(known, hunk));
+}
+
+/** Adds a hunk, or takes it out again. */
+export function toggled(chosen: readonly ChosenHunk[], hunk: ChosenHunk): ChosenHunk[] {
+  if (isChosen(chosen, hunk)) return chosen.filter((known) => !isSame(known, hunk));
+  return chosen.length < CHOSEN_MAX ? [...chosen, hunk] : [...chosen];
+}
+
+export function textOfHunks(chosen: readonly ChosenHunk[]): string | undefined {
+  if (chosen.length === 0) return undefined;
+  return chosen.map(({ slot, path, hunk }) => `${slot}.${hunk}.${encodeURIComponent(path)}`).join(",");
+}
+
+export function hunksFromText(text: string | undefined): ChosenHunk[] {
+  if (!text) return [];
+  return text
+    .split(",")
+    .slice(0, CHOSEN_MAX)
+    .flatMap((part) => {
+      const [, slot, hunk, path] = /^([a-z]+)\.(\d+)\.(.+)$/.exec(part) ?? [];
+      if (!slot || !hunk || !path) return [];
+      return [{ slot, hunk: Number(hunk), path: decoded(path) }];
+    });
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+export type ChosenFile = { path: string; hunks: ChosenHunk[] };
+
+/** By file, in the order of paths: how a person checks what comes together. */
+export function byFile(chosen: readonly ChosenHunk[]): ChosenFile[] {
+  const files = new Map<string, ChosenHunk[]>();
+  for (const hunk of chosen) files.set(hunk.path, [...(files.get(hunk.path) ?? []), hunk]);
+  return [...files]
+    .map(([path, hunks]) => ({
+      path,
+      hunks: hunks.toSorted((a, b) => a.slot.localeCompare(b.slot) || a.hunk - b.hunk),
+    }))
+    .toSorted((a, b) => a.path.localeCompare(b.path));
+}
