@@ -50,7 +50,7 @@ impl fmt::Display for EventId {
 }
 
 /// Names the ordered events of one thing: `run/7q2k9x0m`, `attempt/7q2k9x0m.b`, `output/7q2k9x0m.b`, `sandbox/<key>`,
-/// `delivery/7q2k9x0m`, `config/install`. Characters: `a-z0-9._/-`.
+/// `delivery/7q2k9x0m`, `config/install`, `user/install`. Characters: `a-z0-9._/-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Arc<str>", into = "Arc<str>")]
 pub struct Stream(Arc<str>);
@@ -95,6 +95,18 @@ impl Stream {
     #[must_use]
     pub fn config() -> Self {
         Self("config/install".into())
+    }
+
+    /// The stream of who may do what: users, tokens, sessions.
+    #[must_use]
+    pub fn users() -> Self {
+        Self("user/install".into())
+    }
+
+    /// The stream of who was turned away. Its own, so that no refusal ever stands in the way of a decision.
+    #[must_use]
+    pub fn refusals() -> Self {
+        Self("user/refused".into())
     }
 
     /// The name as text.

@@ -86,7 +86,7 @@ impl Race {
                     attempt.evolve_sandbox(event);
                 }
             }
-            Event::Config(_) | Event::Unknown { .. } => {}
+            Event::Config(_) | Event::User(_) | Event::Unknown { .. } => {}
         }
     }
 

@@ -1,15 +1,19 @@
 //! The outside face: `/api/v1` over a unix socket. Handlers only turn requests into commands or queries: nothing is
 //! decided here, nothing is written here, and no handler touches a sandbox.
 //!
-//! Every error is an RFC 9457 problem with a stable type. Live streams are read from the log by each client's own
-//! cursor, so a slow client holds one read of memory and nothing is missed or sent twice.
+//! Every error is an RFC 9457 problem with a stable type. Live clients share one reader of the log's tail and have a
+//! cursor each, so a slow client holds one read of memory and nothing is missed or sent twice.
 
+mod around;
+pub mod auth;
 pub mod commands;
 pub mod event_body;
 pub mod event_schema;
 mod feed;
 mod filter;
 pub mod listener;
+mod live;
+mod numbers;
 pub mod openapi;
 mod page;
 pub mod plane;
@@ -18,9 +22,12 @@ pub mod requests;
 mod routes;
 pub mod works;
 
+pub use auth::{Auth, Door, Identity};
 pub use commands::Commands;
 pub use event_body::{EventBody, OutputBody, Payload, rfc3339};
-pub use filter::{Filter, FilterQuery, run_of};
+pub use feed::Feed;
+pub use filter::{Filter, FilterQuery, attempt_of, run_of};
+pub use live::LiveClients;
 pub use plane::{About, Plane};
 pub use problem::Problem;
 pub use routes::router;
@@ -32,7 +39,7 @@ pub const REQUEST_BODY_BYTES_MAX: usize = 8 << 20;
 pub const EVENTS_PAGE_MAX: usize = 1_000;
 /// Most events looked at for one page; a filter that matches little gets a cursor instead of a long wait.
 pub const EVENTS_SCANNED_MAX: usize = 50_000;
-/// The header that says for whom a command is given. Whoever can open the socket is the person who owns it.
+/// The header that says who the owner is, at the socket. Elsewhere it is not looked at.
 pub const ACTOR_HEADER: &str = "regatta-actor";
 /// The header that makes a repeated POST return the first answer.
 pub const IDEMPOTENCY_HEADER: &str = "idempotency-key";

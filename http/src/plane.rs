@@ -9,7 +9,7 @@ use regatta_projections::Live;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Commands, Works};
+use crate::{Auth, Commands, Feed, LiveClients, Works};
 
 /// What the handlers stand on. Cheap to clone.
 #[derive(Clone)]
@@ -18,12 +18,18 @@ pub struct Plane {
     pub log: Arc<dyn Log>,
     /// What people look at, following the log.
     pub live: Live,
+    /// The log's latest events, for live clients.
+    pub feed: Feed,
+    /// How many live clients there are.
+    pub live_clients: LiveClients,
     /// Where patches are kept.
     pub blobs: Blobs,
     /// What attempts left behind.
     pub works: Works,
     /// What a handler may change.
     pub commands: Arc<dyn Commands>,
+    /// Who may do what.
+    pub auth: Auth,
     /// What this server is.
     pub about: Arc<About>,
     /// Where the relay to NATS stands, when there is one.
@@ -41,6 +47,8 @@ pub struct About {
     pub data_dir: PathBuf,
     /// The fence a local sandbox made now would have, or why there is none.
     pub fence: String,
+    /// The page's address, without a path; when it is served by TCP.
+    pub url: Option<String>,
     /// When it was started, in microseconds since the Unix epoch.
     pub started_at_us: u64,
 }

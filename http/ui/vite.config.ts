@@ -5,7 +5,7 @@ import { defineConfig } from "vitest/config";
 
 /** Where `npm run dev` finds a server: its socket, or an address. */
 const socketPath = process.env.REGATTA_SOCKET;
-const target = socketPath ? { socketPath } : (process.env.REGATTA_URL ?? "http://127.0.0.1:7474");
+const target = socketPath ? { socketPath } : (process.env.REGATTA_URL ?? "http://127.0.0.1:7433");
 
 export default defineConfig({
   plugins: [react(), tailwindcss()],
@@ -20,8 +20,8 @@ export default defineConfig({
   },
   server: {
     proxy: {
-      // The server checks Origin and Host; a browser on vite's port is sent on as if it came from there.
-      "/api": { target: target as string, ws: true, changeOrigin: true },
+      // The server checks that Origin and Host agree, so both stay those of vite's port. Sign in with a token.
+      "/api": { target: target as string, ws: true, changeOrigin: false },
     },
   },
   test: { environment: "node", include: ["src/**/*.test.ts"] },

@@ -57,6 +57,21 @@ impl Client {
         self.send(Method::POST, path, HeaderMap::new(), to_json(body)?).await.map(drop)
     }
 
+    /// Gives a command that answers something.
+    pub(crate) async fn create<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, Failure> {
+        self.json(self.send(Method::POST, path, HeaderMap::new(), to_json(body)?).await?).await
+    }
+
+    /// Changes something.
+    pub(crate) async fn patch<B: Serialize>(&self, path: &str, body: &B) -> Result<(), Failure> {
+        self.send(Method::PATCH, path, HeaderMap::new(), to_json(body)?).await.map(drop)
+    }
+
+    /// Takes something away.
+    pub(crate) async fn delete(&self, path: &str) -> Result<(), Failure> {
+        self.send(Method::DELETE, path, HeaderMap::new(), Bytes::new()).await.map(drop)
+    }
+
     /// Gives a command that may be repeated without being done twice.
     pub(crate) async fn command_once<B: Serialize, T: DeserializeOwned>(
         &self,

@@ -10,13 +10,16 @@ pub(crate) mod fleet;
 pub(crate) mod inside;
 pub(crate) mod log;
 pub(crate) mod ls;
+pub(crate) mod open;
 pub(crate) mod pick;
 pub(crate) mod replay;
 pub(crate) mod restore;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod show;
+pub(crate) mod token;
 pub(crate) mod up;
+pub(crate) mod user;
 pub(crate) mod watch;
 
 mod targets;
@@ -27,6 +30,12 @@ use regatta_http::requests::Health;
 
 use crate::client::Client;
 use crate::failure::Failure;
+
+/// A name as one segment of a path.
+fn segment(name: &str) -> String {
+    // A plus would be a space in a form; in a path it is itself.
+    form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>().replace('+', "%20")
+}
 
 /// Milliseconds and microseconds of "now", for ages.
 fn now_us() -> u64 {

@@ -12,6 +12,7 @@ Examples:
   regatta up                     in the foreground; Ctrl-C stops it, attempts go on
   regatta up --detach            in the background
   regatta up --limit 8           at most 8 attempts at once
+  regatta up --listen 127.0.0.1:9000
   regatta up --nats nats://host  publish every event to NATS JetStream, too
   REGATTA_LOG=debug regatta up   tells more")]
 pub(crate) struct Args {
@@ -31,6 +32,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ON|OFF")]
     network: Option<String>,
 
+    /// Address of the page and the API [default: 127.0.0.1:7433, or a free port after it]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+
+    /// Address of the proxy with TLS before it, whose X-Forwarded-* are believed; needed off loopback
+    #[arg(long, value_name = "ADDRESS")]
+    behind_proxy: Option<String>,
+
     /// NATS server every event is published to; credentials are named in regatta.toml
     #[arg(long, value_name = "URL")]
     nats: Option<String>,
@@ -46,6 +55,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
         ("limits.attempts", "--limit", &args.limit),
         ("sandbox.fence", "--fence", &args.fence),
         ("sandbox.network", "--network", &args.network),
+        ("http.listen", "--listen", &args.listen),
+        ("http.behind_proxy", "--behind-proxy", &args.behind_proxy),
         ("nats.url", "--nats", &args.nats),
     ];
     let flags = given.iter().map(|(name, flag, text)| config::flag(name, flag, (*text).clone().map(Written::One)));
@@ -55,16 +66,35 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
             given.iter().filter_map(|(_, flag, text)| text.as_ref().map(|text| [(*flag).to_owned(), text.clone()]));
         let passed: Vec<String> = passed.flatten().collect();
         let started = block_on(server::start_detached(context, &passed))?;
-        if context.terminal.json {
-            context
-                .terminal
-                .json(&serde_json::json!({ "pid": started.pid, "already_running": started.was_running }))?;
-        } else if started.was_running {
-            context.terminal.note(format!("server {} is running already", started.pid));
-        } else {
-            context.terminal.note(format!("server {} is ready", started.pid));
-        }
-        return Ok(Exit::Done);
+        return welcome(context, started);
     }
     server::run(context, &config, args.as_detached)
+}
+
+/// Tells whoever started a server in the background how to sign in.
+fn welcome(context: &Context, started: server::Started) -> Outcome {
+    let welcome = block_on(server::welcome::make(context));
+    let terminal = &context.terminal;
+    if terminal.json {
+        let mut told = serde_json::json!({ "pid": started.pid, "already_running": started.was_running });
+        let more = welcome.ok().and_then(|welcome| serde_json::to_value(welcome).ok());
+        if let (Some(told), Some(serde_json::Value::Object(more))) = (told.as_object_mut(), more) {
+            told.extend(more);
+        }
+        terminal.json(&told)?;
+        return Ok(Exit::Done);
+    }
+    let state = if started.was_running { "running already" } else { "ready" };
+    terminal.note(format!("server {} is {state}", started.pid));
+    match welcome {
+        Ok(welcome) => {
+            if let Some(secret) = &welcome.admin_token {
+                server::welcome::token(terminal, secret);
+            }
+            server::welcome::link(terminal, &welcome.link.link);
+        }
+        // It runs all the same; as when its log takes no more.
+        Err(failure) => terminal.note(format!("no sign-in link could be made: {}", failure.message)),
+    }
+    Ok(Exit::Done)
 }

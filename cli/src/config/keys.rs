@@ -34,6 +34,16 @@ keys! {
         "more paths no sandbox may see";
     "sandbox.read" Server Shape::List, Value::List(Vec::new()),
         "more paths every sandbox may read";
+    "http.listen" Server Shape::Text, Value::Unset,
+        "address of the page and the API; when unset 127.0.0.1:7433, or a free port after it";
+    "http.hosts" Server Shape::List, Value::List(Vec::new()),
+        "names it may be asked for by, beside localhost and addresses";
+    "http.behind_proxy" Server Shape::List, Value::List(Vec::new()),
+        "addresses of proxies whose X-Forwarded-* are believed; with one it may listen beyond this machine";
+    "http.session_max" Server Shape::Duration, Value::Ms(7 * 24 * 60 * 60 * 1_000),
+        "how long a browser stays signed in at most";
+    "http.session_idle" Server Shape::Duration, Value::Ms(24 * 60 * 60 * 1_000),
+        "how long a browser stays signed in without being used";
     "nats.url" Server Shape::Address, Value::Unset,
         "NATS server every event is published to, as nats://host:4222; none when unset";
     "nats.credentials" Server Shape::Text, Value::Unset,

@@ -10,11 +10,11 @@ mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(crate) use key::{Scope, Value, Written};
+pub(crate) use key::{Scope, Value, Written, duration_ms};
 pub(crate) use keys::KEYS;
 pub(crate) use layer::{Layer, flag, task};
 pub(crate) use schema::schema;
-pub(crate) use settings::{Fence, NatsSettings, ServerSettings};
+pub(crate) use settings::{Fence, NatsSettings, ServerSettings, WebSettings};
 
 /// Name of a configuration file, in the data directory and in a project.
 pub(crate) const FILE_NAME: &str = "regatta.toml";

@@ -1,9 +1,11 @@
 //! The configuration as typed values, for the server and for a run.
 
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use regatta_core::event::run::{Check, Entry, Limits, Strategy};
 use regatta_dispatcher::Uncommitted;
+use regatta_http::listener::{PORT_DEFAULT, Wanted};
 
 use super::{Config, Value};
 use crate::failure::Failure;
@@ -28,6 +30,16 @@ pub(crate) struct ServerSettings {
     pub(crate) network: bool,
     pub(crate) hide: Vec<PathBuf>,
     pub(crate) read: Vec<PathBuf>,
+}
+
+/// How the page is served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WebSettings {
+    pub(crate) listen: Wanted,
+    pub(crate) hosts: Vec<String>,
+    pub(crate) proxies: Vec<IpAddr>,
+    pub(crate) session_max_ms: u64,
+    pub(crate) session_idle_ms: u64,
 }
 
 /// How NATS is reached. Secrets are in files.
@@ -91,6 +103,24 @@ impl Config {
             hide: paths("sandbox.hide"),
             read: paths("sandbox.read"),
         }
+    }
+
+    /// How the page is served.
+    pub(crate) fn web(&self) -> Result<WebSettings, Failure> {
+        let proxy = |text: &String| {
+            let wrong = || {
+                Failure::usage(format!("http.behind_proxy: {text:?} is no address"))
+                    .hint("give the proxy's own, as 127.0.0.1")
+            };
+            text.parse::<IpAddr>().map_err(|_| wrong())
+        };
+        Ok(WebSettings {
+            listen: self.text("http.listen").as_deref().map_or(Ok(Wanted::Default), listen)?,
+            hosts: self.list("http.hosts"),
+            proxies: self.list("http.behind_proxy").iter().map(proxy).collect::<Result<_, _>>()?,
+            session_max_ms: self.number("http.session_max").unwrap_or(0),
+            session_idle_ms: self.number("http.session_idle").unwrap_or(0),
+        })
     }
 
     /// How NATS is reached; nothing when it is not wanted.
@@ -171,6 +201,16 @@ impl Config {
             starts_max: small("run.starts", default.starts_max),
         }
     }
+}
+
+/// `127.0.0.1:7433`, `127.0.0.1`, `[::1]:0`.
+fn listen(text: &str) -> Result<Wanted, Failure> {
+    let alone = || text.parse::<IpAddr>().map(|address| SocketAddr::new(address, PORT_DEFAULT));
+    let wrong = |_| {
+        Failure::usage(format!("http.listen = {text:?} is no address with a port"))
+            .hint("as 127.0.0.1:7433, or 127.0.0.1:0 for any free port; names are not looked up")
+    };
+    text.parse().or_else(|_| alone()).map(Wanted::At).map_err(wrong)
 }
 
 fn expand_home(text: &str) -> PathBuf {

@@ -9,11 +9,13 @@ mod parts;
 mod relay;
 mod serve;
 mod trace;
+mod web;
+pub(crate) mod welcome;
 
 use crate::context::Context;
 use crate::failure::Failure;
 
-pub(crate) use detach::start_detached;
+pub(crate) use detach::{Started, start_detached};
 pub(crate) use fences::probe_fences;
 pub(crate) use folder::{BLOBS, make as make_data_dir};
 pub(crate) use serve::run;

@@ -1,5 +1,6 @@
 //! The server's life: open, bring together, serve, end. Reads from top to bottom.
 
+use std::io::IsTerminal as _;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,14 +8,15 @@ use std::time::Duration;
 use regatta_core::log::{DurableLog, OpenError, Options as LogOptions, install_id};
 use regatta_core::{Blobs, Clock as _, SystemClock};
 use regatta_dispatcher::{Caps, Dispatcher, Handle, Options, World};
-use regatta_http::{About, Plane, Works, listener, router};
+use regatta_http::{About, Auth, Feed, LiveClients, Plane, Works, listener, router};
 use regatta_projections::{Follower, Live, Views, follow};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::folder::{self, BLOBS};
-use super::{applied, detach, parts, relay, trace};
+use super::web::Web;
+use super::{applied, detach, parts, relay, trace, web};
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome, chain};
@@ -55,6 +57,8 @@ struct Parts {
     about: About,
     blobs: Blobs,
     works: Works,
+    auth: Auth,
+    web: Web,
 }
 
 async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome {
@@ -65,13 +69,17 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     let socket = listener::bind(&context.data_dir)
         .map_err(|error| Failure::caused("failed to open the server's socket", &error))?;
     let log = parts.log.clone();
+    let (auth, web) = (parts.auth.clone(), parts.web.listener);
     let relay = relay::start(&context.data_dir, config, &log, stop.child_token())?;
     let plane = Plane {
+        feed: Feed::follow(Arc::new(log.clone()), stop.clone()),
+        live_clients: LiveClients::default(),
         log: Arc::new(parts.log),
         blobs: parts.blobs,
         works: parts.works,
         commands: Arc::new(parts.handle),
         live: parts.live,
+        auth: parts.auth,
         about: Arc::new(parts.about),
         relay: relay.state,
         stop: stop.clone(),
@@ -79,14 +87,14 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     if as_detached {
         context.terminal.out(detach::READY)?;
     } else {
-        let fence = &plane.about.fence;
-        context.terminal.note(format!("ready at {}/{}", context.data_dir.display(), listener::SOCKET_NAME));
-        context.terminal.note(format!("fence of local sandboxes: {fence}"));
+        greet(context, &plane.about, &auth).await;
     }
     let mut dispatching = tokio::spawn(parts.dispatcher.run(stop.child_token()));
     let mut following = tokio::spawn(parts.follower.run());
-    let mut serving =
-        tokio::spawn(listener::serve(socket, regatta_sandboxes::ancestry::is_inside, router(plane), stop.clone()));
+    let router = router(plane);
+    let is_stranger = regatta_sandboxes::ancestry::is_inside;
+    let mut serving = tokio::spawn(listener::serve(socket, is_stranger, router.clone(), stop.clone()));
+    let mut serving_tcp = tokio::spawn(listener::serve_tcp(web, router, stop.clone()));
     let ended = tokio::select! {
         // Once it is told to stop, parts that end are no failure.
         biased;
@@ -95,13 +103,37 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
         ended = &mut dispatching => failed("the dispatcher", ended),
         ended = &mut following => failed("the views", ended),
         ended = &mut serving => failed("the API", ended),
+        ended = &mut serving_tcp => failed("the page", ended),
     };
     stop.cancel();
-    finish([wait(dispatching), wait(serving), wait(relay.task)]).await;
+    finish([wait(dispatching), wait(serving), wait(serving_tcp), wait(relay.task)]).await;
     following.abort();
     let closed = close(log).await;
     // Why a part failed is what matters; a log that is poisoned does not close well either.
     ended.and(closed).map(|()| Exit::Done)
+}
+
+/// Tells the person at the terminal where everything is. Secrets are told to a terminal only: what is redirected ends in
+/// a file.
+async fn greet(context: &Context, about: &About, auth: &Auth) {
+    let terminal = &context.terminal;
+    let url = about.url.as_deref().unwrap_or_default();
+    terminal.note(format!("ready at {}/{}", context.data_dir.display(), listener::SOCKET_NAME));
+    terminal.note(format!("page: {url}"));
+    terminal.note(format!("fence of local sandboxes: {}", about.fence));
+    if !std::io::stderr().is_terminal() {
+        terminal.note("to sign in: regatta open");
+        return;
+    }
+    match auth.first_token(&context.user).await {
+        Ok(Some(made)) => super::welcome::token(terminal, &made.secret),
+        Ok(None) => {}
+        Err(refusal) => terminal.note(format!("no admin token could be made: {}", refusal.message)),
+    }
+    match auth.make_link(&context.user) {
+        Ok(key) => super::welcome::link(terminal, &format!("{url}/sign-in?key={key}")),
+        Err(refusal) => terminal.note(format!("no sign-in link could be made: {}", refusal.message)),
+    }
 }
 
 /// Closes the log; a disk that hangs does not keep the server.
@@ -131,10 +163,16 @@ async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<P
     let install = install_id(data_dir, &SystemClock).map_err(|error| caused("failed to name this install")(&error))?;
     let providers = parts::providers(data_dir, &settings)?;
     let fence = parts::fence(&providers).await;
+    let settings_web = config.web()?;
+    let web = web::open(&settings_web).await?;
+    let sign_in = web::sign_in(&settings_web, install.as_str(), web.is_exposed);
+    let auth = Auth::open(Arc::new(log.clone()), Arc::new(SystemClock), sign_in)
+        .map_err(|error| caused("failed to read who may do what")(&error))?;
     let about = About {
         version: env!("CARGO_PKG_VERSION"),
         data_dir: data_dir.to_owned(),
         fence,
+        url: Some(web.url.clone()),
         started_at_us: SystemClock.now_us(),
     };
     let repositories = parts::repositories(data_dir)?;
@@ -159,7 +197,7 @@ async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<P
     };
     let (dispatcher, handle) = Options { world, caps }.build();
     let (follower, live) = follow(Arc::new(log.clone()), Views::default());
-    Ok(Parts { log, dispatcher, handle, follower, live, about, blobs, works })
+    Ok(Parts { log, dispatcher, handle, follower, live, about, blobs, works, auth, web })
 }
 
 /// Returns when somebody asks this process to end.
@@ -201,7 +239,7 @@ fn wait<T: Send + 'static>(task: JoinHandle<T>) -> Waiting {
 }
 
 /// Lets what is under way come to its end, for a while.
-async fn finish(parts: [Waiting; 3]) {
+async fn finish(parts: [Waiting; 4]) {
     let all = futures_util::future::join_all(parts);
     if tokio::time::timeout(STOP_MAX, all).await.is_err() {
         tracing::warn!(seconds = STOP_MAX.as_secs(), "something did not stop in time");

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::attempt::{Channel, Output, Phase};
-use super::{AttemptEvent, ConfigEvent, DeliveryEvent, Event, Kind, RunEvent, SandboxEvent, upcast};
+use super::{AttemptEvent, ConfigEvent, DeliveryEvent, Event, Kind, RunEvent, SandboxEvent, UserEvent, upcast};
 
 /// A payload that does not have the shape its kind and version promise.
 #[derive(Debug, thiserror::Error)]
@@ -149,6 +149,16 @@ json_kinds! {
     DELIVERY_DELIVERED        1 Delivery DeliveryEvent::Delivered
     DELIVERY_FAILED           1 Delivery DeliveryEvent::Failed
     CONFIG_APPLIED            1 Config   ConfigEvent::Applied
+    CONFIG_CHANGED            1 Config   ConfigEvent::Changed
+    USER_ADDED                1 User     UserEvent::Added
+    USER_ROLE_CHANGED         1 User     UserEvent::RoleChanged
+    USER_REMOVED              1 User     UserEvent::Removed
+    USER_TOKEN_ISSUED         1 User     UserEvent::TokenIssued
+    USER_TOKEN_REVOKED        1 User     UserEvent::TokenRevoked
+    USER_TOKEN_EXPIRED        1 User     UserEvent::TokenExpired
+    USER_SIGNED_IN            1 User     UserEvent::SignedIn
+    USER_SIGNED_OUT           1 User     UserEvent::SignedOut
+    USER_REFUSED              1 User     UserEvent::Refused
 }
 
 /// The version written today of `attempt.output`.
@@ -161,7 +171,12 @@ impl Event {
         match self {
             Self::Attempt(AttemptEvent::Output(output)) => (Kind::ATTEMPT_OUTPUT, OUTPUT_VERSION, output.to_bytes()),
             Self::Unknown { kind, version, payload } => (*kind, *version, payload.clone()),
-            Self::Run(_) | Self::Attempt(_) | Self::Sandbox(_) | Self::Delivery(_) | Self::Config(_) =>
+            Self::Run(_)
+            | Self::Attempt(_)
+            | Self::Sandbox(_)
+            | Self::Delivery(_)
+            | Self::Config(_)
+            | Self::User(_) =>
             {
                 #[expect(clippy::expect_used, reason = "every other kind stands in the table above; a test walks it")]
                 encode_json(self).expect("kind has a row")

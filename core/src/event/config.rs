@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub enum ConfigEvent {
     /// These values are in force from now on. Recorded at a start when they differ from the last recorded ones.
     Applied(Applied),
+    /// Somebody wrote another value into the configuration file.
+    Changed(Changed),
 }
 
 /// The values in force. Secrets are named, never held.
@@ -26,4 +28,18 @@ pub struct Setting {
     pub value: String,
     /// `default`, a file's path, `REGATTA_…`, or a flag.
     pub from: String,
+}
+
+/// Somebody wrote another value into the configuration file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Changed {
+    /// The dotted key.
+    pub key: String,
+    /// What was in force, as it would stand in `regatta.toml`; secrets are left out.
+    pub from: String,
+    /// What was written; absent when the key was taken out of the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
+    /// Whether it is in force already, or only after the next start.
+    pub is_live: bool,
 }

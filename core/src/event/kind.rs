@@ -53,6 +53,17 @@ kinds! {
     0x0903 "delivery.failed"         DELIVERY_FAILED
 
     0x0b01 "config.applied"          CONFIG_APPLIED
+    0x0b02 "config.changed"          CONFIG_CHANGED
+
+    0x0c01 "user.added"              USER_ADDED
+    0x0c02 "user.role_changed"       USER_ROLE_CHANGED
+    0x0c03 "user.removed"            USER_REMOVED
+    0x0c04 "user.token_issued"       USER_TOKEN_ISSUED
+    0x0c05 "user.token_revoked"      USER_TOKEN_REVOKED
+    0x0c06 "user.token_expired"      USER_TOKEN_EXPIRED
+    0x0c07 "user.signed_in"          USER_SIGNED_IN
+    0x0c08 "user.signed_out"         USER_SIGNED_OUT
+    0x0c09 "user.refused"            USER_REFUSED
 }
 
 impl Kind {

@@ -11,6 +11,7 @@ mod kind;
 pub mod run;
 pub mod sandbox;
 pub mod upcast;
+pub mod user;
 
 use bytes::Bytes;
 
@@ -21,6 +22,7 @@ pub use delivery::DeliveryEvent;
 pub use kind::Kind;
 pub use run::RunEvent;
 pub use sandbox::SandboxEvent;
+pub use user::UserEvent;
 
 /// A fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +37,8 @@ pub enum Event {
     Delivery(DeliveryEvent),
     /// About this installation's configuration.
     Config(ConfigEvent),
+    /// About who may do what.
+    User(UserEvent),
     /// A kind this version does not know. Kept as it came, never dropped.
     Unknown {
         /// The number of the kind.
@@ -53,4 +57,4 @@ macro_rules! from_family {
         }
     )*};
 }
-from_family! { Run(RunEvent) Attempt(AttemptEvent) Sandbox(SandboxEvent) Delivery(DeliveryEvent) Config(ConfigEvent) }
+from_family! { Run(RunEvent) Attempt(AttemptEvent) Sandbox(SandboxEvent) Delivery(DeliveryEvent) Config(ConfigEvent) User(UserEvent) }

@@ -10,13 +10,14 @@ use regatta_core::event::attempt::{
     self, AttemptEvent, Channel, Collected, DiffStat, Exit, FileChange, Outcome, Output, Phase, PhaseEnded,
     PhaseStarted, RetryScheduled,
 };
-use regatta_core::event::config::{Applied, ConfigEvent, Setting};
+use regatta_core::event::config::{Applied, Changed, ConfigEvent, Setting};
 use regatta_core::event::delivery::{self, DeliveryEvent};
 use regatta_core::event::run;
 use regatta_core::event::run::{
     AttemptEnded, Check, Decided, Entry, Judge, Limits, Prepared, Prompt, Requested, RunEvent, RunOutcome, Strategy,
 };
 use regatta_core::event::sandbox::{self, SandboxEvent};
+use regatta_core::event::user::{self, Means, Role, SignedOutReason, UserEvent};
 use regatta_core::{AttemptId, BlobRef, Event, Kind, SandboxKey, Slot};
 
 fn slot(text: &str) -> Slot {
@@ -163,6 +164,50 @@ fn other_events() -> Vec<Event> {
             reason: "the repository is gone".to_owned(),
         })),
         Event::Config(ConfigEvent::Applied(Applied { values: values.map(setting).into() })),
+        Event::Config(ConfigEvent::Changed(Changed {
+            key: "limits.local".to_owned(),
+            from: "4".to_owned(),
+            to: Some("8".to_owned()),
+            is_live: false,
+        })),
+    ]
+}
+
+fn user_events() -> Vec<UserEvent> {
+    let ada = || "ada".to_owned();
+    vec![
+        UserEvent::Added(user::Added { user: ada(), role: Role::Operator }),
+        UserEvent::RoleChanged(user::RoleChanged { user: ada(), from: Role::Operator, to: Role::Approver }),
+        UserEvent::Removed(user::Removed { user: ada() }),
+        UserEvent::TokenIssued(user::TokenIssued {
+            token: "t0k3n1d0".to_owned(),
+            name: "nightly".to_owned(),
+            user: ada(),
+            role: Role::Viewer,
+            hash: "ab".repeat(32),
+            expires_at_us: Some(1_700_000_000_000_000),
+        }),
+        UserEvent::TokenRevoked(user::TokenRevoked { token: "t0k3n1d0".to_owned() }),
+        UserEvent::TokenExpired(user::TokenExpired { token: "t0k3n1d0".to_owned() }),
+        UserEvent::SignedIn(user::SignedIn {
+            session: "5e5510n0".to_owned(),
+            user: ada(),
+            role: Role::Operator,
+            means: Means::Token("t0k3n1d0".to_owned()),
+            hash: "cd".repeat(32),
+            source: "127.0.0.1".to_owned(),
+            expires_at_us: 1_700_000_000_000_000,
+        }),
+        UserEvent::SignedOut(user::SignedOut {
+            session: "5e5510n0".to_owned(),
+            user: ada(),
+            reason: SignedOutReason::Idle,
+        }),
+        UserEvent::Refused(user::Refused {
+            counts: [("credential".to_owned(), 12), ("host".to_owned(), 1)].into(),
+            sources: vec!["127.0.0.1".to_owned()],
+            since_us: 1_700_000_000_000_000,
+        }),
     ]
 }
 
@@ -170,7 +215,7 @@ fn other_events() -> Vec<Event> {
 fn facts() -> Vec<Event> {
     let runs = run_events().into_iter().map(Event::Run);
     let attempts = attempt_events().into_iter().map(Event::Attempt);
-    runs.chain(attempts).chain(other_events()).collect()
+    runs.chain(attempts).chain(other_events()).chain(user_events().into_iter().map(Event::User)).collect()
 }
 
 fn folder() -> PathBuf {

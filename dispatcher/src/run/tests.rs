@@ -80,7 +80,11 @@ fn given(strategy: Strategy, events: &[Event]) -> Run {
         match event {
             Event::Run(event) => run.evolve(event),
             Event::Delivery(event) => run.evolve_delivery(event),
-            other @ (Event::Attempt(_) | Event::Sandbox(_) | Event::Config(_) | Event::Unknown { .. }) => {
+            other @ (Event::Attempt(_)
+            | Event::Sandbox(_)
+            | Event::Config(_)
+            | Event::User(_)
+            | Event::Unknown { .. }) => {
                 panic!("{other:?} is not of a run")
             }
         }

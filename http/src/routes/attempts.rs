@@ -1,7 +1,7 @@
 //! Attempts: one of them, and what it changed, byte for byte.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use regatta_core::event::attempt::{AttemptEvent, Collected};
@@ -14,7 +14,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::looking::{AsOf, Asked, AttemptPath, look, resolve_attempt};
-use crate::{Plane, Problem};
+use super::narrow;
+use crate::{Identity, Plane, Problem};
 
 pub(super) fn routes() -> OpenApiRouter<Plane> {
     OpenApiRouter::new().routes(routes!(get)).routes(routes!(diff))
@@ -25,6 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<Plane> {
     params(AttemptPath, AsOf), responses((status = 200, description = "The attempt.", body = AttemptView)))]
 async fn get(
     State(plane): State<Plane>,
+    Extension(identity): Extension<Identity>,
     Path(AttemptPath { attempt }): Path<AttemptPath>,
     asked: Asked<AsOf>,
 ) -> Result<Json<AttemptView>, Problem> {
@@ -33,7 +35,9 @@ async fn get(
         let none = || Problem::not_found(format!("there is no attempt {attempt}")).hint("`regatta ls` lists the runs");
         views.attempt(attempt, now_us).ok_or_else(none)
     };
-    look(&plane, AsOf::moment(asked)?, find).await?.map(Json)
+    let mut view = look(&plane, AsOf::moment(asked)?, find).await??;
+    narrow(&mut view.can, &identity);
+    Ok(Json(view))
 }
 
 /// The attempt that is meant; its run may be written short.

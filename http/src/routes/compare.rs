@@ -1,14 +1,15 @@
 //! The attempts of one run side by side.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, State};
 use regatta_projections::Views;
 use regatta_projections::compare::Comparison;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::looking::{AsOf, Asked, RunPath, look, no_run, resolve};
-use crate::{Plane, Problem};
+use super::narrow;
+use crate::{Identity, Plane, Problem};
 
 pub(super) fn routes() -> OpenApiRouter<Plane> {
     OpenApiRouter::new().routes(routes!(compare))
@@ -19,6 +20,7 @@ pub(super) fn routes() -> OpenApiRouter<Plane> {
     responses((status = 200, description = "One column per attempt, one row per changed path.", body = Comparison)))]
 async fn compare(
     State(plane): State<Plane>,
+    Extension(identity): Extension<Identity>,
     Path(RunPath { run }): Path<RunPath>,
     asked: Asked<AsOf>,
 ) -> Result<Json<Comparison>, Problem> {
@@ -26,5 +28,7 @@ async fn compare(
         let run = resolve(views, &run)?;
         views.compare(run, now_us).ok_or_else(|| no_run(run))
     };
-    look(&plane, AsOf::moment(asked)?, find).await?.map(Json)
+    let mut view = look(&plane, AsOf::moment(asked)?, find).await??;
+    view.columns.iter_mut().for_each(|column| narrow(&mut column.can, &identity));
+    Ok(Json(view))
 }

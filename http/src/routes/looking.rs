@@ -78,6 +78,26 @@ impl Moment {
     }
 }
 
+/// The last position that belongs to a moment.
+pub(super) async fn last_at(plane: &Plane, moment: Moment) -> Result<Seq, Problem> {
+    match moment {
+        Moment::At(seq) => Ok(seq),
+        Moment::AtUs(at_us) => {
+            let log = plane.log.clone();
+            let found = tokio::task::spawn_blocking(move || log.seq_at(at_us)).await;
+            Ok(found.map_err(|error| Problem::internal("find a moment", &error))??)
+        }
+    }
+}
+
+/// The first position that does not stand before a moment.
+pub(super) async fn first_at(plane: &Plane, moment: Moment) -> Result<Seq, Problem> {
+    match moment {
+        Moment::At(seq) => Ok(seq),
+        Moment::AtUs(at_us) => last_at(plane, Moment::AtUs(at_us.saturating_sub(1))).await.map(Seq::next),
+    }
+}
+
 /// Looks at the views; `look` is given the time they stand for, in microseconds.
 pub(super) async fn look<T: Send + 'static>(
     plane: &Plane,

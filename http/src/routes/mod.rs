@@ -8,25 +8,33 @@ mod compare;
 mod compose;
 mod events;
 mod fleet;
+mod live;
 mod looking;
 mod output;
 mod pieces;
 mod runs;
 mod server;
+mod sign_in;
 mod timeline;
+mod tokens;
+mod users;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, FromRequestParts, Request};
+use axum::extract::{FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
 use regatta_core::Actor;
+use regatta_projections::Can;
 use serde::de::DeserializeOwned;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::{ACTOR_HEADER, IDEMPOTENCY_HEADER, Plane, Problem, REQUEST_BODY_BYTES_MAX, page};
+use crate::auth::may;
+use crate::problem::types;
+use crate::{IDEMPOTENCY_HEADER, Identity, Plane, Problem, around, numbers, page};
 
 /// Every route of `/api/v1`, with what `schemas/openapi.json` says of it. A route is added here, by `routes!` in the
 /// file of what it is about, so that none can be without its description.
@@ -41,19 +49,24 @@ pub(crate) fn described() -> OpenApiRouter<Plane> {
         .merge(output::routes())
         .merge(pieces::routes())
         .merge(events::routes())
+        .merge(live::routes())
         .merge(fleet::routes())
         .merge(server::routes())
+        .merge(sign_in::routes())
+        .merge(tokens::routes())
+        .merge(users::routes())
 }
 
 /// The whole API over one plane.
 pub fn router(plane: Plane) -> Router {
+    let auth = plane.auth.clone();
+    let page = Router::new().route("/sign-in", get(sign_in::by_link)).with_state(plane.clone());
     let (v1, _) = described().split_for_parts();
-    let v1 = v1
-        .fallback(no_such_route)
-        .method_not_allowed_fallback(no_such_method)
-        .layer(DefaultBodyLimit::max(REQUEST_BODY_BYTES_MAX))
-        .with_state(plane);
-    Router::new().nest("/api/v1", v1).fallback(outside)
+    let v1 = v1.fallback(no_such_route).method_not_allowed_fallback(no_such_method).with_state(plane.clone());
+    let rest = Router::new().merge(numbers::routes(plane)).merge(types::routes()).merge(page);
+    let all = rest.nest("/api/v1", around::api(v1)).fallback(outside);
+    // Whoever is turned away at the gate is counted all the same.
+    around::everything(all.layer(axum::middleware::from_fn_with_state(auth, crate::auth::guard)))
 }
 
 /// Outside the API stands the page.
@@ -73,7 +86,7 @@ async fn no_such_method(method: axum::http::Method, uri: axum::http::Uri) -> Pro
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
 }
 
-/// Who gives a command, and its idempotency key.
+/// Who gives a command (see [`crate::auth`]), and its idempotency key.
 struct Caller {
     actor: Actor,
     key: Option<String>,
@@ -88,7 +101,8 @@ impl<S: Sync> FromRequestParts<S> for Caller {
             let text = str::from_utf8(value.as_bytes());
             text.map(|text| Some(text.to_owned())).map_err(|_| Problem::invalid(format!("{name} is not UTF-8")))
         };
-        let actor = text(ACTOR_HEADER)?.map_or_else(|| Actor::user("local"), |name| Actor::user(&name));
+        let identity = parts.extensions.get::<Identity>().ok_or_else(nobody)?;
+        let actor = Actor::user(&identity.name);
         let key = text(IDEMPOTENCY_HEADER)?;
         if key.as_ref().is_some_and(|key| key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX) {
             let detail = format!("{IDEMPOTENCY_HEADER} must have 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
@@ -96,6 +110,16 @@ impl<S: Sync> FromRequestParts<S> for Caller {
         }
         Ok(Self { actor, key })
     }
+}
+
+/// Offers only what the caller may do.
+fn narrow(can: &mut Vec<Can>, identity: &Identity) {
+    can.retain(|can| may(identity.role, *can));
+}
+
+/// A route that anyone may use does not know its caller.
+fn nobody() -> Problem {
+    Problem::new(StatusCode::UNAUTHORIZED, "not_signed_in", "nobody is signed in")
 }
 
 /// Longest idempotency key; leaves the dispatcher room for a prefix within the log's own bound.

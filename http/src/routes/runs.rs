@@ -1,7 +1,7 @@
 //! Runs: the list, one of them, asking for one.
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::StatusCode;
 use regatta_core::Seq;
 use regatta_dispatcher::RunRequest;
@@ -15,9 +15,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::looking::{AsOf, Asked, Moment, RunPath, look, no_run, resolve};
-use super::{Body, Caller, json, seen};
+use super::{Body, Caller, json, narrow, seen};
 use crate::requests::RunAccepted;
-use crate::{Plane, Problem};
+use crate::{Identity, Plane, Problem};
 
 /// Rows in one page when nobody says.
 const RUNS_PAGE_DEFAULT: usize = 50;
@@ -53,7 +53,11 @@ struct RunsQuery {
 /// Lists runs, newest first.
 #[utoipa::path(get, path = "/runs", operation_id = "listRuns", tag = "runs", params(RunsQuery),
     responses((status = 200, description = "One page.", body = RunPage)))]
-async fn list(State(plane): State<Plane>, asked: Asked<RunsQuery>) -> Result<Json<RunPage>, Problem> {
+async fn list(
+    State(plane): State<Plane>,
+    Extension(identity): Extension<Identity>,
+    asked: Asked<RunsQuery>,
+) -> Result<Json<RunPage>, Problem> {
     let Query(query) = asked?;
     let moment = Moment::parse(query.as_of.as_deref())?;
     let words = query.state.iter().flat_map(|words| words.split(',')).filter(|word| !word.is_empty());
@@ -65,7 +69,9 @@ async fn list(State(plane): State<Plane>, asked: Asked<RunsQuery>) -> Result<Jso
         before: query.before,
     };
     let limit = query.limit.unwrap_or(RUNS_PAGE_DEFAULT);
-    look(&plane, moment, move |views, _| views.runs.list(&filter, limit)).await.map(Json)
+    let mut page = look(&plane, moment, move |views, _| views.runs.list(&filter, limit)).await?;
+    page.rows.iter_mut().for_each(|row| narrow(&mut row.can, &identity));
+    Ok(Json(page))
 }
 
 fn state(word: &str) -> Result<RunState, Problem> {
@@ -78,6 +84,7 @@ fn state(word: &str) -> Result<RunState, Problem> {
     responses((status = 200, description = "The run.", body = RunView)))]
 async fn get(
     State(plane): State<Plane>,
+    Extension(identity): Extension<Identity>,
     Path(RunPath { run }): Path<RunPath>,
     asked: Asked<AsOf>,
 ) -> Result<Json<RunView>, Problem> {
@@ -85,7 +92,9 @@ async fn get(
         let run = resolve(views, &run)?;
         views.run(run).ok_or_else(|| no_run(run))
     };
-    look(&plane, AsOf::moment(asked)?, find).await?.map(Json)
+    let mut view = look(&plane, AsOf::moment(asked)?, find).await??;
+    narrow(&mut view.row.can, &identity);
+    Ok(Json(view))
 }
 
 /// Asks for a run. The same `Idempotency-Key` again returns the first answer, for ever.

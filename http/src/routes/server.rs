@@ -25,6 +25,7 @@ async fn health(State(plane): State<Plane>) -> Json<Health> {
         seq: plane.log.head(),
         data_dir: plane.about.data_dir.display().to_string(),
         fence: plane.about.fence.clone(),
+        url: plane.about.url.clone(),
         started_at_us: plane.about.started_at_us,
         relay: relay(&plane),
     })

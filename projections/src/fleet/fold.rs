@@ -63,7 +63,15 @@ impl Fold for Fleet {
         match (fact.event, fact.subject) {
             (Event::Attempt(event), Subject::Attempt(id)) => self.fold_attempt(id, event, seq, at_us),
             (Event::Sandbox(event), _) => self.fold_sandbox(event, seq, at_us),
-            (Event::Run(_) | Event::Attempt(_) | Event::Delivery(_) | Event::Config(_) | Event::Unknown { .. }, _) => {}
+            (
+                Event::Run(_)
+                | Event::Attempt(_)
+                | Event::Delivery(_)
+                | Event::Config(_)
+                | Event::User(_)
+                | Event::Unknown { .. },
+                _,
+            ) => {}
         }
         Ok(())
     }

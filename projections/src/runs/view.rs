@@ -37,6 +37,21 @@ pub enum RunState {
 }
 
 impl RunState {
+    /// Every state, in the order a run may go through them.
+    pub const ALL: [Self; 11] = [
+        Self::Requested,
+        Self::Preparing,
+        Self::Racing,
+        Self::Deciding,
+        Self::Delivering,
+        Self::Delivered,
+        Self::Undelivered,
+        Self::Undecided,
+        Self::Cancelling,
+        Self::Cancelled,
+        Self::Failed,
+    ];
+
     /// The word, as in JSON.
     #[must_use]
     pub fn word(self) -> &'static str {

@@ -31,7 +31,12 @@ fn attempt(event: &Event, subject: Subject) -> Option<AttemptId> {
         Event::Delivery(DeliveryEvent::Intended(intended)) => Some(intended.attempt),
         Event::Delivery(DeliveryEvent::Delivered(delivered)) => Some(delivered.attempt),
         Event::Delivery(DeliveryEvent::Failed(failed)) => Some(failed.attempt),
-        Event::Run(_) | Event::Attempt(_) | Event::Sandbox(_) | Event::Config(_) | Event::Unknown { .. } => None,
+        Event::Run(_)
+        | Event::Attempt(_)
+        | Event::Sandbox(_)
+        | Event::Config(_)
+        | Event::User(_)
+        | Event::Unknown { .. } => None,
     })
 }
 
@@ -47,6 +52,7 @@ impl TimelineFilter {
             && self.attempt.is_none_or(|attempt| entry.attempt == Some(attempt))
             && self.names(entry.kind)
             && self.actor.as_ref().is_none_or(|actor| actor == entry.actor.as_str())
+            && self.text.as_ref().is_none_or(|text| entry.text.to_lowercase().contains(&text.to_lowercase()))
     }
 
     /// What can be said before an event is read.

@@ -79,6 +79,7 @@ impl Timeline {
                 | Event::Sandbox(_)
                 | Event::Delivery(_)
                 | Event::Config(_)
+                | Event::User(_)
                 | Event::Unknown { .. },
                 _,
             ) => {}

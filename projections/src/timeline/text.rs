@@ -19,10 +19,22 @@ pub fn line(event: &Event) -> String {
         Event::Attempt(event) => attempt(event),
         Event::Sandbox(event) => sandbox(event),
         Event::Delivery(event) => delivery(event),
-        Event::Config(ConfigEvent::Applied(applied)) => format!("{} settings are in force", applied.values.len()),
+        Event::Config(event) => config(event),
+        Event::User(event) => super::people::line(event),
         Event::Unknown { payload, .. } => format!("{} bytes this version cannot read", payload.len()),
     };
     clean(text)
+}
+
+fn config(event: &ConfigEvent) -> String {
+    match event {
+        ConfigEvent::Applied(applied) => format!("{} settings are in force", applied.values.len()),
+        ConfigEvent::Changed(changed) => {
+            let to = changed.to.as_deref().unwrap_or("its default");
+            let when = if changed.is_live { "" } else { ", from the next start on" };
+            format!("{} changed from {} to {to}{when}", changed.key, changed.from)
+        }
+    }
 }
 
 fn clean(text: String) -> String {

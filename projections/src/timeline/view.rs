@@ -46,6 +46,8 @@ pub struct TimelineFilter {
     pub kinds: Vec<String>,
     /// Only events caused by this actor: `user:ada`, `regatta`.
     pub actor: Option<String>,
+    /// Only entries whose line holds this text, case ignored.
+    pub text: Option<String>,
     /// Only entries at or after this position.
     pub from: Option<Seq>,
     /// Only entries at or before this position.

@@ -1,4 +1,4 @@
-//! Where clients come in: a unix socket that only its owner can open. Knows nothing of what is served.
+//! The unix socket: only its owner can open it.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -7,9 +7,13 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use axum::Router;
+use axum::extract::connect_info::Connected;
+use axum::serve::IncomingStream;
 use tokio::net::unix::SocketAddr;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
+
+use crate::auth::Door;
 
 /// Name of the socket in the data directory.
 pub const SOCKET_NAME: &str = "regatta.sock";
@@ -71,7 +75,14 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> io::Result<()> {
     let guarded = Guarded { listener, is_stranger };
-    axum::serve(guarded, router).with_graceful_shutdown(stop.cancelled_owned()).await
+    let service = router.into_make_service_with_connect_info::<Door>();
+    axum::serve(guarded, service).with_graceful_shutdown(stop.cancelled_owned()).await
+}
+
+impl Connected<IncomingStream<'_, Guarded>> for Door {
+    fn connect_info(_: IncomingStream<'_, Guarded>) -> Self {
+        Self::Socket
+    }
 }
 
 /// A socket with somebody at the door.

@@ -1,0 +1,168 @@
+//! Who may do what, as the facts say: users, tokens, sessions. Pure: time and ids are arguments, secrets are hashes.
+//!
+//! The state is folded from the stream `user/install` and decides about it; nothing else writes there.
+
+mod decide;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use regatta_core::event::user::{Means, Role, UserEvent};
+
+pub(crate) use decide::{By, Command};
+
+use super::secret::Hash;
+
+/// Users at once.
+pub(crate) const USERS_MAX: usize = 1_000;
+/// Tokens at once that are worth something.
+pub(crate) const TOKENS_MAX: usize = 1_000;
+/// Sessions of one user at once; the oldest makes room.
+pub(crate) const SESSIONS_PER_USER_MAX: usize = 32;
+/// Sessions at once; the oldest makes room.
+pub(crate) const SESSIONS_MAX: usize = 2_000;
+/// Tokens that are worth nothing any more and are still listed.
+const DEAD_TOKENS_MAX: usize = 200;
+
+/// A token.
+#[derive(Debug, Clone)]
+pub(crate) struct Token {
+    pub(crate) name: String,
+    pub(crate) user: String,
+    pub(crate) role: Role,
+    pub(crate) hash: Hash,
+    pub(crate) created_at_us: u64,
+    pub(crate) expires_at_us: Option<u64>,
+    pub(crate) revoked_at_us: Option<u64>,
+    /// Whether it was said that its time is over.
+    pub(crate) is_known_expired: bool,
+}
+
+impl Token {
+    /// Whether it opens anything at that time.
+    pub(crate) fn is_good(&self, now_us: u64) -> bool {
+        self.revoked_at_us.is_none() && !self.is_past(now_us)
+    }
+
+    /// Whether its time is over.
+    pub(crate) fn is_past(&self, now_us: u64) -> bool {
+        self.expires_at_us.is_some_and(|at_us| at_us <= now_us)
+    }
+}
+
+/// A session of a browser.
+#[derive(Debug, Clone)]
+pub(crate) struct Session {
+    pub(crate) user: String,
+    pub(crate) role: Role,
+    pub(crate) means: Means,
+    pub(crate) hash: Hash,
+    pub(crate) created_at_us: u64,
+    pub(crate) expires_at_us: u64,
+}
+
+/// Who may do what.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Accounts {
+    users: BTreeMap<String, Role>,
+    tokens: BTreeMap<String, Token>,
+    sessions: BTreeMap<String, Session>,
+}
+
+impl Accounts {
+    /// Everybody, by name.
+    pub(crate) fn users(&self) -> &BTreeMap<String, Role> {
+        &self.users
+    }
+
+    /// Tokens, by their public names; also those worth nothing any more.
+    pub(crate) fn tokens(&self) -> &BTreeMap<String, Token> {
+        &self.tokens
+    }
+
+    /// Sessions, by their public names.
+    pub(crate) fn sessions(&self) -> &BTreeMap<String, Session> {
+        &self.sessions
+    }
+
+    /// What a user may do through something that allows `role` at most; nothing when there is no such user.
+    pub(crate) fn role(&self, user: &str, role: Role) -> Option<Role> {
+        self.users.get(user).map(|own| role.min(*own))
+    }
+
+    /// Takes in a fact.
+    pub(crate) fn evolve(&mut self, event: &UserEvent, at_us: u64) {
+        match event {
+            UserEvent::Added(added) => {
+                self.users.insert(added.user.clone(), added.role);
+            }
+            UserEvent::RoleChanged(changed) => {
+                self.users.insert(changed.user.clone(), changed.to);
+            }
+            UserEvent::Removed(removed) => self.remove(&removed.user, at_us),
+            UserEvent::TokenIssued(issued) => {
+                let token = Token {
+                    name: issued.name.clone(),
+                    user: issued.user.clone(),
+                    role: issued.role,
+                    hash: Hash::from_hex(&issued.hash),
+                    created_at_us: at_us,
+                    expires_at_us: issued.expires_at_us,
+                    revoked_at_us: None,
+                    is_known_expired: false,
+                };
+                self.tokens.insert(issued.token.clone(), token);
+            }
+            UserEvent::TokenRevoked(revoked) => self.end_token(&revoked.token, |token| {
+                token.revoked_at_us.get_or_insert(at_us);
+            }),
+            UserEvent::TokenExpired(expired) => self.end_token(&expired.token, |token| token.is_known_expired = true),
+            UserEvent::SignedIn(signed) => {
+                let session = Session {
+                    user: signed.user.clone(),
+                    role: signed.role,
+                    means: signed.means.clone(),
+                    hash: Hash::from_hex(&signed.hash),
+                    created_at_us: at_us,
+                    expires_at_us: signed.expires_at_us,
+                };
+                self.sessions.insert(signed.session.clone(), session);
+            }
+            UserEvent::SignedOut(signed) => {
+                self.sessions.remove(&signed.session);
+            }
+            UserEvent::Refused(_) => {}
+        }
+    }
+
+    fn remove(&mut self, user: &str, at_us: u64) {
+        self.users.remove(user);
+        self.sessions.retain(|_, session| session.user != user);
+        for token in self.tokens.values_mut().filter(|token| token.user == user) {
+            token.revoked_at_us.get_or_insert(at_us);
+        }
+        self.forget();
+    }
+
+    fn end_token(&mut self, id: &str, end: impl FnOnce(&mut Token)) {
+        self.tokens.get_mut(id).map(end);
+        self.sessions.retain(|_, session| session.means != Means::Token(id.to_owned()));
+        self.forget();
+    }
+
+    /// Forgets the oldest tokens that are worth nothing any more, past the bound.
+    fn forget(&mut self) {
+        let is_dead = |token: &Token| token.revoked_at_us.is_some() || token.is_known_expired;
+        let mut dead: Vec<(u64, String)> = self
+            .tokens
+            .iter()
+            .filter(|(_, token)| is_dead(token))
+            .map(|(id, token)| (token.created_at_us, id.clone()))
+            .collect();
+        dead.sort();
+        for (_, id) in dead.iter().take(dead.len().saturating_sub(DEAD_TOKENS_MAX)) {
+            self.tokens.remove(id);
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! Signing in and out, and making what one signs in with.
+
+use std::net::IpAddr;
+
+use axum::http::{HeaderMap, header};
+use regatta_core::event::user::{Means, Role, SignedOutReason};
+use regatta_dispatcher::{Refusal, RefusalKind};
+
+use super::accounts::{By, Command, Session};
+use super::identity::{Credential, Identity, Place, Via};
+use super::refusals::Reason;
+use super::secret::{self, Drawn, Shown, Use};
+use super::{Auth, cookie};
+
+/// A token just made: the only time its secret is told.
+#[derive(Debug)]
+pub struct Made {
+    /// Its public name.
+    pub id: String,
+    /// The secret, to be given to whoever asked.
+    pub secret: String,
+}
+
+/// Why somebody is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unknown {
+    /// Nothing was shown.
+    Nothing,
+    /// What was shown opens nothing.
+    Wrong,
+    /// The session's time is over.
+    Over,
+    /// They are not listened to, for so many seconds.
+    LockedOut(u64),
+}
+
+/// A session that just began.
+pub(crate) struct Begun {
+    pub(crate) identity: Identity,
+    pub(crate) cookie: String,
+}
+
+impl Auth {
+    pub(crate) fn cookie_name(&self, place: &Place) -> String {
+        cookie::name(&self.0.options.install, place.is_secure)
+    }
+
+    /// Who shows these headers.
+    pub(crate) async fn identify(&self, place: &Place, headers: &HeaderMap) -> Result<Identity, Unknown> {
+        if let Some(value) = headers.get(header::AUTHORIZATION) {
+            let shown = value.to_str().ok().and_then(bearer).and_then(|text| secret::read(Use::Token, text));
+            return self.by_token(place, shown).await.map(|(id, name, role)| Identity {
+                name: name.into(),
+                role,
+                via: Via::Token,
+                credential: Credential::Token(id),
+            });
+        }
+        let Some(value) = cookie::read(headers, &self.cookie_name(place)) else { return Err(Unknown::Nothing) };
+        self.by_session(place, secret::read(Use::Session, value)).await
+    }
+
+    /// The token somebody shows: its name, its user, and what it allows.
+    async fn by_token(&self, place: &Place, shown: Option<Shown>) -> Result<(String, String, Role), Unknown> {
+        let Some(shown) = shown else { return Err(self.wrong(place)) };
+        let now_us = self.now_us();
+        let found = {
+            let accounts = self.accounts();
+            let token = accounts.tokens().get(&shown.id).filter(|token| token.hash == shown.hash);
+            token.and_then(|token| {
+                let role = accounts.role(&token.user, token.role).filter(|_| token.is_good(now_us));
+                Some((token.user.clone(), role, token.is_past(now_us) && !token.is_known_expired))
+            })
+        };
+        match found {
+            Some((user, Some(role), _)) => {
+                self.listened_to(place, &shown.id, now_us)?;
+                Ok((shown.id, user, role))
+            }
+            Some((user, None, is_news)) => {
+                if is_news {
+                    let noted =
+                        self.give(By { user: &user, is_owner: false }, Command::NoteExpired { token: shown.id });
+                    // Not to have noted it changes nothing for whoever shows it.
+                    noted.await.ok();
+                }
+                Err(self.wrong(place))
+            }
+            None => Err(self.wrong(place)),
+        }
+    }
+
+    /// Lets a good credential pass when its source is listened to, or when it was good before.
+    fn listened_to(&self, place: &Place, id: &str, now_us: u64) -> Result<(), Unknown> {
+        let mut used = self.used();
+        if !used.contains_key(id) {
+            if let Some(seconds) = self.guesses().locked_s(place.address.into(), now_us) {
+                self.refused(Reason::LockedOut, place.address);
+                return Err(Unknown::LockedOut(seconds));
+            }
+        }
+        used.insert(id.to_owned(), now_us);
+        Ok(())
+    }
+
+    async fn by_session(&self, place: &Place, shown: Option<Shown>) -> Result<Identity, Unknown> {
+        let Some(shown) = shown else { return Err(self.wrong(place)) };
+        let now_us = self.now_us();
+        let found = {
+            let accounts = self.accounts();
+            let session = accounts.sessions().get(&shown.id).filter(|session| session.hash == shown.hash);
+            session.map(|session| {
+                let over = self.over(&shown.id, session, now_us);
+                (session.user.clone(), accounts.role(&session.user, session.role), over)
+            })
+        };
+        match found {
+            Some((user, Some(role), None)) => {
+                self.used().insert(shown.id.clone(), now_us);
+                Ok(Identity { name: user.into(), role, via: Via::Session, credential: Credential::Session(shown.id) })
+            }
+            Some((user, _, Some(reason))) => {
+                let command = Command::SignOut { session: shown.id, reason };
+                self.give(By { user: &user, is_owner: false }, command).await.ok();
+                Err(Unknown::Over)
+            }
+            // A session that ended is what a browser shows that was away for long: nobody guesses here.
+            Some((_, None, None)) | None => Err(Unknown::Over),
+        }
+    }
+
+    /// Why a session does not hold any more.
+    fn over(&self, id: &str, session: &Session, now_us: u64) -> Option<SignedOutReason> {
+        if session.expires_at_us <= now_us {
+            return Some(SignedOutReason::Expired);
+        }
+        // What was used before a restart is not known; it counts as used then.
+        let used_at_us = self.used().get(id).copied().unwrap_or(0).max(session.created_at_us).max(self.0.began_at_us);
+        let idle_us = self.0.options.session_idle_ms.saturating_mul(1_000);
+        (now_us.saturating_sub(used_at_us) >= idle_us).then_some(SignedOutReason::Idle)
+    }
+
+    pub(crate) fn is_session_good(&self, id: &str, session: &Session, now_us: u64) -> bool {
+        self.over(id, session, now_us).is_none()
+    }
+
+    /// A wrong credential was shown.
+    fn wrong(&self, place: &Place) -> Unknown {
+        let now_us = self.now_us();
+        let locked_s = {
+            let mut guesses = self.guesses();
+            let locked_s = guesses.locked_s(place.address.into(), now_us);
+            // Guesses while locked out are not counted: the lock ends when its time is over, whatever comes.
+            if locked_s.is_none() {
+                guesses.wrong(place.address.into(), now_us);
+            }
+            locked_s
+        };
+        let reason = if locked_s.is_some() { Reason::LockedOut } else { Reason::Credential };
+        self.refused(reason, place.address);
+        locked_s.map_or(Unknown::Wrong, Unknown::LockedOut)
+    }
+
+    pub(crate) fn refused(&self, reason: Reason, source: IpAddr) {
+        self.0.refusals.note(reason, source);
+    }
+
+    /// Begins a session with a token.
+    pub(crate) async fn sign_in(
+        &self,
+        place: &Place,
+        headers: &HeaderMap,
+        token: &str,
+    ) -> Result<Result<Begun, Refusal>, Unknown> {
+        let (id, user, role) = self.by_token(place, secret::read(Use::Token, token.trim())).await?;
+        Ok(self.begin(place, headers, user, role, Means::Token(id)).await)
+    }
+
+    /// Begins a session with a one-time link; nothing when the link opens nothing.
+    pub(crate) async fn sign_in_by_link(
+        &self,
+        place: &Place,
+        headers: &HeaderMap,
+        key: &str,
+    ) -> Option<Result<Begun, Refusal>> {
+        let shown = secret::read(Use::Link, key);
+        let user = shown.and_then(|shown| self.links().take(&shown, self.now_us()));
+        let Some(user) = user else {
+            self.refused(Reason::Link, place.address);
+            return None;
+        };
+        Some(self.begin(place, headers, user, Role::Admin, Means::Link).await)
+    }
+
+    async fn begin(
+        &self,
+        place: &Place,
+        headers: &HeaderMap,
+        user: String,
+        role: Role,
+        means: Means,
+    ) -> Result<Begun, Refusal> {
+        // Always a fresh secret: one that was there before, wherever it came from, opens nothing new.
+        let drawn = draw(Use::Session)?;
+        let max_ms = self.0.options.session_max_ms;
+        let id = drawn.id.clone();
+        let command = Command::SignIn {
+            session: id.clone(),
+            hash: drawn.hash,
+            user: user.clone(),
+            role,
+            // Only the owner makes links, so whoever shows one stands for them.
+            means: means.clone(),
+            source: place.address.to_string(),
+            expires_at_us: self.now_us() + max_ms.saturating_mul(1_000),
+            replaces: self.shown_session(place, headers),
+        };
+        let by = By { user: &user, is_owner: means == Means::Link };
+        self.give(by, command).await?;
+        self.used().insert(id.clone(), self.now_us());
+        let role = self.accounts().role(&user, role).unwrap_or(Role::Viewer);
+        let cookie = cookie::set(&self.cookie_name(place), &drawn.into_text(), max_ms / 1_000, place.is_secure);
+        let identity = Identity { name: user.into(), role, via: Via::Session, credential: Credential::Session(id) };
+        Ok(Begun { identity, cookie })
+    }
+
+    /// The session whose cookie is shown, when it is one.
+    fn shown_session(&self, place: &Place, headers: &HeaderMap) -> Option<String> {
+        let shown = secret::read(Use::Session, cookie::read(headers, &self.cookie_name(place))?)?;
+        let accounts = self.accounts();
+        accounts.sessions().get(&shown.id).filter(|session| session.hash == shown.hash).map(|_| shown.id)
+    }
+
+    /// Ends the caller's session, when they have one; how the cookie is taken away.
+    pub(crate) async fn sign_out(&self, place: &Place, identity: &Identity) -> Result<String, Refusal> {
+        if let Credential::Session(session) = &identity.credential {
+            let command = Command::SignOut { session: session.clone(), reason: SignedOutReason::Asked };
+            self.give(By { user: &identity.name, is_owner: false }, command).await?;
+        }
+        Ok(cookie::clear(&self.cookie_name(place), place.is_secure))
+    }
+
+    /// Makes a one-time link's key for a user; for the owner when it is they who ask.
+    ///
+    /// # Errors
+    /// When the machine has no randomness to give.
+    pub fn make_link(&self, user: &str) -> Result<String, Refusal> {
+        let drawn = draw(Use::Link)?;
+        self.links().add(drawn.id.clone(), drawn.hash, user.to_owned(), self.now_us());
+        Ok(drawn.into_text())
+    }
+
+    /// Makes a token.
+    pub(crate) async fn issue(
+        &self,
+        by: By<'_>,
+        name: String,
+        user: String,
+        role: Option<Role>,
+        expires_at_us: Option<u64>,
+    ) -> Result<Made, Refusal> {
+        let drawn = draw(Use::Token)?;
+        let (id, hash) = (drawn.id.clone(), drawn.hash);
+        let command = Command::IssueToken { token: id.clone(), name, user, role, hash, expires_at_us };
+        self.give(by, command).await?;
+        Ok(Made { id, secret: drawn.into_text() })
+    }
+
+    /// Makes the first admin token, when no token was ever made; for the person the server runs as.
+    ///
+    /// # Errors
+    /// When it cannot be recorded.
+    pub async fn first_token(&self, owner: &str) -> Result<Option<Made>, Refusal> {
+        if !self.accounts().tokens().is_empty() {
+            return Ok(None);
+        }
+        let by = By { user: owner, is_owner: true };
+        self.issue(by, "first start".to_owned(), owner.to_owned(), Some(Role::Admin), None).await.map(Some)
+    }
+
+    /// When a token or session was used last, since the start.
+    pub(crate) fn last_used_at_us(&self, id: &str) -> Option<u64> {
+        self.used().get(id).copied()
+    }
+}
+
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+fn draw(purpose: Use) -> Result<Drawn, Refusal> {
+    secret::draw(purpose)
+        .map_err(|error| Refusal::new(RefusalKind::Unusable, format!("the machine has no randomness to give: {error}")))
+}

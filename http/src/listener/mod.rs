@@ -1,0 +1,8 @@
+//! Where clients come in: a unix socket that only its owner can open, and a TCP address. Knows nothing of what is
+//! served; says only by which door each connection came.
+
+mod socket;
+mod tcp;
+
+pub use socket::{IsStranger, SOCKET_NAME, bind, connect, serve};
+pub use tcp::{BindError, PORT_DEFAULT, Wanted, bind_tcp, serve_tcp};

@@ -1,0 +1,102 @@
+//! Who the caller is, and the session of a browser.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
+use axum::extract::{Extension, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{Html, IntoResponse as _, Redirect, Response};
+use serde::Deserialize;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::json;
+use crate::auth::{Identity, Place, rights, unknown};
+use crate::requests::{Me, SessionRequest};
+use crate::{Plane, Problem, page};
+
+pub(super) fn routes() -> OpenApiRouter<Plane> {
+    OpenApiRouter::new().routes(routes!(me)).routes(routes!(begin, end))
+}
+
+/// Says who the caller is and what they may do.
+#[utoipa::path(get, path = "/me", operation_id = "getMe", tag = "people",
+    responses((status = 200, description = "The caller.", body = Me)))]
+async fn me(Extension(identity): Extension<Identity>) -> Json<Me> {
+    Json(who(&identity))
+}
+
+fn who(identity: &Identity) -> Me {
+    let can = rights(identity.role).into_iter().map(str::to_owned).collect();
+    Me { name: identity.name.to_string(), role: identity.role, can, via: identity.via }
+}
+
+/// Begins a session: a token becomes its cookie.
+#[utoipa::path(post, path = "/session", operation_id = "signIn", tag = "people", request_body = SessionRequest,
+    responses((status = 200, description = "Who is signed in now.", body = Me)))]
+async fn begin(
+    State(plane): State<Plane>,
+    Extension(place): Extension<Place>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Problem> {
+    let request: SessionRequest = json(body)?;
+    match plane.auth.sign_in(&place, &headers, &request.token).await {
+        Ok(begun) => {
+            let begun = begun?;
+            with_cookie(Json(who(&begun.identity)).into_response(), &begun.cookie)
+        }
+        Err(reason) => Ok(unknown(reason).into_response()),
+    }
+}
+
+/// Ends the session.
+#[utoipa::path(delete, path = "/session", operation_id = "signOut", tag = "people",
+    responses((status = 204, description = "It is over.")))]
+async fn end(
+    State(plane): State<Plane>,
+    Extension(place): Extension<Place>,
+    Extension(identity): Extension<Identity>,
+) -> Result<Response, Problem> {
+    let cookie = plane.auth.sign_out(&place, &identity).await?;
+    with_cookie(StatusCode::NO_CONTENT.into_response(), &cookie)
+}
+
+fn with_cookie(mut response: Response, cookie: &str) -> Result<Response, Problem> {
+    let value = HeaderValue::from_str(cookie).map_err(|error| Problem::internal("write a cookie", &error))?;
+    response.headers_mut().append(header::SET_COOKIE, value);
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct LinkQuery {
+    key: Option<String>,
+}
+
+/// `GET /sign-in?key=…`: a one-time link becomes the cookie of a new session, and leads to the first page.
+pub(super) async fn by_link(
+    State(plane): State<Plane>,
+    Extension(place): Extension<Place>,
+    headers: HeaderMap,
+    query: Result<Query<LinkQuery>, QueryRejection>,
+) -> Result<Response, Problem> {
+    let Query(LinkQuery { key }) = query?;
+    // Whoever is signed in already, as by this very link, has no use for it.
+    if plane.auth.identify(&place, &headers).await.is_ok() {
+        return Ok(Redirect::to("/").into_response());
+    }
+    let begun = match key {
+        Some(key) => plane.auth.sign_in_by_link(&place, &headers, &key).await,
+        None => return Ok(page::serve("/sign-in", &headers)),
+    };
+    match begun {
+        Some(begun) => with_cookie(Redirect::to("/").into_response(), &begun?.cookie),
+        None => Ok((StatusCode::UNAUTHORIZED, Html(USED)).into_response()),
+    }
+}
+
+/// Shown when the link opens nothing.
+const USED: &str = "<!doctype html><meta charset=utf-8><title>Regatta</title><h1>This link opens nothing any more</h1>\
+    <p>A sign-in link works once, for ten minutes, and until the server is restarted.</p>\
+    <p>Make a new one on the machine Regatta runs on: <code>regatta token link</code></p>";
