@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::event::{Event, Kind};
+use crate::log::journal::record::Record;
 use crate::{AttemptId, Clock, RunId, SandboxKey};
 
 /// Longest stream name in bytes.
@@ -256,5 +257,62 @@ impl Envelope {
     /// come back as [`Event::Unknown`].
     pub fn event(&self) -> Result<Event, crate::event::DecodeError> {
         Event::decode(self.kind, self.version, &self.payload)
+    }
+}
+
+/// A fact with everything around it, as it stands in the journal: nothing of it was copied or looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EnvelopeRef<'a> {
+    /// Global position.
+    pub seq: Seq,
+    /// The thing it is about, by the name of its [`Stream`].
+    pub stream: &'a str,
+    /// Position in the stream, from 1.
+    pub stream_seq: u64,
+    /// Its identity.
+    pub id: EventId,
+    /// What kind of fact.
+    pub kind: Kind,
+    /// Version of the payload's shape.
+    pub version: u16,
+    /// When, in microseconds since the Unix epoch.
+    pub at_us: u64,
+    /// Who.
+    pub actor: &'a str,
+    /// The event that led to this one.
+    pub cause: Option<EventId>,
+    /// What it all belongs to.
+    pub correlation: Uuid,
+    /// The deduplication key it was appended under.
+    pub dedup: Option<&'a str>,
+    /// The fact itself, as stored.
+    pub payload: &'a [u8],
+}
+
+impl<'a> EnvelopeRef<'a> {
+    /// A record at its place.
+    pub(crate) fn of(seq: u64, record: &Record<'a>) -> Self {
+        Self {
+            seq: Seq(seq),
+            stream: record.stream,
+            stream_seq: record.stream_seq,
+            id: EventId(Uuid::from_bytes(record.id)),
+            kind: Kind(record.kind),
+            version: record.version,
+            at_us: record.at_us,
+            actor: record.actor,
+            cause: record.cause.map(|cause| EventId(Uuid::from_bytes(cause))),
+            correlation: Uuid::from_bytes(record.correlation),
+            dedup: record.dedup,
+            payload: record.payload,
+        }
+    }
+
+    /// Reads the fact, brought up to today's version.
+    ///
+    /// # Errors
+    /// As [`Envelope::event`].
+    pub fn event(&self) -> Result<Event, crate::event::DecodeError> {
+        Event::decode(self.kind, self.version, &Bytes::copy_from_slice(self.payload))
     }
 }

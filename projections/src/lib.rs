@@ -8,8 +8,10 @@
 //! and takes it up again.
 
 mod can;
+mod keeping;
 mod live;
 mod projection;
+mod shelf;
 mod tail;
 mod views;
 
@@ -21,6 +23,7 @@ pub mod snapshot;
 pub mod timeline;
 
 pub use can::Can;
-pub use live::{FollowError, Follower, Live, Stopped, follow};
+pub use keeping::{Keeping, SNAPSHOT_EVENTS, SNAPSHOT_EVERY};
+pub use live::{FollowError, Follower, Live, Stopped, follow, follow_kept};
 pub use projection::{Fault, Progress, Projection};
-pub use views::{Views, seq_at};
+pub use views::{RUNS_ENDED_OPEN_MAX, Views, seq_at};

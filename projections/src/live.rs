@@ -2,20 +2,41 @@
 //! until the log has no more, so that nothing is missed and nothing is taken twice.
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
+use regatta_core::log::Snapshots;
+use regatta_core::log::snapshots::Place;
 use regatta_core::{Log, ReadError, ReadMax, Seq};
 use tokio::sync::watch;
 
-use crate::{Projection as _, Views};
+use crate::keeping::{self, Keeper};
+use crate::{Keeping, Projection as _, Views};
 
 /// Makes views that follow `log` from where `views` stand: empty ones, or a restored snapshot. The [`Follower`] does the
 /// work and has to be spawned; the [`Live`] is for whoever looks.
 #[must_use]
 pub fn follow(log: Arc<dyn Log>, views: Views) -> (Follower, Live) {
-    let applied = watch::Sender::new(views.seq());
+    follow_with(log, views, None)
+}
+
+/// As [`follow`], from the newest snapshot that can be used, or from the log's beginning; the [`Follower`] writes the
+/// next ones. Reads from the disk.
+#[must_use]
+pub fn follow_kept(log: Arc<dyn Log>, keeping: Keeping) -> (Follower, Live) {
+    let views = keeping::newest(&*log, &keeping.snapshots, log.head());
+    tracing::info!(from = %views.seq(), head = %log.head(), "views taken up");
+    follow_with(log, views, Some(keeping))
+}
+
+fn follow_with(log: Arc<dyn Log>, views: Views, keeping: Option<Keeping>) -> (Follower, Live) {
+    let kept = views.seq();
+    let applied = watch::Sender::new(kept);
     let seq = applied.subscribe();
     let views = Arc::new(RwLock::new(views));
-    (Follower { log, views: Arc::clone(&views), applied }, Live { views, seq })
+    let snapshots = keeping.as_ref().map(|keeping| keeping.snapshots.clone());
+    let live = Live { log: Arc::clone(&log), snapshots, views: Arc::clone(&views), seq };
+    let keeper = keeping.map(|keeping| Keeper::new(keeping, kept));
+    (Follower { log, views, applied, last: None, keeper }, live)
 }
 
 /// The task that brings the views up to date.
@@ -23,6 +44,9 @@ pub struct Follower {
     log: Arc<dyn Log>,
     views: Arc<RwLock<Views>>,
     applied: watch::Sender<Seq>,
+    /// The last event taken; nothing before the first.
+    last: Option<Place>,
+    keeper: Option<Keeper>,
 }
 
 /// Why views stopped following.
@@ -49,6 +73,8 @@ pub struct Stopped {
 /// Views that follow the log, for whoever looks. Clones share them.
 #[derive(Clone)]
 pub struct Live {
+    log: Arc<dyn Log>,
+    snapshots: Option<Snapshots>,
     views: Arc<RwLock<Views>>,
     seq: watch::Receiver<Seq>,
 }
@@ -59,24 +85,63 @@ impl Follower {
     /// # Errors
     /// When the log cannot be read. Dropping the future stops it, too.
     pub async fn run(self) -> Result<(), FollowError> {
+        self.run_until(std::future::pending()).await
+    }
+
+    /// As [`Self::run`], or until told to stop; then takes what the log has and keeps a last snapshot.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub async fn run_until(mut self, stop: impl Future<Output = ()> + Send) -> Result<(), FollowError> {
         let mut head = self.log.watch();
+        let every = self.keeper.as_ref().map(Keeper::every);
+        let mut stop = std::pin::pin!(stop);
         loop {
             // Marked as seen before reading: what comes in between wakes again.
             head.borrow_and_update();
-            while self.take_batch().await? {}
+            while self.take_batch().await? {
+                self.keep(Keeper::is_due);
+            }
             let is_over = tokio::select! {
                 changed = head.changed() => changed.is_err(),
                 () = self.applied.closed() => true,
+                () = &mut stop => true,
+                () = passed(every) => {
+                    self.keep(Keeper::is_behind);
+                    false
+                }
             };
             if is_over {
-                tracing::debug!(seq = %*self.applied.borrow(), "views stopped following");
-                return Ok(());
+                return self.end().await;
             }
         }
     }
 
+    async fn end(mut self) -> Result<(), FollowError> {
+        while self.take_batch().await? {}
+        if let Some(keeper) = &mut self.keeper {
+            keeper.written().await;
+        }
+        self.keep(Keeper::is_behind);
+        if let Some(keeper) = &mut self.keeper {
+            keeper.written().await;
+        }
+        tracing::debug!(seq = %*self.applied.borrow(), "views stopped following");
+        Ok(())
+    }
+
+    /// Begins a snapshot when it is wanted now. The views wait for the clone alone, which copies no run.
+    fn keep(&mut self, is_wanted: impl Fn(&Keeper, Seq) -> bool) {
+        if let (Some(keeper), Some(last)) = (&mut self.keeper, self.last)
+            && is_wanted(keeper, last.seq)
+        {
+            let views = self.views.read().unwrap_or_else(PoisonError::into_inner).clone();
+            keeper.begin(views, last);
+        }
+    }
+
     /// Reading may touch the disk, so it has a thread of its own.
-    async fn take_batch(&self) -> Result<bool, FollowError> {
+    async fn take_batch(&mut self) -> Result<bool, FollowError> {
         let (log, views) = (Arc::clone(&self.log), Arc::clone(&self.views));
         let from = self.applied.borrow().next();
         let batch = tokio::task::spawn_blocking(move || {
@@ -86,13 +151,22 @@ impl Follower {
             for envelope in &batch {
                 views.apply(envelope);
             }
-            Ok::<_, ReadError>(batch.last().map(|last| last.seq))
+            Ok::<_, ReadError>(batch.last().map(Place::of))
         });
         let last = batch.await??;
         if let Some(last) = last {
-            self.applied.send_replace(last);
+            self.last = Some(last);
+            self.applied.send_replace(last.seq);
         }
         Ok(last.is_some())
+    }
+}
+
+/// Returns after a time; never without one, and then it asks no timer.
+async fn passed(time: Option<Duration>) {
+    match time {
+        Some(time) => tokio::time::sleep(time).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -100,6 +174,14 @@ impl Live {
     /// Looks at the views. Writers wait meanwhile: take what is shown and return.
     pub fn read<T>(&self, look: impl FnOnce(&Views) -> T) -> T {
         look(&self.views.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The views as of a position, from the nearest snapshot before it or from the log's beginning. Reads from the disk.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn as_of(&self, until: Seq) -> Result<Views, ReadError> {
+        Views::as_of(&*self.log, self.snapshots.as_ref(), until)
     }
 
     /// The last position taken.

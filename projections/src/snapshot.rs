@@ -50,6 +50,7 @@ struct Headed {
 
 #[derive(Deserialize)]
 struct Kept<P> {
+    head: SnapshotHead,
     state: P,
 }
 
@@ -66,12 +67,16 @@ pub fn save<P: Projection>(projection: &P) -> Vec<u8> {
 /// # Errors
 /// When the snapshot is of another projection or version, or damaged.
 pub fn restore<P: Projection>(bytes: &[u8]) -> Result<P, RestoreError> {
-    let SnapshotHead { name, version, .. } = head(bytes)?;
+    // A state of another version may not even be readable; its head always is.
+    let kept: Result<Kept<P>, _> = serde_json::from_slice(bytes);
+    let SnapshotHead { name, version, .. } = match &kept {
+        Ok(kept) => kept.head.clone(),
+        Err(_) => head(bytes)?,
+    };
     if name != P::NAME || version != P::VERSION {
         return Err(RestoreError::Other { name, version, wanted: P::NAME, wanted_version: P::VERSION });
     }
-    let kept: Kept<P> = serde_json::from_slice(bytes)?;
-    Ok(kept.state)
+    Ok(kept?.state)
 }
 
 /// What a snapshot says of itself.

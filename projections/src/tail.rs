@@ -33,6 +33,16 @@ impl Tail {
         self.kept.shrink_to_fit();
     }
 
+    /// Keeps only the last `bytes_max`, when nothing more is printed.
+    pub(crate) fn shorten(&mut self, bytes_max: usize) {
+        let excess = self.kept.len().saturating_sub(bytes_max);
+        if excess > 0 {
+            self.kept.drain(..excess);
+            self.drop_broken_character();
+            self.kept.shrink_to_fit();
+        }
+    }
+
     /// A character has at most three bytes after its first.
     fn drop_broken_character(&mut self) {
         for _ in 0..3 {

@@ -1,5 +1,8 @@
 //! All views together: one fold, one position. Any of them as of any position or time, from the log alone.
 
+use std::collections::VecDeque;
+
+use regatta_core::event::RunEvent;
 use regatta_core::{AttemptId, Envelope, Event, Log, ReadError, ReadMax, RunId, Seq};
 use serde::{Deserialize, Serialize};
 
@@ -10,10 +13,15 @@ use crate::projection::{Fact, Fold, Progress, Projection, Stray, Subject};
 use crate::runs::{RunView, Runs};
 use crate::timeline::Timeline;
 
+/// Runs that are over and still open; older ones are packed, and take a tenth of the memory.
+pub const RUNS_ENDED_OPEN_MAX: usize = 256;
+
 /// Everything people look at, as of one position.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Views {
     progress: Progress,
+    /// Runs that were over lately and are still open, in the order in which they ended.
+    ended: VecDeque<RunId>,
     /// Runs: a list, and one by one.
     pub runs: Runs,
     /// Attempts, one by one.
@@ -26,7 +34,7 @@ pub struct Views {
 
 impl Projection for Views {
     const NAME: &'static str = "views";
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
 
     fn apply(&mut self, envelope: &Envelope) {
         if !self.progress.advance(envelope) {
@@ -36,9 +44,11 @@ impl Projection for Views {
             Ok(event) => {
                 self.progress.unknown += u64::from(matches!(event, Event::Unknown { .. }));
                 let fact = Fact { envelope, event: &event, subject: Subject::of(&envelope.stream) };
+                self.open(&fact);
                 if self.fold(&fact) == Err(Stray) {
                     self.progress.note_stray(envelope);
                 }
+                self.pack(&fact);
             }
             Err(error) => self.progress.note_fault(&error),
         }
@@ -58,6 +68,29 @@ impl Fold for Views {
 }
 
 impl Views {
+    /// Opens the packed run that a fact is about.
+    fn open(&mut self, fact: &Fact<'_>) {
+        if let Some(run) = fact.subject.run().filter(|run| self.runs.is_packed(*run)) {
+            self.runs.open(run);
+            self.ended.push_back(run);
+        }
+    }
+
+    /// Packs the run that has been over for the longest time, when another one ended.
+    fn pack(&mut self, fact: &Fact<'_>) {
+        if let (Event::Run(RunEvent::Finished(_)), Some(run)) = (fact.event, fact.subject.run()) {
+            self.ended.push_back(run);
+        }
+        while self.ended.len() > RUNS_ENDED_OPEN_MAX {
+            let Some(run) = self.ended.pop_front() else { break };
+            if self.runs.is_over(run) {
+                self.runs.pack(run);
+                self.attempts.pack(run);
+                self.timeline.pack(run);
+            }
+        }
+    }
+
     /// One run.
     #[must_use]
     pub fn run(&self, run: RunId) -> Option<RunView> {

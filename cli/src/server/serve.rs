@@ -9,7 +9,7 @@ use regatta_core::log::{DurableLog, OpenError, Options as LogOptions, install_id
 use regatta_core::{Blobs, Clock as _, SystemClock};
 use regatta_dispatcher::{Caps, Dispatcher, Handle, Options, World};
 use regatta_http::{About, Auth, Feed, LiveClients, Plane, Works, listener, router};
-use regatta_projections::{Follower, Live, Views, follow};
+use regatta_projections::{Follower, Keeping, Live, follow_kept};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -90,7 +90,8 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
         greet(context, &plane.about, &auth).await;
     }
     let mut dispatching = tokio::spawn(parts.dispatcher.run(stop.child_token()));
-    let mut following = tokio::spawn(parts.follower.run());
+    let views_stop = CancellationToken::new();
+    let mut following = tokio::spawn(parts.follower.run_until(views_stop.clone().cancelled_owned()));
     let router = router(plane);
     let is_stranger = regatta_sandboxes::ancestry::is_inside;
     let mut serving = tokio::spawn(listener::serve(socket, is_stranger, router.clone(), stop.clone()));
@@ -107,7 +108,9 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     };
     stop.cancel();
     finish([wait(dispatching), wait(serving), wait(serving_tcp), wait(relay.task)]).await;
-    following.abort();
+    // After whoever writes events: a clean stop leaves nothing to fold for the next start.
+    views_stop.cancel();
+    finish([wait(following)]).await;
     let closed = close(log).await;
     // Why a part failed is what matters; a log that is poisoned does not close well either.
     ended.and(closed).map(|()| Exit::Done)
@@ -196,8 +199,15 @@ async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<P
             .collect(),
     };
     let (dispatcher, handle) = Options { world, caps }.build();
-    let (follower, live) = follow(Arc::new(log.clone()), Views::default());
+    let (follower, live) = take_up_views(&log).await?;
     Ok(Parts { log, dispatcher, handle, follower, live, about, blobs, works, auth, web })
+}
+
+/// The views from their newest snapshot; what is missing they take while the server is up.
+async fn take_up_views(log: &DurableLog) -> Result<(Follower, Live), Failure> {
+    let (log, keeping) = (log.clone(), Keeping::new(log.snapshots()));
+    let taken_up = tokio::task::spawn_blocking(move || follow_kept(Arc::new(log), keeping)).await;
+    taken_up.map_err(|error| Failure::caused("failed to take up the views", &error))
 }
 
 /// Returns when somebody asks this process to end.
@@ -239,7 +249,7 @@ fn wait<T: Send + 'static>(task: JoinHandle<T>) -> Waiting {
 }
 
 /// Lets what is under way come to its end, for a while.
-async fn finish(parts: [Waiting; 4]) {
+async fn finish<const PARTS: usize>(parts: [Waiting; PARTS]) {
     let all = futures_util::future::join_all(parts);
     if tokio::time::timeout(STOP_MAX, all).await.is_err() {
         tracing::warn!(seconds = STOP_MAX.as_secs(), "something did not stop in time");

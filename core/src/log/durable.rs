@@ -24,7 +24,8 @@ use super::lock::Lock;
 use super::open::{BUNDLE_BYTES_BOUNDS, SEGMENT_BYTES_BOUNDS};
 use super::scrub::{self, Scrub, Scrubbed};
 use super::{
-    Append, AppendError, Appended, IndexError, Log, OpenError, Options, Pending, ReadError, ReadMax, check_bounds,
+    Append, AppendError, Appended, IndexError, Log, OpenError, Options, Pending, ReadError, ReadMax, Snapshots,
+    check_bounds,
 };
 use crate::{Envelope, Kind, Seq, Stream};
 
@@ -189,6 +190,30 @@ impl DurableLog {
     /// As [`Self::checkpoint`].
     pub fn set_snapshot(&self, name: &str, version: u32, seq: Seq, bytes: &[u8]) -> Result<(), IndexError> {
         self.inner.catalog.set_snapshot(name, version, seq, bytes)
+    }
+
+    /// Where snapshots of what is built from this log are kept.
+    #[must_use]
+    pub fn snapshots(&self) -> Snapshots {
+        Snapshots::of(&self.inner.dir)
+    }
+
+    /// Up to where every consumer is done with the events: the lowest of what any of them said, and of those named here.
+    /// A consumer is done with what its newest snapshot holds, or with what it said by [`Self::set_checkpoint`]; one
+    /// that is named and did neither still needs everything, and so does all when the index was lost.
+    ///
+    /// # Errors
+    /// When the index or the folder of snapshots cannot be read.
+    pub fn lowest_checkpoint(&self, consumers: &[&str]) -> Result<Seq, IndexError> {
+        let snapshots = self.snapshots();
+        let reach = |name: &str| snapshots.reach(name).map_err(|error| IndexError::Failed(error.to_string()));
+        let said = self.inner.catalog.checkpoints()?;
+        let mut lowest = said.values().copied().min();
+        for name in consumers.iter().filter(|name| !said.contains_key(**name)) {
+            let done = reach(name)?;
+            lowest = Some(lowest.map_or(done, |lowest| lowest.min(done)));
+        }
+        Ok(lowest.unwrap_or_default())
     }
 
     /// What reading the sealed segments again in the background has found.

@@ -1,25 +1,39 @@
-//! What is in a log, in numbers: how much of which kind, in how many streams, over what time. Reads all of it, with
-//! memory for the names of streams only.
+//! What is in a log, in numbers: how much of which kind, in how many streams, over what time. Sealed segments say it
+//! themselves; of the others all is read. Takes memory for the names of streams only.
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
-use super::{ReadError, Reader};
+use super::journal::reader::{bad, io};
+use super::journal::sealed::read::Unpacker;
+use super::journal::sealed::shape::{KindAmount, Page, Summary};
+use super::journal::sealed::{Sealed, StreamEntry, entries};
+use super::journal::segment;
+use super::positions;
+use super::{ReadError, Reader, SegmentFile};
 use crate::{Kind, Seq};
 
 /// The numbers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Stats {
-    /// Segment files.
+    /// Segments.
     pub segments: u64,
-    /// Bytes of the segment files.
+    /// How many of them are sealed.
+    pub sealed: u64,
+    /// Bytes of all segment files.
     pub disk_bytes: u64,
+    /// Bytes of the sealed ones.
+    pub sealed_bytes: u64,
+    /// Bytes the sealed ones had before they were sealed.
+    pub sealed_from_bytes: u64,
     /// Everything in the log.
     pub all: Amount,
     /// By kind of event.
     pub kinds: BTreeMap<Kind, Amount>,
     /// By family of streams: what stands before the first slash of their names.
     pub families: BTreeMap<String, Family>,
+    /// The oldest event kept.
+    pub first: Seq,
     /// The last event.
     pub head: Seq,
     /// Time of the earliest event, in microseconds since the Unix epoch; nothing in an empty log.
@@ -47,8 +61,8 @@ pub struct Family {
 }
 
 impl Amount {
-    fn add(&mut self, payload_bytes: u64) {
-        self.events += 1;
+    fn add(&mut self, events: u64, payload_bytes: u64) {
+        self.events += events;
         self.payload_bytes += payload_bytes;
     }
 }
@@ -58,28 +72,90 @@ impl Amount {
 /// # Errors
 /// When the bytes on disk are damaged or cannot be read.
 pub fn stats(reader: &Reader) -> Result<Stats, ReadError> {
-    let mut stats = Stats::default();
-    let mut streams: HashSet<Box<str>> = HashSet::new();
-    reader.scan_all(reader.first().0, &mut |seq, record| {
-        let bytes = record.payload.len() as u64;
-        stats.head = Seq(seq);
-        stats.all.add(bytes);
-        stats.kinds.entry(Kind(record.kind)).or_default().add(bytes);
-        let family = record.stream.split_once('/').map_or(record.stream, |(family, _)| family);
-        let family = match stats.families.get_mut(family) {
+    let files = reader.segment_files()?;
+    let mut count = Count::default();
+    let stats = &mut count.stats;
+    (stats.segments, stats.head) = (files.len() as u64, reader.head());
+    stats.first = files.first().map_or(Seq(1), |file| file.first);
+    for file in &files {
+        count.stats.disk_bytes += file.bytes;
+        if let Some(sealed) = file.sealed {
+            count.stats.sealed += 1;
+            count.stats.sealed_bytes += file.bytes;
+            count.stats.sealed_from_bytes += sealed.block_bytes + segment::HEADER_BYTES as u64;
+            count.sealed(&reader.sealed(file.first.0)?)?;
+        } else {
+            count.written(reader, file)?;
+        }
+    }
+    Ok(count.stats)
+}
+
+#[derive(Default)]
+struct Count {
+    stats: Stats,
+    streams: HashSet<Box<str>>,
+}
+
+impl Count {
+    /// Takes over what a sealed segment says of itself.
+    fn sealed(&mut self, sealed: &Sealed) -> Result<(), ReadError> {
+        let Summary { totals, kinds, pages, .. } = &sealed.summary;
+        for KindAmount { kind, events, payload_bytes } in kinds {
+            self.stats.all.add(*events, *payload_bytes);
+            self.stats.kinds.entry(Kind(*kind)).or_default().add(*events, *payload_bytes);
+        }
+        self.time(totals.t_min_us, totals.t_max_us);
+        let mut unpacker = Unpacker::new().map_err(io)?;
+        let mut bytes = Vec::new();
+        for (page, Page { holds, .. }) in pages.iter().enumerate() {
+            if *holds != Page::STREAMS {
+                continue;
+            }
+            sealed.page(&mut unpacker, page, &mut bytes).map_err(io)?.map_err(bad)?;
+            for entry in entries::<StreamEntry<'_>>(&bytes) {
+                let place = sealed.place(sealed.summary.bundles.len() + page).to_string();
+                let entry = entry.map_err(|reason| ReadError::Corrupt { place, reason })?;
+                let events = positions::count(entry.positions).unwrap_or(0);
+                self.stream(entry.stream, events, entry.payload_bytes);
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what is not sealed.
+    fn written(&mut self, reader: &Reader, file: &SegmentFile) -> Result<(), ReadError> {
+        if file.last < file.first {
+            return Ok(());
+        }
+        reader.scan_all(file.first.0, &mut |seq, record| {
+            if seq > file.last.0 {
+                return Ok(ControlFlow::Break(()));
+            }
+            let bytes = record.payload.len() as u64;
+            self.stats.all.add(1, bytes);
+            self.stats.kinds.entry(Kind(record.kind)).or_default().add(1, bytes);
+            self.time(record.at_us, record.at_us);
+            self.stream(record.stream, 1, bytes);
+            Ok(ControlFlow::Continue(()))
+        })
+    }
+
+    fn stream(&mut self, stream: &str, events: u64, payload_bytes: u64) {
+        let name = stream.split_once('/').map_or(stream, |(family, _)| family);
+        let family = match self.stats.families.get_mut(name) {
             Some(known) => known,
-            None => stats.families.entry(family.to_owned()).or_default(),
+            None => self.stats.families.entry(name.to_owned()).or_default(),
         };
-        family.amount.add(bytes);
-        if !streams.contains(record.stream) {
-            streams.insert(record.stream.into());
+        family.amount.add(events, payload_bytes);
+        if !self.streams.contains(stream) {
+            self.streams.insert(stream.into());
             family.streams += 1;
         }
-        stats.first_at_us = Some(stats.first_at_us.map_or(record.at_us, |first| first.min(record.at_us)));
-        stats.last_at_us = stats.last_at_us.max(Some(record.at_us));
-        Ok(ControlFlow::Continue(()))
-    })?;
-    let files = reader.segment_files()?;
-    (stats.segments, stats.disk_bytes) = (files.len() as u64, files.iter().map(|file| file.bytes).sum());
-    Ok(stats)
+    }
+
+    fn time(&mut self, first_us: u64, last_us: u64) {
+        self.stats.first_at_us = Some(self.stats.first_at_us.map_or(first_us, |first| first.min(first_us)));
+        self.stats.last_at_us = self.stats.last_at_us.max(Some(last_us));
+    }
 }

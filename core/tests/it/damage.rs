@@ -101,16 +101,19 @@ fn every_flipped_bit_of_the_last_segment_and_of_the_anchor_is_refused_and_said_w
 }
 
 #[test]
-fn every_flipped_bit_of_a_sealed_segment_is_said_with_its_place_and_when_it_is_read() {
+fn every_flipped_bit_of_a_full_segment_is_said_with_its_place_and_when_it_is_read() {
     let given = given(8, 1_000);
     let (path, offsets) = &given.segments[0];
-    assert!(given.segments.len() > 1, "it is sealed");
+    assert!(given.segments.len() > 1, "it is full");
     let bits = given.disk.bytes(path).len() * 8;
-    // The header's padding is as good as its last fields.
-    for bit in (0..1_024).chain(4_000 * 8..bits) {
+    for bit in 0..bits {
         given.disk.flip(path, bit);
         let at = begins(offsets, bit / 8);
-        assert_eq!(first_place(&given.verify()), place(path, at), "bit {bit}");
+        // What is behind the header's fields is under the same checksum: that it is refused is enough for most of it.
+        let is_padding = (1_024..HEADER_BYTES * 8).contains(&bit);
+        if !is_padding || bit % 61 == 0 {
+            assert_eq!(first_place(&given.verify()), place(path, at), "bit {bit}");
+        }
         match Reader::open_on(Arc::new(given.disk.clone()), given.dir.path()) {
             Err(error) => assert!(at == 0 && matches!(error, OpenError::Corrupt { .. }), "{error:?}"),
             Ok(reader) => {
@@ -147,7 +150,7 @@ fn every_truncation_of_the_last_segment_and_of_the_anchor_is_refused_and_said_wi
 }
 
 #[test]
-fn every_truncation_of_a_sealed_segment_is_said() {
+fn every_truncation_of_a_full_segment_is_said() {
     let given = given(8, 1_000);
     let ((path, offsets), (next, _)) = (&given.segments[0], &given.segments[1]);
     let whole = given.disk.bytes(path);

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use regatta_core::log::snapshots::{Kind, Place};
 use regatta_core::log::verify::IndexChecked;
 use regatta_core::log::{DurableLog, IndexError, Options, verify};
 use regatta_core::{Appended, Expect, Log, ReadMax, Seq};
@@ -54,6 +55,21 @@ fn an_index_that_fits_is_used_again() {
     check(dir.path(), true);
     check(dir.path(), true);
     assert_eq!(set_aside(dir.path()), 0);
+}
+
+#[test]
+fn the_lowest_checkpoint_is_that_of_the_slowest_consumer() {
+    let dir = given();
+    let log = open(dir.path());
+    let lowest = |named: &[&str]| log.lowest_checkpoint(named).expect("checkpoint");
+    assert_eq!((lowest(&[]), lowest(&["reactor"]), lowest(&["views"])), (Seq(77), Seq(77), Seq(0)));
+    let event = log.read(Seq(50), ALL).expect("read").remove(0);
+    let kind = Kind { name: "views", version: 1 };
+    log.snapshots().keep(kind, Place::of(&event), b"").expect("kept");
+    assert_eq!((lowest(&["views"]), lowest(&["views", "reactor"])), (Seq(50), Seq(50)));
+    log.set_checkpoint("relay", Seq(20)).expect("kept");
+    assert_eq!((lowest(&["views"]), lowest(&["views", "nobody"])), (Seq(20), Seq(0)));
+    log.close().expect("stops");
 }
 
 #[test]

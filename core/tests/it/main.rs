@@ -26,9 +26,13 @@ mod power;
 #[cfg(test)]
 mod property;
 #[cfg(test)]
+mod rot;
+#[cfg(test)]
 mod scrub;
 #[cfg(test)]
 mod sealed;
+#[cfg(test)]
+mod sealing;
 #[cfg(test)]
 mod simulated;
 #[cfg(test)]

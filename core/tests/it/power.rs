@@ -9,7 +9,7 @@ use regatta_core::log::verify::verify_on;
 use regatta_core::log::{DurableLog, OpenError, Options, Reader};
 use regatta_core::{AppendError, Envelope, Expect, Log, ReadMax, Seq};
 
-use crate::given::{append, draft, one, small, stream};
+use crate::given::{append, draft, one, sealing, small, stream};
 use crate::simulated::{Dice, SimulatedDisk, Unsynced};
 
 const ALL: ReadMax = ReadMax { events: usize::MAX, bytes: usize::MAX };
@@ -40,7 +40,9 @@ impl Life {
 
     fn options(&mut self) -> Options {
         let ahead_bytes = self.dice.roll(3) * (4 << 10);
-        Options { disk: Arc::new(self.disk.clone()), ahead_bytes, ..small(self.dir.path()) }
+        // Full segments are sealed meanwhile, or by a later start.
+        let seal = self.dice.roll(3) > 0;
+        Options { disk: Arc::new(self.disk.clone()), ahead_bytes, seal, ..sealing(self.dir.path()) }
     }
 
     /// Uses the log until the power is cut, at any call, or until after a clean stop.

@@ -66,6 +66,8 @@ struct State {
     calls_left: Option<u64>,
     /// Syncs of files until they fail.
     syncs_left: Option<u64>,
+    /// Writes that did not fit.
+    refused: u64,
     dice: Dice,
 }
 
@@ -108,6 +110,7 @@ impl SimulatedDisk {
             quota: 1 << 40,
             calls_left: None,
             syncs_left: None,
+            refused: 0,
             dice: Dice(seed),
         };
         Self { state: Arc::new(Mutex::new(state)) }
@@ -175,6 +178,16 @@ impl SimulatedDisk {
     /// Lets the disk hold so much, and not say so.
     pub(crate) fn set_quota(&self, bytes: u64) {
         self.state().quota = bytes;
+    }
+
+    /// Whether the power was cut.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.state().calls_left == Some(0)
+    }
+
+    /// How many writes did not fit.
+    pub(crate) fn refused(&self) -> u64 {
+        self.state().refused
     }
 
     /// Bytes in files.
@@ -389,6 +402,7 @@ impl DiskFile for OpenFile {
         let is_cut = state.change()?;
         let at = usize::try_from(at).expect("offset");
         let full = state.grow(self.id, at + bytes.len());
+        state.refused += u64::from(full.is_err());
         // A write that does not come to its end leaves any part of it.
         let len = if is_cut || full.is_err() { state.dice.roll(bytes.len() as u64 + 1) as usize } else { bytes.len() };
         let room = usize::try_from(state.capacity.min(state.quota).saturating_sub(state.used())).unwrap_or(usize::MAX);

@@ -109,13 +109,13 @@ pub(super) async fn look<T: Send + 'static>(
         tokio::time::timeout(CATCH_UP, plane.live.wait_for(plane.log.head())).await.ok();
         return Ok(plane.live.read(|views| look(views, SystemClock.now_us())));
     };
-    let log = plane.log.clone();
+    let (log, live) = (plane.log.clone(), plane.live.clone());
     let rebuilt = tokio::task::spawn_blocking(move || -> Result<T, ReadError> {
         let until = match moment {
             Moment::At(seq) => seq,
             Moment::AtUs(at_us) => log.seq_at(at_us)?,
         };
-        let views = if until == Seq(0) { Views::default() } else { Views::rebuild(&*log, Some(until))? };
+        let views = live.as_of(until)?;
         let now_us = views.progress().at_us;
         Ok(look(&views, now_us))
     });

@@ -13,25 +13,28 @@ use serde::{Deserialize, Serialize};
 
 use super::{AttemptState, ChangesView, CheckState, DeliveredView};
 use crate::projection::{Fact, Fold, Stray, Subject};
+use crate::shelf::Shelf;
 use crate::tail::Tail;
 
 /// Bytes of output kept of the setup command and the agent together.
 pub const OUTPUT_TAIL_BYTES_MAX: usize = 8 << 10;
 /// Bytes of output kept of each check.
 pub const CHECK_TAIL_BYTES_MAX: usize = 2 << 10;
+/// Bytes kept of each of them once the run is long over.
+pub const LAST_WORDS_BYTES_MAX: usize = 256;
 
-/// Every attempt there ever was. Those of finished runs stay in memory, each with its bounded tails.
+/// Every attempt there ever was. Those of runs long over are packed.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Attempts {
-    pub(super) runs: BTreeMap<RunId, Context>,
-    pub(super) attempts: BTreeMap<AttemptId, Kept>,
+    pub(super) runs: Shelf<KeptRun>,
 }
 
-/// What an attempt needs to know of its run.
+/// The attempts of a run, and what they need to know of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Context {
+pub(super) struct KeptRun {
     pub(super) checks: Vec<Check>,
     pub(super) winner: Option<Slot>,
+    pub(super) attempts: BTreeMap<Slot, Kept>,
 }
 
 /// One attempt, as it is remembered.
@@ -99,14 +102,14 @@ impl Fold for Attempts {
                 self.fold_queued(id, queued, fact.envelope)
             }
             (Event::Attempt(event), Subject::Attempt(id)) => {
-                let kept = self.attempts.get_mut(&id).ok_or(Stray)?;
+                let kept = self.attempt(id).ok_or(Stray)?;
                 kept.touch(fact.envelope);
                 kept.fold(event, fact.envelope.at_us);
                 Ok(())
             }
             (Event::Sandbox(event), Subject::Attempt(id)) => {
                 // A sandbox whose attempt this log does not know may be reaped.
-                if let Some(kept) = self.attempts.get_mut(&id) {
+                if let Some(kept) = self.attempt(id) {
                     kept.touch(fact.envelope);
                     kept.fold_sandbox(event);
                 }
@@ -120,16 +123,31 @@ impl Fold for Attempts {
 }
 
 impl Attempts {
+    fn attempt(&mut self, id: AttemptId) -> Option<&mut Kept> {
+        self.runs.get_mut(id.run)?.attempts.get_mut(&id.slot)
+    }
+
+    /// Packs the attempts of a run. Of what they printed their last words stay; the log has all of it.
+    pub(crate) fn pack(&mut self, run: RunId) {
+        if self.runs.get_open(run).is_some()
+            && let Some(kept_run) = self.runs.get_mut(run)
+        {
+            kept_run.attempts.values_mut().for_each(|kept| kept.lease.shorten());
+            self.runs.pack(run);
+        }
+    }
+
     fn fold_run(&mut self, run: RunId, event: &RunEvent) -> Result<(), Stray> {
         if let RunEvent::Requested(requested) = event {
-            self.runs.insert(run, Context { checks: requested.checks.clone(), winner: None });
+            let checks = requested.checks.clone();
+            self.runs.insert(run, KeptRun { checks, winner: None, attempts: BTreeMap::new() });
             return Ok(());
         }
-        let context = self.runs.get_mut(&run).ok_or(Stray)?;
+        let kept_run = self.runs.get_mut(run).ok_or(Stray)?;
         match event {
-            RunEvent::Decided(decided) => context.winner = decided.winner,
+            RunEvent::Decided(decided) => kept_run.winner = decided.winner,
             RunEvent::AttemptEnded(ended) => {
-                let kept = self.attempts.get_mut(&AttemptId { run, slot: ended.slot }).ok_or(Stray)?;
+                let kept = kept_run.attempts.get_mut(&ended.slot).ok_or(Stray)?;
                 kept.has_work = ended.stat.files > 0;
             }
             RunEvent::Requested(_) | RunEvent::Prepared(_) | RunEvent::CancelRequested(_) | RunEvent::Finished(_) => {}
@@ -138,9 +156,7 @@ impl Attempts {
     }
 
     fn fold_queued(&mut self, id: AttemptId, queued: &Queued, envelope: &Envelope) -> Result<(), Stray> {
-        if !self.runs.contains_key(&id.run) {
-            return Err(Stray);
-        }
+        let kept_run = self.runs.get_mut(id.run).ok_or(Stray)?;
         let checks = usize::from(queued.checks).min(CHECKS_MAX);
         let kept = Kept {
             entry: queued.entry.clone(),
@@ -158,7 +174,7 @@ impl Attempts {
             last_seq: envelope.seq,
             last_event_at_us: envelope.at_us,
         };
-        self.attempts.insert(id, kept);
+        kept_run.attempts.insert(id.slot, kept);
         Ok(())
     }
 
@@ -171,7 +187,7 @@ impl Attempts {
             }
             DeliveryEvent::Failed(failed) => (failed.attempt, KeptDelivery::Failed),
         };
-        let kept = self.attempts.get_mut(&id).ok_or(Stray)?;
+        let kept = self.attempt(id).ok_or(Stray)?;
         kept.touch(envelope);
         kept.delivery = Some(delivery);
         Ok(())
@@ -281,6 +297,11 @@ impl KeptLease {
             files: collected.files.clone(),
             failure: collected.failure.clone(),
         });
+    }
+
+    fn shorten(&mut self) {
+        self.tail.shorten(LAST_WORDS_BYTES_MAX);
+        self.checks.iter_mut().for_each(|check| check.tail.shorten(LAST_WORDS_BYTES_MAX));
     }
 
     /// Nothing more will be seen.

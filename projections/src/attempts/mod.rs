@@ -4,34 +4,33 @@ mod fold;
 mod state;
 mod view;
 
-use regatta_core::{AttemptId, RunId, Slot};
+use regatta_core::{AttemptId, RunId};
 
-pub use fold::{Attempts, CHECK_TAIL_BYTES_MAX, OUTPUT_TAIL_BYTES_MAX};
+pub use fold::{Attempts, CHECK_TAIL_BYTES_MAX, LAST_WORDS_BYTES_MAX, OUTPUT_TAIL_BYTES_MAX};
 pub use view::{AttemptState, AttemptView, ChangesView, CheckState, CheckView, DeliveredView, OutputTail};
 
 use crate::Can;
-use fold::{Context, Kept, KeptDelivery};
+use fold::{Kept, KeptDelivery, KeptRun};
 
 impl Attempts {
     /// One attempt, as it stands at `now_us` (microseconds since the Unix epoch).
     #[must_use]
     pub fn get(&self, id: AttemptId, now_us: u64) -> Option<AttemptView> {
-        let context = self.runs.get(&id.run)?;
-        self.attempts.get(&id).map(|kept| view(id, kept, context, now_us))
+        let run = self.runs.get(id.run)?;
+        run.attempts.get(&id.slot).map(|kept| view(id, kept, &run, now_us))
     }
 
     /// The attempts of a run, in slot order. Empty until the first is queued.
     #[must_use]
     pub fn of_run(&self, run: RunId, now_us: u64) -> Vec<AttemptView> {
-        let (Some(context), Some(first)) = (self.runs.get(&run), Slot::new(0)) else { return vec![] };
-        let rest = self.attempts.range(AttemptId { run, slot: first }..);
-        let own = rest.take_while(|(id, _)| id.run == run);
-        own.map(|(id, kept)| view(*id, kept, context, now_us)).collect()
+        let Some(kept_run) = self.runs.get(run) else { return vec![] };
+        let own = kept_run.attempts.iter();
+        own.map(|(slot, kept)| view(AttemptId { run, slot: *slot }, kept, &kept_run, now_us)).collect()
     }
 }
 
-fn view(id: AttemptId, kept: &Kept, context: &Context, now_us: u64) -> AttemptView {
-    let is_winner = context.winner == Some(id.slot);
+fn view(id: AttemptId, kept: &Kept, run: &KeptRun, now_us: u64) -> AttemptView {
+    let is_winner = run.winner == Some(id.slot);
     let lease = &kept.lease;
     AttemptView {
         id,
@@ -52,7 +51,7 @@ fn view(id: AttemptId, kept: &Kept, context: &Context, now_us: u64) -> AttemptVi
         setup_exit: lease.setup_exit.clone(),
         agent_exit: lease.agent_exit.clone(),
         agent_elapsed_ms: lease.agent_elapsed_ms,
-        checks: checks(kept, context),
+        checks: checks(kept, run),
         changes: lease.changes.clone(),
         out_bytes: lease.out_bytes,
         err_bytes: lease.err_bytes,
@@ -90,9 +89,9 @@ fn elapsed_ms(kept: &Kept, now_us: u64) -> u64 {
     }
 }
 
-fn checks(kept: &Kept, context: &Context) -> Vec<CheckView> {
+fn checks(kept: &Kept, run: &KeptRun) -> Vec<CheckView> {
     let view = |(index, check): (u16, &fold::KeptCheck)| {
-        let asked = context.checks.get(usize::from(index));
+        let asked = run.checks.get(usize::from(index));
         CheckView {
             index,
             name: asked.map_or_else(|| format!("check {}", index + 1), |asked| asked.name.clone()),

@@ -1,6 +1,7 @@
 //! How facts become runs. Where a run stands is not stored but derived from what was heard.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use regatta_core::event::AttemptEvent;
 use regatta_core::event::delivery::DeliveryEvent;
@@ -8,14 +9,17 @@ use regatta_core::event::run::{Requested, RunEvent, RunOutcome};
 use regatta_core::{Actor, AttemptId, Envelope, Event, RunId, Seq, Slot};
 use serde::{Deserialize, Serialize};
 
-use super::{CancelView, DeliveryState, DeliveryView, VERDICTS_REPLACED_MAX, VerdictView};
+use super::{CancelView, DeliveryState, DeliveryView, RunRow, VERDICTS_REPLACED_MAX, VerdictView};
 use crate::attempts::AttemptState;
 use crate::projection::{Fact, Fold, Stray, Subject};
+use crate::shelf::Shelf;
 
-/// Every run there ever was. Finished ones stay in memory.
+/// Every run there ever was. Those long over are packed; the list has their rows.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Runs {
-    pub(super) runs: BTreeMap<RunId, Kept>,
+    pub(super) runs: Shelf<Kept>,
+    /// Rows of the packed ones.
+    pub(super) rows: BTreeMap<RunId, Arc<RunRow>>,
     /// Oldest first.
     pub(super) order: Vec<RunId>,
 }
@@ -56,13 +60,13 @@ impl Fold for Runs {
     fn fold(&mut self, fact: &Fact<'_>) -> Result<(), Stray> {
         let envelope = fact.envelope;
         if let (Event::Run(RunEvent::Requested(requested)), Subject::Run(run)) = (fact.event, fact.subject) {
-            if self.runs.insert(run, Kept::begun(requested, envelope)).is_none() {
+            if !self.runs.insert(run, Kept::begun(requested, envelope)) {
                 self.order.push(run);
             }
             return Ok(());
         }
         let Some(run) = fact.subject.run() else { return Ok(()) };
-        let Some(kept) = self.runs.get_mut(&run) else {
+        let Some(kept) = self.runs.get_mut(run) else {
             // A sandbox whose run this log does not know may be reaped; what cannot be read is not judged.
             return if matches!(fact.event, Event::Sandbox(_) | Event::Unknown { .. }) { Ok(()) } else { Err(Stray) };
         };

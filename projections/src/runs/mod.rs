@@ -3,6 +3,9 @@
 mod fold;
 mod view;
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
 use regatta_core::event::attempt::Outcome;
 use regatta_core::event::run::RunOutcome;
 use regatta_core::{AttemptId, RunId, Slot};
@@ -31,21 +34,64 @@ impl Runs {
     /// One run.
     #[must_use]
     pub fn get(&self, id: RunId) -> Option<RunView> {
-        self.runs.get(&id).map(|kept| kept.view(id))
+        self.runs.get(id).map(|kept| kept.view(id))
     }
 
     /// One page of runs, newest first; at most `limit` rows and never more than [`RUNS_PAGE_MAX`].
     #[must_use]
     pub fn list(&self, filter: &RunFilter, limit: usize) -> RunPage {
         let limit = limit.clamp(1, RUNS_PAGE_MAX);
-        let known = self.order.iter().rev().filter_map(|id| Some((*id, self.runs.get(id)?)));
-        let mut fitting = known
-            .filter(|(_, kept)| filter.before.is_none_or(|before| kept.requested_seq < before))
-            .filter(|(id, kept)| kept.fits(*id, filter));
-        let rows: Vec<RunRow> = fitting.by_ref().take(limit).map(|(id, kept)| kept.row(id)).collect();
+        let known = self.order.iter().rev().filter_map(|id| self.row(*id));
+        let mut fitting = known.filter(|row| filter.fits(row));
+        let rows: Vec<RunRow> = fitting.by_ref().take(limit).map(Cow::into_owned).collect();
         let more = fitting.next().is_some();
         let next = rows.last().filter(|_| more).map(|row| row.requested_seq);
         RunPage { rows, next }
+    }
+
+    fn row(&self, id: RunId) -> Option<Cow<'_, RunRow>> {
+        match self.runs.get_open(id) {
+            Some(kept) => Some(Cow::Owned(kept.row(id))),
+            None => self.rows.get(&id).map(|row| Cow::Borrowed(&**row)),
+        }
+    }
+
+    /// Whether nothing more is expected to happen to a run.
+    pub(crate) fn is_over(&self, id: RunId) -> bool {
+        self.runs.get_open(id).is_some_and(|kept| kept.finished.is_some())
+    }
+
+    /// Whether a run is packed.
+    pub(crate) fn is_packed(&self, id: RunId) -> bool {
+        self.runs.is_packed(id)
+    }
+
+    /// Packs a run; the list shows the row it has now.
+    pub(crate) fn pack(&mut self, id: RunId) {
+        if let Some(kept) = self.runs.get_open(id) {
+            self.rows.insert(id, Arc::new(kept.row(id)));
+            self.runs.pack(id);
+        }
+    }
+
+    /// Opens a packed run, since something is about to happen to it.
+    pub(crate) fn open(&mut self, id: RunId) {
+        self.rows.remove(&id);
+        self.runs.get_mut(id);
+    }
+}
+
+impl RunFilter {
+    fn fits(&self, row: &RunRow) -> bool {
+        let says = |text: &String| {
+            let text = text.to_lowercase();
+            row.id.as_str().contains(&text) || row.title.to_lowercase().contains(&text)
+        };
+        self.before.is_none_or(|before| row.requested_seq < before)
+            && (self.states.is_empty() || self.states.contains(&row.state))
+            && self.repository.as_ref().is_none_or(|repository| *repository == row.repository)
+            && self.by.as_ref().is_none_or(|by| by == row.by.as_str())
+            && self.text.as_ref().is_none_or(says)
     }
 }
 
@@ -137,18 +183,6 @@ impl Kept {
             counts.queued += total.saturating_sub(count(self.attempts.len()));
         }
         counts
-    }
-
-    fn fits(&self, id: RunId, filter: &RunFilter) -> bool {
-        let asked = &self.requested;
-        let says = |text: &String| {
-            let text = text.to_lowercase();
-            id.as_str().contains(&text) || asked.title.to_lowercase().contains(&text)
-        };
-        (filter.states.is_empty() || filter.states.contains(&self.state(id)))
-            && filter.repository.as_ref().is_none_or(|repository| *repository == asked.repository)
-            && filter.by.as_ref().is_none_or(|by| by == self.by.as_str())
-            && filter.text.as_ref().is_none_or(says)
     }
 }
 

@@ -1,6 +1,7 @@
 //! How facts become lines and lanes. Lines are kept up to a maximum, the newest; the log has all of them.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use regatta_core::event::RunEvent;
 use regatta_core::{Event, Kind, RunId, Seq};
@@ -10,6 +11,7 @@ use super::TimelineEntry;
 use super::entry::entry;
 use super::lanes::Lanes;
 use crate::projection::{Fact, Fold, Stray, Subject};
+use crate::shelf::Shelf;
 
 /// Most entries kept in memory; older ones are read from the log.
 pub const ENTRIES_KEPT_MAX: usize = 20_000;
@@ -18,12 +20,12 @@ pub const ENTRIES_KEPT_MAX: usize = 20_000;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Timeline {
     /// In the order of their positions.
-    pub(super) entries: VecDeque<TimelineEntry>,
+    pub(super) entries: VecDeque<Arc<TimelineEntry>>,
     /// Positions of the kept entries of each run.
     pub(super) by_run: BTreeMap<RunId, VecDeque<Seq>>,
     /// Entries before this position were dropped.
     pub(super) kept_from: Seq,
-    pub(super) lanes: BTreeMap<RunId, Lanes>,
+    pub(super) lanes: Shelf<Lanes>,
 }
 
 impl Fold for Timeline {
@@ -36,11 +38,16 @@ impl Fold for Timeline {
 }
 
 impl Timeline {
+    /// Packs the lanes of a run.
+    pub(crate) fn pack(&mut self, run: RunId) {
+        self.lanes.pack(run);
+    }
+
     fn keep(&mut self, entry: TimelineEntry) {
         if let Some(run) = entry.run {
             self.by_run.entry(run).or_default().push_back(entry.seq);
         }
-        self.entries.push_back(entry);
+        self.entries.push_back(Arc::new(entry));
         if self.entries.len() > ENTRIES_KEPT_MAX {
             self.drop_oldest();
         }
@@ -65,13 +72,13 @@ impl Timeline {
                 self.lanes.insert(run, Lanes::begun(fact.envelope));
             }
             (Event::Run(event), Subject::Run(run)) => {
-                self.lanes.get_mut(&run).ok_or(Stray)?.fold_run(event, seq, at_us);
+                self.lanes.get_mut(run).ok_or(Stray)?.fold_run(event, seq, at_us);
             }
             (Event::Attempt(event), Subject::Attempt(id)) => {
-                self.lanes.get_mut(&id.run).ok_or(Stray)?.fold_attempt(id.slot, event, seq, at_us);
+                self.lanes.get_mut(id.run).ok_or(Stray)?.fold_attempt(id.slot, event, seq, at_us);
             }
             (Event::Delivery(event), Subject::Run(run)) => {
-                self.lanes.get_mut(&run).ok_or(Stray)?.fold_delivery(event, seq, at_us);
+                self.lanes.get_mut(run).ok_or(Stray)?.fold_delivery(event, seq, at_us);
             }
             (
                 Event::Run(_)

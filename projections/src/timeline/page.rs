@@ -21,7 +21,7 @@ impl Timeline {
         let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
         let mut shown: Box<dyn Iterator<Item = &TimelineEntry>> = match filter.only_run() {
             Some(run) => Box::new(self.of_run(run, filter.from)),
-            None => Box::new(self.entries.range(self.place(filter.from.unwrap_or_default())..)),
+            None => Box::new(self.entries.range(self.place(filter.from.unwrap_or_default())..).map(|entry| &**entry)),
         };
         let mut shown = shown.by_ref().filter(|entry| filter.shows(entry));
         let mut entries: Vec<TimelineEntry> = shown.by_ref().take(limit).cloned().collect();
@@ -36,7 +36,8 @@ impl Timeline {
     pub fn last(&self, filter: &TimelineFilter, limit: usize) -> TimelinePage {
         let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
         let mut shown = self.entries.iter().rev().filter(|entry| filter.shows(entry));
-        let mut entries: Vec<TimelineEntry> = shown.by_ref().take(limit).cloned().collect();
+        let mut entries: Vec<TimelineEntry> =
+            shown.by_ref().take(limit).map(|entry| TimelineEntry::clone(entry)).collect();
         let is_more = shown.next().is_some() || self.kept_from > Seq(1);
         entries.reverse();
         self.name_causes(&mut entries);
@@ -47,7 +48,7 @@ impl Timeline {
     /// The bars and marks of one run.
     #[must_use]
     pub fn lanes(&self, run: RunId) -> Option<RunLanes> {
-        self.lanes.get(&run).map(|lanes| RunLanes {
+        self.lanes.get(run).map(|lanes| RunLanes {
             run,
             start_us: lanes.start_us,
             end_us: lanes.end_us,
@@ -65,7 +66,7 @@ impl Timeline {
     fn of_run(&self, run: RunId, from: Option<Seq>) -> impl Iterator<Item = &TimelineEntry> {
         let positions = self.by_run.get(&run).into_iter().flatten();
         let wanted = positions.filter(move |seq| from.is_none_or(|from| **seq >= from));
-        wanted.filter_map(|seq| self.entries.get(self.place(*seq)))
+        wanted.filter_map(|seq| self.entries.get(self.place(*seq)).map(|entry| &**entry))
     }
 
     /// Causes are looked for among the kept entries of the same run.

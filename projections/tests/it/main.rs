@@ -15,6 +15,8 @@ mod follow;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+mod kept;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod rebuild;

@@ -1,7 +1,9 @@
-//! What consumers keep in the store: how far they are, and snapshots of what they built. Both may be lost with the
-//! store; a consumer then begins from 0.
+//! What consumers keep in the store: how far they are, and small snapshots of where they stand. Both may be lost with
+//! the store; a consumer then begins from 0. Large ones are files: [`crate::log::snapshots`].
 //!
 //! Keys: `c<name>` a checkpoint, `s<name>` a snapshot's header, `b<name>\0<generation><number>` a piece of its bytes.
+
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sled::Batch;
@@ -31,6 +33,16 @@ impl Store {
         let key = key(b"c", name)?;
         let Some(bytes) = guard(|| self.kept.get(key))? else { return Ok(Seq(0)) };
         from_bytes(&bytes, "a checkpoint").map(Seq)
+    }
+
+    pub(super) fn checkpoints(&self) -> Result<BTreeMap<String, Seq>, IndexError> {
+        let mut entries = guard(|| Ok(self.kept.scan_prefix(b"c")))?;
+        let mut said = BTreeMap::new();
+        while let Some((key, value)) = guard(|| entries.next().transpose())? {
+            let name = key.get(1..).unwrap_or_default();
+            said.insert(String::from_utf8_lossy(name).into_owned(), Seq(from_bytes(&value, "a checkpoint")?));
+        }
+        Ok(said)
     }
 
     pub(super) fn set_checkpoint(&self, name: &str, seq: Seq) -> Result<(), IndexError> {

@@ -12,6 +12,7 @@ mod known;
 mod recent;
 mod store;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
@@ -133,6 +134,11 @@ impl Catalog {
     /// How far a consumer is; 0 when it never said.
     pub(crate) fn checkpoint(&self, name: &str) -> Result<Seq, IndexError> {
         self.shared.ask(|store| store.checkpoint(name))
+    }
+
+    /// How far every consumer is that ever said so.
+    pub(crate) fn checkpoints(&self) -> Result<BTreeMap<String, Seq>, IndexError> {
+        self.shared.ask(Store::checkpoints)
     }
 
     /// Keeps how far a consumer is.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Place;
 use super::block::{self, Fault, Header, Records};
-use super::reader::{Mark, Reader, Segment, corrupt, io};
+use super::reader::{Mark, Reader, Segment, bad, corrupt, io};
 use super::record::Record;
 use super::sealed::Sealed;
 use super::sealed::read::{Bad, Unpacker};
@@ -24,6 +24,18 @@ pub(super) struct Cursor<'r> {
     /// Least bytes read at once.
     step: usize,
     open: Option<Open>,
+}
+
+/// Neighbouring blocks, checked.
+#[derive(Debug)]
+pub(super) struct Batch {
+    /// Where the first one is.
+    pub(super) place: Place,
+    pub(super) bytes: Vec<u8>,
+    /// Where the first one begins in `bytes`.
+    pub(super) at: usize,
+    /// The last event in them.
+    pub(super) last: u64,
 }
 
 /// The segment the cursor is in.
@@ -104,9 +116,13 @@ impl<'r> Cursor<'r> {
     /// The block that holds an event, checked.
     pub(super) fn block(&mut self, seq: u64) -> Result<(Place, Header, &[u8]), ReadError> {
         let open = self.segment(seq)?;
-        let mut mark = open.start(seq)?;
-        if (mark.seq..=seq).contains(&open.next.seq) {
-            mark = open.next;
+        let mut mark = open.next;
+        // Going on where the last one ended needs no looking.
+        if mark.seq != seq || seq > open.end() {
+            mark = open.start(seq)?;
+            if (mark.seq..=seq).contains(&open.next.seq) {
+                mark = open.next;
+            }
         }
         loop {
             let header = open.header(mark)?;
@@ -121,6 +137,34 @@ impl<'r> Cursor<'r> {
             open.note(next);
             mark = next;
         }
+    }
+
+    /// The block that holds an event and those after it in the same segment, about a step of them.
+    pub(super) fn batch(&mut self, seq: u64, mut bytes: Vec<u8>) -> Result<Batch, ReadError> {
+        bytes.clear();
+        let step = self.step;
+        let (place, header, block) = self.block(seq)?;
+        let len = block.len();
+        let mut last = header.last_seq();
+        bytes.extend_from_slice(block);
+        if let Some(open) = &self.open
+            && matches!(open.bytes, Bytes::Sealed(_))
+        {
+            let (begins, ends) = (usize::try_from(open.next.at).unwrap_or(0) - len, open.end());
+            while last < ends {
+                last = self.block(last + 1)?.1.last_seq();
+            }
+            if let Some(open) = &mut self.open {
+                open.take(&mut bytes);
+            }
+            return Ok(Batch { place, bytes, at: begins, last });
+        }
+        while bytes.len() < step && self.open.as_ref().is_some_and(|open| last < open.last) {
+            let (_, header, block) = self.block(last + 1)?;
+            last = header.last_seq();
+            bytes.extend_from_slice(block);
+        }
+        Ok(Batch { place, bytes, at: 0, last })
     }
 
     /// The last event from `first` to `last`, all in one segment, whose time is not after `at_us`.
@@ -188,9 +232,19 @@ impl Open {
         match &self.bytes {
             Bytes::Written(_) => self.last,
             Bytes::Sealed(unpacked) => {
-                let next = unpacked.bundle.and_then(|bundle| unpacked.file.summary.bundles.get(bundle + 1));
+                let Some(bundle) = unpacked.bundle else { return 0 };
+                let next = unpacked.file.summary.bundles.get(bundle + 1);
                 next.map_or(self.last, |next| next.first_seq - 1)
             }
+        }
+    }
+
+    /// Gives the bundle away for an empty buffer.
+    fn take(&mut self, bytes: &mut Vec<u8>) {
+        if let Bytes::Sealed(unpacked) = &mut self.bytes {
+            std::mem::swap(&mut unpacked.blocks, bytes);
+            unpacked.bundle = None;
+            self.next = Mark { seq: 0, at: 0 };
         }
     }
 
@@ -224,8 +278,4 @@ impl Bytes {
             }
         }
     }
-}
-
-fn bad(Bad { place, reason }: Bad) -> ReadError {
-    ReadError::Corrupt { place: place.to_string(), reason }
 }

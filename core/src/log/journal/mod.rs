@@ -9,6 +9,9 @@
 //!   the uncompressed form) is the next block's `prev_hash`, across segments.
 //! - A [`record`] is one event; its position is not stored, it follows from the block's.
 //! - `HEAD` is the [`anchor`]: how far the log certainly went, so that a shortened or emptied journal is noticed.
+//! - A full segment becomes a [`sealed`] one, `journal/<first seq>.sealed`, in the background ([`sealer`]): the same
+//!   blocks, compressed, with what an index needs.
+//! - `FIRST` is the [`beginning`], once old sealed segments were removed: what the first kept one must follow.
 //!
 //! Only the thread of [`writer`] writes events. Knows nothing of what the facts mean, and nothing of the index.
 
@@ -22,6 +25,7 @@ mod ledger;
 pub(crate) mod reader;
 pub(crate) mod record;
 pub(crate) mod recover;
+mod replay;
 mod room;
 pub(crate) mod sealed;
 pub(crate) mod sealer;

@@ -12,6 +12,7 @@ use super::cursor::Cursor;
 use super::disk::{Disk, RealDisk};
 use super::record::{Names, Record};
 use super::sealed::Sealed;
+use super::sealed::read::Bad;
 use super::sealed::shape::Totals;
 use super::segment::Form;
 use super::{Hash, Place, recover, segment};
@@ -19,7 +20,7 @@ use crate::log::{OpenError, ReadError, ReadMax};
 use crate::{Envelope, Kind, Seq};
 
 /// Most bytes read at once when reading on and on.
-const STEP_BYTES_MAX: usize = 256 << 10;
+pub(super) const STEP_BYTES_MAX: usize = 256 << 10;
 /// Least bytes read at once.
 const STEP_BYTES_MIN: usize = 8 << 10;
 /// Between two remembered places in a segment: bounds both the memory they take and the headers walked to a block.
@@ -212,11 +213,6 @@ impl Reader {
         Ok(())
     }
 
-    /// As [`Self::scan`], with the step for reading everything.
-    pub(crate) fn scan_all(&self, from: u64, each: &mut Each<'_>) -> Result<(), ReadError> {
-        self.scan(from, STEP_BYTES_MAX, each)
-    }
-
     /// The first full segment that begins at or after an event, and the one after it.
     pub(crate) fn full_from(&self, seq: u64) -> Option<(Arc<Segment>, Arc<Segment>)> {
         let segments = self.segments();
@@ -295,9 +291,12 @@ impl Reader {
 
     /// A segment that was sealed since it was last looked at.
     fn sealed_since(&self, first: u64) -> Result<Arc<Segment>, ReadError> {
-        let file = Sealed::open(&*self.disk, &self.dir, first).map_err(io)?;
-        let file = file.map_err(|bad| ReadError::Corrupt { place: bad.place.to_string(), reason: bad.reason })?;
-        Ok(self.replace(Segment::sealed(&file)))
+        Ok(self.replace(Segment::sealed(&self.sealed(first)?)))
+    }
+
+    /// Opens the sealed segment that begins with an event.
+    pub(crate) fn sealed(&self, first: u64) -> Result<Sealed, ReadError> {
+        Sealed::open(&*self.disk, &self.dir, first).map_err(io)?.map_err(bad)
     }
 
     /// The disk and the data directory.
@@ -309,16 +308,21 @@ impl Reader {
 /// What is done with each event of a scan.
 pub(crate) type Each<'a> = dyn FnMut(u64, &Record<'_>) -> Result<ControlFlow<()>, String> + 'a;
 
-fn visit(place: Place, seq: u64, bytes: &[u8], each: &mut Each<'_>) -> Result<ControlFlow<()>, ReadError> {
+pub(super) fn visit(place: Place, seq: u64, bytes: &[u8], each: &mut Each<'_>) -> Result<ControlFlow<()>, ReadError> {
     let flow = Record::read(bytes).and_then(|record| each(seq, &record));
     flow.map_err(|reason| corrupt(place, &Fault::Record { seq, reason }))
+}
+
+/// What is wrong with a sealed segment.
+pub(crate) fn bad(Bad { place, reason }: Bad) -> ReadError {
+    ReadError::Corrupt { place: place.to_string(), reason }
 }
 
 pub(super) fn corrupt(place: Place, fault: &Fault) -> ReadError {
     ReadError::Corrupt { place: place.to_string(), reason: fault.to_string() }
 }
 
-pub(super) fn io(error: std::io::Error) -> ReadError {
+pub(crate) fn io(error: std::io::Error) -> ReadError {
     ReadError::Io(Arc::new(error))
 }
 

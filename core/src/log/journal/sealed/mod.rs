@@ -22,5 +22,5 @@ pub(crate) mod read;
 pub(crate) mod shape;
 pub(crate) mod write;
 
-pub(crate) use gather::{AnswerEntry, StreamEntry, entries};
+pub(crate) use gather::{StreamEntry, entries};
 pub(crate) use read::Sealed;
