@@ -18,4 +18,5 @@ mod nats_server;
 mod races;
 mod schemas;
 mod servers;
+mod sign_in;
 mod strangers;
