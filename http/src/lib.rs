@@ -17,10 +17,13 @@ mod numbers;
 pub mod openapi;
 mod page;
 pub mod plane;
+pub mod premises;
 pub mod problem;
 pub mod requests;
 mod routes;
 pub mod works;
+
+pub use axum::Router;
 
 pub use auth::{Auth, Door, Identity};
 pub use commands::Commands;
@@ -29,6 +32,7 @@ pub use feed::Feed;
 pub use filter::{Filter, FilterQuery, attempt_of, run_of};
 pub use live::LiveClients;
 pub use plane::{About, Plane};
+pub use premises::Premises;
 pub use problem::Problem;
 pub use routes::router;
 pub use works::Works;

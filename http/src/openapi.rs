@@ -48,9 +48,16 @@ fn document() -> Value {
     for operation in operations(&mut document) {
         complete(operation);
     }
+    name_rests(&mut document);
     require_nullable(&mut document);
     plain(&mut document);
     document
+}
+
+/// A path's rest is `{*path}` for the router and `{path}` in a description.
+fn name_rests(document: &mut Value) {
+    let Some(paths) = document.get_mut("paths").and_then(Value::as_object_mut) else { return };
+    *paths = std::mem::take(paths).into_iter().map(|(path, item)| (path.replace("{*", "{"), item)).collect();
 }
 
 /// Links of our own documentation lead nowhere in a description of the API.

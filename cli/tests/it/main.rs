@@ -23,5 +23,6 @@ mod nats_server;
 mod races;
 mod schemas;
 mod servers;
+mod sign_in;
 mod strangers;
 mod witness;

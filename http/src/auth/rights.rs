@@ -37,6 +37,7 @@ pub const RIGHTS: &[(&str, &str, Need)] = &[
     ("GET", "/api/v1/attempts/{attempt}/diff", VIEWER),
     ("GET", "/api/v1/attempts/{attempt}/output", VIEWER),
     ("GET", "/api/v1/attempts/{attempt}/pieces", VIEWER),
+    ("GET", "/api/v1/attempts/{attempt}/hunks", VIEWER),
     ("GET", "/api/v1/attempts/{attempt}/files", VIEWER),
     ("GET", "/api/v1/attempts/{attempt}/files/{*path}", VIEWER),
     ("GET", "/api/v1/attempts/{attempt}/artifacts", VIEWER),

@@ -141,7 +141,8 @@ impl Client {
         if self.subscriptions.len() >= SUBSCRIPTIONS_MAX {
             return said(&Answer::wrong(format!("a client follows at most {SUBSCRIPTIONS_MAX} topics")));
         }
-        let head = self.plane.feed.head();
+        // The log itself: what is there and not yet on its way to clients will be told.
+        let head = self.plane.log.head();
         let from = wanted.from_seq.map_or(head.next(), Seq);
         if from > head.next() {
             let reason = format!("from_seq {from} is past the end of the log, which is at {head}; begin without it");

@@ -12,6 +12,7 @@ mod live;
 mod looking;
 mod output;
 mod pieces;
+mod premises;
 mod runs;
 mod server;
 mod sign_in;
@@ -62,6 +63,7 @@ pub fn router(plane: Plane) -> Router {
     let auth = plane.auth.clone();
     let page = Router::new().route("/sign-in", get(sign_in::by_link)).with_state(plane.clone());
     let (v1, _) = described().split_for_parts();
+    let v1 = v1.merge(premises::routes());
     let v1 = v1.fallback(no_such_route).method_not_allowed_fallback(no_such_method).with_state(plane.clone());
     let rest = Router::new().merge(numbers::routes(plane)).merge(types::routes()).merge(page);
     let all = rest.nest("/api/v1", around::api(v1)).fallback(outside);

@@ -10,5 +10,6 @@ mod pages;
 mod pieces;
 mod problems;
 mod raw;
+mod sign_in;
 mod sockets;
 mod world;

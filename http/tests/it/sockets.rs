@@ -127,6 +127,9 @@ async fn who_is_too_far_behind_is_told_to_read_again_and_then_hears_what_comes()
     let world = World::new();
     world.many(9_000).await;
     let mut client = Client::of(&world).await;
+    // Whoever hears the last event knows that all are on their way to clients.
+    client.subscribe("timeline", None, Some(9_000)).await;
+    assert_eq!(client.hear().await["seq"], 9_000);
     client.subscribe("timeline", None, Some(5)).await;
     assert_eq!(client.hear().await, json!({ "topic": "timeline", "seq": 9_000, "reread": 5 }));
     world.started("7q2k9x0m.a", 1).await;
