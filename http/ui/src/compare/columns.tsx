@@ -113,7 +113,7 @@ function OneColumn(props: Props & { column: Column }) {
   return (
     <article
       aria-label={`Attempt ${nameOf(column.slot)}`}
-      className="row-span-2 grid min-h-0 min-w-0 flex-1 grid-rows-subgrid bg-surface"
+      className="row-span-2 grid min-h-0 min-w-0 flex-1 grid-cols-[minmax(0,1fr)] grid-rows-subgrid bg-surface"
       onPointerDownCapture={() => {
         if (index !== at) onChange({ at: column.slot });
       }}

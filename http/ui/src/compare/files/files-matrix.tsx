@@ -29,7 +29,7 @@ export default function FilesMatrix({ comparison, onShow }: Props) {
               {plural(comparison.files.length, "file")}
               {comparison.files_cut && " and more"}
             </th>
-            <th scope="col" className="border-line border-b px-2 py-2 font-medium">
+            <th scope="col" className="whitespace-nowrap border-line border-b px-2 py-2 font-medium">
               changed by
             </th>
             {columns.map((column) => (
@@ -53,7 +53,7 @@ function Head({ column }: { column: Column }) {
   return (
     <th scope="col" className="border-line border-b px-3 py-2 font-medium" title={whoTries(column)}>
       <span className="font-semibold text-text">{nameOf(column.slot)}</span>
-      <span className="ml-1.5 max-lg:hidden">{whoTries(column)}</span>
+      <span className="ml-1.5 inline-block max-w-32 truncate align-bottom max-lg:hidden">{whoTries(column)}</span>
     </th>
   );
 }
