@@ -31,7 +31,12 @@ test.beforeAll(async () => {
   });
   await install().cli("pick", done, "a");
   await install().finishedRun({ prompt: "Nothing to do here", attempts: [{ command: "true" }] });
-  const command = agent("true agent.sh", sayLines("thinking about part", 60), say("waits for you"), install().waitFor("end"));
+  const command = agent(
+    "true agent.sh",
+    sayLines("thinking about part", 60),
+    say("waits for you"),
+    install().waitFor("end"),
+  );
   going = await install().run({
     prompt: "Add a command line that reads from standard input",
     attempts: [{ command }, { command }, { command }, { command }],

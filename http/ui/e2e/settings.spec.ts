@@ -26,11 +26,11 @@ test("an admin changes a key, and the history says who, from what, to what", asy
   test.skip(!(await install().offers("GET", "/config")), "this server has no /config");
   await install().signIn(context, "admin");
   await page.goto(`${install().url}/settings`);
-  await page.getByRole("button", { name: "Change limits.attempts" }).click();
-  await page.getByRole("textbox", { name: "limits.attempts" }).fill("5");
+  await page.getByRole("button", { name: "Change limits.local" }).click();
+  await page.getByRole("textbox", { name: "limits.local" }).fill("5");
   await page.getByRole("button", { name: "Save" }).click();
   const history = page.getByRole("region", { name: "History" });
-  await expect(history.getByText("limits.attempts").first()).toBeVisible();
+  await expect(history.getByText("limits.local").first()).toBeVisible();
   await expect(history.getByText("→ 5").first()).toBeVisible();
 });
 
@@ -38,8 +38,8 @@ test("a value that does not fit is refused with what to do", async ({ page, cont
   test.skip(!(await install().offers("GET", "/config")), "this server has no /config");
   await install().signIn(context, "admin");
   await page.goto(`${install().url}/settings`);
-  await page.getByRole("button", { name: "Change limits.attempts" }).click();
-  await page.getByRole("textbox", { name: "limits.attempts" }).fill("many");
+  await page.getByRole("button", { name: "Change limits.local" }).click();
+  await page.getByRole("textbox", { name: "limits.local" }).fill("many");
   await page.getByRole("button", { name: "Save" }).click();
   await expect(page.getByRole("alert")).toBeVisible();
 });
