@@ -14,7 +14,10 @@ test.beforeAll(async () => {
   await install().cli("watch", run);
 });
 
-test.beforeEach(async ({ context }) => await install().signIn(context, "approver"));
+test.beforeEach(async ({ context }) => {
+  test.skip(!(await install().offers("GET", "/timeline?limit=1")), "this server has no /timeline");
+  await install().signIn(context, "approver");
+});
 
 /** The position of the first event of a kind. */
 async function seqOf(kind: string): Promise<number> {
@@ -57,7 +60,7 @@ test("the moment stays from page to page", async ({ page }) => {
   await expect(page.getByText("REPLAY")).toBeVisible();
   await page.getByRole("link", { name: "Runs" }).click();
   await expect(page.getByText("requested").first()).toBeVisible();
-  await expect(page.getByText("delivered")).toBeHidden();
+  await expect(page.getByText(/^\W?delivered$/)).toHaveCount(0);
 });
 
 test("steps go from event to event, and playing goes on to the end", async ({ page }) => {

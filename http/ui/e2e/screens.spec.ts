@@ -31,14 +31,17 @@ test.beforeAll(async () => {
   });
   await install().cli("pick", done, "a");
   await install().finishedRun({ prompt: "Nothing to do here", attempts: [{ command: "true" }] });
-  const command = agent(sayLines("thinking about part", 60), say("waits for you"), install().waitFor("end"));
+  const command = agent(
+    "true agent.sh",
+    sayLines("thinking about part", 60),
+    say("waits for you"),
+    install().waitFor("end"),
+  );
   going = await install().run({
     prompt: "Add a command line that reads from standard input",
     attempts: [{ command }, { command }, { command }, { command }],
   });
 });
-
-test.afterAll(() => install().open("end"));
 
 const PAGES: { name: string; path: () => string; ready: string | RegExp }[] = [
   { name: "runs", path: () => "/", ready: "Add a command line" },
@@ -47,9 +50,9 @@ const PAGES: { name: string; path: () => string; ready: string | RegExp }[] = [
   { name: "compare-diff", path: () => `/runs/${done}?view=diff`, ready: "count.js" },
   { name: "compare-checks", path: () => `/runs/${done}?view=checks`, ready: "node --test" },
   { name: "compare-files", path: () => `/runs/${done}?view=files`, ready: "count.js" },
-  { name: "run-timeline", path: () => `/runs/${done}/timeline`, ready: "run.requested" },
-  { name: "timeline", path: () => "/timeline", ready: "attempt.started" },
-  { name: "timeline-event", path: () => "/timeline?seq=2", ready: "correlation" },
+  { name: "run-timeline", path: () => `/runs/${done}/timeline`, ready: /^run\./ },
+  { name: "timeline", path: () => "/timeline", ready: /^attempt\./ },
+  { name: "timeline-event", path: () => "/timeline?seq=2", ready: "base_ref" },
   { name: "replay", path: () => `/runs/${done}/timeline?as_of=20`, ready: "REPLAY" },
   { name: "fleet", path: () => "/fleet", ready: "alive" },
   { name: "settings", path: () => "/settings", ready: "limits.attempts" },
