@@ -17,4 +17,5 @@ mod nats;
 mod nats_server;
 mod races;
 mod servers;
+mod sign_in;
 mod strangers;
