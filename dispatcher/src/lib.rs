@@ -20,4 +20,4 @@ pub use executor::{Fatal, World};
 pub use placement::Caps;
 pub use refusal::{Refusal, RefusalKind};
 pub use request::{RunRequest, Uncommitted};
-pub use service::{Dispatcher, Handle, Options};
+pub use service::{Dispatcher, Handle, Options, Recall};

@@ -9,12 +9,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use regatta_core::event::attempt::{Outcome, Phase, Queued};
 use regatta_core::event::run::{AttemptEnded, Strategy};
 use regatta_core::{Event, SandboxKey, Slot};
+use serde::{Deserialize, Serialize};
 
 use crate::attempt::{self, Attempt};
 use crate::run::{self, Delivery, Run};
 
 /// A run and its attempts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Race {
     /// The run.
     pub run: Run,

@@ -28,7 +28,10 @@ pub(crate) fn run(rest: &[&str]) -> Result<ExitCode, String> {
     }
     command::run(&mut cargo(&["build", "--release", "--locked", "--quiet", "--package", "regatta"]))?;
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
-    let status = Command::new(target.join("release/regatta")).arg("demo").args(rest).status();
+    // A person looks at it in the browser; whoever only wants to know whether it works says --stop.
+    let stay = (!rest.contains(&"--stop")).then_some("--stay");
+    let rest = rest.iter().filter(|word| **word != "--stop");
+    let status = Command::new(target.join("release/regatta")).arg("demo").args(stay).args(rest).status();
     let status = status.map_err(|error| format!("failed to start the demo: {error}"))?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

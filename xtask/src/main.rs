@@ -10,7 +10,8 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 usage:
-  cargo xtask demo [--sandbox host]     build, run the whole job, print where to look
+  cargo xtask demo [--sandbox host]     build with the page, run the whole job, print a link to the comparison;
+                                        --stop leaves no server running
   cargo xtask test                      everything; what needs something missing is skipped with the reason
   cargo xtask ui                        build the page (needs Node and npm), for the next cargo build
   cargo xtask bench dispatch [--quick]  the dispatch benchmarks, with peers in the same run

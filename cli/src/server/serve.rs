@@ -202,7 +202,7 @@ async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<P
             .filter_map(|(name, max)| Some((name.to_owned(), max?)))
             .collect(),
     };
-    let (dispatcher, handle) = Options { world, caps }.build();
+    let (dispatcher, handle) = Options { world, caps, snapshots: Some(log.snapshots()) }.build();
     let (follower, live) = take_up_views(&log).await?;
     Ok(Parts { install, log, dispatcher, handle, follower, live, about, blobs, works, auth, web })
 }

@@ -17,11 +17,12 @@ use regatta_core::event::attempt::{
 };
 use regatta_core::event::sandbox::SandboxEvent;
 use regatta_core::{BlobRef, SandboxKey};
+use serde::{Deserialize, Serialize};
 
 pub use decide::{Command, Failure, backoff_ms};
 
 /// An attempt, folded from its own streams: `attempt/…`, `sandbox/…` of its leases, and how far `output/…` got.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
     /// What it is and what it will go through.
     pub facts: Queued,
@@ -46,11 +47,12 @@ pub struct Attempt {
     /// The sandboxes of its leases that may still exist.
     pub sandboxes: BTreeMap<SandboxKey, SandboxLife>,
     /// The next output byte to record, by lease, command and channel.
+    #[serde(with = "as_list")]
     pub recorded: BTreeMap<(u32, Phase, Channel), u64>,
 }
 
 /// Where an attempt stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stage {
     /// In line.
     Queued {
@@ -70,7 +72,7 @@ pub enum Stage {
 }
 
 /// The right to act.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lease {
     /// Fencing number.
     pub epoch: u32,
@@ -79,7 +81,7 @@ pub struct Lease {
 }
 
 /// A sandbox that may exist.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SandboxLife {
     /// A provider was to be asked; the answer is not known.
     Intended,
@@ -200,5 +202,25 @@ impl Attempt {
                 self.sandboxes.remove(&reaped.key);
             }
         }
+    }
+}
+
+/// In snapshots: a map whose keys are no text, as a list of pairs.
+mod as_list {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer, K: Serialize, V: Serialize>(
+        map: &BTreeMap<K, V>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>, K: Deserialize<'de> + Ord, V: Deserialize<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<K, V>, D::Error> {
+        Ok(Vec::<(K, V)>::deserialize(deserializer)?.into_iter().collect())
     }
 }

@@ -16,11 +16,12 @@ use std::collections::BTreeMap;
 use regatta_core::event::delivery::DeliveryEvent;
 use regatta_core::event::run::{AttemptEnded, Decided, Requested, RunEvent, RunOutcome};
 use regatta_core::{RunId, Slot};
+use serde::{Deserialize, Serialize};
 
 pub use decide::Command;
 
 /// A run, folded from `run/…` and `delivery/…`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// Its id.
     pub id: RunId,
@@ -39,7 +40,7 @@ pub struct Run {
 }
 
 /// Where a run stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stage {
     /// Its base is being pinned.
     Preparing,
@@ -50,7 +51,7 @@ pub enum Stage {
 }
 
 /// Where a delivery stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Delivery {
     /// To be tried.
     Intended,

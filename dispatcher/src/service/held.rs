@@ -1,6 +1,6 @@
 //! A race as the dispatcher holds it: its state, where its streams end, and which effects are under way.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use regatta_core::event::run::Requested;
@@ -8,6 +8,7 @@ use regatta_core::event::{AttemptEvent, SandboxEvent};
 use regatta_core::{
     Actor, Append, AttemptId, Draft, Envelope, Event, EventId, Expect, RunId, SandboxKey, Slot, Stream,
 };
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::submit::Submitter;
@@ -16,12 +17,15 @@ use crate::race::{Effect, Race, Wish};
 use crate::run::Run;
 use crate::{Refusal, RefusalKind};
 
+/// A race as the dispatcher holds it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Held {
     pub(super) race: Race,
     /// The idempotency key it was requested under.
     pub(super) key: Option<Arc<str>>,
     pub(super) requested_at_us: u64,
     /// Effects that are under way.
+    #[serde(skip)]
     pub(super) active: BTreeSet<Effect>,
     /// How many events were recorded or restored; tells whether a decision changed anything.
     pub(super) recorded_events: u64,
@@ -29,7 +33,7 @@ pub(super) struct Held {
     pub(super) submitted: u64,
     facts: Arc<Requested>,
     /// The last `stream_seq` of each of its streams.
-    heads: HashMap<Stream, u64>,
+    heads: BTreeMap<Stream, u64>,
     correlation: Uuid,
     cause: Option<EventId>,
 }
@@ -53,7 +57,7 @@ impl Held {
             active: BTreeSet::new(),
             recorded_events: 0,
             submitted: 0,
-            heads: HashMap::new(),
+            heads: BTreeMap::new(),
             correlation: Uuid::nil(),
             cause: None,
         }
@@ -117,7 +121,7 @@ impl Held {
         self.submitted = submitter.submitted();
     }
 
-    /// Takes in a fact read from the log.
+    /// Takes in a fact read from the log, in the log's order.
     pub(super) fn restore(&mut self, envelope: &Envelope, event: &Event, slot: Option<Slot>) {
         if envelope.stream.as_str().starts_with("output/") {
             self.race.evolve(event, slot, envelope.at_us);

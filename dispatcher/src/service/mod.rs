@@ -7,6 +7,7 @@
 mod handle;
 mod held;
 mod line;
+mod recall;
 mod restore;
 mod submit;
 
@@ -15,8 +16,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regatta_core::event::run::{Requested, RunEvent};
+use regatta_core::log::Snapshots;
 use regatta_core::{Actor, EventId, Log, RunId, Slot};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -28,6 +31,7 @@ use held::{Decision, Held};
 use submit::{Submitter, Ticket};
 
 pub use handle::Handle;
+pub use recall::Recall;
 
 /// Commands and outcomes that may wait for the dispatcher; past it, callers wait.
 const INPUTS_MAX: usize = 1_024;
@@ -44,6 +48,8 @@ pub struct Options {
     pub world: World,
     /// How many attempts may run at once.
     pub caps: Caps,
+    /// Where snapshots of what is under way are kept; without, a start folds the whole log.
+    pub snapshots: Option<Snapshots>,
 }
 
 /// The running part. [`Dispatcher::run`] is its loop.
@@ -55,6 +61,9 @@ pub struct Dispatcher {
     outcomes: mpsc::Sender<Input>,
     races: BTreeMap<RunId, Held>,
     submitter: Submitter,
+    snapshots: Option<Snapshots>,
+    /// Keeps those snapshots.
+    recalling: Option<JoinHandle<()>>,
     tasks: TaskTracker,
     /// Ends every effect under way when the dispatcher ends; the sandboxes live on.
     halt: CancellationToken,
@@ -81,6 +90,8 @@ impl Options {
             submitter: Submitter::new(Arc::clone(&world)),
             world,
             caps: self.caps,
+            snapshots: self.snapshots,
+            recalling: None,
             inputs,
             outcomes: sender,
             races: BTreeMap::new(),
@@ -97,15 +108,21 @@ impl Dispatcher {
     /// # Errors
     /// When the log fails: nothing can be acknowledged any more, and the process must be started again.
     pub async fn run(mut self, cancel: CancellationToken) -> Result<(), Fatal> {
-        let result = self.work(&cancel).await;
+        let ended = CancellationToken::new();
+        let result = self.work(&cancel, &ended).await;
         self.halt.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+        // Nothing more is written: the last snapshot holds everything.
+        ended.cancel();
+        if let Some(recalling) = self.recalling.take() {
+            recalling.await.ok();
+        }
         result
     }
 
-    async fn work(&mut self, cancel: &CancellationToken) -> Result<(), Fatal> {
-        self.restore()?;
+    async fn work(&mut self, cancel: &CancellationToken, ended: &CancellationToken) -> Result<(), Fatal> {
+        self.restore(ended)?;
         self.reap().await?;
         for run in self.races.keys().copied().collect::<Vec<_>>() {
             self.advance(run)?;

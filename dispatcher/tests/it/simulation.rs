@@ -13,14 +13,14 @@ use async_trait::async_trait;
 use regatta_core::event::attempt::{AttemptEvent, Channel, DiffStat, Exit as Ended, FileChange, Phase};
 use regatta_core::event::delivery::DeliveryEvent;
 use regatta_core::event::run::{Check, Entry, Limits, RunEvent, RunOutcome, Strategy};
-use regatta_core::log::{MemoryLog, Pending, ReadMax};
+use regatta_core::log::{MemoryLog, Pending, ReadMax, Snapshots};
 use regatta_core::{
     Actor, Append, AppendError, AttemptId, Blobs, Clock, Envelope, Event, EventId, InstallId, Log, ReadError, RunId,
     Seq, Slot, Stream,
 };
 use regatta_dispatcher::failpoint::{FAILPOINTS, Failpoints};
 use regatta_dispatcher::source_control::{Base, Delivery, SourceControl, Start, Unusable};
-use regatta_dispatcher::{Caps, Handle, Options, Refusal, RefusalKind, RunRequest, Uncommitted, World};
+use regatta_dispatcher::{Caps, Handle, Options, Recall, Refusal, RefusalKind, RunRequest, Uncommitted, World};
 use regatta_sandboxes::fake::{FakeProvider, Mishaps, Script};
 use regatta_sandboxes::{Exec, Exit, Stdio};
 use tokio_util::sync::CancellationToken;
@@ -228,6 +228,8 @@ struct Simulation {
     git: FakeGit,
     clock: Arc<ManualClock>,
     blobs: Blobs,
+    /// Where snapshots are kept.
+    folder: tempfile::TempDir,
     random: Random,
     /// Requests by idempotency key, with the run they were answered with.
     asked: BTreeMap<String, (RunRequest, Option<RunId>)>,
@@ -243,7 +245,18 @@ impl Simulation {
         let clock = Arc::new(ManualClock { world: world.clone(), ids: AtomicU64::new(1) });
         let asked = (0..=random.below(3)).map(|n| (format!("key-{seed}-{n}"), (request(&mut random), None))).collect();
         let crashed_at = BTreeSet::new();
-        Self { seed, log: TightLog::default(), world, git: FakeGit::default(), clock, blobs, random, asked, crashed_at }
+        Self {
+            seed,
+            log: TightLog::default(),
+            world,
+            git: FakeGit::default(),
+            clock,
+            blobs,
+            folder: tempfile::tempdir().expect("folder"),
+            random,
+            asked,
+            crashed_at,
+        }
     }
 
     /// Lives until everything is settled, or until a failpoint kills it. Whether everything is settled.
@@ -285,6 +298,7 @@ impl Simulation {
                 tokio::time::sleep(Duration::from_millis(500)).await;
             }
             self.meddle(&handle).await;
+            self.put_down();
             assert!(step < STEPS_MAX - 1, "it hangs");
         }
         self.crashed_at.extend(*place.lock().expect("lock"));
@@ -311,7 +325,8 @@ impl Simulation {
             network: false,
             failpoints,
         };
-        Options { world, caps: Caps { attempts_max: 8, by_provider: BTreeMap::from([("fake".to_owned(), CAP)]) } }
+        let caps = Caps { attempts_max: 8, by_provider: BTreeMap::from([("fake".to_owned(), CAP)]) };
+        Options { world, caps, snapshots: Some(Snapshots::of(self.folder.path())) }
     }
 
     /// People and machines do as they please.
@@ -343,6 +358,21 @@ impl Simulation {
                 self.world.lose(key, exec);
             }
         }
+    }
+
+    /// A snapshot may be taken at any moment.
+    fn put_down(&mut self) {
+        if self.random.one_in(500) {
+            let snapshots = Snapshots::of(self.folder.path());
+            let recall = Recall::resume(&self.log, &snapshots).expect("recalled");
+            recall.keep(&self.log, &snapshots).expect("kept");
+        }
+    }
+
+    /// A restart from a snapshot finds what one from the beginning finds.
+    fn check_recall(&self) {
+        let resumed = Recall::resume(&self.log, &Snapshots::of(self.folder.path())).expect("recalled");
+        assert_eq!(resumed, Recall::fold(&self.log).expect("recalled"), "a snapshot changes what is under way");
     }
 
     fn events(&self) -> Vec<(String, Event)> {
@@ -490,11 +520,13 @@ fn simulate(seed: u64, blobs: Blobs) -> BTreeSet<&'static str> {
     for _ in 0..crashes {
         let crash_after = i64::try_from(simulation.random.below(60)).expect("small");
         simulation.live(crash_after);
+        simulation.check_recall();
         check_history(&simulation);
     }
     while !simulation.live(i64::MAX) {
         check_history(&simulation);
     }
+    simulation.check_recall();
     check_history(&simulation);
     check_end(&simulation);
     simulation.crashed_at

@@ -36,6 +36,7 @@ pub const RIGHTS: &[(&str, &str, Need)] = &[
     ("GET", "/api/v1/attempts/{attempt}", VIEWER),
     ("GET", "/api/v1/attempts/{attempt}/diff", VIEWER),
     ("GET", "/api/v1/attempts/{attempt}/output", VIEWER),
+    ("GET", "/api/v1/attempts/{attempt}/pieces", VIEWER),
     ("GET", "/api/v1/attempts/{attempt}/files", VIEWER),
     ("GET", "/api/v1/attempts/{attempt}/files/{*path}", VIEWER),
     ("GET", "/api/v1/attempts/{attempt}/artifacts", VIEWER),

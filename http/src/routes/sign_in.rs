@@ -65,26 +65,40 @@ fn with_cookie(mut response: Response, cookie: &str) -> Result<Response, Problem
 #[derive(Debug, Deserialize)]
 pub(super) struct LinkQuery {
     key: Option<String>,
+    /// The page it leads to.
+    next: Option<String>,
 }
 
-/// `GET /sign-in?key=…`: a one-time link becomes the cookie of a new session, and leads to the first page.
+/// A path of this page, or the first one: a link must not lead elsewhere.
+fn inside(next: Option<&str>) -> &str {
+    let is_ours = |path: &&str| {
+        path.starts_with('/')
+            && !path.starts_with("//")
+            && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\')
+    };
+    next.filter(is_ours).unwrap_or("/")
+}
+
+/// `GET /sign-in?key&next`: a one-time link becomes the cookie of a new session, and leads
+/// to a page.
 pub(super) async fn by_link(
     State(plane): State<Plane>,
     Extension(place): Extension<Place>,
     headers: HeaderMap,
     query: Result<Query<LinkQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    let Query(LinkQuery { key }) = query?;
+    let Query(LinkQuery { key, next }) = query?;
+    let next = inside(next.as_deref());
     // Whoever is signed in already, as by this very link, has no use for it.
     if plane.auth.identify(&place, &headers).await.is_ok() {
-        return Ok(Redirect::to("/").into_response());
+        return Ok(Redirect::to(next).into_response());
     }
     let begun = match key {
         Some(key) => plane.auth.sign_in_by_link(&place, &headers, &key).await,
         None => return Ok(page::serve("/sign-in", &headers)),
     };
     match begun {
-        Some(begun) => with_cookie(Redirect::to("/").into_response(), &begun?.cookie),
+        Some(begun) => with_cookie(Redirect::to(next).into_response(), &begun?.cookie),
         None => Ok((StatusCode::UNAUTHORIZED, Html(USED)).into_response()),
     }
 }
@@ -93,3 +107,22 @@ pub(super) async fn by_link(
 const USED: &str = "<!doctype html><meta charset=utf-8><title>Regatta</title><h1>This link opens nothing any more</h1>\
     <p>A sign-in link works once, for ten minutes, and until the server is restarted.</p>\
     <p>Make a new one on the machine Regatta runs on: <code>regatta token link</code></p>";
+
+#[cfg(test)]
+mod tests {
+    use super::inside;
+
+    #[test]
+    fn a_link_leads_to_a_page_of_ours_only() {
+        for (next, leads_to) in [
+            (Some("/runs/7q2k9x0m?view=diff"), "/runs/7q2k9x0m?view=diff"),
+            (None, "/"),
+            (Some("//elsewhere"), "/"),
+            (Some("/\\elsewhere"), "/"),
+            (Some("https://elsewhere"), "/"),
+            (Some("/a\r\nSet-Cookie: x"), "/"),
+        ] {
+            assert_eq!(inside(next), leads_to, "{next:?}");
+        }
+    }
+}

@@ -6,8 +6,9 @@ mod promises;
 
 use std::path::PathBuf;
 
+use regatta_core::RunId;
 use regatta_core::event::run::Strategy;
-use regatta_http::requests::RunAccepted;
+use regatta_http::requests::{LinkMade, RunAccepted};
 use regatta_projections::compare::Comparison;
 use regatta_projections::fleet::FleetView;
 
@@ -35,6 +36,10 @@ pub(crate) struct Args {
     /// Use this fresh folder instead of one in the folder for temporary files
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+
+    /// Leave a server running, and print a link to the comparison
+    #[arg(long)]
+    stay: bool,
 }
 
 /// `is_data_dir_given` by its flag: the demo is not kept in the data directory of every day.
@@ -48,7 +53,7 @@ pub(crate) fn run(context: &Context, args: Args, is_data_dir_given: bool) -> Out
     let raced = block_on(races(&own, &place, &args.sandbox));
     // Whatever came of it, nothing is left running.
     let stopped = down::run(&Context { terminal: terminal.quiet(), ..own.clone() }, down::Args {});
-    raced?;
+    let last = raced?;
     stopped?;
     let report = regatta_core::log::verify::verify(&own.data_dir)
         .map_err(|error| Failure::caused("the log cannot be verified", &error))?;
@@ -57,7 +62,7 @@ pub(crate) fn run(context: &Context, args: Args, is_data_dir_given: bool) -> Out
         terminal,
         &format!("log verified: {} events, chained and intact, last hash {:.16}…", report.events, report.hash),
     );
-    end(terminal, &place)
+    if args.stay { stay(&own, &place, &last) } else { end(terminal, &place) }
 }
 
 /// A line beside the data.
@@ -65,8 +70,9 @@ fn say(terminal: &Terminal, text: &str) {
     terminal.note(format!("\n{} {text}", terminal.paint.strong("▸")));
 }
 
-async fn races(context: &Context, place: &Place, sandbox: &str) -> Result<(), Failure> {
+async fn races(context: &Context, place: &Place, sandbox: &str) -> Result<Option<RunId>, Failure> {
     let (terminal, client) = (&context.terminal, context.client());
+    let mut last = None;
     let strategies = [
         (Strategy::Race, "race", "the first that passes the checks wins, the others are stopped"),
         (Strategy::Best, "best", "all come to their end, the smallest that passes wins"),
@@ -85,9 +91,34 @@ async fn races(context: &Context, place: &Place, sandbox: &str) -> Result<(), Fa
         }
         promises::run(strategy, &view, &comparison)?;
         place.promise_branch(&accepted.run)?;
+        last = Some(accepted.run);
     }
     let fleet: FleetView = client.get("/fleet").await?;
-    promises::fleet(&fleet)
+    promises::fleet(&fleet)?;
+    Ok(last)
+}
+
+/// Leaves a server running and says where to look in the browser.
+fn stay(context: &Context, place: &Place, last: &Option<RunId>) -> Outcome {
+    let made: LinkMade = block_on(async {
+        server::start_detached(context, &[]).await?;
+        context.client().create("/sign-in-links", &serde_json::json!({})).await
+    })?;
+    let terminal = &context.terminal;
+    let next = last.as_ref().map(|run| format!("&next=/runs/{run}")).unwrap_or_default();
+    say(
+        terminal,
+        "everything came out as it should. The comparison in the browser (the link works once, for ten minutes):",
+    );
+    terminal.note(format!("  {}{next}", made.link));
+    let (data, repository) = (place.data(), place.repository());
+    terminal.note("Or on the command line:");
+    terminal.note(format!("  export REGATTA_DATA_DIR={}", data.display()));
+    terminal.note("  regatta compare last           and: --diff a b, show last.a --output");
+    terminal.note("  regatta open                   another link");
+    terminal.note("  regatta down                   stops the server");
+    terminal.note(format!("  git -C {} log --oneline --all --graph", repository.display()));
+    Ok(Exit::Done)
 }
 
 fn end(terminal: &Terminal, place: &Place) -> Outcome {

@@ -43,7 +43,8 @@ impl Reader {
             let cursor = Cursor::new(self, STEP_BYTES_MAX);
             let ahead = thread::Builder::new().name("journal-read".to_owned());
             match ahead.spawn_scoped(scope, move || read_on(cursor, from, &batches, &emptied)) {
-                Ok(_) => show(from, &read, &used, each),
+                // It takes the receiver with it: who reads ahead must not wait for ever when `each` has had enough.
+                Ok(_) => show(from, read, &used, each),
                 // A machine that has no thread to give reads all the same.
                 Err(_) => self.scan(from, STEP_BYTES_MAX, each),
             }
@@ -70,7 +71,7 @@ fn read_on(
 
 fn show(
     from: u64,
-    read: &Receiver<Result<Batch, ReadError>>,
+    read: Receiver<Result<Batch, ReadError>>,
     used: &Sender<Vec<u8>>,
     each: &mut Each<'_>,
 ) -> Result<(), ReadError> {

@@ -11,7 +11,7 @@ export type Problem = {
   conflicts?: Conflict[];
 };
 
-export type Conflict = { path: string; slots?: string[]; reason?: string };
+export type Conflict = { path: string; reason: string };
 
 /** A request that got no good answer. */
 export class ProblemError extends Error {

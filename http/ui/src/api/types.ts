@@ -98,8 +98,11 @@ export type Usage = {
   tokens_in?: number | null;
   tokens_out?: number | null;
   cost_usd_micros?: number | null;
-  source: "reported" | "estimated";
+  source: "reported" | "estimated" | "unknown";
 };
+
+/** A hunk of a synthesis, or a whole file of it; hunks are counted from 1. */
+export type TakenHunk = { slot: Slot; path: string; hunk: number | null; header: string; hash: string | null };
 
 export type Column = {
   slot: Slot;
@@ -124,6 +127,9 @@ export type Column = {
   is_winner: boolean;
   can: string[];
   usage?: Usage | null;
+  /** For an attempt that was put together of others. */
+  made_of?: TakenHunk[];
+  is_discarded?: boolean;
 };
 
 export type LineCounts = { added: number | null; removed: number | null };
@@ -143,6 +149,11 @@ export type Comparison = {
   files: FileRow[];
   files_cut: boolean;
   groups: PatchGroup[];
+  /** Put aside, and not among the columns. */
+  discarded?: Slot[];
+  /** Whether names and output are hidden. */
+  blind?: boolean;
+  usage?: Usage | null;
 };
 
 export type FleetTotals = {

@@ -1,11 +1,12 @@
 // The attempts side by side: heads stay, bodies scroll. On a phone one column fills the screen and one swipes.
 import { lazy, Suspense, useEffect, useMemo, useRef } from "react";
 import type { Column, Comparison, Slot } from "@/api/types";
-import { BodySkeleton } from "./body-note";
+import { BodyNote, BodySkeleton } from "./body-note";
 import type { TakeHunk } from "./diff/diff-row";
 import { ColumnHead, type HeadActions } from "./head/column-head";
 import { windowOf } from "./layout";
 import type { MergePreview } from "./merge/merge-preview";
+import { useSlotName } from "./slot-name";
 import type { Body, CompareChange, CompareState } from "./state";
 import { Strip } from "./strip";
 import { Together, TogetherContext } from "./sync";
@@ -34,13 +35,16 @@ export function Columns(props: Props) {
   const width = useWidth(box);
   const shownNow = windowOf(state.layout, comparison.columns.length, at, width);
   const shown = comparison.columns.slice(shownNow.first, shownNow.first + shownNow.count);
+  const discarded = comparison.discarded ?? [];
   const together = useMemo(() => new Together<unknown>(), []);
   together.isOn = !state.isLoose;
   const go = (slot: Slot) => onChange({ at: slot });
   return (
     <div ref={box} className="flex min-h-0 flex-1 flex-col">
-      {shown.length < comparison.columns.length && (
+      {(shown.length < comparison.columns.length || discarded.length > 0) && (
         <Strip
+          discarded={discarded}
+          onRestore={props.actions.restore}
           columns={comparison.columns}
           shown={new Set(shown.map((column) => column.slot))}
           at={comparison.columns[at]?.slot}
@@ -55,7 +59,8 @@ export function Columns(props: Props) {
             className="grid min-h-0 flex-1 gap-px bg-line"
             style={{
               gridTemplateColumns: `repeat(${shownNow.perRow}, minmax(0, 1fr))`,
-              gridTemplateRows: `repeat(${shownNow.rows}, minmax(0, 1fr))`,
+              // A head and a body each; heads of one row are equally high, so that bodies line up.
+              gridTemplateRows: `repeat(${shownNow.rows}, auto minmax(0, 1fr))`,
             }}
           >
             {shown.map((column) => (
@@ -90,7 +95,10 @@ function Swipe(props: Props & { onGo: (slot: Slot) => void }) {
       className="flex min-h-0 flex-1 snap-x snap-mandatory overflow-x-auto overflow-y-hidden"
     >
       {comparison.columns.map((column, index) => (
-        <div key={column.slot} className="flex h-full w-full shrink-0 snap-center">
+        <div
+          key={column.slot}
+          className="grid h-full w-full shrink-0 snap-center grid-cols-[minmax(0,1fr)] grid-rows-[auto_minmax(0,1fr)]"
+        >
           {Math.abs(index - at) <= 1 && <OneColumn {...props} column={column} />}
         </div>
       ))}
@@ -101,10 +109,11 @@ function Swipe(props: Props & { onGo: (slot: Slot) => void }) {
 function OneColumn(props: Props & { column: Column }) {
   const { column, comparison, at, isReplay, readAtMs, merges, actions, onChange } = props;
   const index = comparison.columns.indexOf(column);
+  const nameOf = useSlotName();
   return (
     <article
-      aria-label={`Attempt ${column.slot.toUpperCase()}`}
-      className="flex min-h-0 min-w-0 flex-1 flex-col bg-surface"
+      aria-label={`Attempt ${nameOf(column.slot)}`}
+      className="row-span-2 grid min-h-0 min-w-0 flex-1 grid-cols-[minmax(0,1fr)] grid-rows-subgrid bg-surface"
       onPointerDownCapture={() => {
         if (index !== at) onChange({ at: column.slot });
       }}
@@ -130,6 +139,9 @@ function OneColumn(props: Props & { column: Column }) {
 }
 
 function OneBody({ column, comparison, body, state, onChange }: Props & { column: Column }) {
+  if (body === "output" && comparison.blind) {
+    return <BodyNote>Hidden while the comparison is blind: agents say who they are. Key b ends that.</BodyNote>;
+  }
   if (body === "output") return <OutputBody column={column} checks={comparison.checks} />;
   if (body === "checks") return <ChecksBody column={column} />;
   const take: TakeHunk = {

@@ -12,6 +12,7 @@ import { CompareSkeleton } from "./compare-skeleton";
 import { type HeadActions, whoTries } from "./head/column-head";
 import { useMergePreview } from "./merge/merge-preview";
 import { type Decision, DecisionDialog } from "./pick/decisions";
+import { namesIn, SlotNames } from "./slot-name";
 import { type Body, type CompareChange, type CompareState, LAYOUTS, useCompareState } from "./state";
 import { TitleBar } from "./title-bar";
 
@@ -77,60 +78,66 @@ function Compared({ comparison, readAtMs, row, state, change }: Props) {
     cancel: decide("cancel"),
     restore: decide("restore"),
   };
+  const nameOf = namesIn(comparison);
   useCompareKeys({ comparison, body, at, state, change, decide: setDecision });
   return (
-    <div className="flex h-full min-h-0 flex-col">
-      <TitleBar
-        comparison={comparison}
-        row={row}
-        state={state}
-        body={body}
-        onChange={change}
-        onCancel={() => setDecision({ what: "cancel-run" })}
-      />
-      <Suspense fallback={<BodySkeleton />}>
-        {body === "files" && (
-          <div className="min-h-0 flex-1">
-            <FilesMatrix comparison={comparison} onShow={(slot, path) => change({ body: "diff", at: slot, path })} />
-          </div>
-        )}
-        {body === "ab" && (
-          <div className="min-h-0 flex-1">
-            <BetweenBody columns={comparison.columns} from={state.from} to={state.to} onChange={change} />
-          </div>
-        )}
-        {body !== "files" && body !== "ab" && (
-          <Columns
-            comparison={comparison}
-            body={body}
-            state={state}
-            at={at}
-            isReplay={isReplay}
-            readAtMs={readAtMs}
-            merges={merges.data}
-            actions={actions}
-            onChange={change}
-          />
-        )}
-        {state.isChoosing && (
-          <Tray
-            run={comparison.run}
-            chosen={state.chosen}
-            onChange={(chosen) => change({ chosen })}
-            onClose={() => change({ isChoosing: false })}
-            onMade={() => change({ isChoosing: false, chosen: [], body: "output" })}
-          />
-        )}
-      </Suspense>
-      {decision && (
-        <DecisionDialog
-          decision={decision}
+    <SlotNames value={nameOf}>
+      <div className="flex h-full min-h-0 flex-col">
+        <TitleBar
           comparison={comparison}
-          isBlind={state.isBlind}
-          onClose={() => setDecision(undefined)}
+          row={row}
+          state={state}
+          body={body}
+          onChange={change}
+          onCancel={() => setDecision({ what: "cancel-run" })}
         />
-      )}
-    </div>
+        <Suspense fallback={<BodySkeleton />}>
+          {body === "files" && (
+            <div className="min-h-0 flex-1">
+              <FilesMatrix comparison={comparison} onShow={(slot, path) => change({ body: "diff", at: slot, path })} />
+            </div>
+          )}
+          {body === "ab" && (
+            <div className="min-h-0 flex-1">
+              <BetweenBody columns={comparison.columns} from={state.from} to={state.to} onChange={change} />
+            </div>
+          )}
+          {body !== "files" && body !== "ab" && (
+            <Columns
+              comparison={comparison}
+              body={body}
+              state={state}
+              at={at}
+              isReplay={isReplay}
+              readAtMs={readAtMs}
+              merges={merges.data}
+              actions={actions}
+              onChange={change}
+            />
+          )}
+        </Suspense>
+        <Suspense>
+          {state.isChoosing && (
+            <Tray
+              run={comparison.run}
+              chosen={state.chosen}
+              onChange={(chosen) => change({ chosen })}
+              onClose={() => change({ isChoosing: false })}
+              onMade={() => change({ isChoosing: false, chosen: [], body: "output" })}
+            />
+          )}
+        </Suspense>
+        {decision && (
+          <DecisionDialog
+            decision={decision}
+            comparison={comparison}
+            isBlind={state.isBlind}
+            onPicked={() => change({ isBlind: false })}
+            onClose={() => setDecision(undefined)}
+          />
+        )}
+      </div>
+    </SlotNames>
   );
 }
 
@@ -145,6 +152,7 @@ type Keys = {
 
 function useCompareKeys({ comparison, at, state, change, decide }: Keys): void {
   const { columns } = comparison;
+  const nameOf = namesIn(comparison);
   const here = columns[at];
   const go = (by: number) => change({ at: columns[(at + by + columns.length) % columns.length]?.slot });
   const show = (body: Body) => () => change({ body });
@@ -170,7 +178,7 @@ function useCompareKeys({ comparison, at, state, change, decide }: Keys): void {
       ? [
           {
             keys: "x",
-            about: `Discard ${here.slot.toUpperCase()}`,
+            about: `Discard ${nameOf(here.slot)}`,
             run: () => decide({ what: "discard", slot: here.slot }),
           },
         ]
@@ -180,7 +188,7 @@ function useCompareKeys({ comparison, at, state, change, decide }: Keys): void {
         ? [
             {
               keys: String(index + 1),
-              about: `Pick ${column.slot.toUpperCase()}: ${whoTries(column)}`,
+              about: `Pick ${nameOf(column.slot)}: ${whoTries(column)}`,
               run: () => decide({ what: "pick", slot: column.slot }),
             },
           ]

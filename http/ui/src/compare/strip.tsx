@@ -1,11 +1,21 @@
 // Every attempt as a chip: those that are shown, and the rest.
+
+import { Undo2 } from "lucide-react";
 import type { Column, Slot } from "@/api/types";
 import { classes } from "@/parts/classes";
 import type { Tone } from "@/parts/state";
 import { lookOf } from "./head/attempt-state";
 import { whoTries } from "./head/column-head";
+import { useSlotName } from "./slot-name";
 
-type Props = { columns: Column[]; shown: ReadonlySet<Slot>; at: Slot | undefined; onGo: (slot: Slot) => void };
+type Props = {
+  discarded: Slot[];
+  onRestore: (slot: Slot) => void;
+  columns: Column[];
+  shown: ReadonlySet<Slot>;
+  at: Slot | undefined;
+  onGo: (slot: Slot) => void;
+};
 
 const TONES: Record<Tone, string> = {
   good: "text-good",
@@ -16,7 +26,8 @@ const TONES: Record<Tone, string> = {
   accent: "text-accent",
 };
 
-export function Strip({ columns, shown, at, onGo }: Props) {
+export function Strip({ discarded, onRestore, columns, shown, at, onGo }: Props) {
+  const nameOf = useSlotName();
   return (
     <nav
       aria-label="Attempts"
@@ -41,12 +52,23 @@ export function Strip({ columns, shown, at, onGo }: Props) {
             <span className={TONES[look.tone]} aria-hidden>
               {look.glyph}
             </span>
-            <span className="font-semibold uppercase">{column.slot}</span>
+            <span className="font-semibold">{nameOf(column.slot)}</span>
             <span className="max-w-28 truncate max-md:hidden">{whoTries(column)}</span>
             <span className="sr-only">{look.word}</span>
           </button>
         );
       })}
+      {discarded.map((slot) => (
+        <button
+          key={slot}
+          type="button"
+          onClick={() => onRestore(slot)}
+          title={`${nameOf(slot)} was put aside; bring it back`}
+          className="flex h-7 shrink-0 items-center gap-1.5 rounded-md border border-line border-dashed px-2 text-faint hover:bg-raised"
+        >
+          <Undo2 size={12} aria-hidden /> {nameOf(slot)} put aside
+        </button>
+      ))}
     </nav>
   );
 }

@@ -6,6 +6,7 @@ import { moment } from "@/format/time";
 import { Button, buttonLook, IconButton } from "@/parts/button";
 import { classes } from "@/parts/classes";
 import { RunStateBadge } from "@/runs/run-state";
+import { useSlotName } from "./slot-name";
 import type { Body, CompareChange, CompareState, Layout } from "./state";
 
 type Props = {
@@ -78,6 +79,7 @@ export function TitleBar({ comparison, row, state, body, onChange, onCancel }: P
 
 function RunFacts({ comparison, row }: { comparison: Comparison; row: RunRow | undefined }) {
   const { verdict } = comparison;
+  const nameOf = useSlotName();
   return (
     <p className="flex min-w-0 flex-wrap items-center gap-x-3 px-4 text-faint">
       <RunStateBadge state={comparison.state} />
@@ -106,7 +108,7 @@ function RunFacts({ comparison, row }: { comparison: Comparison; row: RunRow | u
         >
           {verdict.winner ? (
             <>
-              <span className="font-semibold uppercase">{verdict.winner}</span> by{" "}
+              <span className="font-semibold">{nameOf(verdict.winner)}</span> by{" "}
               {verdict.judge === "human" ? verdict.by.replace(/^user:/, "") : "checks"}
             </>
           ) : (

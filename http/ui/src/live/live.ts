@@ -61,6 +61,8 @@ class Live {
   /** After signing in: connects, and reads everything again. */
   signedIn(): void {
     this.client?.clear();
+    // Known at once, or the page would be sent back to where one signs in.
+    this.set({ ...this.state, connection: "connecting" });
     this.connectNow();
   }
 

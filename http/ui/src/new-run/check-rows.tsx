@@ -39,7 +39,7 @@ export function CheckRows({ checks, error, onChange }: Props) {
       </ul>
       <p className={error ? "mt-1 text-bad text-sm" : "mt-1 text-faint text-sm"}>
         {error ??
-          "Run by Regatta in each sandbox after the agent. Exit code 0 means passed. Without checks, only a person can pick."}
+          "Run by Regatta in each sandbox after the agent. Exit code 0 means passed. Without checks, whatever changes something passes."}
       </p>
       <Button
         size="small"

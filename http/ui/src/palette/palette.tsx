@@ -44,7 +44,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
         />
         <Command.List className="max-h-[50vh] overflow-y-auto p-2">
           <Command.Empty className="px-3 py-6 text-center text-soft">Nothing is called that.</Command.Empty>
-          <Group heading="Runs">
+          <Group heading="Latest runs">
             {runs?.rows.map((run) => (
               <Command.Item
                 key={run.id}

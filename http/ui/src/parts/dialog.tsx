@@ -12,6 +12,8 @@ export function Dialog({ title, onClose, children, foot, wide }: Props) {
   useEffect(() => {
     const element = dialog.current;
     if (element && !element.open) element.showModal();
+    // A dialog that asks something is ready to be typed into.
+    element?.querySelector<HTMLElement>("input, textarea, select")?.focus();
     return () => element?.close();
   }, []);
   return (

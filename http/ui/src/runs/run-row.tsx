@@ -19,7 +19,7 @@ export const RunRow = memo(function RunRow({ row }: { row: Row }) {
       to="/runs/$run"
       params={{ run: row.id }}
       search={(before: Search) => ({ as_of: before.as_of })}
-      className="grid h-full grid-cols-[7.5rem_minmax(0,1fr)_auto] items-center gap-x-4 border-line border-b px-4 hover:bg-raised focus-visible:-outline-offset-2 max-md:grid-cols-[minmax(0,1fr)_auto] max-md:gap-y-0 max-md:py-2"
+      className="grid h-full grid-cols-[7.5rem_minmax(0,1fr)_auto] items-center gap-x-4 border-line border-b px-4 hover:bg-raised focus-visible:-outline-offset-2 max-md:grid-cols-[minmax(0,1fr)_auto] max-md:content-center max-md:gap-y-0.5"
     >
       <span title={`last event ${moment(row.last_event_at_us)}`}>
         <RunStateBadge state={row.state} />
@@ -35,7 +35,7 @@ export const RunRow = memo(function RunRow({ row }: { row: Row }) {
           <span className="truncate max-sm:hidden">{row.by.replace(/^user:/, "")}</span>
         </span>
       </span>
-      <span className="grid justify-items-end md:grid-cols-[11rem_5rem_6rem] md:items-center md:gap-x-4">
+      <span className="max-md:flex max-md:items-center max-md:gap-3 md:grid md:grid-cols-[11rem_5rem_6rem] md:items-center md:justify-items-end md:gap-x-4">
         <AttemptCounts counts={row.attempts} />
         <span className="text-soft max-md:hidden">{row.winner ? <Winner slot={row.winner} /> : ""}</span>
         <Times row={row} />
@@ -58,10 +58,7 @@ function Times({ row }: { row: Row }) {
   const since = now - row.requested_at_us / 1_000;
   const ran = row.finished_at_us === null ? undefined : (row.finished_at_us - row.requested_at_us) / 1_000;
   return (
-    <span
-      className="text-right text-soft max-md:flex max-md:gap-2 max-md:text-sm"
-      title={`asked for ${moment(row.requested_at_us)}`}
-    >
+    <span className="text-right text-soft max-md:flex max-md:gap-2" title={`asked for ${moment(row.requested_at_us)}`}>
       <span className="block">{ran === undefined ? clock(since) : lasted(ran)}</span>
       <span className="block text-faint text-sm">{ago(since)}</span>
     </span>

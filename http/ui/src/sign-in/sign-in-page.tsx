@@ -51,8 +51,8 @@ export default function SignInPage() {
           {signIn.isPending ? "Signing in…" : "Sign in"}
         </Button>
         <div className="mt-5 border-line border-t pt-4 text-soft">
-          <p className="mb-2">No token? On the machine where the server runs:</p>
-          <CommandLine command="regatta token create --role operator" />
+          <p className="mb-2">No token? On the machine where the server runs, this makes a link that signs you in:</p>
+          <CommandLine command="regatta open" />
         </div>
       </form>
     </main>

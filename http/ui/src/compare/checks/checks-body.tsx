@@ -102,7 +102,7 @@ function CheckOutput({ attempt, check }: { attempt: string; check: CheckView }) 
           {bytes(before)} before; show it
         </button>
       )}
-      <PlainOutput text={text} />
+      <PlainOutput text={text} isTail={before > 0} />
     </>
   );
 }

@@ -4,6 +4,7 @@ import { bareField, Field } from "@/parts/field";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { BodyNote, BodySkeleton } from "../body-note";
 import { whoTries } from "../head/column-head";
+import { useSlotName } from "../slot-name";
 import { DiffView } from "./diff-view";
 import { usePatchBetween } from "./use-patch";
 
@@ -15,6 +16,7 @@ type Props = {
 };
 
 export default function BetweenBody({ columns, from, to, onChange }: Props) {
+  const nameOf = useSlotName();
   const collected = columns.filter((column) => column.stat);
   const left = collected.find((column) => column.slot === from) ?? collected[0];
   const right = collected.find((column) => column.slot === to) ?? collected.find((column) => column !== left);
@@ -35,7 +37,7 @@ export default function BetweenBody({ columns, from, to, onChange }: Props) {
           onChange={(slot) => onChange({ from: left.slot, to: slot })}
         />
         <p className="pb-1.5 text-faint">
-          Green is in {right.slot.toUpperCase()} only, red is in {left.slot.toUpperCase()} only.
+          Green is in {nameOf(right.slot)} only, red is in {nameOf(left.slot)} only.
         </p>
       </div>
       <div className="min-h-0 flex-1">
@@ -46,9 +48,10 @@ export default function BetweenBody({ columns, from, to, onChange }: Props) {
 }
 
 function Between({ left, right }: { left: Column; right: Column }) {
+  const nameOf = useSlotName();
   const hashes = `${left.patch?.hash ?? ""} ${right.patch?.hash ?? ""}`;
   const patch = usePatchBetween(left.attempt, right.attempt, hashes);
-  const names = `${left.slot.toUpperCase()} and ${right.slot.toUpperCase()}`;
+  const names = `${nameOf(left.slot)} and ${nameOf(right.slot)}`;
   if (left.slot === right.slot) return <BodyNote>Choose two different attempts.</BodyNote>;
   if (patch.isError) return <ProblemNotice className="m-3" error={patch.error} onRetry={() => void patch.refetch()} />;
   if (!patch.data) return <BodySkeleton />;
@@ -67,6 +70,7 @@ function Choice({
   value: Slot;
   onChange: (slot: Slot) => void;
 }) {
+  const nameOf = useSlotName();
   return (
     <Field label={label}>
       {({ id }) => (
@@ -78,7 +82,7 @@ function Choice({
         >
           {columns.map((column) => (
             <option key={column.slot} value={column.slot}>
-              {column.slot.toUpperCase()} · {whoTries(column)}
+              {nameOf(column.slot)} · {whoTries(column)}
             </option>
           ))}
         </select>

@@ -2,6 +2,7 @@
 import type { Column } from "@/api/types";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { BodyNote, BodySkeleton } from "../body-note";
+import { useSlotName } from "../slot-name";
 import type { TakeHunk } from "./diff-row";
 import { DiffView } from "./diff-view";
 import { usePatch } from "./use-patch";
@@ -10,7 +11,7 @@ type Props = { column: Column; path: string | undefined; take: TakeHunk | undefi
 
 export default function DiffBody({ column, path, take }: Props) {
   const patch = usePatch(column.attempt, column.patch?.hash);
-  const name = column.slot.toUpperCase();
+  const name = useSlotName()(column.slot);
   if (column.collect_failure)
     return (
       <BodyNote tone="bad">

@@ -7,8 +7,8 @@ import type { DiffLine, FileDiff, Hunk } from "./patch";
 import { isGenerated, type DiffRow as Row } from "./rows";
 
 export type TakeHunk = {
-  isTaken: (path: string, hunk: number) => boolean;
-  toggle: (path: string, hunk: number) => void;
+  isTaken: (path: string, hunk: number | undefined) => boolean;
+  toggle: (path: string, hunk: number | undefined) => void;
 };
 
 type Props = {
@@ -22,7 +22,7 @@ type Props = {
 export function DiffRow({ row, spans, take, onToggle, onHunk }: Props) {
   if (row.kind === "file")
     return <FileRow file={row.file} isOpen={row.isOpen} onToggle={() => onToggle(row.file.path)} />;
-  if (row.kind === "note") return <p className="px-3 text-faint italic leading-[26px]">{row.text}</p>;
+  if (row.kind === "note") return <NoteRow file={row.file} text={row.text} take={take} />;
   if (row.kind === "hunk") return <HunkRow file={row.file} hunk={row.hunk} take={take} onGo={() => onHunk(row)} />;
   return <Line line={row.line} spans={spans} isTaken={take?.isTaken(row.file.path, row.hunk.index) ?? false} />;
 }
@@ -62,19 +62,10 @@ export function PathText({ path }: { path: string }) {
   );
 }
 
-function HunkRow({
-  file,
-  hunk,
-  take,
-  onGo,
-}: {
-  file: FileDiff;
-  hunk: Hunk;
-  take: TakeHunk | undefined;
-  onGo: () => void;
-}) {
+type HunkProps = { file: FileDiff; hunk: Hunk; take: TakeHunk | undefined; onGo: () => void };
+
+function HunkRow({ file, hunk, take, onGo }: HunkProps) {
   const isTaken = take?.isTaken(file.path, hunk.index) ?? false;
-  const name = `hunk ${hunk.index + 1} of ${file.path}`;
   return (
     <div
       className={classes(
@@ -91,25 +82,42 @@ function HunkRow({
         line {hunk.newStart}
         {hunk.heading && <span className="ml-2 opacity-80">{hunk.heading}</span>}
       </button>
-      {take && (
-        <button
-          type="button"
-          aria-pressed={isTaken}
-          aria-label={isTaken ? `Take ${name} out of the synthesis` : `Take ${name} into the synthesis`}
-          title={isTaken ? "take this hunk out of the synthesis" : "take this hunk into the synthesis"}
-          onClick={() => take.toggle(file.path, hunk.index)}
-          className={classes(
-            "ml-auto flex h-5 shrink-0 items-center gap-1 rounded-sm border px-1.5 font-sans",
-            isTaken
-              ? "border-accent bg-accent-fill text-accent-ink"
-              : "border-line-strong text-soft hover:border-accent hover:text-accent",
-          )}
-        >
-          {isTaken ? <Minus size={11} aria-hidden /> : <Plus size={11} aria-hidden />}
-          {isTaken ? "taken" : "take"}
-        </button>
-      )}
+      {take && <TakeButton take={take} path={file.path} hunk={hunk.index} />}
     </div>
+  );
+}
+
+/** A file without lines goes as a whole or not at all. */
+function NoteRow({ file, text, take }: { file: FileDiff; text: string; take: TakeHunk | undefined }) {
+  return (
+    <div className="flex h-[26px] items-center gap-2 pr-2 pl-3 text-sm">
+      <span className="truncate text-faint italic">{text}</span>
+      {take && <TakeButton take={take} path={file.path} hunk={undefined} />}
+    </div>
+  );
+}
+
+function TakeButton({ take, path, hunk }: { take: TakeHunk; path: string; hunk: number | undefined }) {
+  const isTaken = take.isTaken(path, hunk);
+  const name = hunk === undefined ? path : `hunk ${hunk + 1} of ${path}`;
+  const about = isTaken ? "out of the synthesis" : "into the synthesis";
+  return (
+    <button
+      type="button"
+      aria-pressed={isTaken}
+      aria-label={`Take ${name} ${about}`}
+      title={`take it ${about}`}
+      onClick={() => take.toggle(path, hunk)}
+      className={classes(
+        "ml-auto flex h-5 shrink-0 items-center gap-1 rounded-sm border px-1.5 font-sans",
+        isTaken
+          ? "border-accent bg-accent-fill text-accent-ink"
+          : "border-line-strong text-soft hover:border-accent hover:text-accent",
+      )}
+    >
+      {isTaken ? <Minus size={11} aria-hidden /> : <Plus size={11} aria-hidden />}
+      {isTaken ? "taken" : "take"}
+    </button>
   );
 }
 

@@ -6,6 +6,7 @@ import { BodyNote } from "../body-note";
 import { PathText } from "../diff/diff-row";
 import { isGenerated } from "../diff/rows";
 import { whoTries } from "../head/column-head";
+import { useSlotName } from "../slot-name";
 
 type Props = { comparison: Comparison; onShow: (slot: Slot, path: string) => void };
 
@@ -28,7 +29,7 @@ export default function FilesMatrix({ comparison, onShow }: Props) {
               {plural(comparison.files.length, "file")}
               {comparison.files_cut && " and more"}
             </th>
-            <th scope="col" className="border-line border-b px-2 py-2 font-medium">
+            <th scope="col" className="whitespace-nowrap border-line border-b px-2 py-2 font-medium">
               changed by
             </th>
             {columns.map((column) => (
@@ -48,16 +49,18 @@ export default function FilesMatrix({ comparison, onShow }: Props) {
 }
 
 function Head({ column }: { column: Column }) {
+  const nameOf = useSlotName();
   return (
     <th scope="col" className="border-line border-b px-3 py-2 font-medium" title={whoTries(column)}>
-      <span className="font-semibold text-text uppercase">{column.slot}</span>
-      <span className="ml-1.5 max-lg:hidden">{whoTries(column)}</span>
+      <span className="font-semibold text-text">{nameOf(column.slot)}</span>
+      <span className="ml-1.5 inline-block max-w-32 truncate align-bottom max-lg:hidden">{whoTries(column)}</span>
     </th>
   );
 }
 
 function Row({ file, columns, onShow }: { file: FileRow; columns: Column[]; onShow: Props["onShow"] }) {
   const { word, about } = CLASSES[file.class];
+  const nameOf = useSlotName();
   return (
     <tr className="hover:bg-raised">
       <th scope="row" className="max-w-96 border-line border-b px-4 py-1.5 text-left font-normal" title={file.path}>
@@ -81,7 +84,7 @@ function Row({ file, columns, onShow }: { file: FileRow; columns: Column[]; onSh
         <td key={column.slot} className="border-line border-b px-1 py-0.5">
           <Cell
             counts={file.by[column.slot]}
-            name={`${file.path} of ${column.slot.toUpperCase()}`}
+            name={`${file.path} of ${nameOf(column.slot)}`}
             onShow={() => onShow(column.slot, file.path)}
           />
         </td>
@@ -112,13 +115,14 @@ function Cell({ counts, name, onShow }: { counts: LineCounts | undefined; name: 
 
 /** Attempts that changed exactly the same. */
 function Twins({ comparison }: { comparison: Comparison }) {
+  const nameOf = useSlotName();
   const groups = comparison.groups.filter((group) => group.slots.length > 1);
   if (groups.length === 0) return null;
   return (
     <p className="px-4 py-3 text-soft">
       {groups.map((group) => (
         <span key={group.slots.join()} className="mr-4">
-          ≡ <span className="font-semibold uppercase">{group.slots.join(" ")}</span>{" "}
+          ≡ <span className="font-semibold">{group.slots.map(nameOf).join(" ")}</span>{" "}
           {group.patch_hash === null ? "changed nothing" : "changed exactly the same"}
         </span>
       ))}

@@ -2,7 +2,16 @@
 import type { AttemptState, Exit, Outcome } from "@/api/types";
 import { StateBadge, type Tone } from "@/parts/state";
 
-export type AttemptLook = { glyph: string; tone: Tone; word: string; about?: string; moving?: boolean };
+export type AttemptLook = {
+  glyph: string;
+  tone: Tone;
+  word: string;
+  /** On hover. */
+  about?: string;
+  /** What the word does not say already: why it waits, failed, stopped. */
+  reason?: string;
+  moving?: boolean;
+};
 
 export function exitText(exit: Exit): string {
   if (typeof exit === "string") return exit.replaceAll("_", " ");
@@ -22,16 +31,16 @@ function outcomeLook(outcome: Outcome): AttemptLook {
     return { glyph: "✗", tone: "bad", word: "checks failed", about: `${failed} failed` };
   }
   if ("agent_failed" in outcome) {
-    return { glyph: "!", tone: "bad", word: "agent failed", about: exitText(outcome.agent_failed.exit) };
+    return { glyph: "!", tone: "bad", word: "agent failed", reason: exitText(outcome.agent_failed.exit) };
   }
-  if ("cancelled" in outcome) return { glyph: "–", tone: "calm", word: "cancelled", about: outcome.cancelled.reason };
-  return { glyph: "!", tone: "bad", word: "failed", about: outcome.failed.reason };
+  if ("cancelled" in outcome) return { glyph: "–", tone: "calm", word: "cancelled", reason: outcome.cancelled.reason };
+  return { glyph: "!", tone: "bad", word: "failed", reason: outcome.failed.reason };
 }
 
 export function lookOf(state: AttemptState, checks: readonly string[] = []): AttemptLook {
   switch (state.name) {
     case "queued":
-      return { glyph: "◌", tone: "calm", word: "queued", about: state.reason ?? undefined };
+      return { glyph: "◌", tone: "calm", word: "queued", reason: state.reason ?? undefined };
     case "starting":
       return { glyph: "○", tone: "busy", word: "starting", about: "its sandbox is being made", moving: true };
     case "setup":
@@ -43,9 +52,9 @@ export function lookOf(state: AttemptState, checks: readonly string[] = []): Att
     case "checking":
       return { glyph: "◐", tone: "busy", word: `checking ${checks[state.index] ?? ""}`.trim(), moving: true };
     case "retrying":
-      return { glyph: "↻", tone: "warn", word: "retrying", about: state.reason };
+      return { glyph: "↻", tone: "warn", word: "retrying", reason: state.reason };
     case "cancelling":
-      return { glyph: "–", tone: "calm", word: "cancelling", about: state.reason, moving: true };
+      return { glyph: "–", tone: "calm", word: "cancelling", reason: state.reason, moving: true };
     case "finished":
       return outcomeLook(state.outcome);
   }
@@ -56,7 +65,7 @@ type Props = { state: AttemptState; checks?: readonly string[] };
 export function AttemptStateBadge({ state, checks }: Props) {
   const look = lookOf(state, checks);
   return (
-    <StateBadge glyph={look.glyph} tone={look.tone} title={look.about} moving={look.moving}>
+    <StateBadge glyph={look.glyph} tone={look.tone} title={look.about ?? look.reason} moving={look.moving}>
       {look.word}
     </StateBadge>
   );

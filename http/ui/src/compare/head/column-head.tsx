@@ -1,10 +1,12 @@
 // The head of a column: who, how it stands, and what came of it. It stays while the body scrolls.
-import { Ban, GitBranch, MoreHorizontal, RotateCcw, Trophy } from "lucide-react";
+import { Ban, GitBranch, RotateCcw, Trash2, Trophy } from "lucide-react";
 import type { Column, Comparison, Slot } from "@/api/types";
+import { plural } from "@/format/numbers";
 import { Button, IconButton } from "@/parts/button";
 import { classes } from "@/parts/classes";
 import { MergeBadge } from "../merge/merge-badge";
 import type { MergeRow } from "../merge/merge-preview";
+import { useSlotName } from "../slot-name";
 import { AttemptStateBadge, lookOf } from "./attempt-state";
 import { Elapsed } from "./elapsed";
 import { ChecksCount, Diffstat, UsageText } from "./facts";
@@ -28,25 +30,30 @@ type Props = {
   onFocus: () => void;
 };
 
+/** What the server says in place of a name that is not to be seen. */
+const HIDDEN = "hidden";
+
 /** Who tries: agent and model, or the command; in a blind comparison nobody says. */
 export function whoTries(column: Column): string {
-  if (!column.agent) return `Attempt ${column.slot.toUpperCase()}`;
+  if (column.made_of?.length) return "synthesis";
+  if (column.agent === HIDDEN) return "hidden until you vote";
   if (column.agent === "command" && column.command) return shortCommand(column.command);
   return [column.agent, column.model].filter(Boolean).join(" · ");
 }
 
-/** The last program or script of a command says most. */
+/** A script's name says most; shell text is shown as it begins. */
 export function shortCommand(command: string): string {
-  const words = command.split(/\s+/).map((word) => word.replace(/^['"]|['"]$/g, ""));
-  const script = words.find((word) => /\.[a-z]{1,4}$/i.test(word)) ?? words[0] ?? command;
-  return script.split("/").at(-1) ?? script;
+  const words = command.split(/[;|&]/, 1)[0]?.trim().split(/\s+/) ?? [];
+  const script = words.map((word) => word.replaceAll(/['"]/g, "")).find((word) => /^[\w./-]+\.[a-z]{1,4}$/i.test(word));
+  return script?.split("/").at(-1) ?? command.trim();
 }
 
 export function ColumnHead(props: Props) {
   const { column, comparison, isAt, isReplay, readAtMs, merge, number, onFocus } = props;
+  const nameOf = useSlotName();
   const twins =
     comparison.groups.find((group) => group.patch_hash !== null && group.slots.includes(column.slot))?.slots ?? [];
-  const about = lookOf(column.state).about ?? column.waits_for;
+  const reason = column.waits_for ?? lookOf(column.state).reason;
   return (
     <header
       className={classes(
@@ -60,10 +67,10 @@ export function ColumnHead(props: Props) {
           type="button"
           onClick={onFocus}
           aria-pressed={isAt}
-          title={`Attempt ${column.slot.toUpperCase()}: key ${number} picks it`}
-          className="grid size-5 shrink-0 place-items-center rounded-sm border border-line-strong font-semibold text-sm uppercase"
+          title={`Attempt ${nameOf(column.slot)}: key ${number} picks it`}
+          className="grid size-5 shrink-0 place-items-center rounded-sm border border-line-strong font-semibold text-sm"
         >
-          {column.slot}
+          {nameOf(column.slot)}
         </button>
         <h2 className="min-w-0 truncate font-semibold" title={column.command ?? whoTries(column)}>
           {whoTries(column)}
@@ -88,13 +95,19 @@ export function ColumnHead(props: Props) {
       </p>
       <p className="flex min-w-0 flex-wrap items-center gap-x-3 text-faint text-sm">
         <UsageText usage={column.usage} />
+        {column.made_of && column.made_of.length > 0 && (
+          <span title={column.made_of.map((hunk) => `${nameOf(hunk.slot)}: ${hunk.path} ${hunk.header}`).join("\n")}>
+            ✚ {plural(column.made_of.length, "hunk")} of{" "}
+            {[...new Set(column.made_of.map((hunk) => nameOf(hunk.slot)))].join(", ")}
+          </span>
+        )}
         <span title="sandbox, and the fence really in force">
           {column.sandbox}
           {column.fence && ` · ${column.fence}`}
         </span>
         {twins.length > 1 && (
-          <span className="text-soft uppercase" title={`the same patch: ${twins.join(", ").toUpperCase()}`}>
-            ≡ {twins.join(" ")}
+          <span className="text-soft" title={`the same patch: ${twins.map(nameOf).join(", ")}`}>
+            ≡ {twins.map(nameOf).join(" ")}
           </span>
         )}
         <MergeBadge row={merge} into={comparison.base_ref} />
@@ -105,9 +118,9 @@ export function ColumnHead(props: Props) {
           </span>
         )}
       </p>
-      {about && (
-        <p className="truncate text-soft text-sm" title={about}>
-          {about}
+      {reason && (
+        <p className="truncate text-soft text-sm" title={reason}>
+          {reason}
         </p>
       )}
     </header>
@@ -116,7 +129,7 @@ export function ColumnHead(props: Props) {
 
 function HeadButtons({ column, actions }: Props) {
   const can = (what: string) => column.can.includes(what);
-  const name = column.slot.toUpperCase();
+  const name = useSlotName()(column.slot);
   return (
     <span className="ml-auto flex shrink-0 items-center gap-1">
       {can("cancel") && (
@@ -139,7 +152,7 @@ function HeadButtons({ column, actions }: Props) {
         <IconButton
           size="small"
           label={`Discard attempt ${name}`}
-          icon={<MoreHorizontal size={13} aria-hidden />}
+          icon={<Trash2 size={13} aria-hidden />}
           onClick={() => actions.discard(column.slot)}
         />
       )}

@@ -22,6 +22,7 @@ export function ChecksCount({ column }: { column: Column }) {
 }
 
 export function Diffstat({ stat }: { stat: DiffStat }) {
+  if (stat.files === 0) return <span className="text-faint">no change</span>;
   return (
     <span
       className="whitespace-nowrap"
@@ -39,7 +40,7 @@ function known(value: number | null | undefined): value is number {
 
 /** Tokens and cost; `~` when they are estimated, `?` when nobody said. */
 export function UsageText({ usage }: { usage: Usage | null | undefined }) {
-  if (!usage) return null;
+  if (!usage || usage.source === "unknown") return null;
   const about = usage.source === "reported" ? "as the agent reported" : "estimated";
   const mark = usage.source === "estimated" ? "~" : "";
   const { tokens_in, tokens_out, cost_usd_micros } = usage;

@@ -7,6 +7,7 @@ import { bytes } from "@/format/numbers";
 import { classes } from "@/parts/classes";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { BodyNote, BodySkeleton } from "../body-note";
+import { useSlotName } from "../slot-name";
 import { OutputLine } from "./ansi";
 import type { Line } from "./lines";
 import { useOutput } from "./use-output";
@@ -23,6 +24,7 @@ type Props = { column: Column; checks: readonly string[] };
 export default function OutputBody({ column, checks }: Props) {
   const [output, source] = useOutput(column.attempt, column.state.name === "finished");
   const lines = output.lines;
+  const nameOf = useSlotName();
   if (output.error && lines.length === 0) {
     return <ProblemNotice className="m-3" error={output.error} onRetry={() => void source.toEnd()} />;
   }
@@ -45,7 +47,7 @@ export default function OutputBody({ column, checks }: Props) {
       isStart={output.isStart}
       isEnd={output.isEnd}
       isLoading={output.isLoading}
-      label={`Output of attempt ${column.slot.toUpperCase()}`}
+      label={`Output of attempt ${nameOf(column.slot)}`}
       onEarlier={() => void source.earlier()}
       onLater={() => void source.later()}
       onStart={() => void source.toStart()}

@@ -18,10 +18,11 @@ type Props = {
   isDanger?: boolean;
   takesReason?: boolean;
   onAct: (reason: string, key: string) => Promise<unknown>;
+  onDone?: () => void;
   onClose: () => void;
 };
 
-export function ActDialog({ title, consequences, act, isDanger, takesReason = true, onAct, onClose }: Props) {
+export function ActDialog({ title, consequences, act, isDanger, takesReason = true, onAct, onDone, onClose }: Props) {
   const [reason, setReason] = useState("");
   // One key for this dialog: pressing twice, or again after a lost answer, does it once.
   const [key] = useState(freshKey);
@@ -31,6 +32,7 @@ export function ActDialog({ title, consequences, act, isDanger, takesReason = tr
     mutationFn: () => onAct(reason.trim(), key),
     onSuccess: async () => {
       onClose();
+      onDone?.();
       await client.invalidateQueries({ queryKey: ["view"] });
     },
   });

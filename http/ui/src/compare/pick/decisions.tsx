@@ -2,18 +2,29 @@
 import type { ReactNode } from "react";
 import { command } from "@/api/client";
 import type { Column, Comparison, Slot } from "@/api/types";
+import { plural } from "@/format/numbers";
 import { whoTries } from "../head/column-head";
+import { useSlotName } from "../slot-name";
 import { ActDialog } from "./act-dialog";
 
 export type Decision = { what: "pick" | "discard" | "cancel" | "restore"; slot: Slot } | { what: "cancel-run" };
 
-type Props = { decision: Decision; comparison: Comparison; isBlind: boolean; onClose: () => void };
+type Props = {
+  decision: Decision;
+  comparison: Comparison;
+  isBlind: boolean;
+  onPicked: () => void;
+  onClose: () => void;
+};
 
-export function DecisionDialog({ decision, comparison, isBlind, onClose }: Props) {
+export function DecisionDialog({ decision, comparison, isBlind, onPicked, onClose }: Props) {
   if (decision.what === "cancel-run") return <CancelRun comparison={comparison} onClose={onClose} />;
+  if (decision.what === "restore" && comparison.discarded?.includes(decision.slot)) {
+    return <BringBack slot={decision.slot} comparison={comparison} onClose={onClose} />;
+  }
   const column = comparison.columns.find((known) => known.slot === decision.slot);
   if (!column) return null;
-  const props = { column, comparison, isBlind, onClose };
+  const props = { column, comparison, isBlind, onPicked, onClose };
   switch (decision.what) {
     case "pick":
       return <Pick {...props} />;
@@ -26,15 +37,14 @@ export function DecisionDialog({ decision, comparison, isBlind, onClose }: Props
   }
 }
 
-type OneProps = { column: Column; comparison: Comparison; isBlind: boolean; onClose: () => void };
-
-const upper = (slot: Slot) => slot.toUpperCase();
+type OneProps = { column: Column; comparison: Comparison; isBlind: boolean; onPicked: () => void; onClose: () => void };
 
 function Branch({ run, slot }: { run: string; slot: Slot }) {
   return <code className="code">{`regatta/${run}/${slot}`}</code>;
 }
 
-function Pick({ column, comparison, isBlind, onClose }: OneProps) {
+function Pick({ column, comparison, isBlind, onPicked, onClose }: OneProps) {
+  const upper = useSlotName();
   const { run, verdict, base_ref, base_commit } = comparison;
   const others = comparison.columns.filter((other) => other.slot !== column.slot);
   const going = others.filter((other) => other.state.name !== "finished");
@@ -45,6 +55,11 @@ function Pick({ column, comparison, isBlind, onClose }: OneProps) {
       <>
         Attempt {upper(column.slot)} ({whoTries(column)}) becomes the winner.
       </>
+    ),
+    column.checks_failed > 0 && (
+      <span className="text-warn">
+        {plural(column.checks_failed, "check")} of {upper(column.slot)} failed; it wins all the same.
+      </span>
     ),
     verdict?.winner != null && verdict.winner !== column.slot && (
       <>It replaces the verdict for {upper(verdict.winner)}, which stays in the history.</>
@@ -67,21 +82,30 @@ function Pick({ column, comparison, isBlind, onClose }: OneProps) {
       title={`Pick ${upper(column.slot)}`}
       act={`Pick ${upper(column.slot)}`}
       consequences={consequences.filter(Boolean)}
-      onAct={(reason, key) => command("POST", `/runs/${run}/pick`, { attempt: column.slot, reason }, { key })}
+      onAct={(reason, key) =>
+        command(
+          "POST",
+          `/runs/${run}/pick`,
+          { attempt: column.slot, reason, ...(isBlind ? { blind: true } : {}) },
+          { key },
+        )
+      }
+      onDone={onPicked}
       onClose={onClose}
     />
   );
 }
 
 function Discard({ column, comparison, onClose }: OneProps) {
+  const upper = useSlotName();
   return (
     <ActDialog
       title={`Discard ${upper(column.slot)}`}
       act="Discard"
       isDanger
       consequences={[
-        <>Attempt {upper(column.slot)} is set aside and cannot win.</>,
-        <>Its output and changes stay in the log; it can be taken back.</>,
+        <>Attempt {upper(column.slot)} is put aside: it is not shown and cannot win.</>,
+        <>Its output and changes stay; it can be brought back.</>,
       ]}
       onAct={(reason, key) =>
         command("POST", `/runs/${comparison.run}/attempts/${column.slot}/discard`, { reason }, { key })
@@ -92,6 +116,7 @@ function Discard({ column, comparison, onClose }: OneProps) {
 }
 
 function Cancel({ column, comparison, onClose }: OneProps) {
+  const upper = useSlotName();
   return (
     <ActDialog
       title={`Stop ${upper(column.slot)}`}
@@ -126,6 +151,7 @@ function CancelRun({ comparison, onClose }: { comparison: Comparison; onClose: (
 }
 
 function Restore({ column, comparison, onClose }: OneProps) {
+  const upper = useSlotName();
   return (
     <ActDialog
       title={`Get the work of ${upper(column.slot)}`}
@@ -139,6 +165,20 @@ function Restore({ column, comparison, onClose }: OneProps) {
         <>The verdict stays as it is.</>,
       ]}
       onAct={(_, key) => command("POST", `/runs/${comparison.run}/attempts/${column.slot}/restore`, undefined, { key })}
+      onClose={onClose}
+    />
+  );
+}
+
+function BringBack({ slot, comparison, onClose }: { slot: Slot; comparison: Comparison; onClose: () => void }) {
+  const nameOf = useSlotName();
+  return (
+    <ActDialog
+      title={`Bring ${nameOf(slot)} back`}
+      act="Bring it back"
+      takesReason={false}
+      consequences={[<>Attempt {nameOf(slot)} is shown again and can be picked.</>]}
+      onAct={(_, key) => command("POST", `/runs/${comparison.run}/attempts/${slot}/restore`, undefined, { key })}
       onClose={onClose}
     />
   );

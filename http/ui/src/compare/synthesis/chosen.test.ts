@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import { byFile, CHOSEN_MAX, type ChosenHunk, hunksFromText, textOfHunks, toggled } from "./chosen";
+import { byFile, CHOSEN_MAX, type ChosenHunk, hunksFromText, textOfHunks, toggled, wireHunks } from "./chosen";
 
-const hunk = (slot: string, path: string, index: number): ChosenHunk => ({ slot, path, hunk: index });
+const hunk = (slot: string, path: string, index?: number): ChosenHunk => ({ slot, path, hunk: index });
 
 test("choosing a hunk twice takes it out again", () => {
   const first = toggled([], hunk("a", "x.js", 0));
@@ -14,7 +14,7 @@ test("the same place of two attempts is two hunks", () => {
 });
 
 test("the choice survives the address, also with commas, dots and percent signs in paths", () => {
-  const chosen = [hunk("a", "a,b.c/100%.js", 3), hunk("ab", "ü.txt", 0)];
+  const chosen = [hunk("a", "a,b.c/100%.js", 3), hunk("ab", "ü.txt", 0), hunk("b", "w.0")];
   expect(hunksFromText(textOfHunks(chosen))).toEqual(chosen);
 });
 
@@ -34,4 +34,14 @@ test("the choice is shown by file, attempts and hunks in order", () => {
     ["a", ["a0", "a2", "b1"]],
     ["z", ["b0"]],
   ]);
+});
+
+test("of one file of one attempt either the whole or hunks are chosen", () => {
+  const hunks = toggled([hunk("a", "x", 0)], hunk("a", "x", 2));
+  expect(toggled([...hunks, hunk("b", "x", 0)], hunk("a", "x"))).toEqual([hunk("b", "x", 0), hunk("a", "x")]);
+  expect(toggled([hunk("a", "x")], hunk("a", "x", 1))).toEqual([hunk("a", "x", 1)]);
+});
+
+test("the server counts from 1, and a whole file has no number", () => {
+  expect(wireHunks([hunk("a", "x", 0), hunk("b", "y")]).map((one) => one.hunk)).toEqual([1, undefined]);
 });

@@ -1,7 +1,9 @@
-// The hunks somebody chose for a synthesis. Pure. In the address: `a.0.src%2Fparse.js,b.2.src%2Flib.js`.
+// The hunks somebody chose for a synthesis. Pure. In the address: `a.0.src%2Fparse.js,b.w.logo.png`, where
+// `w` stands for the whole file.
 import type { Slot } from "@/api/types";
 
-export type ChosenHunk = { slot: Slot; path: string; hunk: number };
+/** Hunks are counted from 0, as in the patch; nothing stands for the whole file. */
+export type ChosenHunk = { slot: Slot; path: string; hunk: number | undefined };
 
 /** As many as fit into an address that every browser and proxy takes. */
 export const CHOSEN_MAX = 60;
@@ -14,15 +16,24 @@ export function isChosen(chosen: readonly ChosenHunk[], hunk: ChosenHunk): boole
   return chosen.some((known) => isSame(known, hunk));
 }
 
-/** Adds a hunk, or takes it out again. */
+/** As the server counts them: from 1. */
+export function wireHunks(chosen: readonly ChosenHunk[]) {
+  return chosen.map(({ slot, path, hunk }) => ({ slot, path, hunk: hunk === undefined ? undefined : hunk + 1 }));
+}
+
+/** Adds a hunk, or takes it out again. Of one file of one attempt either the whole or hunks are chosen. */
 export function toggled(chosen: readonly ChosenHunk[], hunk: ChosenHunk): ChosenHunk[] {
   if (isChosen(chosen, hunk)) return chosen.filter((known) => !isSame(known, hunk));
-  return chosen.length < CHOSEN_MAX ? [...chosen, hunk] : [...chosen];
+  const others = chosen.filter(
+    (known) =>
+      known.slot !== hunk.slot || known.path !== hunk.path || (known.hunk === undefined) === (hunk.hunk === undefined),
+  );
+  return others.length < CHOSEN_MAX ? [...others, hunk] : others;
 }
 
 export function textOfHunks(chosen: readonly ChosenHunk[]): string | undefined {
   if (chosen.length === 0) return undefined;
-  return chosen.map(({ slot, path, hunk }) => `${slot}.${hunk}.${encodeURIComponent(path)}`).join(",");
+  return chosen.map(({ slot, path, hunk }) => `${slot}.${hunk ?? "w"}.${encodeURIComponent(path)}`).join(",");
 }
 
 export function hunksFromText(text: string | undefined): ChosenHunk[] {
@@ -31,9 +42,9 @@ export function hunksFromText(text: string | undefined): ChosenHunk[] {
     .split(",")
     .slice(0, CHOSEN_MAX)
     .flatMap((part) => {
-      const [, slot, hunk, path] = /^([a-z]+)\.(\d+)\.(.+)$/.exec(part) ?? [];
+      const [, slot, hunk, path] = /^([a-z]+)\.(\d+|w)\.(.+)$/.exec(part) ?? [];
       if (!slot || !hunk || !path) return [];
-      return [{ slot, hunk: Number(hunk), path: decoded(path) }];
+      return [{ slot, hunk: hunk === "w" ? undefined : Number(hunk), path: decoded(path) }];
     });
 }
 
@@ -54,7 +65,7 @@ export function byFile(chosen: readonly ChosenHunk[]): ChosenFile[] {
   return [...files]
     .map(([path, hunks]) => ({
       path,
-      hunks: hunks.toSorted((a, b) => a.slot.localeCompare(b.slot) || a.hunk - b.hunk),
+      hunks: hunks.toSorted((a, b) => a.slot.localeCompare(b.slot) || (a.hunk ?? -1) - (b.hunk ?? -1)),
     }))
     .toSorted((a, b) => a.path.localeCompare(b.path));
 }

@@ -9,7 +9,8 @@ import { classes } from "@/parts/classes";
 import { bareField } from "@/parts/field";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { PathText } from "../diff/diff-row";
-import { byFile, type ChosenFile, type ChosenHunk } from "./chosen";
+import { useSlotName } from "../slot-name";
+import { byFile, type ChosenFile, type ChosenHunk, wireHunks } from "./chosen";
 import { useDryRun } from "./use-dry-run";
 
 type Props = {
@@ -23,7 +24,7 @@ type Props = {
 export default function Tray({ run, chosen, onChange, onClose, onMade }: Props) {
   const dryRun = useDryRun(run, chosen);
   const conflicts = dryRun.data?.conflicts ?? [];
-  const paths = new Set(conflicts.map((conflict) => conflict.path));
+  const reasons = new Map(conflicts.map((conflict) => [conflict.path, conflict.reason]));
   return (
     <section aria-label="Synthesis" className="flex max-h-[45%] shrink-0 flex-col border-accent border-t-2 bg-surface">
       <header className="flex items-center gap-2 px-4 py-2">
@@ -57,7 +58,7 @@ export default function Tray({ run, chosen, onChange, onClose, onMade }: Props) 
               <File
                 key={file.path}
                 file={file}
-                isConflict={paths.has(file.path)}
+                conflict={reasons.get(file.path)}
                 onRemove={(gone) => onChange(chosen.filter((hunk) => hunk !== gone))}
               />
             ))}
@@ -70,6 +71,10 @@ export default function Tray({ run, chosen, onChange, onClose, onMade }: Props) 
       )}
     </section>
   );
+}
+
+function hunkName({ hunk }: ChosenHunk): string {
+  return hunk === undefined ? "whole file" : `hunk ${hunk + 1}`;
 }
 
 type FitProps = { isAsking: boolean; isEmpty: boolean; conflicts: number; isKnown: boolean };
@@ -87,30 +92,30 @@ function Fit({ isAsking, isEmpty, conflicts, isKnown }: FitProps) {
 
 function File({
   file,
-  isConflict,
+  conflict,
   onRemove,
 }: {
   file: ChosenFile;
-  isConflict: boolean;
+  conflict: string | undefined;
   onRemove: (hunk: ChosenHunk) => void;
 }) {
+  const nameOf = useSlotName();
   return (
-    <li className={classes("flex flex-wrap items-center gap-2 border-line border-t py-1.5", isConflict && "text-bad")}>
+    <li className={classes("flex flex-wrap items-center gap-2 border-line border-t py-1.5", conflict && "text-bad")}>
       <span className="min-w-0 font-mono text-code">
         <PathText path={file.path} />
       </span>
-      {isConflict && <span className="text-sm">✗ these hunks overlap; leave one out</span>}
+      {conflict && <span className="text-sm">✗ {conflict}; leave one out</span>}
       <span className="ml-auto flex flex-wrap gap-1">
         {file.hunks.map((hunk) => (
           <button
-            key={`${hunk.slot}${hunk.hunk}`}
+            key={`${hunk.slot}${hunk.hunk ?? "w"}`}
             type="button"
             onClick={() => onRemove(hunk)}
-            aria-label={`Take hunk ${hunk.hunk + 1} of ${hunk.slot.toUpperCase()} out`}
+            aria-label={`Take ${hunkName(hunk)} of ${nameOf(hunk.slot)} out`}
             className="flex h-6 items-center gap-1 rounded-sm border border-line-strong px-1.5 text-sm hover:border-bad hover:text-bad"
           >
-            <span className="font-semibold uppercase">{hunk.slot}</span> hunk {hunk.hunk + 1}{" "}
-            <X size={11} aria-hidden />
+            <span className="font-semibold">{nameOf(hunk.slot)}</span> {hunkName(hunk)} <X size={11} aria-hidden />
           </button>
         ))}
       </span>
@@ -133,7 +138,7 @@ function Make({
   const client = useQueryClient();
   const making = useMutation({
     mutationFn: (key: string) =>
-      command("POST", `/runs/${run}/synthesize`, { hunks: chosen, reason: reason.trim() }, { key }),
+      command("POST", `/runs/${run}/synthesize`, { hunks: wireHunks(chosen), reason: reason.trim() }, { key }),
     onSuccess: async () => {
       onMade();
       await client.invalidateQueries({ queryKey: ["view"] });

@@ -2,7 +2,7 @@
 import { type UseQueryResult, useQuery } from "@tanstack/react-query";
 import { command } from "@/api/client";
 import { type Conflict, ProblemError } from "@/api/problem";
-import type { ChosenHunk } from "./chosen";
+import { type ChosenHunk, wireHunks } from "./chosen";
 
 export type DryRun = { conflicts: Conflict[] };
 
@@ -11,7 +11,7 @@ export function useDryRun(run: string, chosen: readonly ChosenHunk[]): UseQueryR
     queryKey: ["synthesize", run, chosen],
     queryFn: async () => {
       try {
-        const body = { hunks: chosen, reason: "" };
+        const body = { hunks: wireHunks(chosen), reason: "" };
         const answer = await command<Partial<DryRun>>("POST", `/runs/${run}/synthesize`, body, {
           params: { dry_run: true },
         });

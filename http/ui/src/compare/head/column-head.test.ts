@@ -1,0 +1,12 @@
+import { expect, test } from "vitest";
+import { shortCommand } from "./column-head";
+
+test.each([
+  ["node '/demo/programs/careful.mjs'", "careful.mjs"],
+  ["./agents/fix.sh --fast", "fix.sh"],
+  ["seq 5; echo h > x.txt", "seq 5; echo h > x.txt"],
+  ["echo '<img src=x.png>'", "echo '<img src=x.png>'"],
+  ["", ""],
+])("of a command its script is shown, or how it begins: %s", (command, shown) => {
+  expect(shortCommand(command)).toBe(shown);
+});
