@@ -12,16 +12,20 @@ mod filter;
 pub mod listener;
 mod page;
 pub mod plane;
+pub mod premises;
 pub mod problem;
 pub mod requests;
 mod routes;
 pub mod works;
+
+pub use axum::Router;
 
 pub use auth::{Auth, Door, Identity};
 pub use commands::Commands;
 pub use event_body::{EventBody, OutputBody, Payload, rfc3339};
 pub use filter::{Filter, FilterQuery, run_of};
 pub use plane::{About, Plane};
+pub use premises::Premises;
 pub use problem::Problem;
 pub use routes::router;
 pub use works::Works;

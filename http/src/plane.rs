@@ -9,7 +9,7 @@ use regatta_projections::Live;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Auth, Commands, Works};
+use crate::{Auth, Commands, Premises, Works};
 
 /// What the handlers stand on. Cheap to clone.
 #[derive(Clone)]
@@ -26,6 +26,8 @@ pub struct Plane {
     pub commands: Arc<dyn Commands>,
     /// Who may do what.
     pub auth: Auth,
+    /// The configuration and the machine.
+    pub premises: Arc<dyn Premises>,
     /// What this server is.
     pub about: Arc<About>,
     /// Where the relay to NATS stands, when there is one.

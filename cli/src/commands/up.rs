@@ -2,7 +2,7 @@
 
 use crate::config::{self, Config, Written};
 use crate::context::{Context, block_on};
-use crate::failure::{Exit, Outcome};
+use crate::failure::{Exit, Failure, Outcome};
 use crate::{nats, server};
 
 /// Start the server; runs that were under way go on
@@ -36,6 +36,14 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ADDRESS:PORT")]
     listen: Option<String>,
 
+    /// Certificate chain the page is served under, PEM; with --tls-key it may listen off loopback
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<String>,
+
+    /// Key of that certificate, PEM
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<String>,
+
     /// Address of the proxy with TLS before it, whose X-Forwarded-* are believed; needed off loopback
     #[arg(long, value_name = "ADDRESS")]
     behind_proxy: Option<String>,
@@ -51,11 +59,14 @@ pub(crate) struct Args {
 
 pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     nats::without_secret("--nats", args.nats.as_deref())?;
+    let (tls_cert, tls_key) = (absolute(args.tls_cert)?, absolute(args.tls_key)?);
     let given = [
         ("limits.attempts", "--limit", &args.limit),
         ("sandbox.fence", "--fence", &args.fence),
         ("sandbox.network", "--network", &args.network),
         ("http.listen", "--listen", &args.listen),
+        ("http.tls_cert", "--tls-cert", &tls_cert),
+        ("http.tls_key", "--tls-key", &tls_key),
         ("http.behind_proxy", "--behind-proxy", &args.behind_proxy),
         ("nats.url", "--nats", &args.nats),
     ];
@@ -69,6 +80,12 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
         return welcome(context, started);
     }
     server::run(context, &config, args.as_detached)
+}
+
+/// A file as it is named from any folder: a server in the background stands elsewhere.
+fn absolute(path: Option<String>) -> Result<Option<String>, Failure> {
+    let path = path.map(std::path::absolute).transpose()?;
+    Ok(path.map(|path| path.display().to_string()))
 }
 
 /// Tells whoever started a server in the background how to sign in.

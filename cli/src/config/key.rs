@@ -123,6 +123,20 @@ pub(crate) fn duration_ms(text: &str) -> Option<u64> {
 }
 
 impl Value {
+    /// As it is written into `regatta.toml`: with everything, also what is shown to nobody.
+    pub(crate) fn to_file(&self) -> String {
+        match self {
+            Self::Address(address) => toml::Value::String(address.clone()).to_string(),
+            Self::Unset
+            | Self::Text(_)
+            | Self::Flag(_)
+            | Self::Count(_)
+            | Self::Ms(_)
+            | Self::Bytes(_)
+            | Self::List(_) => self.to_toml(),
+        }
+    }
+
     /// As it would stand in `regatta.toml`; of an address, without its password.
     pub(crate) fn to_toml(&self) -> String {
         let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();

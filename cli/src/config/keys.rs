@@ -41,6 +41,10 @@ keys! {
         "names it may be asked for by, beside localhost and addresses";
     "http.behind_proxy" Server Shape::List, Value::List(Vec::new()),
         "addresses of proxies whose X-Forwarded-* are believed; with one it may listen beyond this machine";
+    "http.tls_cert" Server Shape::Text, Value::Unset,
+        "file with the certificate chain the page is served under (PEM)";
+    "http.tls_key" Server Shape::Text, Value::Unset,
+        "file with the key of that certificate (PEM)";
     "http.session_max" Server Shape::Duration, Value::Ms(7 * 24 * 60 * 60 * 1_000),
         "how long a browser stays signed in at most";
     "http.session_idle" Server Shape::Duration, Value::Ms(24 * 60 * 60 * 1_000),

@@ -9,7 +9,7 @@ mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(crate) use key::{Scope, Value, Written, duration_ms};
+pub(crate) use key::{Key, Scope, Value, Written, duration_ms};
 pub(crate) use keys::KEYS;
 pub(crate) use layer::{Layer, flag, task};
 pub(crate) use settings::{Fence, NatsSettings, ServerSettings, WebSettings, WitnessSettings};

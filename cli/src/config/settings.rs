@@ -49,6 +49,8 @@ pub(crate) struct WebSettings {
     pub(crate) listen: Wanted,
     pub(crate) hosts: Vec<String>,
     pub(crate) proxies: Vec<IpAddr>,
+    /// Certificate chain and key.
+    pub(crate) tls: Option<(PathBuf, PathBuf)>,
     pub(crate) session_max_ms: u64,
     pub(crate) session_idle_ms: u64,
 }
@@ -139,6 +141,7 @@ impl Config {
             listen: self.text("http.listen").as_deref().map_or(Ok(Wanted::Default), listen)?,
             hosts: self.list("http.hosts"),
             proxies: self.list("http.behind_proxy").iter().map(proxy).collect::<Result<_, _>>()?,
+            tls: self.pair("http.tls_cert", "http.tls_key")?,
             session_max_ms: self.number("http.session_max").unwrap_or(0),
             session_idle_ms: self.number("http.session_idle").unwrap_or(0),
         })
@@ -148,15 +151,7 @@ impl Config {
     pub(crate) fn nats(&self) -> Result<Option<NatsSettings>, Failure> {
         let Value::Address(url) = self.value("nats.url") else { return Ok(None) };
         let path = |name| self.text(name).map(|text| expand_home(&text));
-        let tls_identity = match (path("nats.tls_cert"), path("nats.tls_key")) {
-            (Some(certificate), Some(key)) => Some((certificate, key)),
-            (None, None) => None,
-            (Some(_), None) | (None, Some(_)) => {
-                return Err(
-                    Failure::usage("nats.tls_cert and nats.tls_key go together").hint("name both files, or neither")
-                );
-            }
-        };
+        let tls_identity = self.pair("nats.tls_cert", "nats.tls_key")?;
         Ok(Some(NatsSettings {
             url: url.clone(),
             credentials: path("nats.credentials"),
@@ -164,6 +159,18 @@ impl Config {
             tls_ca: path("nats.tls_ca"),
             tls_identity,
         }))
+    }
+
+    /// Two files that go together.
+    fn pair(&self, certificate: &str, key: &str) -> Result<Option<(PathBuf, PathBuf)>, Failure> {
+        let path = |name| self.text(name).map(|text| expand_home(&text));
+        match (path(certificate), path(key)) {
+            (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
+            (None, None) => Ok(None),
+            (Some(_), None) | (None, Some(_)) => {
+                Err(Failure::usage(format!("{certificate} and {key} go together")).hint("name both files, or neither"))
+            }
+        }
     }
 
     /// What a run is asked for with.

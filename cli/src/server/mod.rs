@@ -6,6 +6,7 @@ mod detach;
 mod fences;
 mod folder;
 mod parts;
+mod premises;
 mod relay;
 mod serve;
 mod trace;

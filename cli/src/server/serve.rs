@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::folder::{self, BLOBS};
+use super::premises::Here;
 use super::web::Web;
 use super::{applied, detach, parts, relay, trace, web, witness};
 use crate::config::Config;
@@ -70,7 +71,7 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     let socket = listener::bind(&context.data_dir)
         .map_err(|error| Failure::caused("failed to open the server's socket", &error))?;
     let log = parts.log.clone();
-    let (auth, web) = (parts.auth.clone(), parts.web.listener);
+    let (auth, web) = (parts.auth.clone(), parts.web);
     let relay = relay::start(&context.data_dir, config, &log, stop.child_token())?;
     let end = CancellationToken::new();
     let witness = witness::start(&context.data_dir, config, &log, parts.install, end.clone())?;
@@ -81,6 +82,7 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
         commands: Arc::new(parts.handle),
         live: parts.live,
         auth: parts.auth,
+        premises: Arc::new(Here::new(&context.data_dir, config.clone(), Arc::new(log.clone()))),
         about: Arc::new(parts.about),
         relay: relay.state,
         stop: stop.clone(),
@@ -96,7 +98,7 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     let router = router(plane);
     let is_stranger = regatta_sandboxes::ancestry::is_inside;
     let mut serving = tokio::spawn(listener::serve(socket, is_stranger, router.clone(), stop.clone()));
-    let mut serving_tcp = tokio::spawn(listener::serve_tcp(web, router, stop.clone()));
+    let mut serving_tcp = tokio::spawn(web.serve(router, stop.clone()));
     let ended = tokio::select! {
         // Once it is told to stop, parts that end are no failure.
         biased;

@@ -100,6 +100,7 @@ impl Install {
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.env("HOME", self.folder.path().join("home")).env("REGATTA_USER", "ana");
         command.env("REGATTA_DATA_DIR", self.data()).env("REGATTA_LIMITS_ATTEMPTS", "8");
+        command.env("REGATTA_HTTP_LISTEN", "127.0.0.1:0");
         command.current_dir(self.repository()).stdin(Stdio::null()).args(arguments);
         command
     }

@@ -22,5 +22,6 @@ mod nats;
 mod nats_server;
 mod races;
 mod servers;
+mod sign_in;
 mod strangers;
 mod witness;

@@ -102,10 +102,13 @@ impl DurableLog {
         let file = continue_at(&*disk, &dir, &recovered).map_err(io("continue the journal"))?;
         sealer::remove_before(&*disk, &dir, recovered.beginning.first).map_err(io("remove old segments"))?;
         let journal = recovered.journal();
-        let Recovered { segments, tip, .. } = recovered;
+        let Recovered { segments, tip, beginning, .. } = recovered;
         let reader = Arc::new(Reader::new(disk, &dir, segments, tip.seq));
         let (catalog, cursor) = Catalog::open(&dir, journal, tip.seq, options.index_deadline)?;
         let catalog = Arc::new(catalog);
+        if cursor + 1 < beginning.first {
+            carry(&catalog, beginning)?;
+        }
         replay(&reader, &catalog, cursor + 1)?;
         if cursor == 0 && tip.seq > 0 {
             tracing::info!(events = tip.seq, "the index was rebuilt from the journal");
@@ -417,6 +420,20 @@ fn continue_at(disk: &dyn Disk, dir: &Path, recovered: &Recovered) -> io::Result
 
 /// Events told to the catalog at once.
 const REPLAY_EVENTS: usize = 1_024;
+
+/// Tells the catalog how far each stream was in what was removed.
+fn carry(catalog: &Catalog, beginning: beginning::Beginning) -> Result<(), OpenError> {
+    let named = |carried: beginning::Carried| {
+        let stream = Stream::try_from(carried.stream.as_str()).map_err(|error| error.to_string())?;
+        Ok(Committed { stream, stream_seq: carried.stream_seq, seq: carried.seq, answer: None })
+    };
+    let events: Result<Vec<_>, String> = beginning.carried.into_iter().map(named).collect();
+    let events = events.map_err(|reason| OpenError::Beginning { reason })?;
+    if !events.is_empty() {
+        catalog.add(&events, beginning.first - 1);
+    }
+    Ok(())
+}
 
 /// Tells the catalog about the events from `from` on.
 fn replay(reader: &Reader, catalog: &Catalog, from: u64) -> Result<(), OpenError> {

@@ -4,10 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
-use super::journal::reader::{bad, io};
-use super::journal::sealed::read::Unpacker;
-use super::journal::sealed::shape::{KindAmount, Page, Summary};
-use super::journal::sealed::{Sealed, StreamEntry, entries};
+use super::journal::sealed::shape::{KindAmount, Summary};
 use super::journal::segment;
 use super::positions;
 use super::{ReadError, Reader, SegmentFile};
@@ -83,7 +80,7 @@ pub fn stats(reader: &Reader) -> Result<Stats, ReadError> {
             count.stats.sealed += 1;
             count.stats.sealed_bytes += file.bytes;
             count.stats.sealed_from_bytes += sealed.block_bytes + segment::HEADER_BYTES as u64;
-            count.sealed(&reader.sealed(file.first.0)?)?;
+            count.sealed(reader, file.first.0)?;
         } else {
             count.written(reader, file)?;
         }
@@ -99,28 +96,17 @@ struct Count {
 
 impl Count {
     /// Takes over what a sealed segment says of itself.
-    fn sealed(&mut self, sealed: &Sealed) -> Result<(), ReadError> {
-        let Summary { totals, kinds, pages, .. } = &sealed.summary;
+    fn sealed(&mut self, reader: &Reader, first: u64) -> Result<(), ReadError> {
+        let Summary { totals, kinds, .. } = reader.sealed(first)?.summary;
         for KindAmount { kind, events, payload_bytes } in kinds {
-            self.stats.all.add(*events, *payload_bytes);
-            self.stats.kinds.entry(Kind(*kind)).or_default().add(*events, *payload_bytes);
+            self.stats.all.add(events, payload_bytes);
+            self.stats.kinds.entry(Kind(kind)).or_default().add(events, payload_bytes);
         }
         self.time(totals.t_min_us, totals.t_max_us);
-        let mut unpacker = Unpacker::new().map_err(io)?;
-        let mut bytes = Vec::new();
-        for (page, Page { holds, .. }) in pages.iter().enumerate() {
-            if *holds != Page::STREAMS {
-                continue;
-            }
-            sealed.page(&mut unpacker, page, &mut bytes).map_err(io)?.map_err(bad)?;
-            for entry in entries::<StreamEntry<'_>>(&bytes) {
-                let place = sealed.place(sealed.summary.bundles.len() + page).to_string();
-                let entry = entry.map_err(|reason| ReadError::Corrupt { place, reason })?;
-                let events = positions::count(entry.positions).unwrap_or(0);
-                self.stream(entry.stream, events, entry.payload_bytes);
-            }
-        }
-        Ok(())
+        reader.streams(first, &mut |entry| {
+            let events = positions::count(entry.positions).unwrap_or(0);
+            self.stream(entry.stream, events, entry.payload_bytes);
+        })
     }
 
     /// Reads what is not sealed.

@@ -216,17 +216,18 @@ impl<'a> Check<'a> {
             Beginning::whole()
         });
         report.first = Seq(beginning.first);
-        let before = beginning.first - 1;
+        let Beginning { first, prev_hash, journal, .. } = beginning;
+        let before = first - 1;
         Self {
             report,
             beginning,
             anchor,
-            anchored: anchor.filter(|anchor| anchor.seq == before).map(|_| beginning.prev_hash),
+            anchored: anchor.filter(|anchor| anchor.seq == before).map(|_| prev_hash),
             seq: Some(before),
-            hash: Some(beginning.prev_hash),
+            hash: Some(prev_hash),
             streams: HashMap::new(),
             index: index.map(|known| (known, Known::begin(known))),
-            journal: Some(beginning.journal).filter(|journal| *journal > 0),
+            journal: Some(journal).filter(|journal| *journal > 0),
             holes: false,
             seen,
         }
@@ -365,8 +366,8 @@ impl<'a> Check<'a> {
             self.report.fault(place, Fault::Chain);
         }
         for split in Records::of(header, block) {
-            let checked = split.and_then(|(seq, bytes)| {
-                let record = Record::read(bytes).and_then(|record| self.record(seq, &record));
+            let checked = split.and_then(|(seq, raw)| {
+                let record = raw.read().and_then(|record| self.record(seq, &record));
                 record.map_err(|reason| Fault::Record { seq, reason })
             });
             if let Err(fault) = checked {

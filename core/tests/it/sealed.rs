@@ -177,6 +177,28 @@ fn old_sealed_segments_are_removed_and_the_rest_is_verifiable() {
 }
 
 #[test]
+fn a_stream_whose_events_were_all_removed_does_not_begin_again() {
+    let dir = tempfile::tempdir().expect("folder");
+    let log = DurableLog::open(sealing(dir.path())).expect("opens");
+    append(&log, crate::given::one("run/old", Expect::Empty, 1)).expect("appended");
+    append(&log, crate::given::one("run/old", Expect::At(1), 2)).expect("appended");
+    fill(&log, 100);
+    let files = all_sealed(&log);
+    log.remove_below(files[2].first).expect("removed");
+    log.remove_below(files[3].first).expect("removed");
+    log.close().expect("stops");
+    // Not even when the index is lost.
+    fs::remove_dir_all(dir.path().join("index")).expect("removed");
+    let log = DurableLog::open(small(dir.path())).expect("opens");
+    append(&log, crate::given::one("run/old", Expect::Empty, 101)).expect_err("it is at 2");
+    assert_eq!(append(&log, crate::given::one("run/old", Expect::At(2), 102)).expect("appended").stream_seq, 3);
+    assert_eq!(log.read_stream(&stream("run/old"), 1, ALL).expect("reads").len(), 1);
+    log.close().expect("stops");
+    let report = verify(dir.path()).expect("verifies");
+    assert!(report.is_clean(), "{report:?}");
+}
+
+#[test]
 fn a_log_restored_from_sealed_segments_goes_on_after_them() {
     let (dir, log, files) = given(200);
     let before = all(&log);

@@ -4,7 +4,7 @@
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
@@ -13,7 +13,7 @@ use regatta_core::event::user::Role;
 use super::identity::{Credential, Door, Identity, Place, Via};
 use super::origin::{self, Foreign};
 use super::refusals::Reason;
-use super::rights::{Need, need};
+use super::rights::{Need, RIGHTS, need};
 use super::sign_in::Unknown;
 use super::{Auth, proxy};
 use crate::{ACTOR_HEADER, Problem};
@@ -75,10 +75,7 @@ async fn admit(auth: &Auth, request: &Parts) -> Result<(Place, Option<Identity>)
     let door = door.unwrap_or(Door::Tcp { peer: ([0, 0, 0, 0], 0).into(), is_secure: false });
     let place = proxy::place(door, &request.headers, &auth.0.options.proxies);
     let path = request.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
-    let need = match path {
-        Some(path) => Some(need(&request.method, path).unwrap_or(Need::Role(Role::Admin))),
-        None => None,
-    };
+    let need = path.map(|path| required(&request.method, path)).transpose()?;
     let is_guarded = request.uri.path().starts_with(API) || matches!(need, Some(Need::Role(_)));
     if door == Door::Socket {
         return at_socket(request).map(|identity| (place, Some(identity)));
@@ -96,6 +93,18 @@ async fn admit(auth: &Auth, request: &Parts) -> Result<(Place, Option<Identity>)
     let need = need.unwrap_or(if is_guarded { Need::Role(Role::Viewer) } else { Need::Anyone });
     let identity = signed_in(auth, &place, request, need).await?;
     Ok((place, identity))
+}
+
+/// What the table asks for. A route that is not in it is nobody's; of a method that is not, only an admin is told so.
+fn required(method: &Method, path: &str) -> Result<Need, Problem> {
+    if let Some(need) = need(method, path) {
+        return Ok(need);
+    }
+    if RIGHTS.iter().any(|(_, known, _)| *known == path) {
+        return Ok(Need::Role(Role::Admin));
+    }
+    let detail = format!("{path} has no row in the table of rights");
+    Err(Problem::new(StatusCode::FORBIDDEN, "no_rights", detail).hint("add one in http/src/auth/rights.rs"))
 }
 
 /// Whoever opens the socket is its owner. A proxy before it would make everybody that.
@@ -169,9 +178,12 @@ async fn signed_in(auth: &Auth, place: &Place, request: &Parts, need: Need) -> R
     }
     if identity.role < least {
         auth.refused(Reason::Role, place.address);
-        let detail = format!("{} is {}, and this takes {least}", identity.name, identity.role);
+        let detail = format!("{} comes as {}, and this takes {least}", identity.name, identity.role);
         return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail)
-            .hint(format!("an admin can change that: regatta user role {} {least}", identity.name))
+            .hint(format!(
+                "an admin can give more: regatta user role {} {least}, and a token that is no less",
+                identity.name
+            ))
             .into());
     }
     Ok(Some(identity))

@@ -137,7 +137,7 @@ impl Auth {
         self.0.accounts.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn now_us(&self) -> u64 {
+    pub(crate) fn now_us(&self) -> u64 {
         self.0.clock.now_us()
     }
 
@@ -165,8 +165,15 @@ impl Auth {
                 accounts.evolve(event, at_us);
             }
         }
+        self.forget_unused();
         self.0.changed.send_replace(*position);
         Ok(events)
+    }
+
+    /// Forgets when those were used that are gone, so that no more is remembered than there are.
+    fn forget_unused(&self) {
+        let accounts = self.accounts();
+        self.used().retain(|id, _| accounts.tokens().contains_key(id) || accounts.sessions().contains_key(id));
     }
 
     /// What a caller may do now; nothing when what they are known by does not hold any more.

@@ -3,6 +3,9 @@
 
 mod socket;
 mod tcp;
+mod tls;
 
 pub use socket::{IsStranger, SOCKET_NAME, bind, connect, serve};
 pub use tcp::{BindError, PORT_DEFAULT, Wanted, bind_tcp, serve_tcp};
+pub use tls::{TlsError, serve_tls, tls};
+pub use tokio_rustls::TlsAcceptor;

@@ -5,6 +5,7 @@ mod compose;
 mod events;
 mod looking;
 mod pieces;
+mod premises;
 mod runs;
 mod server;
 mod sign_in;
@@ -52,6 +53,7 @@ pub fn router(plane: Plane) -> Router {
         .merge(sign_in::routes())
         .merge(tokens::routes())
         .merge(users::routes())
+        .merge(premises::routes())
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
         .layer(DefaultBodyLimit::max(REQUEST_BODY_BYTES_MAX))

@@ -7,7 +7,6 @@ use axum::http::StatusCode;
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use regatta_core::event::user::Role;
-use regatta_core::{Clock as _, SystemClock};
 
 use super::json;
 use crate::auth::Identity;
@@ -35,7 +34,7 @@ pub(super) async fn issue(
     let request: TokenRequest = json(body)?;
     let user = request.user.unwrap_or_else(|| identity.name.to_string());
     let lasts_us = request.expires_in_s.map(|seconds| seconds.saturating_mul(1_000_000));
-    let expires_at_us = lasts_us.map(|us| SystemClock.now_us().saturating_add(us));
+    let expires_at_us = lasts_us.map(|us| plane.auth.now_us().saturating_add(us));
     let made = plane.auth.issue(identity.by(), request.name, user, request.role, expires_at_us).await?;
     Ok((StatusCode::CREATED, Json(TokenMade { id: made.id, token: made.secret })))
 }

@@ -8,4 +8,5 @@ mod page;
 mod pieces;
 mod problems;
 mod raw;
+mod sign_in;
 mod world;

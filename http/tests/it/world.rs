@@ -1,5 +1,6 @@
 //! A plane over a memory log, and the requests a test makes.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -11,12 +12,13 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use regatta_core::event::attempt::{self, AttemptEvent, Channel, Output, Phase};
 use regatta_core::{
-    Actor, Append, AttemptId, Blobs, Draft, Event, EventId, Expect, Log, RunId, Slot, Stream, SystemClock,
+    Actor, Append, AttemptId, Blobs, Clock, Draft, Event, EventId, Expect, Log, RunId, Slot, Stream, SystemClock,
     log::{self, MemoryLog},
 };
 use regatta_dispatcher::repository::Repositories;
 use regatta_dispatcher::{Refusal, RefusalKind, RunRequest};
 use regatta_http::auth::{Auth, Door, Options};
+use regatta_http::premises::{ConfigChange, ConfigRow, Finding, Premises};
 use regatta_http::{About, Commands, Plane, Works, router};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
@@ -60,12 +62,54 @@ impl Commands for Told {
     }
 }
 
+/// A clock that stands still until it is moved.
+pub(crate) struct Hand(AtomicU64);
+
+impl Hand {
+    pub(crate) fn forward_s(&self, seconds: u64) {
+        self.0.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Hand {
+    fn now_us(&self) -> u64 {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    fn event_id(&self) -> EventId {
+        SystemClock.event_id()
+    }
+}
+
+/// An installation without configuration.
+struct Bare;
+
+#[async_trait]
+impl Premises for Bare {
+    async fn config(&self) -> Result<Vec<ConfigRow>, Refusal> {
+        Ok(Vec::new())
+    }
+
+    async fn configure(&self, key: &str, _: serde_json::Value, _: Actor) -> Result<ConfigRow, Refusal> {
+        Err(Refusal::new(RefusalKind::NotFound, format!("there is no key {key:?}")))
+    }
+
+    async fn config_history(&self) -> Result<Vec<ConfigChange>, Refusal> {
+        Ok(Vec::new())
+    }
+
+    async fn doctor(&self) -> Vec<Finding> {
+        Vec::new()
+    }
+}
+
 pub(crate) struct World {
     pub(crate) log: MemoryLog,
     pub(crate) told: Arc<Told>,
     pub(crate) router: Router,
     pub(crate) blobs: Blobs,
     pub(crate) stop: CancellationToken,
+    pub(crate) clock: Arc<Hand>,
     _folder: tempfile::TempDir,
 }
 
@@ -84,6 +128,7 @@ impl World {
         let blobs = Blobs::open(folder.path()).expect("blobs");
         let told = Arc::new(Told { refusal, ..Told::default() });
         let stop = CancellationToken::new();
+        let clock = Arc::new(Hand(AtomicU64::new(SystemClock.now_us())));
         let (follower, live) =
             regatta_projections::follow(Arc::new(log.clone()), regatta_projections::Views::default());
         tokio::spawn(follower.run());
@@ -100,11 +145,12 @@ impl World {
                 url: Some("http://127.0.0.1:7433".to_owned()),
                 started_at_us: 1,
             }),
-            auth: Auth::open(Arc::new(log.clone()), Arc::new(SystemClock), Options::default()).expect("accounts"),
+            auth: Auth::open(Arc::new(log.clone()), clock.clone(), Options::default()).expect("accounts"),
+            premises: Arc::new(Bare),
             relay: None,
             stop: stop.clone(),
         };
-        Self { log, told, router: router(plane), blobs, stop, _folder: folder }
+        Self { log, told, router: router(plane), blobs, stop, clock, _folder: folder }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Response<Body> {

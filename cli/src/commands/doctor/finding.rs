@@ -45,6 +45,18 @@ impl Finding {
         Self { level: Level::Fail, todo: Some(todo.into()), ..Self::ok(name, detail) }
     }
 
+    /// As the API tells it.
+    pub(super) fn told(self) -> regatta_http::premises::Finding {
+        use regatta_http::premises::FindingState;
+        let state = match self.level {
+            Level::Ok => FindingState::Ok,
+            Level::Note => FindingState::Note,
+            Level::Warn => FindingState::Warn,
+            Level::Fail => FindingState::Fail,
+        };
+        regatta_http::premises::Finding { name: self.name, state, found: self.detail, fix: self.todo }
+    }
+
     /// `ok    git            version 2.47.1`, and what to do under it.
     pub(super) fn line(&self, paint: Paint) -> String {
         let level = match self.level {

@@ -3,6 +3,8 @@
 mod finding;
 mod machine;
 
+use std::path::Path;
+
 use crate::config::{Config, KEYS};
 use crate::context::{Context, block_on};
 use crate::failure::{Exit, Failure, Outcome};
@@ -31,11 +33,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
         show_config(&config, terminal)?;
         return errors.into_iter().next().map_or(Ok(Exit::Done), |error| Err(mistaken(error)));
     }
-    let mut findings = vec![machine::git(), machine::data_dir(&context.data_dir)];
-    findings.extend(configuration(&config, errors));
-    findings.extend(block_on(async { Ok(machine::fences().await) })?);
-    findings.extend(machine::agents());
-    findings.extend([machine::docker(), machine::nats(), block_on(async { Ok(server(context).await) })?]);
+    let mut findings = block_on(async { Ok(survey(&context.data_dir, &config, errors).await) })?;
+    findings.push(block_on(async { Ok(server(context).await) })?);
     if terminal.json {
         terminal.json(&findings)?;
     } else {
@@ -45,6 +44,22 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     }
     let failed = findings.iter().any(|finding| finding.level == Level::Fail);
     Ok(if failed { Exit::NoWinner } else { Exit::Done })
+}
+
+/// What the machine has and the configuration says.
+async fn survey(data_dir: &Path, config: &Config, errors: Vec<crate::config::Error>) -> Vec<Finding> {
+    let mut findings = vec![machine::git(), machine::data_dir(data_dir)];
+    findings.extend(configuration(config, errors));
+    findings.extend(machine::fences().await);
+    findings.extend(machine::agents());
+    findings.extend([machine::docker(), machine::nats()]);
+    findings
+}
+
+/// The same for whoever asks the server.
+pub(crate) async fn look(data_dir: &Path) -> Vec<regatta_http::premises::Finding> {
+    let (config, errors) = Config::as_far_as_readable(data_dir, None);
+    survey(data_dir, &config, errors).await.into_iter().map(Finding::told).collect()
 }
 
 fn configuration(config: &Config, errors: Vec<crate::config::Error>) -> Vec<Finding> {

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::record::Record;
+use super::record::{CODEC, CODECS, Raw, Record};
 use super::{Hash, fixed};
 
 /// Begins every block: `1GOL` on disk.
@@ -17,8 +17,6 @@ pub(crate) const COUNT_MAX: usize = 4_096;
 
 const FORMAT: u8 = 1;
 const UNCOMPRESSED: u8 = 0;
-/// Records are bincode 1.3 with fixed-width integers: see [`super::record`].
-const CODEC: u8 = 1;
 /// The checksum is the header's last field and covers all before it.
 const CHECKSUM_AT: usize = HEADER_BYTES - size_of::<u32>();
 
@@ -130,7 +128,7 @@ impl Header {
             return Err(Fault::Checksum);
         }
         // Flags do not change how a block is read; a version that gives them a meaning that must be known bumps `format`.
-        if (self.format, self.compression, self.codec) != (FORMAT, UNCOMPRESSED, CODEC) {
+        if (self.format, self.compression) != (FORMAT, UNCOMPRESSED) || !CODECS.contains(&self.codec) {
             let Self { format, compression, codec, .. } = *self;
             return Err(Fault::Newer { format, compression, codec });
         }
@@ -155,6 +153,7 @@ pub(crate) fn hash(block: &[u8]) -> Hash {
 
 /// Splits the body of a checked block into the bytes of its records.
 pub(crate) struct Records<'a> {
+    codec: u8,
     rest: &'a [u8],
     seq: u64,
     left: u32,
@@ -164,7 +163,7 @@ impl<'a> Records<'a> {
     /// The records of this block (header and body).
     pub(crate) fn of(header: &Header, block: &'a [u8]) -> Self {
         let rest = block.get(HEADER_BYTES..header.block_bytes()).unwrap_or_default();
-        Self { rest, seq: header.first_seq, left: header.count }
+        Self { codec: header.codec, rest, seq: header.first_seq, left: header.count }
     }
 
     fn split(&mut self) -> Option<&'a [u8]> {
@@ -176,20 +175,20 @@ impl<'a> Records<'a> {
 }
 
 impl<'a> Iterator for Records<'a> {
-    type Item = Result<(u64, &'a [u8]), Fault>;
+    type Item = Result<(u64, Raw<'a>), Fault>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.left == 0 {
             return None;
         }
         let seq = self.seq;
-        let Some(record) = self.split() else {
+        let Some(bytes) = self.split() else {
             self.left = 0;
             return Some(Err(Fault::Record { seq, reason: "its length does not fit the block".to_owned() }));
         };
         self.left -= 1;
         self.seq += 1;
-        Some(Ok((seq, record)))
+        Some(Ok((seq, Raw { codec: self.codec, bytes })))
     }
 }
 

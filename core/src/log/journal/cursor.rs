@@ -7,7 +7,6 @@ use std::sync::Arc;
 use super::Place;
 use super::block::{self, Fault, Header, Records};
 use super::reader::{Mark, Reader, Segment, bad, corrupt, io};
-use super::record::Record;
 use super::sealed::Sealed;
 use super::sealed::read::{Bad, Unpacker};
 use super::segment::{self, Form};
@@ -192,8 +191,8 @@ impl<'r> Cursor<'r> {
         let (place, header, block) = self.block(seq)?;
         let mut found = None;
         for split in Records::of(&header, block) {
-            let (seq, bytes) = split.map_err(|fault| corrupt(place, &fault))?;
-            let record = Record::read(bytes);
+            let (seq, raw) = split.map_err(|fault| corrupt(place, &fault))?;
+            let record = raw.read();
             let record = record.map_err(|reason| corrupt(place, &Fault::Record { seq, reason }))?;
             if seq <= last && record.at_us <= at_us {
                 found = Some(seq);

@@ -10,7 +10,7 @@
 //! - A [`record`] is one event; its position is not stored, it follows from the block's.
 //! - `HEAD` is the [`anchor`]: how far the log certainly went, so that a shortened or emptied journal is noticed.
 //! - A full segment becomes a [`sealed`] one, `journal/<first seq>.sealed`, in the background ([`sealer`]): the same
-//!   blocks, compressed, with what an index needs.
+//!   blocks, compressed, with a summary and where the events of each stream are.
 //! - `FIRST` is the [`beginning`], once old sealed segments were removed: what the first kept one must follow.
 //!
 //! Only the thread of [`writer`] writes events. Knows nothing of what the facts mean, and nothing of the index.

@@ -10,10 +10,10 @@ use tokio::sync::watch;
 use super::block::{Fault, Records};
 use super::cursor::Cursor;
 use super::disk::{Disk, RealDisk};
-use super::record::{Names, Record};
-use super::sealed::Sealed;
-use super::sealed::read::Bad;
-use super::sealed::shape::Totals;
+use super::record::{Names, Raw, Record};
+use super::sealed::read::{Bad, Unpacker};
+use super::sealed::shape::{Page, Totals};
+use super::sealed::{Sealed, StreamEntry, entries};
 use super::segment::Form;
 use super::{Hash, Place, recover, segment};
 use crate::log::{OpenError, ReadError, ReadMax};
@@ -159,12 +159,12 @@ impl Reader {
         while let Some(next) = wanted.peek().copied() {
             let (place, header, block) = cursor.block(next)?;
             for split in Records::of(&header, block) {
-                let (seq, bytes) = split.map_err(|fault| corrupt(place, &fault))?;
+                let (seq, raw) = split.map_err(|fault| corrupt(place, &fault))?;
                 if wanted.peek() != Some(&seq) {
                     continue;
                 }
                 wanted.next();
-                if visit(place, seq, bytes, &mut |seq, record| taken.take(seq, record))?.is_break() {
+                if visit(place, seq, raw, &mut |seq, record| taken.take(seq, record))?.is_break() {
                     return Ok(taken.events);
                 }
             }
@@ -203,8 +203,8 @@ impl Reader {
         while next <= cursor.head {
             let (place, header, block) = cursor.block(next)?;
             for split in Records::of(&header, block) {
-                let (seq, bytes) = split.map_err(|fault| corrupt(place, &fault))?;
-                if seq >= next && visit(place, seq, bytes, each)?.is_break() {
+                let (seq, raw) = split.map_err(|fault| corrupt(place, &fault))?;
+                if seq >= next && visit(place, seq, raw, each)?.is_break() {
                     return Ok(());
                 }
             }
@@ -299,6 +299,24 @@ impl Reader {
         Sealed::open(&*self.disk, &self.dir, first).map_err(io)?.map_err(bad)
     }
 
+    /// Shows where the events of each stream are in the sealed segment that begins with an event.
+    pub(crate) fn streams(&self, first: u64, each: &mut dyn FnMut(&StreamEntry<'_>)) -> Result<(), ReadError> {
+        let sealed = self.sealed(first)?;
+        let mut unpacker = Unpacker::new().map_err(io)?;
+        let mut bytes = Vec::new();
+        for (page, Page { holds, .. }) in sealed.summary.pages.iter().enumerate() {
+            if *holds != Page::STREAMS {
+                continue;
+            }
+            sealed.page(&mut unpacker, page, &mut bytes).map_err(io)?.map_err(bad)?;
+            for entry in entries::<StreamEntry<'_>>(&bytes) {
+                let place = sealed.place(sealed.summary.bundles.len() + page);
+                each(&entry.map_err(|reason| bad(Bad { place, reason }))?);
+            }
+        }
+        Ok(())
+    }
+
     /// The disk and the data directory.
     pub(crate) fn place(&self) -> (&dyn Disk, &Path) {
         (&*self.disk, &self.dir)
@@ -308,8 +326,8 @@ impl Reader {
 /// What is done with each event of a scan.
 pub(crate) type Each<'a> = dyn FnMut(u64, &Record<'_>) -> Result<ControlFlow<()>, String> + 'a;
 
-pub(super) fn visit(place: Place, seq: u64, bytes: &[u8], each: &mut Each<'_>) -> Result<ControlFlow<()>, ReadError> {
-    let flow = Record::read(bytes).and_then(|record| each(seq, &record));
+pub(super) fn visit(place: Place, seq: u64, raw: Raw<'_>, each: &mut Each<'_>) -> Result<ControlFlow<()>, ReadError> {
+    let flow = raw.read().and_then(|record| each(seq, &record));
     flow.map_err(|reason| corrupt(place, &Fault::Record { seq, reason }))
 }
 

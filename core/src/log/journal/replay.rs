@@ -91,8 +91,8 @@ fn show_batch(from: u64, batch: &Batch, each: &mut Each<'_>) -> Result<ControlFl
     while !rest.is_empty() {
         let header = Header::parse(rest).map_err(|fault| corrupt(batch.place, &fault))?;
         for split in Records::of(&header, rest) {
-            let (seq, bytes) = split.map_err(|fault| corrupt(batch.place, &fault))?;
-            if seq >= from && visit(batch.place, seq, bytes, each)?.is_break() {
+            let (seq, raw) = split.map_err(|fault| corrupt(batch.place, &fault))?;
+            if seq >= from && visit(batch.place, seq, raw, each)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }

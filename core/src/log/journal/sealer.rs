@@ -1,6 +1,7 @@
 //! Seals full segments in the background, oldest first, on a thread of its own: the writer never waits for it. What
 //! cannot be sealed stays as it was written, is said, and is tried again later. Also the one place that removes segments.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,14 +10,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::beginning::Beginning;
+use super::beginning::{self, Beginning, Carried};
 use super::disk::Disk;
 use super::reader::{Reader, Segment};
 use super::room::is_full;
-use super::sealed::Sealed;
 use super::sealed::write::{SealError, Sealing};
+use super::sealed::{Sealed, StreamEntry};
 use super::segment::{self, Form};
-use crate::log::Options;
+use crate::log::{Options, positions};
 
 /// How much less urgent sealing is than everything else (as `nice` counts).
 const NICENESS: i32 = 10;
@@ -164,10 +165,31 @@ impl Sealer {
             return Ok(self.reader.first().0);
         };
         let segment::Header { first_seq, number, prev_hash, .. } = kept.header;
-        Beginning::new(first_seq, number, prev_hash, self.journal).write(&*self.disk, &self.dir)?;
+        let carried = self.carried(&removed)?;
+        Beginning::new(first_seq, number, prev_hash, self.journal, carried).write(&*self.disk, &self.dir)?;
         self.reader.begin_at(first_seq);
         remove_before(&*self.disk, &self.dir, first_seq)?;
         Ok(first_seq)
+    }
+}
+
+impl Sealer {
+    /// The last event of each stream in what is about to be removed, or was before.
+    fn carried(&self, removed: &[&Arc<Segment>]) -> io::Result<Vec<Carried>> {
+        let before = beginning::read(&*self.disk, &self.dir)?.map_err(io::Error::other)?;
+        let mut carried: BTreeMap<String, Carried> =
+            before.carried.into_iter().map(|carried| (carried.stream.clone(), carried)).collect();
+        for segment in removed {
+            let read = self.reader.streams(segment.header.first_seq, &mut |entry: &StreamEntry<'_>| {
+                let seqs = positions::unpack(entry.positions).unwrap_or_default();
+                let Some(seq) = seqs.last() else { return };
+                let stream_seq = entry.first + seqs.len() as u64 - 1;
+                let last = Carried { stream: entry.stream.to_owned(), stream_seq, seq: *seq };
+                carried.insert(last.stream.clone(), last);
+            });
+            read.map_err(io::Error::other)?;
+        }
+        Ok(carried.into_values().collect())
     }
 }
 

@@ -1,8 +1,11 @@
 //! The bytes on disk, against files that are never edited: a change of any of them is a new format number.
 
+use proptest::prelude::*;
+
 use super::anchor::Anchor;
+use super::beginning::{Beginning, Carried};
 use super::block::{self, Builder, Fault, Header, Records};
-use super::record::Record;
+use super::record::{Raw, Record};
 use super::{GENESIS, fixed, segment};
 
 const NONCE: u64 = 0x0123_4567_89ab_cdef;
@@ -45,6 +48,14 @@ fn hex(bytes: &[u8]) -> String {
     lines.collect()
 }
 
+/// The bytes of a golden file.
+fn golden(name: &str) -> Vec<u8> {
+    let path = format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
+    let text: String = std::fs::read_to_string(path).expect("golden file").split_whitespace().collect();
+    let pairs = text.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).expect("hex"));
+    pairs.map(|pair| u8::from_str_radix(pair, 16).expect("hex")).collect()
+}
+
 /// Compares with a golden file; `REGATTA_GOLDEN=write` makes one that is missing.
 fn check(name: &str, bytes: &[u8]) {
     let path = format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -58,30 +69,76 @@ fn check(name: &str, bytes: &[u8]) {
 fn the_bytes_of_a_record_are_those_of_the_golden_file() {
     let mut bytes = Vec::new();
     FULL.write(&mut bytes).expect("record");
-    check("record.v1.hex", &bytes);
-    assert_eq!(Record::read(&bytes), Ok(FULL));
+    check("record.v2.hex", &bytes);
+    assert_eq!(Raw { codec: 2, bytes: &bytes }.read(), Ok(FULL));
+}
+
+#[test]
+fn a_record_and_a_block_of_the_first_codec_are_read() {
+    let record = golden("record.v1.hex");
+    assert_eq!(Raw { codec: 1, bytes: &record }.read(), Ok(FULL));
+    for len in 0..record.len() {
+        assert!(Raw { codec: 1, bytes: &record[..len] }.read().is_err(), "cut at {len}");
+    }
+    let block = golden("block.v1.hex");
+    let header = Header::parse(&block).expect("header");
+    assert_eq!(header.check(&block, NONCE), Ok(()));
+    let read: Vec<_> = Records::of(&header, &block).map(|record| record.expect("record")).collect();
+    let read: Vec<_> = read.into_iter().map(|(seq, raw)| (seq, raw.read().expect("record"))).collect();
+    assert_eq!(read, [(41, FULL), (42, BARE)]);
+}
+
+proptest! {
+    #[test]
+    fn a_record_comes_back(
+        (stream, actor, key) in ("[a-z/]{1,128}", ".{0,40}", proptest::option::of("[a-z ]{0,128}")),
+        (stream_seq, at_us, more) in (any::<u64>(), any::<u64>(), 0..1_024_u16),
+        (kind, version, cause) in (any::<u16>(), any::<u16>(), any::<Option<[u8; 16]>>()),
+        payload in proptest::collection::vec(any::<u8>(), 0..300),
+    ) {
+        let (stream, actor, dedup) = (stream.as_str(), actor.as_str(), key.as_deref());
+        let (id, correlation, payload) = ([5; 16], [6; 16], payload.as_slice());
+        let record =
+            Record { id, stream, stream_seq, more, kind, version, at_us, actor, cause, correlation, dedup, payload };
+        let mut bytes = Vec::new();
+        record.write(&mut bytes).expect("record");
+        prop_assert_eq!(Raw { codec: 2, bytes: &bytes }.read(), Ok(record));
+    }
+
+    #[test]
+    fn other_bytes_are_no_record_or_one_without_a_panic(
+        codec in 0..4_u8,
+        bytes in proptest::collection::vec(any::<u8>(), 0..200),
+    ) {
+        let read = Raw { codec, bytes: &bytes }.read();
+        prop_assert!(read.is_err() || (1..=2).contains(&codec));
+    }
 }
 
 #[test]
 fn the_bytes_of_a_block_are_those_of_the_golden_file() {
     let mut builder = builder();
     let block = builder.seal(41, [9; 32], NONCE).expect("block").to_vec();
-    check("block.v1.hex", &block);
+    check("block.v2.hex", &block);
     let header = Header::parse(&block).expect("header");
     assert_eq!((header.first_seq, header.last_seq(), header.prev_hash), (41, 42, [9; 32]));
     assert_eq!((header.t_min_us, header.t_max_us), (1_700_000_000_000_000, 1_700_000_000_000_001));
     assert_eq!(header.check(&block, NONCE), Ok(()));
     let records: Vec<_> = Records::of(&header, &block).map(|record| record.expect("record")).collect();
-    let read: Vec<_> = records.iter().map(|(seq, bytes)| (*seq, Record::read(bytes).expect("record"))).collect();
+    let read: Vec<_> = records.iter().map(|(seq, raw)| (*seq, raw.read().expect("record"))).collect();
     assert_eq!(read, [(41, FULL), (42, BARE)]);
 }
 
 #[test]
-fn the_bytes_of_a_segments_header_and_of_the_anchor_are_those_of_the_golden_files() {
+fn the_bytes_of_a_segments_header_of_the_anchor_and_of_the_beginning_are_those_of_the_golden_files() {
     let page = segment::Header::new(2, NONCE, 41, [9; 32], 1_700_000_000_000_000).page();
     assert_eq!(page.len(), 4_096);
     check("segment.v1.hex", &page);
     check("anchor.v1.hex", &fixed(&Anchor::new(42, 41, [8; 32])));
+    let carried = vec![Carried { stream: "run/7q2k9x0m".to_owned(), stream_seq: 2, seq: 40 }];
+    let beginning = Beginning::new(41, 2, [9; 32], NONCE, carried);
+    check("beginning.v1.hex", &beginning.bytes().expect("beginning"));
+    assert_eq!(Beginning::parse(&beginning.bytes().expect("beginning")), Ok(beginning));
 }
 
 #[test]
@@ -131,8 +188,7 @@ fn records_that_do_not_fill_the_block_are_refused() {
     let header = Header::parse(&block).expect("header");
     for len in [0_u32, 1, u32::MAX] {
         block[80..84].copy_from_slice(&len.to_le_bytes());
-        let read =
-            Records::of(&header, &block).all(|record| record.is_ok_and(|(_, bytes)| Record::read(bytes).is_ok()));
+        let read = Records::of(&header, &block).all(|record| record.is_ok_and(|(_, raw)| raw.read().is_ok()));
         assert!(!read, "{len}");
     }
 }

@@ -37,6 +37,7 @@ export default function ComparePage() {
   if (!compare.data) return <CompareSkeleton />;
   return (
     <Compared
+      key={compare.data.run}
       comparison={compare.data}
       readAtMs={compare.dataUpdatedAt}
       row={view.data?.row}
@@ -56,7 +57,9 @@ type Props = {
 
 /** What is worth seeing first: output while somebody works, then what came of it. */
 function firstBody(comparison: Comparison): Body {
-  return comparison.columns.every((column) => column.state.name === "finished") ? "diff" : "output";
+  const { columns } = comparison;
+  // Right after it was asked for, a run has no attempts yet.
+  return columns.length > 0 && columns.every((column) => column.state.name === "finished") ? "diff" : "output";
 }
 
 function Compared({ comparison, readAtMs, row, state, change }: Props) {

@@ -9,7 +9,7 @@ use super::super::segment::{self, Form};
 use super::super::{Place, recover};
 use super::gather::{Gather, Loose};
 use super::read::{Bad, Sealed, Unpacker};
-use super::shape::{Bundle, HASH_AND_CHECKSUM_BYTES, Summary};
+use super::shape::{Bundle, HASH_AND_CHECKSUM_BYTES, Page, Summary};
 
 /// What the check shows on its way: a block with its bundle's place, or what is wrong.
 pub(crate) type Checked<'a> = Result<(Place, &'a Header, &'a [u8]), Bad>;
@@ -132,8 +132,8 @@ impl Pass<'_> {
             return;
         }
         let mut expected = blake3::Hasher::new();
-        for (holds, entries) in self.gather.pages().unwrap_or_default() {
-            add(&mut expected, holds, &entries);
+        for entries in self.gather.pages().unwrap_or_default() {
+            add(&mut expected, Page::STREAMS, &entries);
         }
         if expected.finalize() != *pages {
             let place = self.sealed.place(said.bundles.len());

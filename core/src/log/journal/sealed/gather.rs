@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::super::block::{self, Fault, Records};
 use super::super::record::Record;
 use super::super::{Hash, codec};
-use super::shape::{Bundle, ENTRY_BYTES_MAX, KindAmount, PAGE_BYTES, Page, Totals};
+use super::shape::{Bundle, ENTRY_BYTES_MAX, KindAmount, PAGE_BYTES, Totals};
 use crate::log::positions;
 
 /// Where some events of a stream are. Never edit; a new shape is a new format number.
@@ -22,19 +22,6 @@ pub(crate) struct StreamEntry<'a> {
     /// Global positions, packed as [`positions`] does.
     #[serde(with = "serde_bytes")]
     pub(crate) positions: &'a [u8],
-}
-
-/// The first answer to a dedup key. Never edit; a new shape is a new format number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct AnswerEntry<'a> {
-    pub(crate) stream: &'a str,
-    pub(crate) key: &'a str,
-    /// The event with the key.
-    pub(crate) seq: u64,
-    /// Its position in the stream.
-    pub(crate) stream_seq: u64,
-    /// How many events of the same append follow.
-    pub(crate) more: u16,
 }
 
 /// The entries of a page.
@@ -64,7 +51,6 @@ pub(super) struct Gather {
     pub(super) totals: Totals,
     kinds: BTreeMap<u16, KindAmount>,
     streams: BTreeMap<Box<str>, Places>,
-    answers: Pages,
 }
 
 #[derive(Debug)]
@@ -91,14 +77,14 @@ impl Gather {
             t_max_us,
             last_hash: last.1,
         };
-        Self { totals, kinds: BTreeMap::new(), streams: BTreeMap::new(), answers: Pages::default() }
+        Self { totals, kinds: BTreeMap::new(), streams: BTreeMap::new() }
     }
 
     /// Adds the next block, which was checked.
     pub(super) fn block(&mut self, header: &block::Header, block: &[u8]) -> Result<(), Fault> {
         for split in Records::of(header, block) {
-            let (seq, bytes) = split?;
-            let added = Record::read(bytes).and_then(|record| self.record(seq, bytes.len() as u64, &record));
+            let (seq, raw) = split?;
+            let added = raw.read().and_then(|record| self.record(seq, raw.bytes.len() as u64, &record));
             added.map_err(|reason| Fault::Record { seq, reason })?;
         }
         let totals = &mut self.totals;
@@ -133,9 +119,7 @@ impl Gather {
         }
         places.payload_bytes += payload_bytes;
         places.seqs.push(seq);
-        let Some(key) = record.dedup else { return Ok(()) };
-        let (stream, stream_seq, more) = (record.stream, record.stream_seq, record.more);
-        self.answers.push(&AnswerEntry { stream, key, seq, stream_seq, more })
+        Ok(())
     }
 
     /// What the summary says about kinds.
@@ -143,20 +127,19 @@ impl Gather {
         self.kinds.values().copied().collect()
     }
 
-    /// The entries of all pages, with what they are.
-    pub(super) fn pages(&self) -> Result<Vec<(u8, Vec<u8>)>, String> {
-        let mut streams = Pages::default();
+    /// The entries of all pages.
+    pub(super) fn pages(&self) -> Result<Vec<Vec<u8>>, String> {
+        let mut pages = Pages::default();
         for (stream, places) in &self.streams {
             let mut first = places.first;
             let mut payload_bytes = places.payload_bytes;
             for (count, positions) in positions::pack(&places.seqs) {
-                streams.push(&StreamEntry { stream, first, payload_bytes, positions: &positions })?;
+                pages.push(&StreamEntry { stream, first, payload_bytes, positions: &positions })?;
                 first += u64::from(count);
                 payload_bytes = 0;
             }
         }
-        let named = |holds: u8, pages: &Pages| pages.0.iter().map(|page| (holds, page.clone())).collect::<Vec<_>>();
-        Ok([named(Page::STREAMS, &streams), named(Page::ANSWERS, &self.answers)].concat())
+        Ok(pages.0)
     }
 }
 

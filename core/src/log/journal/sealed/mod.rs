@@ -6,9 +6,8 @@
 //! `journal/<first seq, 20 digits>.sealed`:
 //! - the segment's own header page, with form 1;
 //! - *bundles* from byte 4,096 on, back to back: whole blocks of the segment, in order, as one zstd frame each;
-//! - *pages*, back to back, as one zstd frame each: first those that say where the events of each stream are, in the
-//!   order of the streams' names, then those with the first answers to dedup keys, in the order of the log. What an
-//!   index needs is in them, so it is rebuilt without the events;
+//! - *pages*, back to back, as one zstd frame each: where the events of each stream are, in the order of the streams'
+//!   names;
 //! - the [`shape::Summary`]: totals, amounts by kind, and length, checksum, positions and times of each bundle and page;
 //! - the [`shape::Trailer`], 60 bytes: where the summary is, its checksum, and BLAKE3 of everything before that hash.
 //!

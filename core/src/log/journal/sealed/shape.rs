@@ -154,8 +154,6 @@ pub(crate) struct Page {
 impl Page {
     /// Where the events of streams are.
     pub(crate) const STREAMS: u8 = 1;
-    /// First answers to dedup keys.
-    pub(crate) const ANSWERS: u8 = 2;
 }
 
 impl Summary {

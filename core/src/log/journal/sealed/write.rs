@@ -72,10 +72,10 @@ impl Sealing<'_> {
         let whole = |reason| self.damaged(segment::HEADER_BYTES as u64, reason);
         let mut zstd = zstd::bulk::Compressor::new(LEVEL)?;
         let mut pages = Vec::new();
-        for (holds, entries) in gather.pages().map_err(whole)? {
+        for entries in gather.pages().map_err(whole)? {
             let stored = zstd.compress(&entries)?;
             let (len, raw_len, checksum) = (stored.len() as u32, entries.len() as u32, crc32c::crc32c(&stored));
-            pages.push(Page { holds, len, raw_len, checksum });
+            pages.push(Page { holds: Page::STREAMS, len, raw_len, checksum });
             out.write(&stored)?;
         }
         let summary = Summary { totals: gather.totals, kinds: gather.kinds(), bundles, pages };

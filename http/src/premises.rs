@@ -1,0 +1,89 @@
+//! What the handlers may ask about the installation itself: its configuration and the machine it stands on. Both are
+//! the composition root's business; here stand only the questions.
+
+use async_trait::async_trait;
+use regatta_core::{Actor, Seq};
+use regatta_dispatcher::Refusal;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// The questions.
+#[async_trait]
+pub trait Premises: Send + Sync + 'static {
+    /// Every key, its value, and where that comes from. Secrets are left out.
+    async fn config(&self) -> Result<Vec<ConfigRow>, Refusal>;
+
+    /// Writes a value into the configuration file; `null` takes the key out of it.
+    async fn configure(&self, key: &str, value: Value, by: Actor) -> Result<ConfigRow, Refusal>;
+
+    /// Every change there was, the newest first.
+    async fn config_history(&self) -> Result<Vec<ConfigChange>, Refusal>;
+
+    /// What the doctor finds.
+    async fn doctor(&self) -> Vec<Finding>;
+}
+
+/// A configuration key and its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigRow {
+    /// Dotted.
+    pub key: String,
+    /// In force now; `null` when unset.
+    pub value: Value,
+    /// Without anybody saying anything.
+    pub default: Value,
+    /// `default`, a file and line, a variable or a flag.
+    pub source: String,
+    /// One line for people.
+    pub about: String,
+    /// Whether it may be changed here.
+    pub changeable: bool,
+    /// Written into the file, and in force after the next start; absent when that is what is in force already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_restart: Option<Value>,
+}
+
+/// A change of a configuration key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConfigChange {
+    /// Dotted.
+    pub key: String,
+    /// What it was.
+    pub from: Value,
+    /// What it became; `null` when it was taken out of the file.
+    pub to: Value,
+    /// Who.
+    pub by: String,
+    /// When, in microseconds since the Unix epoch.
+    pub at_us: u64,
+    /// Position of the event.
+    pub seq: Seq,
+}
+
+/// How something the doctor looked at is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingState {
+    /// As it should be.
+    Ok,
+    /// Not there, and not needed.
+    Note,
+    /// Works, but worse than it could.
+    Warn,
+    /// Something will not work.
+    Fail,
+}
+
+/// One thing the doctor looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// What.
+    pub name: String,
+    /// How it is.
+    pub state: FindingState,
+    /// What was found.
+    pub found: String,
+    /// What to do about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fix: Option<String>,
+}

@@ -1,0 +1,155 @@
+//! Tokens and links: good ones, and every way of not being one.
+
+use axum::http::{Request, StatusCode, header};
+use http_body_util::BodyExt as _;
+use regatta_http::auth::{Auth, Options};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{ask, bearer, from, near, problem, read};
+use crate::world::{World, text};
+
+/// How long anything here may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn without_a_credential_nothing_is_told_not_even_on_this_machine() {
+    let world = World::new();
+    for path in ["/api/v1/runs", "/api/v1/events/stream", "/api/v1/me", "/api/v1/nothing"] {
+        let response = world.near("GET", path, &[]).await;
+        assert_eq!(response.headers().get(header::WWW_AUTHENTICATE).expect("challenge"), "Bearer realm=\"regatta\"");
+        assert_eq!(problem(response).await, (StatusCode::UNAUTHORIZED, "not_signed_in".to_owned()), "{path}");
+    }
+    // A connection whose door nobody vouches for is not the owner's.
+    let bare = ask("GET", "/api/v1/runs", &[], "");
+    let response = tower::ServiceExt::oneshot(world.router.clone(), bare).await.expect("answer");
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_token_is_worth_something_until_it_expires_or_is_revoked() {
+    let world = World::new();
+    let ben = world.user("ben", "viewer").await;
+    let short = world.token("ben", Some(60)).await;
+    assert_eq!(world.me_by_token(&ben.token).await, StatusCode::OK);
+    assert_eq!(world.me_by_token(&short.token).await, StatusCode::OK);
+    world.clock.forward_s(60);
+    for _ in 0..3 {
+        assert_eq!(world.me_by_token(&short.token).await, StatusCode::UNAUTHORIZED, "expired");
+    }
+    assert_eq!(world.kinds().iter().filter(|kind| *kind == "user.token_expired").count(), 1, "noted once");
+    let revoke = Request::delete(format!("/api/v1/tokens/{}", ben.id)).body("".into()).expect("request");
+    assert_eq!(world.send(revoke).await.status(), StatusCode::NO_CONTENT);
+    assert_eq!(world.me_by_token(&ben.token).await, StatusCode::UNAUTHORIZED, "revoked");
+    let flipped = format!("{}0", &ben.token[..ben.token.len() - 1]);
+    for wrong in [flipped.as_str(), "", "rgt_", "rgt_x_y", "Basic x", &"x".repeat(10_000)] {
+        assert_eq!(world.me_by_token(wrong).await, StatusCode::UNAUTHORIZED, "{wrong}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_streaming_ends_when_its_token_is_revoked() {
+    let world = World::new();
+    let ben = world.user("ben", "viewer").await;
+    let headers = [("authorization", bearer(&ben.token))];
+    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let stream = world.near("GET", "/api/v1/events/stream", &headers).await;
+    assert_eq!(stream.status(), StatusCode::OK);
+    let reading = tokio::spawn(stream.into_body().collect());
+    let revoke = Request::delete(format!("/api/v1/tokens/{}", ben.id)).body("".into()).expect("request");
+    assert_eq!(world.send(revoke).await.status(), StatusCode::NO_CONTENT);
+    let ended = tokio::time::timeout(PATIENCE, reading).await.expect("the stream ends");
+    assert!(ended.expect("read").is_ok());
+}
+
+#[tokio::test]
+async fn a_link_signs_in_once() {
+    let world = World::new();
+    let link = world.link().await;
+    let first = world.near("GET", &link, &[]).await;
+    assert_eq!(
+        (first.status(), first.headers()[header::LOCATION].as_bytes()),
+        (StatusCode::SEE_OTHER, b"/".as_slice())
+    );
+    let cookie = super::cookie_of(&first);
+    assert_eq!(world.me_by_cookie(&cookie).await, StatusCode::OK);
+    let again = world.near("GET", &link, &[]).await;
+    assert!(again.headers().get(header::SET_COOKIE).is_none());
+    let (status, body) = text(again).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    assert!(body.contains("opens nothing any more"), "{body}");
+    let late = world.link().await;
+    world.clock.forward_s(600);
+    assert_eq!(world.near("GET", &late, &[]).await.status(), StatusCode::UNAUTHORIZED, "too old");
+}
+
+#[tokio::test]
+async fn guessing_is_not_listened_to_any_more_and_makes_few_facts() {
+    let world = World::new();
+    let (ben, new) = (world.user("ben", "viewer").await, world.token("ben", None).await);
+    assert_eq!(world.me_by_token(&ben.token).await, StatusCode::OK);
+    for _ in 0..10 {
+        assert_eq!(world.me_by_token("rgt_7q2k9x0m_guess").await, StatusCode::UNAUTHORIZED);
+    }
+    for _ in 0..100 {
+        let response = world.near("GET", "/api/v1/me", &[("authorization", "Bearer rgt_7q2k9x0m_guess")]).await;
+        assert_eq!(response.headers()[header::RETRY_AFTER], "60");
+        assert_eq!(problem(response).await, (StatusCode::TOO_MANY_REQUESTS, "locked_out".to_owned()));
+    }
+    assert_eq!(world.me_by_token(&new.token).await, StatusCode::TOO_MANY_REQUESTS, "one that was never seen");
+    assert_eq!(world.me_by_token(&ben.token).await, StatusCode::OK, "one that was good before");
+    let link = world.link().await;
+    assert_eq!(world.near("GET", &link, &[]).await.status(), StatusCode::SEE_OTHER, "the owner gets in");
+    let elsewhere = ask("GET", "/api/v1/me", &[("authorization", &bearer(&new.token))], "");
+    assert_eq!(world.by(from("127.0.0.2"), elsewhere).await.status(), StatusCode::OK, "others are listened to");
+    world.clock.forward_s(60);
+    assert_eq!(world.me_by_token(&new.token).await, StatusCode::OK);
+    let recorded = async {
+        while !world.kinds().iter().any(|kind| kind == "user.refused") {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, recorded).await.expect("it is recorded");
+    let refused = world.kinds().iter().filter(|kind| *kind == "user.refused").count();
+    assert!((1..=2).contains(&refused), "{refused} facts");
+}
+
+#[tokio::test]
+async fn no_secret_is_in_a_fact_and_none_is_shown_twice() {
+    let world = World::new();
+    let ben = world.user("ben", "viewer").await;
+    let cookie = world.session(&ben.token).await;
+    let link = world.link().await;
+    assert_eq!(world.near("GET", &link, &[]).await.status(), StatusCode::SEE_OTHER);
+    let secret = |text: &str| text.rsplit('_').next().expect("secret").to_owned();
+    let mut told = world.everything();
+    for path in ["/tokens", "/users", "/events", "/config", "/me"] {
+        told += &text(world.get(path).await).await.1;
+    }
+    for text in [&ben.token, &cookie, &link] {
+        assert_eq!(told.matches(&secret(text)).count(), 0);
+    }
+    assert!(told.contains(&ben.id) && told.contains("user.signed_in"), "what is not secret is there");
+}
+
+#[tokio::test]
+async fn who_may_do_what_survives_a_restart_and_the_first_token_is_made_once() {
+    let world = World::new();
+    let ben = world.user("ben", "viewer").await;
+    let cookie = world.session(&ben.token).await;
+    let later = World::with(world.log.clone(), None);
+    assert_eq!(later.me_by_token(&ben.token).await, StatusCode::OK);
+    assert_eq!(later.me_by_cookie(&cookie).await, StatusCode::OK);
+    let auth = Auth::open(Arc::new(world.log.clone()), world.clock.clone(), Options::default()).expect("accounts");
+    assert!(auth.first_token("ana").await.expect("decided").is_none(), "there are tokens already");
+    let fresh = World::new();
+    let auth = Auth::open(Arc::new(fresh.log.clone()), fresh.clock.clone(), Options::default()).expect("accounts");
+    let made = auth.first_token("ana").await.expect("decided").expect("the first");
+    let again = World::with(fresh.log.clone(), None);
+    let me: serde_json::Value =
+        read(again.by(near(), ask("GET", "/api/v1/me", &[("authorization", &bearer(&made.secret))], "")).await).await;
+    assert_eq!(
+        (me["name"].as_str(), me["role"].as_str(), me["via"].as_str()),
+        (Some("ana"), Some("admin"), Some("token"))
+    );
+}
