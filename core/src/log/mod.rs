@@ -12,7 +12,6 @@ mod lock;
 pub mod memory;
 pub mod open;
 mod positions;
-pub mod retention;
 pub mod scrub;
 pub mod segments;
 pub mod snapshots;
