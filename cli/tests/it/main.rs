@@ -16,5 +16,6 @@ mod nats;
 #[path = "../../../core/tests/it/nats/server.rs"]
 mod nats_server;
 mod races;
+mod schemas;
 mod servers;
 mod strangers;

@@ -66,6 +66,7 @@ pub const RIGHTS: &[(&str, &str, Need)] = &[
     ("GET", "/api/v1/config/history", VIEWER),
     ("GET", "/api/v1/doctor", OPERATOR),
     ("GET", "/sign-in", ANYONE),
+    ("GET", "/problems/{name}", ANYONE),
     ("GET", "/healthz", ANYONE),
     ("GET", "/readyz", ANYONE),
     ("GET", "/metrics", VIEWER),

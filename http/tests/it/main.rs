@@ -2,10 +2,13 @@
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test says what it stands on")]
 
+mod bounds;
 mod compose;
 mod live;
 mod page;
+mod pages;
 mod pieces;
 mod problems;
 mod raw;
+mod sockets;
 mod world;
