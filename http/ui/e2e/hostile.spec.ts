@@ -21,7 +21,7 @@ test.beforeAll(async () => {
   run = await install().finishedRun({
     prompt: `${HTML}\n\nand more`,
     checks: [{ name: HTML.slice(0, 40), command: say(HTML) }],
-    attempts: [{ command: agent(...steps) }, { command: agent(say(HTML), "exit 1"), model: HTML.slice(0, 60) }],
+    attempts: [{ command: agent(...steps) }, { command: agent(say(HTML), "exit 1") }],
   });
 });
 
