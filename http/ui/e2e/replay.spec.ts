@@ -14,7 +14,10 @@ test.beforeAll(async () => {
   await install().cli("watch", run);
 });
 
-test.beforeEach(async ({ context }) => await install().signIn(context, "approver"));
+test.beforeEach(async ({ context }) => {
+  test.skip(!(await install().offers("GET", "/timeline?limit=1")), "this server has no /timeline");
+  await install().signIn(context, "approver");
+});
 
 /** The position of the first event of a kind. */
 async function seqOf(kind: string): Promise<number> {

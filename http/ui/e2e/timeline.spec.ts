@@ -17,7 +17,10 @@ test.beforeAll(async () => {
   });
 });
 
-test.beforeEach(async ({ context }) => await install().signIn(context, "operator"));
+test.beforeEach(async ({ context }) => {
+  test.skip(!(await install().offers("GET", "/timeline?limit=1")), "this server has no /timeline");
+  await install().signIn(context, "operator");
+});
 
 test("every event of the installation stands there, and the latest runs as bars", async ({ page }) => {
   await page.goto(`${install().url}/timeline`);
