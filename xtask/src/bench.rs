@@ -35,10 +35,9 @@ pub(crate) fn run(rest: &[&str]) -> Result<ExitCode, String> {
         ["page"] => {
             ui::build()?;
             command::run(&mut cargo(&["build", "--release", "--locked", "--package", "regatta"]))?;
-            let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
             let mut npm = std::process::Command::new("npm");
             npm.args(["run", "--silent", "bench"]).current_dir(root().join("http/ui"));
-            command::run(npm.env("REGATTA_BIN", target.join("release/regatta")))?;
+            command::run(npm.env("REGATTA_BIN", target().join("release/regatta")))?;
         }
         _ => return Err("which benchmark? cargo xtask bench dispatch, log or page".to_owned()),
     }
