@@ -4,19 +4,20 @@ use regatta_core::bus::RelayState;
 use regatta_core::event::user::Role;
 use regatta_core::{RunId, Seq, Slot};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::EventBody;
 use crate::auth::Via;
 
 /// The answer to a run asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RunAccepted {
     /// Its id.
     pub run: RunId,
 }
 
 /// Makes an attempt the winner.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PickRequest {
     /// Which.
@@ -27,7 +28,7 @@ pub struct PickRequest {
 }
 
 /// Stops a run, or one attempt of it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CancelRequest {
     /// Which; the whole run when absent.
@@ -39,10 +40,10 @@ pub struct CancelRequest {
 }
 
 /// A page of events.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EventsPage {
     /// In order.
-    pub events: Vec<EventBody>,
+    pub rows: Vec<EventBody>,
     /// Where the next page begins. A page may be empty and yet not be the last one: compare with `head`.
     pub next: Seq,
     /// The last position of the log when this was read.
@@ -50,7 +51,7 @@ pub struct EventsPage {
 }
 
 /// How the server is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
     /// Its version.
     pub version: String,
@@ -64,16 +65,18 @@ pub struct Health {
     pub fence: String,
     /// The page's address, without a path; when it is served by TCP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub url: Option<String>,
     /// When it was started, in microseconds since the Unix epoch.
     pub started_at_us: u64,
     /// Where the relay to NATS stands, when there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub relay: Option<RelayState>,
 }
 
 /// Who the caller is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Me {
     /// Their name.
     pub name: String,
@@ -86,7 +89,7 @@ pub struct Me {
 }
 
 /// Begins a session.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SessionRequest {
     /// The token's secret.
@@ -94,7 +97,7 @@ pub struct SessionRequest {
 }
 
 /// Makes a token.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenRequest {
     /// What people call it.
@@ -111,7 +114,7 @@ pub struct TokenRequest {
 }
 
 /// A token just made.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokenMade {
     /// Its public name.
     pub id: String,
@@ -120,7 +123,7 @@ pub struct TokenMade {
 }
 
 /// A sign-in link just made.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LinkMade {
     /// Opens the page signed in; works once.
     pub link: String,
@@ -129,7 +132,7 @@ pub struct LinkMade {
 }
 
 /// A token, without its secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokenRow {
     /// Its public name.
     pub id: String,
@@ -150,7 +153,7 @@ pub struct TokenRow {
 }
 
 /// Adds a user.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserRequest {
     /// Their name.
@@ -160,7 +163,7 @@ pub struct UserRequest {
 }
 
 /// Changes what a user may do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoleRequest {
     /// What they may do now.
@@ -168,7 +171,7 @@ pub struct RoleRequest {
 }
 
 /// A user.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UserRow {
     /// Their name.
     pub name: String,

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::command::{self, cargo, root};
+use crate::command::{self, cargo, root, target};
 use crate::ui;
 
 /// Runs the benchmarks of one issue.
@@ -18,8 +18,7 @@ pub(crate) fn run(rest: &[&str]) -> Result<ExitCode, String> {
                 "--package",
                 "regatta-benches",
             ]))?;
-            let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
-            let release = target.join("release");
+            let release = target().join("release");
             let mut benches = std::process::Command::new(release.join("regatta-benches"));
             command::run(benches.arg("dispatch").arg(release.join("regatta")).args(options).current_dir(root()))?;
         }

@@ -5,6 +5,7 @@
 mod key;
 mod keys;
 mod layer;
+mod schema;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) use key::{Key, Scope, Value, Written, duration_ms};
 pub(crate) use keys::KEYS;
 pub(crate) use layer::{Layer, flag, task};
+pub(crate) use schema::schema;
 pub(crate) use settings::{Fence, NatsSettings, ServerSettings, WebSettings};
 
 /// Name of a configuration file, in the data directory and in a project.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use regatta_core::log::{DurableLog, OpenError, Options as LogOptions, install_id};
 use regatta_core::{Blobs, Clock as _, SystemClock};
 use regatta_dispatcher::{Caps, Dispatcher, Handle, Options, World};
-use regatta_http::{About, Auth, Plane, Works, listener, router};
+use regatta_http::{About, Auth, Feed, LiveClients, Plane, Works, listener, router};
 use regatta_projections::{Follower, Keeping, Live, follow_kept};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -73,6 +73,8 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     let (auth, web) = (parts.auth.clone(), parts.web);
     let relay = relay::start(&context.data_dir, config, &log, stop.child_token())?;
     let plane = Plane {
+        feed: Feed::follow(Arc::new(log.clone()), stop.clone()),
+        live_clients: LiveClients::default(),
         log: Arc::new(parts.log),
         blobs: parts.blobs,
         works: parts.works,

@@ -37,6 +37,7 @@ fn every_command_explains_itself() {
         "replay",
         "doctor",
         "demo",
+        "schema",
         "completions",
     ] {
         let arguments: Vec<&str> = command.split(' ').filter(|word| !word.is_empty()).chain(["--help"]).collect();

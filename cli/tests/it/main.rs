@@ -16,6 +16,7 @@ mod nats;
 #[path = "../../../core/tests/it/nats/server.rs"]
 mod nats_server;
 mod races;
+mod schemas;
 mod servers;
 mod sign_in;
 mod strangers;

@@ -6,11 +6,12 @@
 pub mod nats;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::Seq;
 
 /// Where a relay stands.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct RelayState {
     /// The server it publishes to, without credentials.
     pub server: String,

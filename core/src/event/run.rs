@@ -1,6 +1,8 @@
 //! Facts about a run: one task sent to N attempts, one verdict, one delivery.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{BlobRef, Slot};
 
@@ -29,7 +31,7 @@ pub enum RunEvent {
 }
 
 /// What was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Requested {
     /// One line for people: the first line of the prompt, cut to 120 characters.
     pub title: String,
@@ -57,7 +59,7 @@ pub struct Requested {
 }
 
 /// A task's text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Prompt {
     /// Small enough to live in the event.
@@ -67,16 +69,18 @@ pub enum Prompt {
 }
 
 /// One line of the starting list: which agent, which model, where.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
     /// Name of the agent: `command`, `claude`, `codex`, …
     pub agent: String,
     /// For `command`: the shell text to run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub command: Option<String>,
     /// The model asked for; the agent's own default when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub model: Option<String>,
     /// Name of the sandbox provider: `local`, `host`, …
     #[serde(default = "local")]
@@ -88,7 +92,7 @@ fn local() -> String {
 }
 
 /// When a run is over and who wins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
     /// Finish everything; a person picks.
@@ -100,7 +104,7 @@ pub enum Strategy {
 }
 
 /// A command whose exit code is evidence.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Check {
     /// What people call it.
@@ -110,7 +114,7 @@ pub struct Check {
 }
 
 /// What one attempt may use. Every number is a hard bound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// For the agent, in milliseconds.
@@ -147,14 +151,14 @@ impl Default for Limits {
 }
 
 /// The base is pinned in Regatta's own mirror of the repository.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Prepared {
     /// The commit every attempt starts from.
     pub base_commit: String,
 }
 
 /// One attempt came to its end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AttemptEnded {
     /// Which.
     pub slot: Slot,
@@ -167,7 +171,7 @@ pub struct AttemptEnded {
 }
 
 /// Who won and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Decided {
     /// The winner, or nobody.
     pub winner: Option<Slot>,
@@ -178,7 +182,7 @@ pub struct Decided {
 }
 
 /// What proposes a verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Judge {
     /// The strategy, from checks and diffs.
@@ -188,21 +192,21 @@ pub enum Judge {
 }
 
 /// Somebody asked to stop it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CancelRequested {
     /// One line for people.
     pub reason: String,
 }
 
 /// Nothing more will happen unless a person picks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finished {
     /// How it ended.
     pub outcome: RunOutcome,
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunOutcome {
     /// The winner's branch is in the user's repository.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
@@ -11,16 +10,22 @@ use regatta_core::{AttemptId, RunId};
 use regatta_dispatcher::repository::Merge;
 use regatta_projections::Views;
 use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::attempts::not_collected;
-use super::looking::{look, resolve};
-use super::views::{no_run, resolve_attempt};
+use super::looking::{Asked, AttemptPath, RunPath, look, no_run, resolve, resolve_attempt};
 use crate::works::{FilesBody, Left, MergePreview, MergeRow, MergeState};
 use crate::{Plane, Problem};
 
 /// What stands behind bytes an agent chose: never guessed at, never run, whoever opens them.
 const HARMLESS: [(header::HeaderName, &str); 2] =
     [(header::X_CONTENT_TYPE_OPTIONS, "nosniff"), (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox")];
+
+pub(super) fn routes() -> OpenApiRouter<Plane> {
+    OpenApiRouter::new().routes(routes!(files)).routes(routes!(file)).routes(routes!(merge_preview))
+}
 
 /// What an attempt left behind, once it was collected.
 fn left(views: &Views, attempt: AttemptId) -> Result<Left, Problem> {
@@ -58,17 +63,22 @@ pub(super) async fn diff_against(plane: Plane, attempt: String, against: String)
     Ok(([(header::CONTENT_TYPE, "text/x-patch")], HARMLESS, diff).into_response())
 }
 
-/// `GET /attempts/{attempt}/files`
-pub(super) async fn files(State(plane): State<Plane>, Path(attempt): Path<String>) -> Result<Json<FilesBody>, Problem> {
+/// Lists the files an attempt changed.
+#[utoipa::path(get, path = "/attempts/{attempt}/files", operation_id = "listFiles", tag = "attempts",
+    params(AttemptPath), responses((status = 200, description = "The files.", body = FilesBody)))]
+async fn files(
+    State(plane): State<Plane>,
+    Path(AttemptPath { attempt }): Path<AttemptPath>,
+) -> Result<Json<FilesBody>, Problem> {
     let left = found(&plane, attempt).await?;
     plane.works.files(&left).await.map(Json)
 }
 
-/// `GET /attempts/{attempt}/files/{path}`: the bytes of a file as the attempt left it.
-pub(super) async fn file(
-    State(plane): State<Plane>,
-    Path((attempt, path)): Path<(String, String)>,
-) -> Result<Response, Problem> {
+/// Gives the bytes of a file as the attempt left it.
+#[utoipa::path(get, path = "/attempts/{attempt}/files/{*path}", operation_id = "getFile", tag = "attempts",
+    params(AttemptPath, ("path" = String, Path, description = "Path in the repository.")),
+    responses((status = 200, description = "The bytes.", body = [u8], content_type = "application/octet-stream")))]
+async fn file(State(plane): State<Plane>, Path((attempt, path)): Path<(String, String)>) -> Result<Response, Problem> {
     let left = found(&plane, attempt).await?;
     let (mode, content) = plane.works.file(&left, &path).await?;
     let is_text = str::from_utf8(&content).is_ok() && !content.contains(&0);
@@ -77,9 +87,10 @@ pub(super) async fn file(
 }
 
 /// What the work is to be merged into.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct MergeQuery {
+#[into_params(parameter_in = Query)]
+struct MergeQuery {
     /// A branch, tag or commit; the run's base as it stands now when absent.
     into: Option<String>,
 }
@@ -103,11 +114,13 @@ fn candidates(views: &Views, run: RunId) -> Result<Candidates, Problem> {
     })
 }
 
-/// `GET /runs/{run}/merge-preview?into`
-pub(super) async fn merge_preview(
+/// Says what merging each attempt's work would come to.
+#[utoipa::path(get, path = "/runs/{run}/merge-preview", operation_id = "previewMerge", tag = "runs",
+    params(RunPath, MergeQuery), responses((status = 200, description = "One row per attempt.", body = MergePreview)))]
+async fn merge_preview(
     State(plane): State<Plane>,
-    Path(run): Path<String>,
-    query: Result<Query<MergeQuery>, QueryRejection>,
+    Path(RunPath { run }): Path<RunPath>,
+    query: Asked<MergeQuery>,
 ) -> Result<Json<MergePreview>, Problem> {
     let Query(query) = query?;
     let run = look(&plane, None, move |views, _| candidates(views, resolve(views, &run)?)).await??;

@@ -3,16 +3,17 @@
 use regatta_core::Slot;
 use regatta_dispatcher::repository::{Changed, How};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The files an attempt changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FilesBody {
     /// Sorted by path.
     pub rows: Vec<ChangedFile>,
 }
 
 /// One file an attempt changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChangedFile {
     /// Path in the repository; bytes that are not UTF-8 are shown as U+FFFD.
     pub path: String,
@@ -31,7 +32,7 @@ pub struct ChangedFile {
 }
 
 /// What was done to a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FileChangeHow {
     /// It is new.
@@ -64,7 +65,7 @@ impl From<Changed> for ChangedFile {
 }
 
 /// What merging each attempt's work would come to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MergePreview {
     /// The branch, tag or commit it was tried with.
     pub into: String,
@@ -75,7 +76,7 @@ pub struct MergePreview {
 }
 
 /// What merging one attempt's work would come to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MergeRow {
     /// Whose.
     pub slot: Slot,
@@ -90,7 +91,7 @@ pub struct MergeRow {
 }
 
 /// What a merge comes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MergeState {
     /// Git can do it alone.

@@ -4,11 +4,12 @@ use regatta_core::event::attempt::{DiffStat, Exit, FileChange, Outcome};
 use regatta_core::event::run::Entry;
 use regatta_core::{AttemptId, BlobRef, RunId, SandboxKey, Seq, Slot};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::Can;
 
 /// Where an attempt stands. In JSON: `{"name": "queued", "reason": …}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "name", rename_all = "snake_case")]
 pub enum AttemptState {
     /// It stands in line.
@@ -49,7 +50,7 @@ pub enum AttemptState {
 }
 
 /// One attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AttemptView {
     /// Its name.
     pub id: AttemptId,
@@ -110,7 +111,7 @@ pub struct AttemptView {
 }
 
 /// One check of one attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CheckView {
     /// From 0.
     pub index: u16,
@@ -129,7 +130,7 @@ pub struct CheckView {
 }
 
 /// Where a check stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckState {
     /// Not run yet.
@@ -145,7 +146,7 @@ pub enum CheckState {
 }
 
 /// What an attempt changed against the base.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChangesView {
     /// The patch; nothing when nothing changed.
     pub patch: Option<BlobRef>,
@@ -158,7 +159,7 @@ pub struct ChangesView {
 }
 
 /// The end of what was printed.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct OutputTail {
     /// The text; bytes that are not UTF-8 are shown as U+FFFD. It may hold control characters.
     pub text: String,
@@ -167,7 +168,7 @@ pub struct OutputTail {
 }
 
 /// Where an attempt's work was delivered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeliveredView {
     /// The branch in the user's repository.
     pub branch: String,
