@@ -4,7 +4,7 @@
 //! `… --example rebuild measure <data folder>`.
 
 #![expect(clippy::print_stdout, reason = "a program for a terminal")]
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "shared with the tests")]
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "shared with the tests")]
 #![expect(dead_code, reason = "the tests tell more than a walk does")]
 
 #[path = "../tests/it/history.rs"]
