@@ -5,11 +5,16 @@
 
 mod agent;
 mod dispatch;
+#[cfg(feature = "log")]
+mod log;
 mod rows;
 mod server;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+/// What a bench gives, or why it could not.
+pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -17,7 +22,12 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         ["agent", kind, rest @ ..] => agent::run(kind, rest),
         ["dispatch", regatta, rest @ ..] => dispatch::run(PathBuf::from(regatta), rest.contains(&"--quick")),
-        _ => Err("usage: regatta-benches dispatch <path of regatta> [--quick]".into()),
+        #[cfg(feature = "log")]
+        ["log", rest @ ..] => log::run(rest).map_err(|error| error as Box<dyn std::error::Error>),
+        _ => {
+            Err("usage: regatta-benches dispatch <path of regatta> [--quick], or log [PART …] [--quick] [--in FOLDER]"
+                .into())
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

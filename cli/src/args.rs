@@ -60,6 +60,7 @@ enum Command {
     Replay(commands::replay::Args),
     Doctor(commands::doctor::Args),
     Demo(commands::demo::Args),
+    Schema(commands::schema::Args),
     Completions(commands::completions::Args),
 }
 
@@ -107,6 +108,7 @@ fn dispatch(args: Args, is_data_dir_given: bool) -> Outcome {
         Command::Replay(args) => commands::replay::run(&context, args),
         Command::Doctor(args) => commands::doctor::run(&context, args),
         Command::Demo(args) => commands::demo::run(&context, args, is_data_dir_given),
+        Command::Schema(args) => commands::schema::run(&context, args),
         Command::Completions(args) => commands::completions::run(&context, args),
     }
 }

@@ -5,13 +5,15 @@ use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Largest blob in bytes.
 pub const BLOB_BYTES_MAX: u64 = 1 << 30;
 
 /// Names a blob: BLAKE3 of its content, as 64 hex digits, and its size.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema, JsonSchema)]
 pub struct BlobRef {
     /// BLAKE3, lower-case hex.
     pub hash: String,

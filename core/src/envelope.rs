@@ -4,7 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::event::{Event, Kind};
@@ -19,7 +21,9 @@ pub const ACTOR_BYTES_MAX: usize = 128;
 pub const DEDUP_BYTES_MAX: usize = 128;
 
 /// The global position of an event, from 1. 0 is "before everything".
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, ToSchema, JsonSchema,
+)]
 pub struct Seq(pub u64);
 
 impl Seq {
@@ -37,7 +41,7 @@ impl fmt::Display for Seq {
 }
 
 /// The identity of one event (uuid v7), also its deduplication id on the bus.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema, JsonSchema)]
 pub struct EventId(pub Uuid);
 
 impl fmt::Display for EventId {
@@ -176,6 +180,11 @@ impl Actor {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+crate::text_schema! {
+    Stream "^[a-z0-9._/-]{1,128}$" "run/7q2k9x0m"
+    Actor "^.{1,128}$" "user:ada"
 }
 
 /// An event about to be appended. The log adds `seq` and `stream_seq`.

@@ -217,6 +217,13 @@ macro_rules! text_form {
 }
 text_form!(RunId, Slot, AttemptId, InstallId, SandboxKey);
 
+crate::text_schema! {
+    RunId "^[0-9a-hjkmnp-tv-z]{8}$" "7q2k9x0m"
+    Slot "^[a-z]{1,2}$" "b"
+    AttemptId "^[0-9a-hjkmnp-tv-z]{8}\\.[a-z]{1,2}$" "7q2k9x0m.b"
+    SandboxKey "^regatta-[a-z0-9]{4,16}-[0-9a-hjkmnp-tv-z]{8}-[a-z]{1,2}-[0-9]+$" "regatta-abcd-7q2k9x0m-b-1"
+}
+
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -9,6 +9,7 @@ pub mod envelope;
 pub mod event;
 pub mod id;
 pub mod log;
+mod schema;
 
 pub use blob::{BlobRef, Blobs};
 pub use clock::{Clock, SystemClock};

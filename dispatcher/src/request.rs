@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use regatta_core::event::run::{CHECKS_MAX, Check, Entry, Limits, PROMPT_BYTES_MAX, Strategy};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{Refusal, RefusalKind};
 
@@ -17,7 +18,7 @@ pub const NAME_BYTES_MAX: usize = 128;
 pub const REASON_BYTES_MAX: usize = 2_000;
 
 /// A run, as asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RunRequest {
     /// The task, as every agent gets it.
@@ -46,7 +47,7 @@ pub struct RunRequest {
 }
 
 /// What to do about changes that are not committed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Uncommitted {
     /// Refuse the run and say so.

@@ -6,12 +6,14 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use regatta_core::event::attempt::{AttemptEvent, Channel, Output, Phase};
 use regatta_core::{Actor, Envelope, Event, EventId, Kind, Seq, Stream};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// An envelope as it crosses the wire.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema, JsonSchema)]
 pub struct EventBody {
     /// Global position.
     pub seq: Seq,
@@ -44,7 +46,7 @@ pub struct EventBody {
 }
 
 /// A fact as JSON.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Payload {
     /// A fact with fields.
@@ -56,7 +58,7 @@ pub enum Payload {
 }
 
 /// A piece of output as JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, JsonSchema)]
 pub struct OutputBody {
     /// Under which lease.
     pub epoch: u32,
@@ -68,9 +70,11 @@ pub struct OutputBody {
     pub offset: u64,
     /// The bytes, when they are UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub text: Option<String>,
     /// The bytes in base 64, when they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub base64: Option<String>,
 }
 

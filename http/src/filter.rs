@@ -1,10 +1,12 @@
-//! Which events a reader wants: by kind, by stream, by run. Pure.
+//! Which events a reader wants: by kind, stream, run, attempt, actor, text, up to a position. Pure.
 
-use regatta_core::{Envelope, RunId, SandboxKey, Stream};
+use regatta_core::{AttemptId, Envelope, RunId, SandboxKey, Seq, Stream};
 use serde::Deserialize;
 
 /// Most names in one filter.
 const NAMES_MAX: usize = 64;
+/// Longest text looked for, in bytes.
+const TEXT_BYTES_MAX: usize = 256;
 
 /// A filter as it stands in a query.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -15,6 +17,12 @@ pub struct FilterQuery {
     pub stream: Option<String>,
     /// Everything of one run.
     pub run: Option<String>,
+    /// Everything in the streams of one attempt.
+    pub attempt: Option<String>,
+    /// Only what this actor caused: `user:ada`.
+    pub actor: Option<String>,
+    /// Only events whose line for people holds this, case ignored.
+    pub text: Option<String>,
 }
 
 /// Which events a reader wants. Empty lists want everything.
@@ -24,6 +32,10 @@ pub struct Filter {
     kinds_left_out: Vec<String>,
     streams: Vec<String>,
     run: Option<RunId>,
+    attempt: Option<AttemptId>,
+    actor: Option<String>,
+    text: Option<String>,
+    to: Option<Seq>,
 }
 
 impl Filter {
@@ -42,14 +54,48 @@ impl Filter {
         if kinds.len() + left_out.len() + streams.len() > NAMES_MAX {
             return Err(format!("a filter has at most {NAMES_MAX} names"));
         }
+        if query.text.as_ref().is_some_and(|text| text.len() > TEXT_BYTES_MAX) {
+            return Err(format!("a text to look for has at most {TEXT_BYTES_MAX} bytes"));
+        }
         let kinds_left_out = left_out.iter().map(|name| name.trim_start_matches('!').to_owned()).collect();
         let run = query.run.as_deref().map(str::parse).transpose().map_err(|error| format!("{error}"))?;
-        Ok(Self { kinds, kinds_left_out, streams, run })
+        let attempt = query.attempt.as_deref().map(str::parse).transpose().map_err(|error| format!("{error}"))?;
+        let text = query.text.as_ref().map(|text| text.to_lowercase());
+        Ok(Self { kinds, kinds_left_out, streams, run, attempt, actor: query.actor.clone(), text, to: None })
+    }
+
+    /// The same, but nothing after a position.
+    #[must_use]
+    pub fn up_to(self, to: Option<Seq>) -> Self {
+        Self { to, ..self }
+    }
+
+    /// Everything of one run but what its attempts printed.
+    #[must_use]
+    pub fn of_run(run: RunId) -> Self {
+        Self { run: Some(run), ..Self::without_output() }
+    }
+
+    /// Everything but what attempts printed.
+    #[must_use]
+    pub fn without_output() -> Self {
+        Self { kinds_left_out: vec!["attempt.output".to_owned()], ..Self::default() }
+    }
+
+    /// What one attempt printed.
+    #[must_use]
+    pub fn output_of(attempt: AttemptId) -> Self {
+        Self { streams: vec![Stream::output(attempt).as_str().to_owned()], attempt: Some(attempt), ..Self::default() }
     }
 
     /// The run it is limited to.
     pub(crate) fn run(&self) -> Option<RunId> {
-        self.run
+        self.run.or(self.attempt.map(|attempt| attempt.run))
+    }
+
+    /// Whether nothing at this position or later is wanted.
+    pub(crate) fn is_past(&self, seq: Seq) -> bool {
+        self.to.is_some_and(|to| seq > to)
     }
 
     /// Whether the reader wants this event.
@@ -58,11 +104,19 @@ impl Filter {
         let kind = envelope.kind.to_string();
         let named = |names: &[String]| names.iter().any(|name| *name == kind || name == envelope.kind.family());
         let stream = envelope.stream.as_str();
-        (self.kinds.is_empty() || named(&self.kinds))
+        !self.is_past(envelope.seq)
+            && (self.kinds.is_empty() || named(&self.kinds))
             && !named(&self.kinds_left_out)
             && (self.streams.is_empty() || self.streams.iter().any(|start| stream.starts_with(start)))
             && self.run.is_none_or(|run| run_of(&envelope.stream) == Some(run))
+            && self.attempt.is_none_or(|attempt| attempt_of(&envelope.stream) == Some(attempt))
+            && self.actor.as_ref().is_none_or(|actor| actor == envelope.actor.as_str())
+            && self.text.as_ref().is_none_or(|text| line(envelope).to_lowercase().contains(text))
     }
+}
+
+fn line(envelope: &Envelope) -> String {
+    envelope.event().map_or_else(|error| error.to_string(), |event| regatta_projections::timeline::line(&event))
 }
 
 /// The run a stream belongs to, by its name.
@@ -77,23 +131,35 @@ pub fn run_of(stream: &Stream) -> Option<RunId> {
     }
 }
 
+/// The attempt a stream belongs to, by its name.
+#[must_use]
+pub fn attempt_of(stream: &Stream) -> Option<AttemptId> {
+    let (family, rest) = stream.as_str().split_once('/')?;
+    match family {
+        "attempt" | "output" => rest.parse().ok(),
+        "sandbox" => rest.parse::<SandboxKey>().ok().map(|key| key.attempt),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn belongs(stream: &str, run: Option<&str>) {
+    fn belongs(stream: &str, run: Option<&str>, attempt: Option<&str>) {
         let stream = Stream::try_from(stream).expect("a stream");
         assert_eq!(run_of(&stream), run.map(|run| run.parse().expect("a run")), "{stream}");
+        assert_eq!(attempt_of(&stream), attempt.map(|attempt| attempt.parse().expect("an attempt")), "{stream}");
     }
 
     #[test]
     fn every_stream_of_a_run_belongs_to_it_and_no_other() {
-        belongs("run/7q2k9x0m", Some("7q2k9x0m"));
-        belongs("attempt/7q2k9x0m.b", Some("7q2k9x0m"));
-        belongs("output/7q2k9x0m.ab", Some("7q2k9x0m"));
-        belongs("delivery/7q2k9x0m", Some("7q2k9x0m"));
-        belongs("sandbox/regatta-abcd-7q2k9x0m-b-1", Some("7q2k9x0m"));
-        belongs("config/install", None);
-        belongs("run/7q2k9x0", None);
+        belongs("run/7q2k9x0m", Some("7q2k9x0m"), None);
+        belongs("attempt/7q2k9x0m.b", Some("7q2k9x0m"), Some("7q2k9x0m.b"));
+        belongs("output/7q2k9x0m.ab", Some("7q2k9x0m"), Some("7q2k9x0m.ab"));
+        belongs("delivery/7q2k9x0m", Some("7q2k9x0m"), None);
+        belongs("sandbox/regatta-abcd-7q2k9x0m-b-1", Some("7q2k9x0m"), Some("7q2k9x0m.b"));
+        belongs("config/install", None, None);
+        belongs("run/7q2k9x0", None, None);
     }
 }

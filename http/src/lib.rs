@@ -1,15 +1,20 @@
 //! The outside face: `/api/v1` over a unix socket. Handlers only turn requests into commands or queries: nothing is
 //! decided here, nothing is written here, and no handler touches a sandbox.
 //!
-//! Every error is an RFC 9457 problem with a stable type. Live streams are read from the log by each client's own
-//! cursor, so a slow client holds one read of memory and nothing is missed or sent twice.
+//! Every error is an RFC 9457 problem with a stable type. Live clients share one reader of the log's tail and have a
+//! cursor each, so a slow client holds one read of memory and nothing is missed or sent twice.
 
+mod around;
 pub mod auth;
 pub mod commands;
 pub mod event_body;
+pub mod event_schema;
 mod feed;
 mod filter;
 pub mod listener;
+mod live;
+mod numbers;
+pub mod openapi;
 mod page;
 pub mod plane;
 pub mod premises;
@@ -23,7 +28,9 @@ pub use axum::Router;
 pub use auth::{Auth, Door, Identity};
 pub use commands::Commands;
 pub use event_body::{EventBody, OutputBody, Payload, rfc3339};
-pub use filter::{Filter, FilterQuery, run_of};
+pub use feed::Feed;
+pub use filter::{Filter, FilterQuery, attempt_of, run_of};
+pub use live::LiveClients;
 pub use plane::{About, Plane};
 pub use premises::Premises;
 pub use problem::Problem;

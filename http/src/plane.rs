@@ -9,7 +9,7 @@ use regatta_projections::Live;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Auth, Commands, Premises, Works};
+use crate::{Auth, Commands, Feed, LiveClients, Premises, Works};
 
 /// What the handlers stand on. Cheap to clone.
 #[derive(Clone)]
@@ -18,6 +18,10 @@ pub struct Plane {
     pub log: Arc<dyn Log>,
     /// What people look at, following the log.
     pub live: Live,
+    /// The log's latest events, for live clients.
+    pub feed: Feed,
+    /// How many live clients there are.
+    pub live_clients: LiveClients,
     /// Where patches are kept.
     pub blobs: Blobs,
     /// What attempts left behind.

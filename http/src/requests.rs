@@ -7,19 +7,20 @@ use regatta_core::event::user::Role;
 use regatta_core::{RunId, Seq, Slot};
 use regatta_dispatcher::compose::{Choice, Conflict};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::EventBody;
 use crate::auth::Via;
 
 /// The answer to a run asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RunAccepted {
     /// Its id.
     pub run: RunId,
 }
 
 /// Makes an attempt the winner.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PickRequest {
     /// Which.
@@ -34,7 +35,7 @@ pub struct PickRequest {
 }
 
 /// Who did what, once the vote is cast.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Revealed {
     /// Who was chosen.
     pub winner: Slot,
@@ -43,7 +44,7 @@ pub struct Revealed {
 }
 
 /// One attempt's names.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RevealedAttempt {
     /// Which.
     pub slot: Slot,
@@ -56,7 +57,7 @@ pub struct RevealedAttempt {
 }
 
 /// Puts an attempt aside.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DiscardRequest {
     /// One line for people.
@@ -65,7 +66,7 @@ pub struct DiscardRequest {
 }
 
 /// Puts hunks of several attempts together.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SynthesizeRequest {
     /// What is taken.
@@ -76,7 +77,7 @@ pub struct SynthesizeRequest {
 }
 
 /// What came of a choice of hunks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SynthesisAnswer {
     /// The further attempt; nothing when it was only tried.
     pub slot: Option<Slot>,
@@ -89,7 +90,7 @@ pub struct SynthesisAnswer {
 }
 
 /// Stops a run, or one attempt of it.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CancelRequest {
     /// Which; the whole run when absent.
@@ -101,10 +102,10 @@ pub struct CancelRequest {
 }
 
 /// A page of events.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EventsPage {
     /// In order.
-    pub events: Vec<EventBody>,
+    pub rows: Vec<EventBody>,
     /// Where the next page begins. A page may be empty and yet not be the last one: compare with `head`.
     pub next: Seq,
     /// The last position of the log when this was read.
@@ -112,7 +113,7 @@ pub struct EventsPage {
 }
 
 /// How the server is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Health {
     /// Its version.
     pub version: String,
@@ -126,16 +127,18 @@ pub struct Health {
     pub fence: String,
     /// The page's address, without a path; when it is served by TCP.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub url: Option<String>,
     /// When it was started, in microseconds since the Unix epoch.
     pub started_at_us: u64,
     /// Where the relay to NATS stands, when there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub relay: Option<RelayState>,
 }
 
 /// Who the caller is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Me {
     /// Their name.
     pub name: String,
@@ -148,7 +151,7 @@ pub struct Me {
 }
 
 /// Begins a session.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SessionRequest {
     /// The token's secret.
@@ -156,7 +159,7 @@ pub struct SessionRequest {
 }
 
 /// Makes a token.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenRequest {
     /// What people call it.
@@ -173,7 +176,7 @@ pub struct TokenRequest {
 }
 
 /// A token just made.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokenMade {
     /// Its public name.
     pub id: String,
@@ -182,7 +185,7 @@ pub struct TokenMade {
 }
 
 /// A sign-in link just made.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LinkMade {
     /// Opens the page signed in; works once.
     pub link: String,
@@ -191,7 +194,7 @@ pub struct LinkMade {
 }
 
 /// A token, without its secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TokenRow {
     /// Its public name.
     pub id: String,
@@ -212,7 +215,7 @@ pub struct TokenRow {
 }
 
 /// Adds a user.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct UserRequest {
     /// Their name.
@@ -222,7 +225,7 @@ pub struct UserRequest {
 }
 
 /// Changes what a user may do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RoleRequest {
     /// What they may do now.
@@ -230,7 +233,7 @@ pub struct RoleRequest {
 }
 
 /// A user.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct UserRow {
     /// Their name.
     pub name: String,

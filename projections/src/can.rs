@@ -2,9 +2,10 @@
 //! deciders still have the last word.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Something a person may do now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Can {
     /// Name it the winner, and have it delivered.

@@ -62,7 +62,7 @@ impl<V: Clone + Serialize + DeserializeOwned> Shelf<V> {
 
     /// Packs a run that is open.
     pub(crate) fn pack(&mut self, run: RunId) {
-        if let Some(bytes) = self.open.get(&run).and_then(|value| pack(value)) {
+        if let Some(bytes) = self.open.get(&run).and_then(pack) {
             self.open.remove(&run);
             self.packed.insert(run, bytes);
         }

@@ -3,6 +3,7 @@
 mod bench;
 mod command;
 mod demo;
+mod schemas;
 mod test;
 mod ui;
 
@@ -13,9 +14,11 @@ usage:
   cargo xtask demo [--sandbox host]     build with the page, run the whole job, print a link to the comparison;
                                         --stop leaves no server running
   cargo xtask test                      everything; what needs something missing is skipped with the reason
+  cargo xtask schemas                   write schemas/ anew from the types
   cargo xtask ui                        build the page (needs Node and npm), for the next cargo build
   cargo xtask bench dispatch [--quick]  the dispatch benchmarks, with peers in the same run
-  cargo xtask bench log                 the log benchmarks";
+  cargo xtask bench log                 the log benchmarks
+  cargo xtask bench page                how soon the compare page of a long run is of use, in Chromium";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -23,6 +26,7 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["demo", rest @ ..] => demo::run(rest),
         ["test"] => test::run(),
+        ["schemas"] => schemas::run(),
         ["ui"] => ui::run(),
         ["bench", rest @ ..] => bench::run(rest),
         _ => Err(USAGE.to_owned()),

@@ -50,7 +50,9 @@ struct Shown<'a> {
 fn relayed(relay: &RelayState, terminal: &Terminal) -> String {
     let paint = terminal.paint;
     let server = escape::line(&relay.server);
-    let behind = counted(relay.behind(), "event");
+    let oldest_ms = relay.behind_us(super::now_us()) / 1_000;
+    let age = if oldest_ms > 0 { format!(" (the oldest for {})", elapsed(oldest_ms)) } else { String::new() };
+    let behind = format!("{}{age}", counted(relay.behind(), "event"));
     match (&relay.last_error, relay.connected, relay.behind()) {
         (_, true, 0) => format!("{server} {}, up to {}", paint.good("has every event"), relay.acked),
         (_, true, _) => format!("{server} is {} behind, at {}", paint.warn(&behind), relay.acked),

@@ -48,7 +48,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
         terminal.note("no runs yet; start one: regatta run 'fix the failing test' -a claude -a codex");
     } else {
         terminal.out(render::runs::runs(&page.rows, super::now_us(), terminal))?;
-        if page.next_before.is_some() {
+        if page.next.is_some() {
             terminal.note("there are older ones: --limit shows more");
         }
     }

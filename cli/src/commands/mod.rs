@@ -16,6 +16,7 @@ pub(crate) mod pick;
 pub(crate) mod replay;
 pub(crate) mod restore;
 pub(crate) mod run;
+pub(crate) mod schema;
 pub(crate) mod show;
 pub(crate) mod synthesize;
 pub(crate) mod token;

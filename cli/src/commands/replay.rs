@@ -88,7 +88,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
         let mut next = view.row.requested_seq;
         while next <= view.row.last_seq {
             let page: EventsPage = client.get(&format!("/events?run={run}&from={next}&limit=500{kinds}")).await?;
-            for event in &page.events {
+            for event in &page.rows {
                 player.play(event).await?;
             }
             if page.next <= next {

@@ -3,6 +3,7 @@
 use std::num::NonZero;
 
 use regatta_core::event::run::Limits;
+use regatta_core::log::open::SEGMENT_BYTES;
 use regatta_dispatcher::request::ATTEMPTS_MAX;
 
 use super::key::{Key, Scope, Shape, Value};
@@ -48,6 +49,8 @@ keys! {
         "how long a browser stays signed in at most";
     "http.session_idle" Server Shape::Duration, Value::Ms(24 * 60 * 60 * 1_000),
         "how long a browser stays signed in without being used";
+    "log.segment" Server Shape::Size, Value::Bytes(SEGMENT_BYTES),
+        "size at which a file of the log is full and the next one begins; twice as much must stay free on the disk";
     "nats.url" Server Shape::Address, Value::Unset,
         "NATS server every event is published to, as nats://host:4222; none when unset";
     "nats.credentials" Server Shape::Text, Value::Unset,
@@ -60,6 +63,12 @@ keys! {
         "file with our certificate for it";
     "nats.tls_key" Server Shape::Text, Value::Unset,
         "file with the key of that certificate";
+    "witness.file" Server Shape::Text, Value::Unset,
+        "file outside the data directory that is told where the log stands; `log verify --witness` compares";
+    "witness.nats" Server Shape::Flag, Value::Flag(false),
+        "whether the stream REGATTA_WITNESS of nats.url is told, too";
+    "witness.every" Server Shape::Duration, Value::Ms(60_000),
+        "how often a witness is told, when there are new events";
     "run.attempts" Run Shape::List, Value::List(Vec::new()),
         "who tries: AGENT[:MODEL][@SANDBOX][*COUNT]";
     "run.checks" Run Shape::List, Value::List(Vec::new()),

@@ -5,6 +5,7 @@
 mod key;
 mod keys;
 mod layer;
+mod schema;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) use key::{Key, Scope, Value, Written, duration_ms};
 pub(crate) use keys::KEYS;
 pub(crate) use layer::{Layer, flag, task};
-pub(crate) use settings::{Fence, NatsSettings, ServerSettings, WebSettings};
+pub(crate) use schema::schema;
+pub(crate) use settings::{Fence, NatsSettings, ServerSettings, WebSettings, WitnessSettings};
 
 /// Name of a configuration file, in the data directory and in a project.
 pub(crate) const FILE_NAME: &str = "regatta.toml";

@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use regatta_core::event::run::{Check, Entry, Limits, Strategy};
+use regatta_core::log::open::SEGMENT_BYTES;
 use regatta_dispatcher::Uncommitted;
 use regatta_http::listener::{PORT_DEFAULT, Wanted};
 
@@ -30,6 +32,15 @@ pub(crate) struct ServerSettings {
     pub(crate) network: bool,
     pub(crate) hide: Vec<PathBuf>,
     pub(crate) read: Vec<PathBuf>,
+    pub(crate) segment_bytes: u64,
+}
+
+/// Who is told where the log stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct WitnessSettings {
+    pub(crate) file: Option<PathBuf>,
+    pub(crate) nats: bool,
+    pub(crate) every: Duration,
 }
 
 /// How the page is served.
@@ -104,6 +115,16 @@ impl Config {
             network: *self.value("sandbox.network") == Value::Flag(true),
             hide: paths("sandbox.hide"),
             read: paths("sandbox.read"),
+            segment_bytes: self.number("log.segment").unwrap_or(SEGMENT_BYTES),
+        }
+    }
+
+    /// Who is told where the log stands.
+    pub(crate) fn witness(&self) -> WitnessSettings {
+        WitnessSettings {
+            file: self.text("witness.file").map(|text| expand_home(&text)),
+            nats: *self.value("witness.nats") == Value::Flag(true),
+            every: Duration::from_millis(self.number("witness.every").unwrap_or(60_000)),
         }
     }
 

@@ -17,6 +17,12 @@ pub(super) async fn record(log: &dyn Log, applied: Applied) -> Result<(), Failur
     let draft = Draft::new(&event, &SystemClock, Actor::regatta(), uuid::Uuid::nil());
     let draft = Draft { correlation: draft.id.0, ..draft };
     let append = Append { stream, expect: Expect::At(stream_seq), events: vec![draft] };
+    if let Some(reason) = log.read_only() {
+        // It is recorded once there is room; what runs can be looked at meanwhile.
+        tracing::error!(reason, "the log only reads");
+        drop(log.submit_patiently(append));
+        return Ok(());
+    }
     let appended = log::append(log, append).await;
     appended.map(drop).map_err(|error| Failure::caused("failed to record the configuration", &error))
 }

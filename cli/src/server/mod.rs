@@ -12,6 +12,7 @@ mod serve;
 mod trace;
 mod web;
 pub(crate) mod welcome;
+mod witness;
 
 use crate::context::Context;
 use crate::failure::Failure;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regatta_core::log::{DurableLog, OpenError, Options as LogOptions, install_id};
-use regatta_core::{Blobs, Clock as _, SystemClock};
+use regatta_core::{Blobs, Clock as _, InstallId, SystemClock};
 use regatta_dispatcher::{Caps, Dispatcher, Handle, Options, World};
-use regatta_http::{About, Auth, Plane, Works, listener, router};
+use regatta_http::{About, Auth, Feed, LiveClients, Plane, Works, listener, router};
 use regatta_projections::{Follower, Keeping, Live, follow_kept};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::folder::{self, BLOBS};
 use super::premises::Here;
 use super::web::Web;
-use super::{applied, detach, parts, relay, trace, web};
+use super::{applied, detach, parts, relay, trace, web, witness};
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome, chain};
@@ -50,6 +50,7 @@ fn start(context: &Context, config: &Config, as_detached: bool) -> Outcome {
 
 /// What a server is made of.
 struct Parts {
+    install: InstallId,
     log: DurableLog,
     dispatcher: Dispatcher,
     handle: Handle,
@@ -63,7 +64,7 @@ struct Parts {
 }
 
 async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome {
-    let log = open(&context.data_dir)?;
+    let log = open(&context.data_dir, config)?;
     applied::record(&log, config.applied()).await?;
     let parts = assemble(&context.data_dir, config, log).await?;
     let stop = CancellationToken::new();
@@ -72,7 +73,11 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     let log = parts.log.clone();
     let (auth, web) = (parts.auth.clone(), parts.web);
     let relay = relay::start(&context.data_dir, config, &log, stop.child_token())?;
+    let end = CancellationToken::new();
+    let witness = witness::start(&context.data_dir, config, &log, parts.install, end.clone())?;
     let plane = Plane {
+        feed: Feed::follow(Arc::new(log.clone()), stop.clone()),
+        live_clients: LiveClients::default(),
         log: Arc::new(parts.log),
         blobs: parts.blobs,
         works: parts.works,
@@ -108,9 +113,11 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     };
     stop.cancel();
     finish([wait(dispatching), wait(serving), wait(serving_tcp), wait(relay.task)]).await;
-    // After whoever writes events: a clean stop leaves nothing to fold for the next start.
+    // After whoever writes events: a clean stop leaves nothing to fold for the next start, and the witness hears the
+    // last word.
     views_stop.cancel();
-    finish([wait(following)]).await;
+    end.cancel();
+    finish([wait(following), wait(witness)]).await;
     let closed = close(log).await;
     // Why a part failed is what matters; a log that is poisoned does not close well either.
     ended.and(closed).map(|()| Exit::Done)
@@ -149,8 +156,9 @@ async fn close(log: DurableLog) -> Result<(), Failure> {
     closed.map_err(|error| Failure::new(Exit::Failed, chain(&error)))
 }
 
-fn open(data_dir: &Path) -> Result<DurableLog, Failure> {
-    DurableLog::open(LogOptions::new(data_dir)).map_err(|error| {
+fn open(data_dir: &Path, config: &Config) -> Result<DurableLog, Failure> {
+    let segment_bytes = config.server().segment_bytes;
+    DurableLog::open(LogOptions { segment_bytes, ..LogOptions::new(data_dir) }).map_err(|error| {
         if let OpenError::Locked { pid, .. } = error {
             let message = format!("a server already runs on {}: process {pid}", data_dir.display());
             return Failure::new(Exit::Refused, message).hint("use it as it is, or stop it first: regatta down");
@@ -181,7 +189,7 @@ async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<P
     let repositories = parts::repositories(data_dir)?;
     let works = Works::new(repositories.clone(), blobs.clone());
     let world = World {
-        install,
+        install: install.clone(),
         log: Arc::new(log.clone()),
         blobs: blobs.clone(),
         clock: Arc::new(SystemClock),
@@ -200,7 +208,7 @@ async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<P
     };
     let (dispatcher, handle) = Options { world, caps, snapshots: Some(log.snapshots()) }.build();
     let (follower, live) = take_up_views(&log).await?;
-    Ok(Parts { log, dispatcher, handle, follower, live, about, blobs, works, auth, web })
+    Ok(Parts { install, log, dispatcher, handle, follower, live, about, blobs, works, auth, web })
 }
 
 /// The views from their newest snapshot; what is missing they take while the server is up.

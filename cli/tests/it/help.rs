@@ -33,12 +33,15 @@ fn every_command_explains_itself() {
         "log",
         "log tail",
         "log verify",
+        "log stats",
         "log export",
         "log import",
+        "log backup",
         "log restore",
         "replay",
         "doctor",
         "demo",
+        "schema",
         "completions",
     ] {
         let arguments: Vec<&str> = command.split(' ').filter(|word| !word.is_empty()).chain(["--help"]).collect();

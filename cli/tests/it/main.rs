@@ -3,19 +3,26 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test says what it stands on")]
 #![expect(clippy::print_stdout, reason = "a test that is skipped says why")]
 
+mod backup;
 mod bad_days;
 mod commands;
 mod demo;
 mod evidence;
+mod full;
 mod help;
+mod index;
 mod install;
 mod kill;
+#[path = "../../../core/tests/it/mounted.rs"]
+mod mounted;
 #[cfg(feature = "nats")]
 mod nats;
 #[cfg(feature = "nats")]
 #[path = "../../../core/tests/it/nats/server.rs"]
 mod nats_server;
 mod races;
+mod schemas;
 mod servers;
 mod sign_in;
 mod strangers;
+mod witness;

@@ -6,11 +6,12 @@
 pub mod nats;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::Seq;
 
 /// Where a relay stands.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct RelayState {
     /// The server it publishes to, without credentials.
     pub server: String,
@@ -20,6 +21,10 @@ pub struct RelayState {
     pub acked: Seq,
     /// The last event of the log when this was said.
     pub head: Seq,
+    /// Time of the oldest event the server does not have yet, in microseconds since the Unix epoch; nothing when it has
+    /// them all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_since_us: Option<u64>,
     /// Why it was last interrupted; nothing when it has caught up since.
     pub last_error: Option<String>,
 }
@@ -29,6 +34,12 @@ impl RelayState {
     #[must_use]
     pub fn behind(&self) -> u64 {
         self.head.0.saturating_sub(self.acked.0)
+    }
+
+    /// For how many microseconds the oldest event has waited for the server; 0 when it has them all.
+    #[must_use]
+    pub fn behind_us(&self, now_us: u64) -> u64 {
+        self.waiting_since_us.map_or(0, |since_us| now_us.saturating_sub(since_us))
     }
 }
 

@@ -1,6 +1,8 @@
 //! Facts about an attempt: one agent, model and sandbox trying the task.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::run::Entry;
 use crate::{BlobRef, RunId, SandboxKey, Slot};
@@ -36,7 +38,7 @@ pub enum AttemptEvent {
 }
 
 /// It stands in line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Queued {
     /// The run it belongs to.
     pub run: RunId,
@@ -53,14 +55,14 @@ pub struct Queued {
 }
 
 /// Why it still stands in line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Waiting {
     /// For people: `provider local at 4/4`.
     pub reason: String,
 }
 
 /// It got the right to act.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Started {
     /// Fencing number, from 1; anything said under an older one is refused.
     pub epoch: u32,
@@ -69,7 +71,7 @@ pub struct Started {
 }
 
 /// A command run in the sandbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// The run's setup command.
@@ -91,7 +93,7 @@ impl std::fmt::Display for Phase {
 }
 
 /// A command is about to be started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PhaseStarted {
     /// Under which lease.
     pub epoch: u32,
@@ -100,7 +102,7 @@ pub struct PhaseStarted {
 }
 
 /// Where bytes were printed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
     /// Standard output.
@@ -125,7 +127,7 @@ pub struct Output {
 }
 
 /// How a command ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Exit {
     /// By itself, with a code.
@@ -159,7 +161,7 @@ impl Exit {
 }
 
 /// A command ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PhaseEnded {
     /// Under which lease.
     pub epoch: u32,
@@ -176,7 +178,7 @@ pub struct PhaseEnded {
 }
 
 /// What was changed against the base, untracked and binary files included.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Collected {
     /// Under which lease.
     pub epoch: u32,
@@ -191,7 +193,9 @@ pub struct Collected {
 }
 
 /// Sums over a diff. Binary files count as files, not as lines.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema, ToSchema,
+)]
 pub struct DiffStat {
     /// Changed paths.
     pub files: u32,
@@ -202,7 +206,7 @@ pub struct DiffStat {
 }
 
 /// One changed path.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct FileChange {
     /// Path in the repository; bytes that are not UTF-8 are shown as U+FFFD.
     pub path: String,
@@ -213,7 +217,7 @@ pub struct FileChange {
 }
 
 /// A transient failure.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RetryScheduled {
     /// The lease that failed.
     pub epoch: u32,
@@ -224,14 +228,14 @@ pub struct RetryScheduled {
 }
 
 /// It is to stop.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CancelRequested {
     /// One line for people.
     pub reason: String,
 }
 
 /// It is over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finished {
     /// How.
     pub outcome: Outcome,
@@ -240,7 +244,7 @@ pub struct Finished {
 }
 
 /// How an attempt ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The agent ended well, changed something, and every check passed.

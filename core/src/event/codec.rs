@@ -3,6 +3,7 @@
 //! Old versions are brought up to date by [`super::upcast`] before they are read.
 
 use bytes::Bytes;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -99,9 +100,24 @@ macro_rules! json_kinds {
             })
         }
 
+        /// The shape of each JSON kind's payload, as it is written today.
+        fn payload_schemas_json(generator: &mut SchemaGenerator) -> Vec<(Kind, u16, Schema)> {
+            vec![$((Kind::$kind, $version, shape($enum::$variant, generator))),*]
+        }
+
         /// The version written today of each JSON kind.
         pub(super) const JSON_VERSIONS: &[(Kind, u16)] = &[$((Kind::$kind, $version)),*];
     };
+}
+
+/// The shape of what a constructor takes.
+fn shape<T: JsonSchema, E>(_: fn(T) -> E, generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+/// The shape of every kind's payload that is written as JSON, with the version written today: all but the hot kinds.
+pub fn payload_schemas(generator: &mut SchemaGenerator) -> Vec<(Kind, u16, Schema)> {
+    payload_schemas_json(generator)
 }
 
 fn read<T: DeserializeOwned>(payload: &[u8]) -> Result<T, serde_json::Error> {

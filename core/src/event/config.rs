@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A fact about the configuration.
@@ -14,14 +15,14 @@ pub enum ConfigEvent {
 }
 
 /// The values in force. Secrets are named, never held.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Applied {
     /// By dotted key.
     pub values: BTreeMap<String, Setting>,
 }
 
 /// One value and where it came from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Setting {
     /// As it would stand in `regatta.toml`.
     pub value: String,
@@ -30,7 +31,7 @@ pub struct Setting {
 }
 
 /// Somebody wrote another value into the configuration file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Changed {
     /// The dotted key.
     pub key: String,

@@ -1,5 +1,6 @@
 //! Facts about bringing an attempt's work to its target, with receipts.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::AttemptId;
@@ -16,7 +17,7 @@ pub enum DeliveryEvent {
 }
 
 /// It is about to be tried.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Intended {
     /// Whose work.
     pub attempt: AttemptId,
@@ -27,7 +28,7 @@ pub struct Intended {
 }
 
 /// The target has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Delivered {
     /// Whose work.
     pub attempt: AttemptId,
@@ -38,7 +39,7 @@ pub struct Delivered {
 }
 
 /// The target does not have it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failed {
     /// Whose work.
     pub attempt: AttemptId,

@@ -1,6 +1,8 @@
 //! Facts about a run: one task sent to N attempts, one verdict, one delivery.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{BlobRef, Slot};
 
@@ -35,7 +37,7 @@ pub enum RunEvent {
 }
 
 /// What was asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Requested {
     /// One line for people: the first line of the prompt, cut to 120 characters.
     pub title: String,
@@ -63,7 +65,7 @@ pub struct Requested {
 }
 
 /// A task's text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Prompt {
     /// Small enough to live in the event.
@@ -73,16 +75,18 @@ pub enum Prompt {
 }
 
 /// One line of the starting list: which agent, which model, where.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
     /// Name of the agent: `command`, `claude`, `codex`, …
     pub agent: String,
     /// For `command`: the shell text to run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub command: Option<String>,
     /// The model asked for; the agent's own default when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub model: Option<String>,
     /// Name of the sandbox provider: `local`, `host`, …
     #[serde(default = "local")]
@@ -94,7 +98,7 @@ fn local() -> String {
 }
 
 /// When a run is over and who wins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
     /// Finish everything; a person picks.
@@ -106,7 +110,7 @@ pub enum Strategy {
 }
 
 /// A command whose exit code is evidence.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Check {
     /// What people call it.
@@ -116,7 +120,7 @@ pub struct Check {
 }
 
 /// What one attempt may use. Every number is a hard bound.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// For the agent, in milliseconds.
@@ -153,14 +157,14 @@ impl Default for Limits {
 }
 
 /// The base is pinned in Regatta's own mirror of the repository.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Prepared {
     /// The commit every attempt starts from.
     pub base_commit: String,
 }
 
 /// One attempt came to its end.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AttemptEnded {
     /// Which.
     pub slot: Slot,
@@ -173,7 +177,7 @@ pub struct AttemptEnded {
 }
 
 /// Who won and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Decided {
     /// The winner, or nobody.
     pub winner: Option<Slot>,
@@ -186,7 +190,7 @@ pub struct Decided {
 }
 
 /// What proposes a verdict.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Judge {
     /// The strategy, from checks and diffs.
@@ -196,21 +200,21 @@ pub enum Judge {
 }
 
 /// Somebody asked to stop it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CancelRequested {
     /// One line for people.
     pub reason: String,
 }
 
 /// Nothing more will happen unless a person picks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finished {
     /// How it ended.
     pub outcome: RunOutcome,
 }
 
 /// How a run ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunOutcome {
     /// The winner's branch is in the user's repository.
@@ -237,7 +241,7 @@ pub enum RunOutcome {
 }
 
 /// Somebody put hunks of several attempts together.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SynthesisRequested {
     /// The place of the further attempt: the first behind all others.
     pub slot: Slot,
@@ -255,7 +259,7 @@ pub struct SynthesisRequested {
 pub const SYNTHESIS: &str = "synthesis";
 
 /// A hunk, or a whole file, of an attempt.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct TakenHunk {
     /// Whose.
     pub slot: Slot,
@@ -270,7 +274,7 @@ pub struct TakenHunk {
 }
 
 /// Somebody put an attempt aside.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AttemptDiscarded {
     /// Which.
     pub slot: Slot,
@@ -279,7 +283,7 @@ pub struct AttemptDiscarded {
 }
 
 /// An attempt that was put aside is shown again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DiscardUndone {
     /// Which.
     pub slot: Slot,

@@ -1,5 +1,6 @@
 //! Facts about the place an attempt runs in. The intent is on disk before a provider is called.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{AttemptId, SandboxKey};
@@ -20,7 +21,7 @@ pub enum SandboxEvent {
 }
 
 /// A provider is about to be asked for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Intended {
     /// Its deterministic name.
     pub key: SandboxKey,
@@ -33,7 +34,7 @@ pub struct Intended {
 }
 
 /// It exists.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Created {
     /// Its deterministic name.
     pub key: SandboxKey,
@@ -42,7 +43,7 @@ pub struct Created {
 }
 
 /// It could not be made, or was lost.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failed {
     /// Its deterministic name.
     pub key: SandboxKey,
@@ -53,14 +54,14 @@ pub struct Failed {
 }
 
 /// It is gone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Destroyed {
     /// Its deterministic name.
     pub key: SandboxKey,
 }
 
 /// It was found with no right to exist, and was removed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reaped {
     /// Its deterministic name.
     pub key: SandboxKey,

@@ -4,7 +4,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Longest name of a user or a token, in characters.
 pub const NAME_CHARS_MAX: usize = 64;
@@ -12,7 +14,7 @@ pub const NAME_CHARS_MAX: usize = 64;
 pub const SOURCES_MAX: usize = 8;
 
 /// What a person may do; each role may do everything the ones before it may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Look at everything, change nothing.
@@ -80,7 +82,7 @@ pub enum UserEvent {
 }
 
 /// Somebody may sign in from now on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Added {
     /// Their name.
     pub user: String,
@@ -89,7 +91,7 @@ pub struct Added {
 }
 
 /// Somebody may do more or less from now on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RoleChanged {
     /// Whose.
     pub user: String,
@@ -100,14 +102,14 @@ pub struct RoleChanged {
 }
 
 /// Somebody may not sign in any more.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Removed {
     /// Who.
     pub user: String,
 }
 
 /// A token was made.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenIssued {
     /// Its public name; not secret.
     pub token: String,
@@ -125,21 +127,21 @@ pub struct TokenIssued {
 }
 
 /// A token is worth nothing any more.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenRevoked {
     /// Which.
     pub token: String,
 }
 
 /// A token whose time is over was seen.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TokenExpired {
     /// Which.
     pub token: String,
 }
 
 /// What a session was begun with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Means {
     /// A token; the session ends with it.
@@ -149,7 +151,7 @@ pub enum Means {
 }
 
 /// A session began.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SignedIn {
     /// Its public name; not secret.
     pub session: String,
@@ -168,7 +170,7 @@ pub struct SignedIn {
 }
 
 /// Why a session ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SignedOutReason {
     /// The person asked.
@@ -182,7 +184,7 @@ pub enum SignedOutReason {
 }
 
 /// A session ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SignedOut {
     /// Which.
     pub session: String,
@@ -193,7 +195,7 @@ pub struct SignedOut {
 }
 
 /// Callers were turned away.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Refused {
     /// How often, by reason: `credential`, `locked_out`, `role`, `origin`, `host`, `link`.
     pub counts: std::collections::BTreeMap<String, u64>,

@@ -10,12 +10,14 @@ use std::{fs, io};
 
 use tokio::sync::{oneshot, watch};
 
+use super::backup::is_restoring;
 use super::index::{Catalog, Committed};
 use super::journal::ahead::Ahead;
 use super::journal::anchor::Anchor;
 use super::journal::reader::{Reader, Segment};
 use super::journal::record::{Names, Record};
 use super::journal::recover::{Recovered, Tip, recover};
+use super::journal::room::LowWater;
 use super::journal::sealer::{self, Sealer};
 use super::journal::segment::Form;
 use super::journal::writer::{Message, Queue, Start, Waiting, Writer, bytes_of, new_header};
@@ -48,6 +50,8 @@ struct Inner {
     queue: Arc<Queue>,
     messages: SyncSender<Message>,
     scrubbed: watch::Receiver<Scrubbed>,
+    disk: Arc<dyn Disk>,
+    low_water: LowWater,
     sealer: Arc<Sealer>,
     running: Mutex<Option<Running>>,
 }
@@ -85,6 +89,9 @@ impl DurableLog {
         let io = |what| move |source| OpenError::Io { what, source };
         fs::create_dir_all(&dir).map_err(io("make the data directory"))?;
         let lock = Lock::take(&dir)?;
+        if is_restoring(&dir) {
+            return Err(OpenError::Restoring { dir });
+        }
         let disk = options.disk.clone();
         disk.make_folder(&dir.join(segment::FOLDER)).map_err(io("make the journal's folder"))?;
         segment::remove_unborn(&*disk, &dir).map_err(io("clear the journal's folder"))?;
@@ -103,6 +110,9 @@ impl DurableLog {
             carry(&catalog, beginning)?;
         }
         replay(&reader, &catalog, cursor + 1)?;
+        if cursor == 0 && tip.seq > 0 {
+            tracing::info!(events = tip.seq, "the index was rebuilt from the journal");
+        }
         Self::start(options, lock, file, tip, reader, catalog, journal)
     }
 
@@ -115,7 +125,7 @@ impl DurableLog {
         catalog: Arc<Catalog>,
         journal: u64,
     ) -> Result<Self, OpenError> {
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(Queue { chain: Mutex::new((tip.seq, tip.hash)), ..Queue::default() });
         let ahead = Arc::new(Ahead::default());
         let sealer = Sealer::new(&options, reader.clone(), journal);
         let sealing = options.seal.then(|| sealer::Running::start(sealer.clone(), options.seal_again_after));
@@ -124,10 +134,11 @@ impl DurableLog {
         let (found, scrubbed) = watch::channel(Scrubbed::default());
         let scrub = scrub::Start { disk: disk.clone(), dir: dir.clone(), reader: reader.clone(), every, found };
         let scrub = Scrub::start(scrub).map_err(io)?;
+        let low_water = LowWater::new(dir.clone(), segment_bytes);
         let sealing = sealing.transpose().map_err(io)?;
         let writer = Writer::new(Start {
             dir: dir.clone(),
-            disk,
+            disk: disk.clone(),
             clock,
             segment_bytes,
             reader: reader.clone(),
@@ -145,7 +156,8 @@ impl DurableLog {
             .map_err(io)?;
         let writer = thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(&waiting));
         let running = Mutex::new(Some(Running { writer: writer.map_err(io)?, ahead, scrub, sealing, lock }));
-        Ok(Self { inner: Arc::new(Inner { dir, reader, catalog, queue, messages, scrubbed, sealer, running }) })
+        let inner = Inner { dir, reader, catalog, queue, messages, scrubbed, disk, low_water, sealer, running };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// Writes what waits, anchors the end, and gives the data directory back. Later appends are refused; reading goes
@@ -193,6 +205,13 @@ impl DurableLog {
     /// As [`Self::checkpoint`].
     pub fn set_snapshot(&self, name: &str, version: u32, seq: Seq, bytes: &[u8]) -> Result<(), IndexError> {
         self.inner.catalog.set_snapshot(name, version, seq, bytes)
+    }
+
+    /// The last durable event and the hash of the block that ends with it, lower-case hex: what a witness is told.
+    #[must_use]
+    pub fn chain_head(&self) -> (Seq, String) {
+        let (seq, hash) = *self.inner.queue.chain.lock().unwrap_or_else(PoisonError::into_inner);
+        (Seq(seq), blake3::Hash::from_bytes(hash).to_string())
     }
 
     /// Where snapshots of what is built from this log are kept.
@@ -270,6 +289,26 @@ impl Inner {
         stopped.map_err(CloseError)
     }
 
+    fn submit(&self, append: Append, is_patient: bool) -> Pending {
+        let (answer, pending) = oneshot::channel();
+        let bytes = bytes_of(&append);
+        if let Some(error) = self.refusal(&append, bytes) {
+            answer.send(Err(error)).ok();
+            return pending;
+        }
+        let queue = &self.queue;
+        queue.bytes.fetch_add(bytes, Ordering::Relaxed);
+        match self.messages.try_send(Message::Append(Waiting { append, answer, bytes, is_patient })) {
+            Ok(()) => {}
+            Err(TrySendError::Full(message)) => refuse(queue, message, AppendError::Busy),
+            Err(TrySendError::Disconnected(message)) => {
+                let reason = queue.poison.get().map_or("it was closed", String::as_str).to_owned();
+                refuse(queue, message, AppendError::Poisoned(reason));
+            }
+        }
+        pending
+    }
+
     /// Why an append cannot even wait.
     fn refusal(&self, append: &Append, bytes: usize) -> Option<AppendError> {
         if let Err(error) = check_bounds(append) {
@@ -292,23 +331,17 @@ impl Drop for Inner {
 
 impl Log for DurableLog {
     fn submit(&self, append: Append) -> Pending {
-        let (answer, pending) = oneshot::channel();
-        let bytes = bytes_of(&append);
-        if let Some(error) = self.inner.refusal(&append, bytes) {
-            answer.send(Err(error)).ok();
-            return pending;
-        }
-        let queue = &self.inner.queue;
-        queue.bytes.fetch_add(bytes, Ordering::Relaxed);
-        match self.inner.messages.try_send(Message::Append(Waiting { append, answer, bytes })) {
-            Ok(()) => {}
-            Err(TrySendError::Full(message)) => refuse(queue, message, AppendError::Busy),
-            Err(TrySendError::Disconnected(message)) => {
-                let reason = queue.poison.get().map_or("it was closed", String::as_str).to_owned();
-                refuse(queue, message, AppendError::Poisoned(reason));
-            }
-        }
-        pending
+        self.inner.submit(append, false)
+    }
+
+    fn submit_patiently(&self, append: Append) -> Pending {
+        self.inner.submit(append, true)
+    }
+
+    fn read_only(&self) -> Option<String> {
+        let shown = self.inner.queue.read_only.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        // The writer looks when it has something to write; this is asked before.
+        shown.or_else(|| self.inner.low_water.lacking(&*self.inner.disk))
     }
 
     fn read(&self, from: Seq, max: ReadMax) -> Result<Vec<Envelope>, ReadError> {
@@ -339,7 +372,7 @@ impl Log for DurableLog {
 }
 
 fn refuse(queue: &Queue, message: Message, error: AppendError) {
-    if let Message::Append(Waiting { answer, bytes, .. }) = message {
+    if let Message::Append(Waiting { append: _, answer, bytes, is_patient: _ }) = message {
         queue.bytes.fetch_sub(bytes, Ordering::Relaxed);
         answer.send(Err(error)).ok();
     }

@@ -8,7 +8,7 @@ use super::journal::{Disk as _, RealDisk};
 use crate::{Clock, InstallId};
 
 /// Name of the file in the data directory.
-const NAME: &str = "install";
+pub(super) const NAME: &str = "install";
 
 /// Why there is no name.
 #[derive(Debug, thiserror::Error)]

@@ -3,6 +3,7 @@
 //! [`memory`] keeps everything in memory (tests, simulation); [`durable`] keeps it on disk, in the [`journal`] with the
 //! [`index`] over it. Both keep the same contract, shown by one suite. Knows nothing of what the facts mean.
 
+pub mod backup;
 pub mod durable;
 pub mod index;
 pub mod install;
@@ -17,6 +18,7 @@ pub mod snapshots;
 pub mod stats;
 pub mod transfer;
 pub mod verify;
+pub mod witness;
 
 use std::sync::Arc;
 
@@ -152,6 +154,17 @@ impl Default for ReadMax {
 pub trait Log: Send + Sync + 'static {
     /// Hands events to the writer at once, keeping the order of calls; the answer comes when they are durable.
     fn submit(&self, append: Append) -> Pending;
+
+    /// As [`Self::submit`], but while the log only reads it waits for room instead of being refused, with everything
+    /// that was handed over so after it.
+    fn submit_patiently(&self, append: Append) -> Pending {
+        self.submit(append)
+    }
+
+    /// Why nothing can be appended now, when the disk is nearly full: how much must be freed.
+    fn read_only(&self) -> Option<String> {
+        None
+    }
 
     /// Reads events from `from` on, in order; empty at the end.
     ///

@@ -82,6 +82,12 @@ pub enum OpenError {
         /// The data directory.
         dir: PathBuf,
     },
+    /// A restore was begun here.
+    #[error("a restore into {dir} did not come to its end: run it again, it goes on where it stopped")]
+    Restoring {
+        /// The data directory.
+        dir: PathBuf,
+    },
     /// There is nothing to read.
     #[error("there is no log in {dir}: name the data directory of a server that has run")]
     Absent {

@@ -105,6 +105,14 @@ impl Report {
 /// # Errors
 /// When there is no log or the disk fails. Damage is no error; it is in the report.
 pub fn verify(dir: &Path) -> Result<Report, OpenError> {
+    verify_seeing(dir, &mut |_, _, _| {})
+}
+
+/// What is shown of each whole block: its first and last event, and its hash.
+type Seen<'a> = &'a mut dyn FnMut(Seq, Seq, Hash);
+
+/// As [`verify`], showing every whole block in the order of the log.
+pub(crate) fn verify_seeing(dir: &Path, seen: Seen<'_>) -> Result<Report, OpenError> {
     let mut index = IndexChecked::InUse;
     let mut known = None;
     let io = |source| OpenError::Io { what: "look for a server", source };
@@ -115,7 +123,8 @@ pub fn verify(dir: &Path) -> Result<Report, OpenError> {
         known = index::known(dir, first, INDEX_DEADLINE).transpose();
         drop(unused);
     }
-    let mut report = verify_with(&RealDisk, dir, known.as_ref().and_then(|known| known.as_ref().ok()))?;
+    let index_known = known.as_ref().and_then(|known| known.as_ref().ok());
+    let mut report = verify_with(&RealDisk, dir, index_known, seen)?;
     if let Some(known) = known {
         index = known.as_ref().map_or(IndexChecked::Unreadable, |known| IndexChecked::Compared(Seq(known.cursor)));
         if let Err(reason) = known {
@@ -131,10 +140,10 @@ pub fn verify(dir: &Path) -> Result<Report, OpenError> {
 /// # Errors
 /// As [`verify`].
 pub fn verify_on(disk: &dyn Disk, dir: &Path) -> Result<Report, OpenError> {
-    verify_with(disk, dir, None)
+    verify_with(disk, dir, None, &mut |_, _, _| {})
 }
 
-fn verify_with(disk: &dyn Disk, dir: &Path, index: Option<&Known>) -> Result<Report, OpenError> {
+fn verify_with(disk: &dyn Disk, dir: &Path, index: Option<&Known>, seen: Seen<'_>) -> Result<Report, OpenError> {
     let io = |source| OpenError::Io { what: "verify the journal", source };
     // Before the segments: a writer at work may move it on, but never past what they then hold.
     let anchor = anchor::read(disk, dir).map_err(io)?;
@@ -143,7 +152,7 @@ fn verify_with(disk: &dyn Disk, dir: &Path, index: Option<&Known>) -> Result<Rep
     if segments.is_empty() && anchor == Ok(None) {
         return Err(OpenError::Absent { dir: dir.to_owned() });
     }
-    let mut check = Check::new(anchor, beginning, index);
+    let mut check = Check::new(anchor, beginning, index, seen);
     // What is before it was to be removed when the power was cut.
     segments.retain(|named| named.first >= check.beginning.first);
     let last = segments.last().copied();
@@ -156,7 +165,8 @@ fn verify_with(disk: &dyn Disk, dir: &Path, index: Option<&Known>) -> Result<Rep
 
 /// Verifies one full segment, up to where the next one begins. Places in streams are not compared.
 pub(crate) fn verify_full(disk: &dyn Disk, dir: &Path, full: &Segment, next: &Segment) -> io::Result<Vec<Damage>> {
-    let mut check = Check::new(Ok(None), Ok(Beginning::whole()), None);
+    let seen: Seen<'_> = &mut |_, _, _| {};
+    let mut check = Check::new(Ok(None), Ok(Beginning::whole()), None, seen);
     check.lose();
     let (segment::Header { first_seq: first, number, .. }, next) = (full.header, next.header);
     check.segment((disk, dir), Named { first, form: full.form(), twice: false }, number, false)?;
@@ -185,6 +195,7 @@ struct Check<'a> {
     journal: Option<u64>,
     /// Set where events are missing: positions in streams may jump from then on.
     holes: bool,
+    seen: Seen<'a>,
 }
 
 impl<'a> Check<'a> {
@@ -192,6 +203,7 @@ impl<'a> Check<'a> {
         anchor: Result<Option<Anchor>, String>,
         beginning: Result<Beginning, String>,
         index: Option<&'a Known>,
+        seen: Seen<'a>,
     ) -> Self {
         let mut report = Report::default();
         let anchor = anchor.unwrap_or_else(|reason| {
@@ -217,6 +229,7 @@ impl<'a> Check<'a> {
             index: index.map(|known| (known, Known::begin(known))),
             journal: Some(journal).filter(|journal| *journal > 0),
             holes: false,
+            seen,
         }
     }
 
@@ -362,6 +375,7 @@ impl<'a> Check<'a> {
             }
         }
         let hash = block::hash(block);
+        (self.seen)(Seq(header.first_seq), Seq(header.last_seq()), hash);
         if self.anchor.is_some_and(|anchor| anchor.seq == header.last_seq()) {
             self.anchored = Some(hash);
         }

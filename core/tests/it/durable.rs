@@ -7,7 +7,7 @@ use std::sync::Arc;
 use regatta_core::log::journal::RealDisk;
 use regatta_core::log::verify::verify_on;
 use regatta_core::log::{DurableLog, OpenError, Options, Reader, verify};
-use regatta_core::{AppendError, Appended, Envelope, Expect, Log, ReadError, ReadMax, Seq};
+use regatta_core::{Append, AppendError, Appended, Envelope, Expect, Log, ReadError, ReadMax, Seq};
 
 use crate::given::{append, copied, keyed, one, open, small, stream};
 use crate::simulated::SimulatedDisk;
@@ -383,4 +383,21 @@ fn a_reader_beside_the_writer_sees_whole_events_only() {
         seen = report.head;
     }
     writer.join().expect("writer");
+}
+
+#[test]
+fn a_replay_of_a_long_log_that_has_seen_enough_ends() {
+    let dir = tempfile::tempdir().expect("folder");
+    let log = DurableLog::open(Options { seal: false, ..Options::new(dir.path()) }).expect("opens");
+    for n in 0..60 {
+        let events = (0..500).map(|m| crate::given::draft(n * 500 + m, vec![b'x'; 200])).collect();
+        append(&log, Append { stream: stream("run/a"), expect: Expect::Any, events }).expect("appended");
+    }
+    let mut seen = 0;
+    let shown = log.reader().replay(Seq(1), &mut |event| {
+        seen = event.seq.0;
+        std::ops::ControlFlow::Break(())
+    });
+    shown.expect("reads");
+    assert_eq!(seen, 1);
 }

@@ -1,6 +1,8 @@
 //! Tests of the core from outside: one binary, one module per subject.
 
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod damage;
@@ -18,6 +20,8 @@ mod golden;
 mod index;
 #[cfg(test)]
 mod killed;
+#[cfg(test)]
+mod mounted;
 #[cfg(feature = "nats")]
 #[cfg(test)]
 mod nats;
@@ -39,3 +43,5 @@ mod simulated;
 mod stats;
 #[cfg(test)]
 mod transfer;
+#[cfg(test)]
+mod witness;

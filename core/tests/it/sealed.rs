@@ -120,6 +120,60 @@ fn a_reader_beside_a_log_that_is_sealed_goes_on() {
 }
 
 #[test]
+fn a_long_log_is_replayed_in_order_by_several_threads() {
+    let dir = tempfile::tempdir().expect("folder");
+    let options = Options { segment_bytes: 512 << 10, bundle_bytes: 16 << 10, ..sealing(dir.path()) };
+    let log = DurableLog::open(options).expect("opens");
+    let events = 40_000;
+    for first in (1..=events).step_by(500) {
+        let drafts = (first..first + 500).map(|n| draft(n, format!("{{\"n\":{n}}}"))).collect();
+        append(&log, Append { stream: stream("run/a"), expect: Expect::Any, events: drafts }).expect("appended");
+    }
+    let files = all_sealed(&log);
+    assert!(files.len() > 5);
+    for from in [1, 2, 777, 20_000] {
+        let mut next = from;
+        let replayed = log.reader().replay(Seq(from), &mut |event| {
+            assert_eq!((event.seq, event.stream_seq, event.at_us), (Seq(next), next, next * 1_000));
+            assert_eq!(event.payload, format!("{{\"n\":{next}}}").as_bytes());
+            next += 1;
+            std::ops::ControlFlow::Continue(())
+        });
+        replayed.expect("reads");
+        assert_eq!(next, events + 1);
+    }
+    // Nobody is left waiting when it breaks, or panics.
+    for stop_at in [1, 5_000, 39_999] {
+        let mut seen = 0;
+        let replayed = log.reader().replay(Seq(1), &mut |event| {
+            seen = event.seq.0;
+            if seen == stop_at { std::ops::ControlFlow::Break(()) } else { std::ops::ControlFlow::Continue(()) }
+        });
+        replayed.expect("reads");
+        assert_eq!(seen, stop_at);
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            log.reader().replay(Seq(1), &mut |event| {
+                assert_ne!(event.seq.0, stop_at);
+                std::ops::ControlFlow::Continue(())
+            })
+        }));
+        assert!(panicked.is_err());
+    }
+    // Damage stops it where it is.
+    let damaged = &files[2];
+    let mut bytes = fs::read(&damaged.path).expect("read");
+    bytes[4_100] ^= 1;
+    fs::write(&damaged.path, bytes).expect("damage");
+    let mut seen = 0;
+    let replayed = log.reader().replay(Seq(1), &mut |event| {
+        seen = event.seq.0;
+        std::ops::ControlFlow::Continue(())
+    });
+    assert!(matches!(replayed, Err(regatta_core::ReadError::Corrupt { .. })), "{replayed:?}");
+    assert_eq!(seen + 1, damaged.first.0);
+}
+
+#[test]
 fn the_segments_are_listed_with_what_a_backup_needs() {
     let (dir, log, files) = given(200);
     let mut next = 1;

@@ -2,12 +2,13 @@
 
 use regatta_core::Slot;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Most hunks and files one synthesis may be made of.
 pub const CHOICES_MAX: usize = 500;
 
 /// A hunk, or a whole file, of an attempt.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Choice {
     /// Whose.

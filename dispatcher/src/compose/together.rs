@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regatta_core::Slot;
 use regatta_core::event::run::TakenHunk;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::choice::{CHOICES_MAX, Choice};
 use super::patch::{Edit, FilePatch};
@@ -20,7 +21,7 @@ pub struct Composed {
 }
 
 /// Two choices that do not go together.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 pub struct Conflict {
     /// In which file.
     pub path: String,

@@ -29,6 +29,8 @@ pub(super) struct Held {
     pub(super) active: BTreeSet<Effect>,
     /// How many events were recorded or restored; tells whether a decision changed anything.
     pub(super) recorded_events: u64,
+    /// The point up to which the log must be durable before this can be read back from it.
+    pub(super) submitted: u64,
     facts: Arc<Requested>,
     /// The last `stream_seq` of each of its streams.
     heads: BTreeMap<Stream, u64>,
@@ -54,6 +56,7 @@ impl Held {
             requested_at_us: 0,
             active: BTreeSet::new(),
             recorded_events: 0,
+            submitted: 0,
             heads: BTreeMap::new(),
             correlation: Uuid::nil(),
             cause: None,
@@ -115,6 +118,7 @@ impl Held {
         let expect = if *head == 0 { Expect::Empty } else { Expect::At(*head) };
         *head += events.len() as u64;
         submitter.submit(Append { stream, expect, events });
+        self.submitted = submitter.submitted();
     }
 
     /// Takes in a fact read from the log, in the log's order.

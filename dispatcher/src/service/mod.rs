@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use regatta_core::event::run::{Requested, RunEvent};
 use regatta_core::log::Snapshots;
-use regatta_core::{Actor, EventId, RunId, Slot};
+use regatta_core::{Actor, EventId, Log, RunId, Slot};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +39,8 @@ pub use synthesis::{SynthesisRequest, Synthesized};
 const INPUTS_MAX: usize = 1_024;
 /// Most runs that may be under way at once; past it, requests are refused.
 const RUNS_LIVE_MAX: usize = 1_000;
+/// Between two looks at whether a decision that is not durable yet waits for room on the disk.
+const ROOM_EVERY: Duration = Duration::from_millis(250);
 /// Inputs taken before placement is worked out again.
 const BATCH_MAX: usize = 256;
 
@@ -148,7 +150,18 @@ impl Dispatcher {
                 () = tokio::time::sleep(retry), if retry < Duration::MAX => {}
             }
             self.place()?;
+            self.forget_quiet();
         }
+    }
+
+    /// Forgets the runs for which nothing is left to do. One whose last facts are not durable yet is kept: read back
+    /// from the log, it would lack them.
+    fn forget_quiet(&mut self) {
+        let submitter = &self.submitter;
+        self.races.retain(|_, held| {
+            let is_quiet = held.active.is_empty() && held.race.is_quiet();
+            !(is_quiet && submitter.is_durable(held.submitted))
+        });
     }
 
     fn take(&mut self, input: Input) -> Result<(), Fatal> {
@@ -178,6 +191,10 @@ impl Dispatcher {
             let known = self.find(run)?;
             match known.map(|held| (held.key.as_ref() == Some(key), held.race.run.facts == facts)) {
                 None => {
+                    if let Some(refusal) = read_only(&*self.world.log, "nothing was done; ask again then") {
+                        reply.send(Err(refusal)).ok();
+                        return Ok(());
+                    }
                     if self.live() >= RUNS_LIVE_MAX {
                         let refusal = Refusal::new(RefusalKind::Busy, format!("{RUNS_LIVE_MAX} runs are under way"));
                         reply.send(Err(refusal.hint("wait for one to finish, or cancel one"))).ok();
@@ -219,6 +236,10 @@ impl Dispatcher {
             reply.send(Err(refusal.hint("regatta ls shows them"))).ok();
             return Ok(());
         }
+        if let Some(refusal) = read_only(&*self.world.log, "nothing was done; ask again then") {
+            reply.send(Err(refusal)).ok();
+            return Ok(());
+        }
         let decided = self.decide(run, wish, by, None);
         self.answer_when_durable(reply, decided);
         self.advance(run)
@@ -247,12 +268,8 @@ impl Dispatcher {
                 let begun: Vec<Effect> = due.effects.difference(&held.active).cloned().collect();
                 held.active = due.effects;
                 let jobs: Vec<_> = begun.into_iter().map(|effect| (held.job(&effect), effect)).collect();
-                let quiet = held.active.is_empty() && held.race.is_quiet();
                 for (job, effect) in jobs {
                     self.spawn(job, effect);
-                }
-                if quiet {
-                    self.races.remove(&run);
                 }
                 return Ok(());
             }
@@ -288,15 +305,35 @@ impl Dispatcher {
 
     fn answer_when_durable<T: Send + 'static>(&self, reply: Reply<T>, answer: Result<T, Refusal>) {
         let durable: Ticket = self.submitter.everything_so_far();
-        let (halt, failpoints) = (self.halt.clone(), self.world.failpoints.clone());
+        let (halt, world) = (self.halt.clone(), Arc::clone(&self.world));
         let task = async move {
-            if durable.reached().await {
-                failpoints.reach("answer-due").await;
-                // Whoever asked may be gone; the fact stands.
-                reply.send(answer).ok();
-            }
+            let answer = tokio::select! {
+                biased;
+                reached = durable.reached() => if reached { answer } else { return },
+                refusal = room_is_lacking(&*world.log) => Err(refusal),
+            };
+            world.failpoints.reach("answer-due").await;
+            // Whoever asked may be gone; the fact stands.
+            reply.send(answer).ok();
         };
         self.tasks.spawn(async move { halt.run_until_cancelled(task).await });
+    }
+}
+
+/// Why nothing can be recorded now, if so.
+fn read_only(log: &dyn Log, hint: &str) -> Option<Refusal> {
+    let reason = log.read_only()?;
+    Some(Refusal::new(RefusalKind::ReadOnly, format!("nothing can be recorded now: {reason}")).hint(hint))
+}
+
+/// Returns when something that was decided waits for room on the disk.
+async fn room_is_lacking(log: &dyn Log) -> Refusal {
+    let hint = "what was asked is kept and done once there is room, unless the server ends before that";
+    loop {
+        tokio::time::sleep(ROOM_EVERY).await;
+        if let Some(refusal) = read_only(log, hint) {
+            return refusal;
+        }
     }
 }
 

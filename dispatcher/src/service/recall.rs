@@ -145,10 +145,10 @@ pub(super) fn load(log: &dyn Log, run: RunId, until: Seq) -> Result<Option<Held>
         let mut is_over = false;
         let mut leases = BTreeSet::new();
         for envelope in &own {
-            match event(envelope)? {
-                Event::Attempt(AttemptEvent::Started(started)) => drop(leases.insert(started.sandbox)),
-                Event::Attempt(AttemptEvent::Finished(_)) => is_over = true,
-                _ => {}
+            let event = event(envelope)?;
+            is_over |= matches!(event, Event::Attempt(AttemptEvent::Finished(_)));
+            if let Event::Attempt(AttemptEvent::Started(started)) = event {
+                leases.insert(started.sandbox);
             }
         }
         if own.is_empty() {

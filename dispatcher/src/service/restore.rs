@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::Dispatcher;
-use super::held::Held;
+use super::held::{Decision, Held};
 use super::recall::{self, Recall};
 use crate::executor::Fatal;
 
@@ -54,7 +54,7 @@ impl Dispatcher {
                 }
                 tracing::warn!(sandbox = %key, provider = name, "sandbox has no right to exist, removing it");
                 match provider.destroy(&found.key).await {
-                    Ok(()) => self.record_reaped(key, &name),
+                    Ok(()) => self.record_reaped(key, &name)?,
                     Err(error) => tracing::warn!(sandbox = found.key, %error, "sandbox could not be removed"),
                 }
             }
@@ -62,10 +62,18 @@ impl Dispatcher {
         Ok(())
     }
 
-    fn record_reaped(&mut self, key: SandboxKey, provider: &str) {
-        let stream = Stream::sandbox(&key);
+    fn record_reaped(&mut self, key: SandboxKey, provider: &str) -> Result<(), Fatal> {
+        let (run, slot, stream) = (key.attempt.run, key.attempt.slot, Stream::sandbox(&key));
         let event = Event::from(SandboxEvent::Reaped(Reaped { key, provider: provider.to_owned() }));
+        self.find(run)?;
+        if let Some(held) = self.races.get_mut(&run) {
+            let decision = Decision { slot: Some(slot), events: vec![event], cause: None };
+            held.record(&mut self.submitter, decision, &Actor::regatta());
+            return Ok(());
+        }
+        // No run of this log ever had it.
         let draft = Draft::new(&event, &*self.world.clock, Actor::regatta(), Uuid::nil());
         self.submitter.submit(Append { stream, expect: Expect::Any, events: vec![draft] });
+        Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! Hands decisions to the log in order, and tells when everything up to a point is durable.
+//! Hands decisions to the log in order, and tells when everything up to a point is durable. While the disk is nearly
+//! full they wait for room, in order; nothing is acknowledged and no effect begins meanwhile.
 
 use std::sync::Arc;
 
@@ -48,7 +49,17 @@ impl Submitter {
     pub(super) fn submit(&mut self, append: Append) {
         self.submitted += 1;
         // The watcher ends only when the log has failed, and that is told elsewhere.
-        self.pending.send(self.world.log.submit(append)).ok();
+        self.pending.send(self.world.log.submit_patiently(append)).ok();
+    }
+
+    /// A point that [`Self::is_durable`] knows.
+    pub(super) fn submitted(&self) -> u64 {
+        self.submitted
+    }
+
+    /// Whether everything up to a point is durable.
+    pub(super) fn is_durable(&self, submitted: u64) -> bool {
+        *self.durable.borrow() >= submitted
     }
 
     pub(super) fn everything_so_far(&self) -> Ticket {

@@ -3,7 +3,7 @@
 //!
 //! A failing seed prints itself: `REGATTA_SEED=… cargo nextest run -p regatta-dispatcher simulation`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,12 +13,17 @@ use async_trait::async_trait;
 use regatta_core::event::attempt::{AttemptEvent, Channel, DiffStat, Exit as Ended, FileChange, Phase};
 use regatta_core::event::delivery::DeliveryEvent;
 use regatta_core::event::run::{Check, Entry, Limits, RunEvent, RunOutcome, Strategy};
-use regatta_core::log::{MemoryLog, ReadMax, Snapshots};
-use regatta_core::{Actor, AttemptId, Blobs, Clock, Event, EventId, InstallId, Log as _, RunId, Seq, Slot};
+use regatta_core::log::{MemoryLog, Pending, ReadMax, Snapshots};
+use regatta_core::{
+    Actor, Append, AppendError, AttemptId, Blobs, Clock, Envelope, Event, EventId, InstallId, Log, ReadError, RunId,
+    Seq, Slot, Stream,
+};
 use regatta_dispatcher::compose::{Choice, NotComposed};
 use regatta_dispatcher::failpoint::{FAILPOINTS, Failpoints};
 use regatta_dispatcher::source_control::{Base, Delivery, SourceControl, Start, Unusable, Written};
-use regatta_dispatcher::{Caps, Handle, Options, Recall, Refusal, RunRequest, SynthesisRequest, Uncommitted, World};
+use regatta_dispatcher::{
+    Caps, Handle, Options, Recall, Refusal, RefusalKind, RunRequest, SynthesisRequest, Uncommitted, World,
+};
 use regatta_sandboxes::fake::{FakeProvider, Mishaps, Script};
 use regatta_sandboxes::{Exec, Exit, Stdio};
 use tokio_util::sync::CancellationToken;
@@ -152,10 +157,83 @@ impl SourceControl for FakeGit {
     }
 }
 
+/// The log on a disk that is full at times: it then refuses, or holds back in order whoever is patient.
+#[derive(Clone, Default)]
+struct TightLog {
+    log: MemoryLog,
+    /// Something while the disk is full.
+    held: Arc<Mutex<Option<VecDeque<Held>>>>,
+}
+
+type Held = (Append, tokio::sync::oneshot::Sender<Result<regatta_core::Appended, AppendError>>);
+
+impl TightLog {
+    fn is_full(&self) -> bool {
+        self.held.lock().expect("lock").is_some()
+    }
+
+    fn fill(&self) {
+        self.held.lock().expect("lock").get_or_insert_default();
+    }
+
+    fn free(&self) {
+        for (append, answer) in self.held.lock().expect("lock").take().into_iter().flatten() {
+            answer.send(self.log.submit(append).try_recv().expect("memory answers at once")).ok();
+        }
+    }
+
+    /// What was held back was never acknowledged, and is gone.
+    fn crash(&self) {
+        self.held.lock().expect("lock").take();
+    }
+}
+
+impl Log for TightLog {
+    fn submit(&self, append: Append) -> Pending {
+        if self.is_full() {
+            let (answer, pending) = tokio::sync::oneshot::channel();
+            answer.send(Err(AppendError::ReadOnly("full".into()))).expect("listened to");
+            return pending;
+        }
+        self.log.submit(append)
+    }
+
+    fn submit_patiently(&self, append: Append) -> Pending {
+        match &mut *self.held.lock().expect("lock") {
+            Some(held) => {
+                let (answer, pending) = tokio::sync::oneshot::channel();
+                held.push_back((append, answer));
+                pending
+            }
+            None => self.log.submit(append),
+        }
+    }
+
+    fn read_only(&self) -> Option<String> {
+        self.is_full().then(|| "full".to_owned())
+    }
+
+    fn read(&self, from: Seq, max: ReadMax) -> Result<Vec<Envelope>, ReadError> {
+        self.log.read(from, max)
+    }
+
+    fn read_stream(&self, stream: &Stream, from: u64, max: ReadMax) -> Result<Vec<Envelope>, ReadError> {
+        self.log.read_stream(stream, from, max)
+    }
+
+    fn head(&self) -> Seq {
+        self.log.head()
+    }
+
+    fn watch(&self) -> tokio::sync::watch::Receiver<Seq> {
+        self.log.watch()
+    }
+}
+
 /// What outlives a crash.
 struct Simulation {
     seed: u64,
-    log: MemoryLog,
+    log: TightLog,
     world: FakeProvider,
     git: FakeGit,
     clock: Arc<ManualClock>,
@@ -179,7 +257,7 @@ impl Simulation {
         let crashed_at = BTreeSet::new();
         Self {
             seed,
-            log: MemoryLog::default(),
+            log: TightLog::default(),
             world,
             git: FakeGit::default(),
             clock,
@@ -198,6 +276,7 @@ impl Simulation {
     }
 
     async fn one_life(&mut self, crash_after: i64) -> bool {
+        self.log.crash();
         let (left, dead) = (Arc::new(AtomicI64::new(crash_after)), Arc::new(AtomicBool::new(false)));
         let place: Arc<Mutex<Option<&'static str>>> = Arc::default();
         let (dying, died_at) = (Arc::clone(&dead), Arc::clone(&place));
@@ -262,6 +341,9 @@ impl Simulation {
 
     /// People and machines do as they please.
     async fn meddle(&mut self, handle: &Handle) {
+        if self.random.one_in(if self.log.is_full() { 20 } else { 120 }) {
+            if self.log.is_full() { self.log.free() } else { self.log.fill() }
+        }
         let by = Actor::user("meddler");
         let runs: Vec<RunId> = self.asked.values().filter_map(|(_, run)| *run).collect();
         let slot = Slot::new(usize::try_from(self.random.below(4)).expect("small")).expect("slot");
@@ -338,8 +420,16 @@ async fn synthesize(handle: Handle, run: RunId, slot: Slot, by: Actor) -> Result
 async fn ask(handle: Handle, requests: BTreeMap<String, (RunRequest, Option<RunId>)>) -> Vec<(String, RunId)> {
     let mut answers = Vec::new();
     for (key, (request, _)) in requests {
-        let run = handle.request_run(request, Actor::user("asker"), Some(key.clone())).await;
-        answers.push((key, run.expect("no refusal")));
+        let run = loop {
+            match handle.request_run(request.clone(), Actor::user("asker"), Some(key.clone())).await {
+                // The disk is full; what to do is said, and done here.
+                Err(Refusal { kind: RefusalKind::ReadOnly, .. }) => {
+                    tokio::time::sleep(Duration::from_millis(100)).await
+                }
+                run => break run.expect("no other refusal"),
+            }
+        };
+        answers.push((key, run));
     }
     answers
 }

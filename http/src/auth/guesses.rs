@@ -27,7 +27,7 @@ impl From<IpAddr> for Source {
                 // Whoever has one address of version 6 has all 2^64 of its network.
                 Self(IpAddr::V6(std::net::Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)))
             }
-            other => Self(other),
+            other @ (IpAddr::V4(_) | IpAddr::V6(_)) => Self(other),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use regatta_core::event::user::Role;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// By which door a connection came in. Whoever sets it vouches for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub enum Door {
 }
 
 /// How a caller is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Via {
     /// By the socket they could open.
@@ -50,6 +51,14 @@ pub struct Identity {
     /// How they are known.
     pub via: Via,
     pub(crate) credential: Credential,
+}
+
+#[cfg(test)]
+impl Identity {
+    /// Somebody at the socket.
+    pub(crate) fn owner(name: &str) -> Self {
+        Self { name: name.into(), role: Role::Admin, via: Via::Socket, credential: Credential::Socket }
+    }
 }
 
 /// Where a request comes from, after what a trusted proxy says.

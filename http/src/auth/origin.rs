@@ -29,7 +29,7 @@ impl Hosts {
     fn allow(&self, host: &str) -> bool {
         let name = without_port(host).to_ascii_lowercase();
         let bare = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(&name);
-        bare == "localhost" || bare.parse::<IpAddr>().is_ok() || self.0.iter().any(|allowed| *allowed == name)
+        bare == "localhost" || bare.parse::<IpAddr>().is_ok() || self.0.contains(&name)
     }
 }
 
@@ -37,7 +37,7 @@ impl Hosts {
 fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port))
-            if port.bytes().all(|byte| byte.is_ascii_digit()) && !(name.contains(':') && !name.ends_with(']')) =>
+            if port.bytes().all(|byte| byte.is_ascii_digit()) && (name.ends_with(']') || !name.contains(':')) =>
         {
             name
         }

@@ -67,9 +67,9 @@ impl Auth {
         let found = {
             let accounts = self.accounts();
             let token = accounts.tokens().get(&shown.id).filter(|token| token.hash == shown.hash);
-            token.and_then(|token| {
+            token.map(|token| {
                 let role = accounts.role(&token.user, token.role).filter(|_| token.is_good(now_us));
-                Some((token.user.clone(), role, token.is_past(now_us) && !token.is_known_expired))
+                (token.user.clone(), role, token.is_past(now_us) && !token.is_known_expired)
             })
         };
         match found {
@@ -93,11 +93,11 @@ impl Auth {
     /// Lets a good credential pass when its source is listened to, or when it was good before.
     fn listened_to(&self, place: &Place, id: &str, now_us: u64) -> Result<(), Unknown> {
         let mut used = self.used();
-        if !used.contains_key(id) {
-            if let Some(seconds) = self.guesses().locked_s(place.address.into(), now_us) {
-                self.refused(Reason::LockedOut, place.address);
-                return Err(Unknown::LockedOut(seconds));
-            }
+        if !used.contains_key(id)
+            && let Some(seconds) = self.guesses().locked_s(place.address.into(), now_us)
+        {
+            self.refused(Reason::LockedOut, place.address);
+            return Err(Unknown::LockedOut(seconds));
         }
         used.insert(id.to_owned(), now_us);
         Ok(())

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -12,12 +11,14 @@ use regatta_dispatcher::SynthesisRequest;
 use regatta_dispatcher::repository::Merge;
 use regatta_projections::Views;
 use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::attempts::not_collected;
-use super::looking::{look, resolve};
-use super::runs::{Body, seen};
-use super::views::{no_run, resolve_attempt};
-use super::{Caller, id, json};
+use super::commands::{SlotPath, found as found_run};
+use super::looking::{Asked, AttemptPath, RunPath, look, no_run, resolve, resolve_attempt};
+use super::{Body, Caller, id, json, seen};
 use crate::requests::{DiscardRequest, SynthesisAnswer, SynthesizeRequest};
 use crate::works::{FilesBody, HunksBody, Left, MergePreview, MergeRow, MergeState};
 use crate::{Plane, Problem};
@@ -25,6 +26,16 @@ use crate::{Plane, Problem};
 /// What stands behind bytes an agent chose: never guessed at, never run, whoever opens them.
 const HARMLESS: [(header::HeaderName, &str); 2] =
     [(header::X_CONTENT_TYPE_OPTIONS, "nosniff"), (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox")];
+
+pub(super) fn routes() -> OpenApiRouter<Plane> {
+    OpenApiRouter::new()
+        .routes(routes!(files))
+        .routes(routes!(file))
+        .routes(routes!(hunks))
+        .routes(routes!(merge_preview))
+        .routes(routes!(synthesize))
+        .routes(routes!(discard))
+}
 
 /// What an attempt left behind, once it was collected.
 fn left(views: &Views, attempt: AttemptId) -> Result<Left, Problem> {
@@ -62,17 +73,22 @@ pub(super) async fn diff_against(plane: Plane, attempt: String, against: String)
     Ok(([(header::CONTENT_TYPE, "text/x-patch")], HARMLESS, diff).into_response())
 }
 
-/// `GET /attempts/{attempt}/files`
-pub(super) async fn files(State(plane): State<Plane>, Path(attempt): Path<String>) -> Result<Json<FilesBody>, Problem> {
+/// Lists the files an attempt changed.
+#[utoipa::path(get, path = "/attempts/{attempt}/files", operation_id = "listFiles", tag = "attempts",
+    params(AttemptPath), responses((status = 200, description = "The files.", body = FilesBody)))]
+async fn files(
+    State(plane): State<Plane>,
+    Path(AttemptPath { attempt }): Path<AttemptPath>,
+) -> Result<Json<FilesBody>, Problem> {
     let left = found(&plane, attempt).await?;
     plane.works.files(&left).await.map(Json)
 }
 
-/// `GET /attempts/{attempt}/files/{path}`: the bytes of a file as the attempt left it.
-pub(super) async fn file(
-    State(plane): State<Plane>,
-    Path((attempt, path)): Path<(String, String)>,
-) -> Result<Response, Problem> {
+/// Gives the bytes of a file as the attempt left it.
+#[utoipa::path(get, path = "/attempts/{attempt}/files/{*path}", operation_id = "getFile", tag = "attempts",
+    params(AttemptPath, ("path" = String, Path, description = "Path in the repository.")),
+    responses((status = 200, description = "The bytes.", body = [u8], content_type = "application/octet-stream")))]
+async fn file(State(plane): State<Plane>, Path((attempt, path)): Path<(String, String)>) -> Result<Response, Problem> {
     let left = found(&plane, attempt).await?;
     let (mode, content) = plane.works.file(&left, &path).await?;
     let is_text = str::from_utf8(&content).is_ok() && !content.contains(&0);
@@ -81,9 +97,10 @@ pub(super) async fn file(
 }
 
 /// What the work is to be merged into.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct MergeQuery {
+#[into_params(parameter_in = Query)]
+struct MergeQuery {
     /// A branch, tag or commit; the run's base as it stands now when absent.
     into: Option<String>,
 }
@@ -107,11 +124,13 @@ fn candidates(views: &Views, run: RunId) -> Result<Candidates, Problem> {
     })
 }
 
-/// `GET /runs/{run}/merge-preview?into`
-pub(super) async fn merge_preview(
+/// Says what merging each attempt's work would come to.
+#[utoipa::path(get, path = "/runs/{run}/merge-preview", operation_id = "previewMerge", tag = "runs",
+    params(RunPath, MergeQuery), responses((status = 200, description = "One row per attempt.", body = MergePreview)))]
+async fn merge_preview(
     State(plane): State<Plane>,
-    Path(run): Path<String>,
-    query: Result<Query<MergeQuery>, QueryRejection>,
+    Path(RunPath { run }): Path<RunPath>,
+    query: Asked<MergeQuery>,
 ) -> Result<Json<MergePreview>, Problem> {
     let Query(query) = query?;
     let run = look(&plane, None, move |views, _| candidates(views, resolve(views, &run)?)).await??;
@@ -150,25 +169,30 @@ fn judged(row: MergeRow, merge: Result<Merge, Problem>) -> MergeRow {
 }
 
 /// How a synthesis is wanted.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SynthesizeQuery {
+#[into_params(parameter_in = Query)]
+struct SynthesizeQuery {
     /// Only say what would come of it.
     #[serde(default)]
     dry_run: bool,
 }
 
-/// `POST /runs/{run}/synthesize?dry_run`
-pub(super) async fn synthesize(
+/// Makes a further attempt of hunks of several; it is checked, picked and delivered like any other.
+#[utoipa::path(post, path = "/runs/{run}/synthesize", operation_id = "synthesize", tag = "runs",
+    params(RunPath, SynthesizeQuery), request_body = SynthesizeRequest, responses(
+        (status = 200, description = "What would come of it (`dry_run`).", body = SynthesisAnswer),
+        (status = 201, description = "The attempt is on disk.", body = SynthesisAnswer)))]
+async fn synthesize(
     State(plane): State<Plane>,
-    Path(run): Path<String>,
-    query: Result<Query<SynthesizeQuery>, QueryRejection>,
+    Path(RunPath { run }): Path<RunPath>,
+    query: Asked<SynthesizeQuery>,
     caller: Caller,
     body: Body,
 ) -> Result<(StatusCode, Json<SynthesisAnswer>), Problem> {
     let Query(SynthesizeQuery { dry_run }) = query?;
     let SynthesizeRequest { hunks, reason } = json(body)?;
-    let run = super::runs::found(&plane, run).await?;
+    let run = found_run(&plane, run).await?;
     let request = SynthesisRequest { choices: hunks, reason, dry_run };
     let made = plane.commands.synthesize(run, request, caller.actor).await?;
     if !dry_run {
@@ -179,22 +203,30 @@ pub(super) async fn synthesize(
     Ok((status, Json(answer)))
 }
 
-/// `POST /runs/{run}/attempts/{slot}/discard`; `restore` takes it back.
-pub(super) async fn discard(
+/// Puts an attempt aside; `restore` takes it back.
+#[utoipa::path(post, path = "/runs/{run}/attempts/{slot}/discard", operation_id = "discardAttempt", tag = "runs",
+    params(SlotPath), request_body = Option<DiscardRequest>,
+    responses((status = 204, description = "It is on disk.")))]
+async fn discard(
     State(plane): State<Plane>,
-    Path((run, slot)): Path<(String, String)>,
+    Path(SlotPath { run, slot }): Path<SlotPath>,
     caller: Caller,
     body: Body,
 ) -> Result<StatusCode, Problem> {
     let request: DiscardRequest = json(body)?;
-    let run = super::runs::found(&plane, run).await?;
+    let run = found_run(&plane, run).await?;
     plane.commands.discard(run, id(&slot)?, request.reason, caller.actor).await?;
     seen(&plane).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `GET /attempts/{attempt}/hunks`: what can be taken of it.
-pub(super) async fn hunks(State(plane): State<Plane>, Path(attempt): Path<String>) -> Result<Json<HunksBody>, Problem> {
+/// Lists the hunks that can be taken of an attempt.
+#[utoipa::path(get, path = "/attempts/{attempt}/hunks", operation_id = "listHunks", tag = "attempts",
+    params(AttemptPath), responses((status = 200, description = "The hunks.", body = HunksBody)))]
+async fn hunks(
+    State(plane): State<Plane>,
+    Path(AttemptPath { attempt }): Path<AttemptPath>,
+) -> Result<Json<HunksBody>, Problem> {
     let left = found(&plane, attempt).await?;
     plane.works.hunks(&left).await.map(Json)
 }

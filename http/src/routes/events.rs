@@ -1,96 +1,203 @@
-//! Events, by page and live.
+//! Events: by the page, one of them, and live as server-sent events.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::sse::{Event, KeepAlive, Sse};
-use futures_util::{Stream, StreamExt as _};
-use regatta_core::{Envelope, Seq};
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use bytes::{BufMut as _, Bytes, BytesMut};
+use regatta_core::Seq;
 use serde::Deserialize;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::looking::{Asked, Moment, first_at, last_at};
+use crate::feed::{Cursor, Published, page};
 use crate::filter::{Filter, FilterQuery};
+use crate::live::Seat;
 use crate::requests::EventsPage;
-use crate::{EVENTS_PAGE_MAX, EventBody, Plane, Problem, feed};
+use crate::{EVENTS_PAGE_MAX, EventBody, Plane, Problem};
 
 /// How often a quiet stream says that it is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// What it says: a comment.
+const STILL_THERE: Bytes = Bytes::from_static(b":\n\n");
 /// Events of a page when none is asked for.
 const EVENTS_PAGE_DEFAULT: usize = 200;
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct EventsQuery {
-    /// The first position.
-    from: Option<u64>,
-    /// Events in one page.
-    limit: Option<usize>,
-    kind: Option<String>,
-    stream: Option<String>,
-    run: Option<String>,
+pub(super) fn routes() -> OpenApiRouter<Plane> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(one)).routes(routes!(stream))
 }
 
-type EventsQueryResult = Result<Query<EventsQuery>, QueryRejection>;
+/// Which events are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct EventsQuery {
+    /// The first position (`next` of the page before), or a time (RFC 3339).
+    #[param(example = "1")]
+    from: Option<String>,
+    /// The last position, or a time.
+    to: Option<String>,
+    /// Events in one page, 200 when absent; a stream takes no notice.
+    limit: Option<usize>,
+    /// Names of kinds or families, with commas; one with `!` in front is left out.
+    #[param(example = "run,attempt,!attempt.output")]
+    kind: Option<String>,
+    /// The same as `kind`.
+    family: Option<String>,
+    /// Beginnings of stream names, with commas.
+    #[param(example = "run/7q2k9x0m,output/")]
+    stream: Option<String>,
+    /// Everything of one run, by its whole id.
+    run: Option<String>,
+    /// Everything in the streams of one attempt, by its whole id.
+    attempt: Option<String>,
+    /// Only what this actor caused.
+    #[param(example = "user:ada")]
+    actor: Option<String>,
+    /// Only events whose line for people holds this, case ignored.
+    text: Option<String>,
+}
 
 impl EventsQuery {
-    fn filter(&self) -> Result<Filter, Problem> {
-        let query = FilterQuery { kind: self.kind.clone(), stream: self.stream.clone(), run: self.run.clone() };
-        Filter::parse(&query).map_err(Problem::invalid)
+    /// The filter, and the first position that is asked for.
+    async fn read(self, plane: &Plane) -> Result<(Filter, Option<Seq>), Problem> {
+        let kinds: Vec<String> = self.kind.into_iter().chain(self.family).collect();
+        let query = FilterQuery {
+            kind: Some(kinds.join(",")),
+            stream: self.stream,
+            run: self.run,
+            attempt: self.attempt,
+            actor: self.actor,
+            text: self.text,
+        };
+        let filter = Filter::parse(&query).map_err(Problem::invalid)?;
+        let to = match Moment::parse(self.to.as_deref())? {
+            Some(moment) => Some(last_at(plane, moment).await?),
+            None => None,
+        };
+        let from = match Moment::parse(self.from.as_deref())? {
+            Some(moment) => Some(first_at(plane, moment).await?),
+            None => None,
+        };
+        Ok((filter.up_to(to), from))
     }
 }
 
-/// `GET /events?from&limit&kind&stream&run`
-pub(super) async fn page(State(plane): State<Plane>, query: EventsQueryResult) -> Result<Json<EventsPage>, Problem> {
-    let Query(query) = query?;
+/// Gives one page of events, in order. A page may be empty and yet not be the last one: compare `next` with `head`.
+#[utoipa::path(get, path = "/events", operation_id = "listEvents", tag = "events", params(EventsQuery),
+    responses((status = 200, description = "One page.", body = EventsPage)))]
+async fn list(State(plane): State<Plane>, asked: Asked<EventsQuery>) -> Result<Json<EventsPage>, Problem> {
+    let Query(query) = asked?;
     let limit = query.limit.unwrap_or(EVENTS_PAGE_DEFAULT);
     if !(1..=EVENTS_PAGE_MAX).contains(&limit) {
         return Err(Problem::invalid(format!("limit must be between 1 and {EVENTS_PAGE_MAX}")));
     }
-    let filter = query.filter()?;
-    let from = first_of(&plane, &filter, query.from.unwrap_or(1))?;
-    Ok(Json(feed::page(&plane.log, from, limit, &filter).await?))
+    let (filter, from) = query.read(&plane).await?;
+    let from = first_of(&plane, &filter, from.unwrap_or(Seq(1)))?;
+    Ok(Json(page::page(&plane.log, from, limit, &filter).await?))
 }
 
-/// `GET /events/stream?from&kind&stream&run`: server-sent events whose `id` is the Seq. Without `from` and
-/// `Last-Event-ID` it begins after the last event there is.
-pub(super) async fn stream(
+/// Gives one event.
+#[utoipa::path(get, path = "/events/{seq}", operation_id = "getEvent", tag = "events",
+    params(("seq" = u64, Path, description = "Its position.", example = 1)),
+    responses((status = 200, description = "The event.", body = EventBody)))]
+async fn one(State(plane): State<Plane>, Path(seq): Path<String>) -> Result<Json<EventBody>, Problem> {
+    let wrong = || Problem::invalid(format!("{seq:?} is not a position")).hint("give a number, as 1234");
+    let wanted = Seq(seq.parse().map_err(|_| wrong())?);
+    let head = plane.log.head();
+    let none =
+        || Problem::not_found(format!("there is no event {wanted}")).hint(format!("the log holds events up to {head}"));
+    page::one(&plane.log, wanted).await?.map(Json).ok_or_else(none)
+}
+
+/// Follows the events as server-sent events whose `id` is the Seq and whose data is an `EventBody`. Without `from` and
+/// `Last-Event-ID` it begins after the last event there is. Resuming is exact, also after a restart of the server.
+#[utoipa::path(get, path = "/events/stream", operation_id = "streamEvents", tag = "events",
+    params(EventsQuery, ("Last-Event-ID" = Option<u64>, Header, description = "The last event seen.")),
+    responses((status = 200, description = "Events, for ever.", body = String, content_type = "text/event-stream")))]
+async fn stream(
     State(plane): State<Plane>,
     headers: HeaderMap,
-    query: EventsQueryResult,
-) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let Query(query) = query?;
-    let filter = query.filter()?;
+    asked: Asked<EventsQuery>,
+) -> Result<Response, Problem> {
+    let Query(query) = asked?;
+    let (filter, from) = query.read(&plane).await?;
     let head = plane.log.head();
     let from = match last_event_id(&headers)? {
         Some(last) if last > head => return Err(ahead(last, head)),
         Some(last) => last.next(),
-        None => query.from.map_or(head.next(), Seq),
+        None => from.unwrap_or(head.next()),
     };
-    let from = first_of(&plane, &filter, from.0)?;
-    let events = feed::live(plane.log, from, filter, plane.stop).map(|found| Ok(sse(found)));
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
+    let from = first_of(&plane, &filter, from)?;
+    let client = Client { seat: plane.live_clients.sit()?, cursor: Cursor::new(&plane.feed, filter, from), plane };
+    let body = Body::from_stream(futures_util::stream::unfold(client, |mut client| async move {
+        let piece = client.step().await?;
+        Some((Ok::<_, Infallible>(piece), client))
+    }));
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-cache"),
+        // Some proxies keep what is small until there is more of it.
+        (header::HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    Ok((headers, body).into_response())
 }
 
-fn sse(found: Result<Envelope, regatta_core::ReadError>) -> Event {
-    let event = match &found {
-        Ok(envelope) => Event::default().id(envelope.seq.to_string()).json_data(EventBody::from(envelope)),
-        Err(error) => Event::default().event("problem").json_data(Problem::internal("read the log", error)),
-    };
-    event.unwrap_or_else(|error| {
-        tracing::error!(%error, "an event could not be written as JSON");
-        Event::default().event("problem").data("{}")
-    })
+/// One client of a stream.
+struct Client {
+    cursor: Cursor,
+    plane: Plane,
+    #[expect(dead_code, reason = "held as long as the client is there")]
+    seat: Seat,
+}
+
+impl Client {
+    /// The next piece of the stream; nothing when it is over.
+    async fn step(&mut self) -> Option<Bytes> {
+        loop {
+            if self.plane.stop.is_cancelled() {
+                return None;
+            }
+            match self.cursor.next().await {
+                Ok(Some(event)) => return Some(frame(&event)),
+                Ok(None) => {}
+                Err(error) => {
+                    // The client comes again, with its `Last-Event-ID`.
+                    tracing::error!(%error, "a live stream ends: the log cannot be read");
+                    return None;
+                }
+            }
+            tokio::select! {
+                grown = self.cursor.grown() => grown?,
+                () = self.plane.stop.cancelled() => return None,
+                () = tokio::time::sleep(KEEP_ALIVE) => return Some(STILL_THERE),
+            }
+        }
+    }
+}
+
+/// JSON has no line breaks, so one line of data holds it.
+fn frame(event: &Published) -> Bytes {
+    let (json, seq) = (event.json(), event.envelope.seq.to_string());
+    let mut frame = BytesMut::with_capacity(json.len() + seq.len() + 14);
+    for piece in [b"id: ".as_slice(), seq.as_bytes(), b"\ndata: ", json, b"\n\n"] {
+        frame.put_slice(piece);
+    }
+    frame.freeze()
 }
 
 /// Nothing of a run stands before its request, so reading begins there.
-fn first_of(plane: &Plane, filter: &Filter, from: u64) -> Result<Seq, Problem> {
-    let Some(run) = filter.run() else { return Ok(Seq(from)) };
+fn first_of(plane: &Plane, filter: &Filter, from: Seq) -> Result<Seq, Problem> {
+    let Some(run) = filter.run() else { return Ok(from) };
     let one = regatta_core::ReadMax { events: 1, ..Default::default() };
     let requested = plane.log.read_stream(&regatta_core::Stream::run(run), 1, one)?;
-    Ok(Seq(requested.first().map_or(from, |first| first.seq.0.max(from))))
+    Ok(requested.first().map_or(from, |first| first.seq.max(from)))
 }
 
 fn last_event_id(headers: &HeaderMap) -> Result<Option<Seq>, Problem> {

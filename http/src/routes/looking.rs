@@ -2,12 +2,53 @@
 
 use std::time::Duration;
 
+use axum::extract::Query;
+use axum::extract::rejection::QueryRejection;
 use axum::http::StatusCode;
-use regatta_core::{Clock as _, ReadError, RunId, Seq, SystemClock};
+use regatta_core::{AttemptId, Clock as _, ReadError, RunId, Seq, Slot, SystemClock};
 use regatta_projections::runs::RunFilter;
 use regatta_projections::{Projection as _, Views};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
+use super::id;
 use crate::{Plane, Problem};
+
+/// A query, or why it could not be read.
+pub(super) type Asked<T> = Result<Query<T>, QueryRejection>;
+
+/// Names a run.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct RunPath {
+    /// The run's id, the beginning of one, or `last`.
+    #[param(example = "7q2k9x0m")]
+    pub(super) run: String,
+}
+
+/// Names an attempt.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct AttemptPath {
+    /// `RUN.LETTER`; the run may be written short.
+    #[param(example = "7q2k9x0m.b")]
+    pub(super) attempt: String,
+}
+
+/// Which moment a view is wanted of.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct AsOf {
+    /// An event's number or a time (RFC 3339): the view as it was then. Now, when absent.
+    as_of: Option<String>,
+}
+
+impl AsOf {
+    pub(super) fn moment(asked: Asked<Self>) -> Result<Option<Moment>, Problem> {
+        Moment::parse(asked?.0.as_of.as_deref())
+    }
+}
 
 /// How long a reader waits for the views to hold what is in the log already; then it sees what they have.
 const CATCH_UP: Duration = Duration::from_millis(500);
@@ -34,6 +75,26 @@ impl Moment {
                 .hint("give an event's number, as 1234, or a time, as 2026-11-22T08:00:00Z")
         };
         at_us.map(|at_us| Some(Self::AtUs(at_us))).ok_or_else(wrong)
+    }
+}
+
+/// The last position that belongs to a moment.
+pub(super) async fn last_at(plane: &Plane, moment: Moment) -> Result<Seq, Problem> {
+    match moment {
+        Moment::At(seq) => Ok(seq),
+        Moment::AtUs(at_us) => {
+            let log = plane.log.clone();
+            let found = tokio::task::spawn_blocking(move || log.seq_at(at_us)).await;
+            Ok(found.map_err(|error| Problem::internal("find a moment", &error))??)
+        }
+    }
+}
+
+/// The first position that does not stand before a moment.
+pub(super) async fn first_at(plane: &Plane, moment: Moment) -> Result<Seq, Problem> {
+    match moment {
+        Moment::At(seq) => Ok(seq),
+        Moment::AtUs(at_us) => last_at(plane, Moment::AtUs(at_us.saturating_sub(1))).await.map(Seq::next),
     }
 }
 
@@ -90,9 +151,22 @@ fn candidates(views: &Views, start: &str) -> Vec<RunId> {
         found.extend(
             page.rows.iter().map(|row| row.id).filter(|id| !start.is_empty() && id.as_str().starts_with(start)),
         );
-        match page.next_before {
+        match page.next {
             Some(before) if found.len() <= CANDIDATES_MAX => filter.before = Some(before),
             Some(_) | None => return found,
         }
     }
+}
+
+/// Finds the attempt that is meant by `RUN.LETTER`, where `RUN` may be short.
+pub(super) fn resolve_attempt(views: &Views, text: &str) -> Result<AttemptId, Problem> {
+    let wrong = || Problem::invalid(format!("{text:?} is not an attempt")).hint("write RUN.LETTER, as 7q2k9x0m.b");
+    let (run, slot) = text.rsplit_once('.').ok_or_else(wrong)?;
+    let slot: Slot = id(slot)?;
+    Ok(AttemptId { run: resolve(views, run)?, slot })
+}
+
+/// What to say when there is no such run.
+pub(super) fn no_run(run: RunId) -> Problem {
+    Problem::not_found(format!("there is no run {run}")).hint("`regatta ls` lists the runs")
 }

@@ -1,71 +1,74 @@
 //! The routes of `/api/v1`, one file per thing they are about.
 
+#![expect(unused_qualifications, reason = "the macro that describes a route writes them")]
+
 mod attempts;
+mod commands;
+mod compare;
 mod compose;
 mod events;
+mod fleet;
+mod live;
 mod looking;
+mod output;
 mod pieces;
 mod premises;
 mod runs;
 mod server;
 mod sign_in;
+mod timeline;
 mod tokens;
 mod users;
-mod views;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, FromRequestParts, Request};
+use axum::extract::{FromRequestParts, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use regatta_core::Actor;
+use regatta_projections::Can;
 use serde::de::DeserializeOwned;
+use utoipa_axum::router::OpenApiRouter;
 
-use crate::{IDEMPOTENCY_HEADER, Identity, Plane, Problem, REQUEST_BODY_BYTES_MAX, page};
+use crate::auth::may;
+use crate::problem::types;
+use crate::{IDEMPOTENCY_HEADER, Identity, Plane, Problem, around, numbers, page};
+
+/// Every route of `/api/v1`, with what `schemas/openapi.json` says of it. A route is added here, by `routes!` in the
+/// file of what it is about, so that none can be without its description.
+pub(crate) fn described() -> OpenApiRouter<Plane> {
+    OpenApiRouter::new()
+        .merge(runs::routes())
+        .merge(commands::routes())
+        .merge(compare::routes())
+        .merge(compose::routes())
+        .merge(timeline::routes())
+        .merge(attempts::routes())
+        .merge(output::routes())
+        .merge(pieces::routes())
+        .merge(events::routes())
+        .merge(live::routes())
+        .merge(fleet::routes())
+        .merge(server::routes())
+        .merge(sign_in::routes())
+        .merge(tokens::routes())
+        .merge(users::routes())
+}
 
 /// The whole API over one plane.
 pub fn router(plane: Plane) -> Router {
     let auth = plane.auth.clone();
     let page = Router::new().route("/sign-in", get(sign_in::by_link)).with_state(plane.clone());
-    let v1 = Router::new()
-        .route("/runs", get(views::runs).post(runs::request))
-        .route("/runs/{run}", get(views::run))
-        .route("/runs/{run}/compare", get(views::compare))
-        .route("/runs/{run}/timeline", get(views::run_timeline))
-        .route("/runs/{run}/pick", post(runs::pick))
-        .route("/runs/{run}/cancel", post(runs::cancel))
-        .route("/runs/{run}/attempts/{slot}/restore", post(runs::restore))
-        .route("/attempts/{attempt}", get(views::attempt))
-        .route("/attempts/{attempt}/diff", get(attempts::diff))
-        .route("/attempts/{attempt}/files", get(compose::files))
-        .route("/attempts/{attempt}/files/{*path}", get(compose::file))
-        .route("/attempts/{attempt}/hunks", get(compose::hunks))
-        .route("/runs/{run}/merge-preview", get(compose::merge_preview))
-        .route("/runs/{run}/synthesize", post(compose::synthesize))
-        .route("/runs/{run}/attempts/{slot}/discard", post(compose::discard))
-        .route("/attempts/{attempt}/output", get(attempts::output))
-        .route("/attempts/{attempt}/pieces", get(pieces::pieces))
-        .route("/events", get(events::page))
-        .route("/events/stream", get(events::stream))
-        .route("/fleet", get(views::fleet))
-        .route("/health", get(server::health))
-        .route("/shutdown", post(server::shutdown))
-        .merge(sign_in::routes())
-        .merge(tokens::routes())
-        .merge(users::routes())
-        .merge(premises::routes())
-        .fallback(no_such_route)
-        .method_not_allowed_fallback(no_such_method)
-        .layer(DefaultBodyLimit::max(REQUEST_BODY_BYTES_MAX))
-        .with_state(plane);
-    Router::new()
-        .nest("/api/v1", v1)
-        .merge(page)
-        .fallback(outside)
-        .layer(axum::middleware::from_fn_with_state(auth, crate::auth::guard))
+    let (v1, _) = described().split_for_parts();
+    let v1 = v1.merge(premises::routes());
+    let v1 = v1.fallback(no_such_route).method_not_allowed_fallback(no_such_method).with_state(plane.clone());
+    let rest = Router::new().merge(numbers::routes(plane)).merge(types::routes()).merge(page);
+    let all = rest.nest("/api/v1", around::api(v1)).fallback(outside);
+    // Whoever is turned away at the gate is counted all the same.
+    around::everything(all.layer(axum::middleware::from_fn_with_state(auth, crate::auth::guard)))
 }
 
 /// Outside the API stands the page.
@@ -111,18 +114,32 @@ impl<S: Sync> FromRequestParts<S> for Caller {
     }
 }
 
+/// Offers only what the caller may do.
+fn narrow(can: &mut Vec<Can>, identity: &Identity) {
+    can.retain(|can| may(identity.role, *can));
+}
+
 /// A route that anyone may use does not know its caller.
 fn nobody() -> Problem {
     Problem::new(StatusCode::UNAUTHORIZED, "not_signed_in", "nobody is signed in")
 }
 
 /// Longest idempotency key; leaves the dispatcher room for a prefix within the log's own bound.
-const IDEMPOTENCY_KEY_BYTES_MAX: usize = 96;
+pub(crate) const IDEMPOTENCY_KEY_BYTES_MAX: usize = 96;
 
-/// Reads a JSON body. An empty one counts as `{}`, so that a POST without options needs none.
+/// A request's body, or why it could not be read.
+type Body = Result<Bytes, BytesRejection>;
+
+/// Waits until the views show what was just decided, so that whoever asks next sees their own command's effect.
+async fn seen(plane: &Plane) {
+    // When the views have stopped, so has the server; the command stands all the same.
+    plane.live.wait_for(plane.log.head()).await.ok();
+}
+
+/// Reads a JSON body. An empty one and `null` count as `{}`, so that a POST without options needs none.
 fn json<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, Problem> {
     let body = body?;
-    let text: &[u8] = if body.is_empty() { b"{}" } else { &body };
+    let text: &[u8] = if body.is_empty() || body == "null" { b"{}" } else { &body };
     serde_json::from_slice(text).map_err(|error| Problem::invalid(format!("the body is not what is expected: {error}")))
 }
 

@@ -2,14 +2,15 @@
 //! looks.
 
 use axum::Json;
-use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use regatta_core::event::attempt::AttemptEvent;
 use regatta_core::{AttemptId, Envelope, Event, Log, ReadError, ReadMax, Seq, Stream};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::looking::{Moment, look};
-use super::views::resolve_attempt;
+use super::looking::{Asked, AttemptPath, Moment, look, resolve_attempt};
 use crate::{OutputBody, Plane, Problem};
 
 /// Most pieces in one page.
@@ -22,20 +23,23 @@ const PAGE_BYTES_MAX: usize = 1 << 20;
 const READ: usize = 128;
 
 /// Which pieces are wanted: the last ones, or those beside one that is known.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct PiecesQuery {
+#[into_params(parameter_in = Query)]
+struct PiecesQuery {
     /// Only pieces after this one, the earliest first.
     after: Option<u64>,
     /// Only pieces before this one, the latest of them.
     before: Option<u64>,
+    /// Pieces in one page, 500 when absent.
     limit: Option<u64>,
+    /// An event's number or a time (RFC 3339): what was printed until then.
     as_of: Option<String>,
 }
 
 /// One piece of output and its place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct PieceBody {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+struct PieceBody {
     /// Its place among everything the attempt printed, from 1, without gaps.
     stream_seq: u64,
     /// Its global position.
@@ -46,8 +50,8 @@ pub(super) struct PieceBody {
 }
 
 /// A page of what an attempt printed, in order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct PiecesBody {
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+struct PiecesBody {
     /// The pieces.
     pieces: Vec<PieceBody>,
     /// Whether nothing was printed before them.
@@ -56,11 +60,17 @@ pub(super) struct PiecesBody {
     is_end: bool,
 }
 
-/// `GET /attempts/{attempt}/pieces?after&before&limit&as_of`
-pub(super) async fn pieces(
+pub(super) fn routes() -> OpenApiRouter<Plane> {
+    OpenApiRouter::new().routes(routes!(pieces))
+}
+
+/// Gives what an attempt printed by the page: the last one, or the one beside a piece that is known.
+#[utoipa::path(get, path = "/attempts/{attempt}/pieces", operation_id = "listPieces", tag = "attempts",
+    params(AttemptPath, PiecesQuery), responses((status = 200, description = "One page.", body = PiecesBody)))]
+async fn pieces(
     State(plane): State<Plane>,
-    Path(attempt): Path<String>,
-    query: Result<Query<PiecesQuery>, QueryRejection>,
+    Path(AttemptPath { attempt }): Path<AttemptPath>,
+    query: Asked<PiecesQuery>,
 ) -> Result<Json<PiecesBody>, Problem> {
     let Query(query) = query?;
     let limit = query.limit.unwrap_or(PIECES_PAGE_DEFAULT);
@@ -95,7 +105,7 @@ fn page(
     let stream = Stream::output(attempt);
     let end = end(log, &stream, until)?;
     let pieces = if let Some(after) = query.after {
-        forward(log, &stream, after + 1, end, limit)?
+        forward(log, &stream, after.saturating_add(1), end, limit)?
     } else {
         let last = query.before.map_or(end, |before| end.min(before.saturating_sub(1)));
         backward(log, &stream, last, limit)?

@@ -1,29 +1,106 @@
-//! Runs: ask for one, look at them, give commands about them.
+//! Runs: the list, one of them, asking for one.
 
 use axum::Json;
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::extract::{Path, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse as _, Response};
-use regatta_core::RunId;
+use regatta_core::Seq;
 use regatta_dispatcher::RunRequest;
+use regatta_projections::Views;
+use regatta_projections::runs::{RunFilter, RunPage, RunState, RunView};
+use serde::Deserialize;
+use serde::de::IntoDeserializer as _;
+use serde::de::value::Error as WordError;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::looking::{look, resolve};
-use super::{Caller, id, json};
-use crate::requests::{CancelRequest, PickRequest, Revealed, RevealedAttempt, RunAccepted};
-use crate::{Plane, Problem};
+use super::looking::{AsOf, Asked, Moment, RunPath, look, no_run, resolve};
+use super::{Body, Caller, json, narrow, seen};
+use crate::requests::RunAccepted;
+use crate::{Identity, Plane, Problem};
 
-pub(super) type Body = Result<Bytes, BytesRejection>;
+/// Rows in one page when nobody says.
+const RUNS_PAGE_DEFAULT: usize = 50;
 
-/// Waits until the views show what was just decided, so that whoever asks next sees their own command's effect.
-pub(super) async fn seen(plane: &Plane) {
-    // When the views have stopped, so has the server; the command stands all the same.
-    plane.live.wait_for(plane.log.head()).await.ok();
+pub(super) fn routes() -> OpenApiRouter<Plane> {
+    OpenApiRouter::new().routes(routes!(list, request)).routes(routes!(get))
 }
 
-/// `POST /runs`
-pub(super) async fn request(
+/// Which runs are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct RunsQuery {
+    /// States, with commas.
+    #[param(example = "racing,delivering")]
+    state: Option<String>,
+    /// Only runs of this repository, by absolute path.
+    repository: Option<String>,
+    /// Only runs asked for by this actor.
+    #[param(example = "user:ada")]
+    by: Option<String>,
+    /// Only runs whose id or title contains this, case ignored.
+    text: Option<String>,
+    /// Only runs requested before this position: `next` of the page before.
+    #[param(value_type = Option<u64>)]
+    before: Option<Seq>,
+    /// Rows in one page, 50 when absent.
+    limit: Option<usize>,
+    /// An event's number or a time (RFC 3339): the list as it was then.
+    as_of: Option<String>,
+}
+
+/// Lists runs, newest first.
+#[utoipa::path(get, path = "/runs", operation_id = "listRuns", tag = "runs", params(RunsQuery),
+    responses((status = 200, description = "One page.", body = RunPage)))]
+async fn list(
+    State(plane): State<Plane>,
+    Extension(identity): Extension<Identity>,
+    asked: Asked<RunsQuery>,
+) -> Result<Json<RunPage>, Problem> {
+    let Query(query) = asked?;
+    let moment = Moment::parse(query.as_of.as_deref())?;
+    let words = query.state.iter().flat_map(|words| words.split(',')).filter(|word| !word.is_empty());
+    let filter = RunFilter {
+        states: words.map(state).collect::<Result<_, _>>()?,
+        repository: query.repository,
+        by: query.by,
+        text: query.text,
+        before: query.before,
+    };
+    let limit = query.limit.unwrap_or(RUNS_PAGE_DEFAULT);
+    let mut page = look(&plane, moment, move |views, _| views.runs.list(&filter, limit)).await?;
+    page.rows.iter_mut().for_each(|row| narrow(&mut row.can, &identity));
+    Ok(Json(page))
+}
+
+fn state(word: &str) -> Result<RunState, Problem> {
+    RunState::deserialize(word.into_deserializer())
+        .map_err(|error: WordError| Problem::invalid(format!("{word:?} is no state of a run")).hint(error.to_string()))
+}
+
+/// Shows one run.
+#[utoipa::path(get, path = "/runs/{run}", operation_id = "getRun", tag = "runs", params(RunPath, AsOf),
+    responses((status = 200, description = "The run.", body = RunView)))]
+async fn get(
+    State(plane): State<Plane>,
+    Extension(identity): Extension<Identity>,
+    Path(RunPath { run }): Path<RunPath>,
+    asked: Asked<AsOf>,
+) -> Result<Json<RunView>, Problem> {
+    let find = move |views: &Views, _| {
+        let run = resolve(views, &run)?;
+        views.run(run).ok_or_else(|| no_run(run))
+    };
+    let mut view = look(&plane, AsOf::moment(asked)?, find).await??;
+    narrow(&mut view.row.can, &identity);
+    Ok(Json(view))
+}
+
+/// Asks for a run. The same `Idempotency-Key` again returns the first answer, for ever.
+#[utoipa::path(post, path = "/runs", operation_id = "requestRun", tag = "runs", request_body = RunRequest,
+    responses((status = 201, description = "It is on disk and will be done.", body = RunAccepted)))]
+async fn request(
     State(plane): State<Plane>,
     caller: Caller,
     body: Body,
@@ -32,59 +109,4 @@ pub(super) async fn request(
     let run = plane.commands.request_run(request, caller.actor, caller.key).await?;
     seen(&plane).await;
     Ok((StatusCode::CREATED, Json(RunAccepted { run })))
-}
-
-/// The run that is meant; it may be written short.
-pub(super) async fn found(plane: &Plane, run: String) -> Result<RunId, Problem> {
-    look(plane, None, move |views, _| resolve(views, &run)).await?
-}
-
-/// `POST /runs/{run}/pick`: a blind vote is answered with everybody's names.
-pub(super) async fn pick(
-    State(plane): State<Plane>,
-    Path(run): Path<String>,
-    caller: Caller,
-    body: Body,
-) -> Result<Response, Problem> {
-    let PickRequest { attempt, reason, blind } = json(body)?;
-    let run = found(&plane, run).await?;
-    plane.commands.pick(run, attempt, reason, blind, caller.actor).await?;
-    seen(&plane).await;
-    if !blind {
-        return Ok(StatusCode::NO_CONTENT.into_response());
-    }
-    let attempts = look(&plane, None, move |views, _| views.attempts.of_run(run, 0)).await?;
-    let revealed = attempts.into_iter().map(|attempt| RevealedAttempt {
-        slot: attempt.slot,
-        agent: attempt.entry.agent,
-        command: attempt.entry.command,
-        model: attempt.entry.model,
-    });
-    Ok(Json(Revealed { winner: attempt, attempts: revealed.collect() }).into_response())
-}
-
-/// `POST /runs/{run}/cancel`
-pub(super) async fn cancel(
-    State(plane): State<Plane>,
-    Path(run): Path<String>,
-    caller: Caller,
-    body: Body,
-) -> Result<StatusCode, Problem> {
-    let request: CancelRequest = json(body)?;
-    let run = found(&plane, run).await?;
-    plane.commands.cancel(run, request.attempt, request.reason, caller.actor).await?;
-    seen(&plane).await;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// `POST /runs/{run}/attempts/{slot}/restore`
-pub(super) async fn restore(
-    State(plane): State<Plane>,
-    Path((run, slot)): Path<(String, String)>,
-    caller: Caller,
-) -> Result<StatusCode, Problem> {
-    let run = found(&plane, run).await?;
-    plane.commands.restore(run, id(&slot)?, caller.actor).await?;
-    seen(&plane).await;
-    Ok(StatusCode::NO_CONTENT)
 }

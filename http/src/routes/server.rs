@@ -2,15 +2,23 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
 use regatta_core::bus::RelayState;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::Plane;
 use crate::requests::Health;
 
-/// `GET /health`
-pub(super) async fn health(State(plane): State<Plane>) -> Json<Health> {
+pub(super) fn routes() -> OpenApiRouter<Plane> {
+    OpenApiRouter::new().routes(routes!(health)).routes(routes!(shutdown)).routes(routes!(openapi))
+}
+
+/// Says how the server is.
+#[utoipa::path(get, path = "/health", operation_id = "getHealth", tag = "server",
+    responses((status = 200, description = "It answers.", body = Health)))]
+async fn health(State(plane): State<Plane>) -> Json<Health> {
     Json(Health {
         version: plane.about.version.to_owned(),
         pid: std::process::id(),
@@ -34,8 +42,17 @@ fn relay(plane: &Plane) -> Option<RelayState> {
     Some(state)
 }
 
-/// `POST /shutdown`
-pub(super) async fn shutdown(State(plane): State<Plane>) -> StatusCode {
+/// Stops the server. What is under way in sandboxes goes on, and is found again at the next start.
+#[utoipa::path(post, path = "/shutdown", operation_id = "shutdown", tag = "server",
+    responses((status = 202, description = "It is about to stop.")))]
+async fn shutdown(State(plane): State<Plane>) -> StatusCode {
     plane.stop.cancel();
     StatusCode::ACCEPTED
+}
+
+/// Gives this description.
+#[utoipa::path(get, path = "/openapi.json", operation_id = "getOpenApi", tag = "server",
+    responses((status = 200, description = "OpenAPI 3.1.", body = serde_json::Value)))]
+async fn openapi() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], crate::openapi::json())
 }

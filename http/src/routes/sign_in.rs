@@ -1,25 +1,28 @@
 //! Who the caller is, and the session of a browser.
 
+use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Extension, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use serde::Deserialize;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::json;
 use crate::auth::{Identity, Place, rights, unknown};
 use crate::requests::{Me, SessionRequest};
 use crate::{Plane, Problem, page};
 
-pub(super) fn routes() -> Router<Plane> {
-    Router::new().route("/me", get(me)).route("/session", post(begin).delete(end))
+pub(super) fn routes() -> OpenApiRouter<Plane> {
+    OpenApiRouter::new().routes(routes!(me)).routes(routes!(begin, end))
 }
 
-/// `GET /me`
-pub(super) async fn me(Extension(identity): Extension<Identity>) -> Json<Me> {
+/// Says who the caller is and what they may do.
+#[utoipa::path(get, path = "/me", operation_id = "getMe", tag = "people",
+    responses((status = 200, description = "The caller.", body = Me)))]
+async fn me(Extension(identity): Extension<Identity>) -> Json<Me> {
     Json(who(&identity))
 }
 
@@ -28,8 +31,10 @@ fn who(identity: &Identity) -> Me {
     Me { name: identity.name.to_string(), role: identity.role, can, via: identity.via }
 }
 
-/// `POST /session`: a token becomes the cookie of a new session.
-pub(super) async fn begin(
+/// Begins a session: a token becomes its cookie.
+#[utoipa::path(post, path = "/session", operation_id = "signIn", tag = "people", request_body = SessionRequest,
+    responses((status = 200, description = "Who is signed in now.", body = Me)))]
+async fn begin(
     State(plane): State<Plane>,
     Extension(place): Extension<Place>,
     headers: HeaderMap,
@@ -45,8 +50,10 @@ pub(super) async fn begin(
     }
 }
 
-/// `DELETE /session`
-pub(super) async fn end(
+/// Ends the session.
+#[utoipa::path(delete, path = "/session", operation_id = "signOut", tag = "people",
+    responses((status = 204, description = "It is over.")))]
+async fn end(
     State(plane): State<Plane>,
     Extension(place): Extension<Place>,
     Extension(identity): Extension<Identity>,

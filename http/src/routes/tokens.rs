@@ -1,32 +1,34 @@
 //! Tokens, and sign-in links.
 
+use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
-use axum::routing::{delete, get, post};
-use axum::{Json, Router};
 use regatta_core::event::user::Role;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::json;
 use crate::auth::Identity;
 use crate::requests::{LinkMade, TokenMade, TokenRequest, TokenRow};
 use crate::{Plane, Problem};
 
-pub(super) fn routes() -> Router<Plane> {
-    Router::new()
-        .route("/tokens", get(list).post(issue))
-        .route("/tokens/{token}", delete(revoke))
-        .route("/sign-in-links", post(link))
+pub(super) fn routes() -> OpenApiRouter<Plane> {
+    OpenApiRouter::new().routes(routes!(list, issue)).routes(routes!(revoke)).routes(routes!(link))
 }
 
-/// `GET /tokens`
-pub(super) async fn list(State(plane): State<Plane>) -> Json<Vec<TokenRow>> {
+/// Lists every token, without its secret.
+#[utoipa::path(get, path = "/tokens", operation_id = "listTokens", tag = "people",
+    responses((status = 200, description = "The newest first.", body = [TokenRow])))]
+async fn list(State(plane): State<Plane>) -> Json<Vec<TokenRow>> {
     Json(plane.auth.tokens())
 }
 
-/// `POST /tokens`: the only answer that holds the secret.
-pub(super) async fn issue(
+/// Makes a token. This is the only answer that holds its secret.
+#[utoipa::path(post, path = "/tokens", operation_id = "makeToken", tag = "people", request_body = TokenRequest,
+    responses((status = 201, description = "It is made.", body = TokenMade)))]
+async fn issue(
     State(plane): State<Plane>,
     Extension(identity): Extension<Identity>,
     body: Result<Bytes, BytesRejection>,
@@ -39,8 +41,11 @@ pub(super) async fn issue(
     Ok((StatusCode::CREATED, Json(TokenMade { id: made.id, token: made.secret })))
 }
 
-/// `DELETE /tokens/{token}`
-pub(super) async fn revoke(
+/// Revokes a token, and ends what was begun with it.
+#[utoipa::path(delete, path = "/tokens/{token}", operation_id = "revokeToken", tag = "people",
+    params(("token" = String, Path, description = "Its public name.")),
+    responses((status = 204, description = "It opens nothing any more.")))]
+async fn revoke(
     State(plane): State<Plane>,
     Extension(identity): Extension<Identity>,
     Path(token): Path<String>,
@@ -49,8 +54,10 @@ pub(super) async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /sign-in-links`: a one-time link for the caller.
-pub(super) async fn link(
+/// Makes a one-time sign-in link for the caller.
+#[utoipa::path(post, path = "/sign-in-links", operation_id = "makeSignInLink", tag = "people",
+    responses((status = 201, description = "It works once.", body = LinkMade)))]
+async fn link(
     State(plane): State<Plane>,
     Extension(identity): Extension<Identity>,
 ) -> Result<(StatusCode, Json<LinkMade>), Problem> {

@@ -1,11 +1,12 @@
 //! Users and what they may do.
 
+use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
-use axum::routing::{get, patch};
-use axum::{Json, Router};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::json;
 use crate::auth::Identity;
@@ -14,17 +15,21 @@ use crate::{Plane, Problem};
 
 type Body = Result<Bytes, BytesRejection>;
 
-pub(super) fn routes() -> Router<Plane> {
-    Router::new().route("/users", get(list).post(add)).route("/users/{user}", patch(role).delete(remove))
+pub(super) fn routes() -> OpenApiRouter<Plane> {
+    OpenApiRouter::new().routes(routes!(list, add)).routes(routes!(role, remove))
 }
 
-/// `GET /users`
-pub(super) async fn list(State(plane): State<Plane>) -> Json<Vec<UserRow>> {
+/// Lists everybody.
+#[utoipa::path(get, path = "/users", operation_id = "listUsers", tag = "people",
+    responses((status = 200, description = "By name.", body = [UserRow])))]
+async fn list(State(plane): State<Plane>) -> Json<Vec<UserRow>> {
     Json(plane.auth.users())
 }
 
-/// `POST /users`
-pub(super) async fn add(
+/// Adds a user.
+#[utoipa::path(post, path = "/users", operation_id = "addUser", tag = "people", request_body = UserRequest,
+    responses((status = 201, description = "They are added.")))]
+async fn add(
     State(plane): State<Plane>,
     Extension(identity): Extension<Identity>,
     body: Body,
@@ -34,8 +39,11 @@ pub(super) async fn add(
     Ok(StatusCode::CREATED)
 }
 
-/// `PATCH /users/{user}`
-pub(super) async fn role(
+/// Changes what a user may do.
+#[utoipa::path(patch, path = "/users/{user}", operation_id = "changeRole", tag = "people", request_body = RoleRequest,
+    params(("user" = String, Path, description = "Their name.")),
+    responses((status = 204, description = "It holds at once.")))]
+async fn role(
     State(plane): State<Plane>,
     Extension(identity): Extension<Identity>,
     Path(user): Path<String>,
@@ -46,8 +54,11 @@ pub(super) async fn role(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `DELETE /users/{user}`
-pub(super) async fn remove(
+/// Removes a user, with their tokens and sessions.
+#[utoipa::path(delete, path = "/users/{user}", operation_id = "removeUser", tag = "people",
+    params(("user" = String, Path, description = "Their name.")),
+    responses((status = 204, description = "They are gone.")))]
+async fn remove(
     State(plane): State<Plane>,
     Extension(identity): Extension<Identity>,
     Path(user): Path<String>,

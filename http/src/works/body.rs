@@ -4,16 +4,17 @@ use regatta_core::Slot;
 use regatta_dispatcher::compose::{FilePatch, Hunk};
 use regatta_dispatcher::repository::{Changed, How};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The files an attempt changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FilesBody {
     /// Sorted by path.
     pub rows: Vec<ChangedFile>,
 }
 
 /// One file an attempt changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChangedFile {
     /// Path in the repository; bytes that are not UTF-8 are shown as U+FFFD.
     pub path: String,
@@ -32,7 +33,7 @@ pub struct ChangedFile {
 }
 
 /// What was done to a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FileChangeHow {
     /// It is new.
@@ -65,7 +66,7 @@ impl From<Changed> for ChangedFile {
 }
 
 /// What merging each attempt's work would come to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MergePreview {
     /// The branch, tag or commit it was tried with.
     pub into: String,
@@ -76,7 +77,7 @@ pub struct MergePreview {
 }
 
 /// What merging one attempt's work would come to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct MergeRow {
     /// Whose.
     pub slot: Slot,
@@ -91,7 +92,7 @@ pub struct MergeRow {
 }
 
 /// What a merge comes to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MergeState {
     /// Git can do it alone.
@@ -103,14 +104,14 @@ pub enum MergeState {
 }
 
 /// What can be taken of an attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HunksBody {
     /// In the order of the patch.
     pub rows: Vec<HunkRow>,
 }
 
 /// A hunk, or a file that goes as a whole.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct HunkRow {
     /// Path in the repository.
     pub path: String,

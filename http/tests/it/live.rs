@@ -106,7 +106,7 @@ async fn pages_follow_one_another_without_gap_or_overlap() {
     while from <= 25 {
         let (_, body) = text(world.get(&format!("/events?from={from}&limit=10")).await).await;
         let page: regatta_http::requests::EventsPage = serde_json::from_str(&body).expect("page");
-        seen.extend(page.events.iter().map(|event| event.seq.0));
+        seen.extend(page.rows.iter().map(|event| event.seq.0));
         assert!(page.next.0 > from, "a page moves on");
         from = page.next.0;
     }
@@ -121,9 +121,9 @@ async fn an_event_read_over_the_wire_is_the_one_that_was_written() {
     world.printed("7q2k9x0m.a", 3, Channel::Out, 9, b"\xff\x00\x1b[2J").await;
     let (_, body) = text(world.get("/events").await).await;
     let page: regatta_http::requests::EventsPage = serde_json::from_str(&body).expect("page");
-    let written = regatta_core::Log::read(&world.log, regatta_core::Seq(1), regatta_core::ReadMax::default());
-    for (envelope, body) in written.expect("read").iter().zip(&page.events) {
+    let written = world.log.read(regatta_core::Seq(1), regatta_core::ReadMax::default());
+    for (envelope, body) in written.expect("read").iter().zip(&page.rows) {
         assert_eq!(body.event().expect("fact"), envelope.event().expect("fact"));
     }
-    assert_eq!(page.events.len(), 3);
+    assert_eq!(page.rows.len(), 3);
 }

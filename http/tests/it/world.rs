@@ -21,7 +21,7 @@ use regatta_dispatcher::repository::Repositories;
 use regatta_dispatcher::{Refusal, RefusalKind, RunRequest, SynthesisRequest, Synthesized};
 use regatta_http::auth::{Auth, Door, Options};
 use regatta_http::premises::{ConfigChange, ConfigRow, Finding, Premises};
-use regatta_http::{About, Commands, Plane, Works, router};
+use regatta_http::{About, Commands, Feed, LiveClients, Plane, Works, router};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use uuid::Uuid;
@@ -131,40 +131,42 @@ impl Premises for Bare {
 }
 
 pub(crate) struct World {
-    pub(crate) log: MemoryLog,
+    pub(crate) log: Arc<dyn Log>,
     pub(crate) told: Arc<Told>,
     pub(crate) router: Router,
     pub(crate) blobs: Blobs,
     pub(crate) stop: CancellationToken,
+    pub(crate) live_clients: LiveClients,
     pub(crate) clock: Arc<Hand>,
     _folder: tempfile::TempDir,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
-        Self::with(MemoryLog::default(), None)
+        Self::with(Arc::new(MemoryLog::default()), None)
     }
 
     pub(crate) fn refusing(refusal: Refusal) -> Self {
-        Self::with(MemoryLog::default(), Some(refusal))
+        Self::with(Arc::new(MemoryLog::default()), Some(refusal))
     }
 
     /// A server over a log that is there already, as after a restart.
-    pub(crate) fn with(log: MemoryLog, refusal: Option<Refusal>) -> Self {
+    pub(crate) fn with(log: Arc<dyn Log>, refusal: Option<Refusal>) -> Self {
         let folder = tempfile::tempdir().expect("folder");
         let blobs = Blobs::open(folder.path()).expect("blobs");
         let told = Arc::new(Told { refusal, ..Told::default() });
-        let stop = CancellationToken::new();
+        let (stop, live_clients) = (CancellationToken::new(), LiveClients::default());
         let clock = Arc::new(Hand(AtomicU64::new(SystemClock.now_us())));
-        let (follower, live) =
-            regatta_projections::follow(Arc::new(log.clone()), regatta_projections::Views::default());
+        let (follower, live) = regatta_projections::follow(log.clone(), regatta_projections::Views::default());
         tokio::spawn(follower.run());
         let plane = Plane {
-            log: Arc::new(log.clone()),
+            log: log.clone(),
             works: Works::new(Repositories::open(&folder.path().join("data")).expect("mirrors"), blobs.clone()),
             blobs: blobs.clone(),
             commands: told.clone(),
             live,
+            feed: Feed::follow(log.clone(), stop.clone()),
+            live_clients: live_clients.clone(),
             about: Arc::new(About {
                 version: "0.0.0",
                 data_dir: "/data".into(),
@@ -172,12 +174,12 @@ impl World {
                 url: Some("http://127.0.0.1:7433".to_owned()),
                 started_at_us: 1,
             }),
-            auth: Auth::open(Arc::new(log.clone()), clock.clone(), Options::default()).expect("accounts"),
+            auth: Auth::open(log.clone(), clock.clone(), Options::default()).expect("accounts"),
             premises: Arc::new(Bare),
             relay: None,
             stop: stop.clone(),
         };
-        Self { log, told, router: router(plane), blobs, stop, clock, _folder: folder }
+        Self { log, told, router: router(plane), blobs, stop, live_clients, clock, _folder: folder }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Response<Body> {
@@ -201,8 +203,29 @@ impl World {
 
     pub(crate) async fn append(&self, stream: Stream, event: Event) {
         let at = self.log.head().0 + 1;
+        let events = vec![Self::draft(&event, at)];
+        log::append(&*self.log, Append { stream, expect: Expect::Any, events }).await.expect("appended");
+    }
+
+    /// So many events about one attempt.
+    pub(crate) async fn many(&self, count: u64) {
+        let id: AttemptId = "7q2k9x0m.a".parse().expect("an attempt");
+        let waiting = attempt::Waiting { reason: "it waits".to_owned() };
+        let event = Event::Attempt(AttemptEvent::Waiting(waiting));
+        let mut at = self.log.head().0;
+        let end = at + count;
+        while at < end {
+            let batch = (end - at).min(1_000);
+            let events = (at + 1..=at + batch).map(|at| Self::draft(&event, at)).collect();
+            let append = Append { stream: Stream::attempt(id), expect: Expect::Any, events };
+            log::append(&*self.log, append).await.expect("appended");
+            at += batch;
+        }
+    }
+
+    fn draft(event: &Event, at: u64) -> Draft {
         let (kind, version, payload) = event.encode();
-        let draft = Draft {
+        Draft {
             id: EventId(Uuid::from_u128(u128::from(at))),
             kind,
             version,
@@ -212,8 +235,7 @@ impl World {
             correlation: Uuid::from_u128(1),
             dedup: None,
             payload,
-        };
-        log::append(&self.log, Append { stream, expect: Expect::Any, events: vec![draft] }).await.expect("appended");
+        }
     }
 
     /// An attempt printed something.

@@ -4,11 +4,12 @@ use regatta_core::event::attempt::{DiffStat, Exit, FileChange, Outcome};
 use regatta_core::event::run::{Entry, TakenHunk};
 use regatta_core::{Actor, AttemptId, BlobRef, RunId, SandboxKey, Seq, Slot};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::Can;
 
 /// Where an attempt stands. In JSON: `{"name": "queued", "reason": …}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "name", rename_all = "snake_case")]
 pub enum AttemptState {
     /// It stands in line.
@@ -49,7 +50,7 @@ pub enum AttemptState {
 }
 
 /// One attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AttemptView {
     /// Its name.
     pub id: AttemptId,
@@ -116,7 +117,7 @@ pub struct AttemptView {
 }
 
 /// One check of one attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CheckView {
     /// From 0.
     pub index: u16,
@@ -135,7 +136,7 @@ pub struct CheckView {
 }
 
 /// Where a check stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckState {
     /// Not run yet.
@@ -151,7 +152,7 @@ pub enum CheckState {
 }
 
 /// What an attempt changed against the base.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChangesView {
     /// The patch; nothing when nothing changed.
     pub patch: Option<BlobRef>,
@@ -164,7 +165,7 @@ pub struct ChangesView {
 }
 
 /// The end of what was printed.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct OutputTail {
     /// The text; bytes that are not UTF-8 are shown as U+FFFD. It may hold control characters.
     pub text: String,
@@ -173,7 +174,7 @@ pub struct OutputTail {
 }
 
 /// Where an attempt's work was delivered.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeliveredView {
     /// The branch in the user's repository.
     pub branch: String,
@@ -182,7 +183,7 @@ pub struct DeliveredView {
 }
 
 /// Who put an attempt aside.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DiscardView {
     /// One line for people.
     pub reason: String,
@@ -193,7 +194,7 @@ pub struct DiscardView {
 }
 
 /// What was used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct UsageView {
     /// Tokens read, the cached ones included.
     pub tokens_in: Option<u64>,
@@ -208,7 +209,7 @@ pub struct UsageView {
 }
 
 /// Who says what was used; the better known, the less.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum UsageSource {
     /// The agent's own sum.

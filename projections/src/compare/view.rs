@@ -6,13 +6,14 @@ use regatta_core::event::attempt::{DiffStat, Exit};
 use regatta_core::event::run::{Strategy, TakenHunk};
 use regatta_core::{AttemptId, BlobRef, RunId, Slot};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::Can;
 use crate::attempts::{AttemptState, OutputTail, UsageView};
 use crate::runs::{RunState, VerdictView};
 
 /// The attempts of one run side by side.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Comparison {
     /// The run.
     pub run: RunId,
@@ -48,7 +49,7 @@ pub struct Comparison {
 }
 
 /// One attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Column {
     /// Its place in the run.
     pub slot: Slot,
@@ -101,7 +102,7 @@ pub struct Column {
 }
 
 /// One changed path and who changed it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FileRow {
     /// Path in the repository.
     pub path: String,
@@ -112,7 +113,7 @@ pub struct FileRow {
 }
 
 /// How many of the attempts that changed anything changed a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FileClass {
     /// Each of them, and there are at least two.
@@ -124,7 +125,7 @@ pub enum FileClass {
 }
 
 /// Lines of one path; nothing for a binary file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 pub struct LineCounts {
     /// Lines added.
     pub added: Option<u64>,
@@ -133,7 +134,7 @@ pub struct LineCounts {
 }
 
 /// Attempts that changed exactly the same.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PatchGroup {
     /// Hash of their patch; nothing for those that changed nothing.
     pub patch_hash: Option<String>,

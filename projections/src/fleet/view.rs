@@ -2,9 +2,10 @@
 
 use regatta_core::{AttemptId, SandboxKey};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Every provider and everybody who waits, at one moment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FleetView {
     /// By name.
     pub providers: Vec<ProviderView>,
@@ -15,7 +16,7 @@ pub struct FleetView {
 }
 
 /// One provider.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ProviderView {
     /// Its name: `local`, `host`, …
     pub name: String,
@@ -26,7 +27,7 @@ pub struct ProviderView {
 }
 
 /// One sandbox that exists or is about to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SandboxView {
     /// Its deterministic name.
     pub key: SandboxKey,
@@ -51,7 +52,7 @@ pub struct SandboxView {
 }
 
 /// Where a sandbox stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SandboxState {
     /// A provider was or is about to be asked; it may or may not exist.
@@ -63,7 +64,7 @@ pub enum SandboxState {
 }
 
 /// An attempt that waits for its turn.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct WaitingView {
     /// Who.
     pub attempt: AttemptId,
@@ -80,7 +81,7 @@ pub struct WaitingView {
 }
 
 /// Sums. Counts of what is gone are since the log's beginning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct FleetTotals {
     /// Sandboxes that exist.
     pub alive: u64,

@@ -45,8 +45,8 @@ impl Runs {
         let mut fitting = known.filter(|row| filter.fits(row));
         let rows: Vec<RunRow> = fitting.by_ref().take(limit).map(Cow::into_owned).collect();
         let more = fitting.next().is_some();
-        let next_before = rows.last().filter(|_| more).map(|row| row.requested_seq);
-        RunPage { rows, next_before }
+        let next = rows.last().filter(|_| more).map(|row| row.requested_seq);
+        RunPage { rows, next }
     }
 
     fn row(&self, id: RunId) -> Option<Cow<'_, RunRow>> {

@@ -3,11 +3,12 @@
 use regatta_core::event::run::{Check, Entry, Judge, Limits, Prompt, RunOutcome, Strategy};
 use regatta_core::{Actor, AttemptId, RunId, Seq, Slot};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::Can;
 
 /// Where a run stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunState {
     /// Asked for; the base is about to be pinned.
@@ -36,6 +37,21 @@ pub enum RunState {
 }
 
 impl RunState {
+    /// Every state, in the order a run may go through them.
+    pub const ALL: [Self; 11] = [
+        Self::Requested,
+        Self::Preparing,
+        Self::Racing,
+        Self::Deciding,
+        Self::Delivering,
+        Self::Delivered,
+        Self::Undelivered,
+        Self::Undecided,
+        Self::Cancelling,
+        Self::Cancelled,
+        Self::Failed,
+    ];
+
     /// The word, as in JSON.
     #[must_use]
     pub fn word(self) -> &'static str {
@@ -56,7 +72,7 @@ impl RunState {
 }
 
 /// One line of the list of runs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RunRow {
     /// Its name.
     pub id: RunId,
@@ -91,7 +107,7 @@ pub struct RunRow {
 }
 
 /// One run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RunView {
     /// What the list shows of it.
     pub row: RunRow,
@@ -124,7 +140,7 @@ pub struct RunView {
 }
 
 /// Attempts of a run, counted by state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct AttemptCounts {
     /// All of them, also those that were never queued because the run was over before.
     pub total: u32,
@@ -161,7 +177,7 @@ pub struct AttemptCounts {
 }
 
 /// Who won and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct VerdictView {
     /// The winner, or nobody.
     pub winner: Option<Slot>,
@@ -180,7 +196,7 @@ pub struct VerdictView {
 }
 
 /// Somebody asked to stop.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CancelView {
     /// One line for people.
     pub reason: String,
@@ -191,7 +207,7 @@ pub struct CancelView {
 }
 
 /// Bringing one attempt's work to its target.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeliveryView {
     /// Whose work.
     pub attempt: AttemptId,
@@ -204,7 +220,7 @@ pub struct DeliveryView {
 }
 
 /// Where a delivery stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "name", rename_all = "snake_case")]
 pub enum DeliveryState {
     /// It is being tried.
@@ -238,10 +254,10 @@ pub struct RunFilter {
 }
 
 /// One page of the list, newest first.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RunPage {
     /// The rows.
     pub rows: Vec<RunRow>,
     /// What to pass as [`RunFilter::before`] for the next page; nothing when this is the last one.
-    pub next_before: Option<Seq>,
+    pub next: Option<Seq>,
 }

@@ -56,6 +56,7 @@ impl TimelineFilter {
             && self.attempt.is_none_or(|attempt| entry.attempt == Some(attempt))
             && self.names(entry.kind)
             && self.actor.as_ref().is_none_or(|actor| actor == entry.actor.as_str())
+            && self.text.as_ref().is_none_or(|text| entry.text.to_lowercase().contains(&text.to_lowercase()))
     }
 
     /// What can be said before an event is read.

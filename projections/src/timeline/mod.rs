@@ -11,7 +11,7 @@ mod view;
 
 pub use fold::{ENTRIES_KEPT_MAX, Timeline};
 pub use lanes::{MARKS_MAX, SPANS_MAX};
-pub use page::{PAGE_ENTRIES_MAX, SCAN_EVENTS_MAX, read};
+pub use page::{PAGE_ENTRIES_MAX, SCAN_EVENTS_MAX, read, read_back};
 pub use text::{TEXT_CHARS_MAX, line};
 pub use view::{
     AttemptLane, Mark, MarkSort, RunLanes, RunPhase, RunSpan, Span, SpanPhase, TimelineEntry, TimelineFilter,

@@ -25,20 +25,24 @@ impl Timeline {
         };
         let mut shown = shown.by_ref().filter(|entry| filter.shows(entry));
         let mut entries: Vec<TimelineEntry> = shown.by_ref().take(limit).cloned().collect();
-        let next_from = shown.next().map(|entry| entry.seq);
+        let next = shown.next().map(|entry| entry.seq);
         self.name_causes(&mut entries);
-        TimelinePage { entries, next_from, kept_from: self.kept_from }
+        TimelinePage { rows: entries, next, kept_from: self.kept_from }
     }
 
-    /// The last entries that a filter shows, in order: where a person begins to look.
+    /// The last entries that a filter shows, in order: where a person begins to look. `next` is the position before
+    /// which the page before it ends.
     #[must_use]
     pub fn last(&self, filter: &TimelineFilter, limit: usize) -> TimelinePage {
         let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
-        let shown = self.entries.iter().rev().filter(|entry| filter.shows(entry));
-        let mut entries: Vec<TimelineEntry> = shown.take(limit).map(|entry| TimelineEntry::clone(entry)).collect();
+        let mut shown = self.entries.iter().rev().filter(|entry| filter.shows(entry));
+        let mut entries: Vec<TimelineEntry> =
+            shown.by_ref().take(limit).map(|entry| TimelineEntry::clone(entry)).collect();
+        let is_more = shown.next().is_some() || self.kept_from > Seq(1);
         entries.reverse();
         self.name_causes(&mut entries);
-        TimelinePage { entries, next_from: None, kept_from: self.kept_from }
+        let next = entries.first().filter(|_| is_more).map(|first| first.seq);
+        TimelinePage { rows: entries, next, kept_from: self.kept_from }
     }
 
     /// The bars and marks of one run.
@@ -94,12 +98,12 @@ pub fn read(log: &dyn Log, filter: &TimelineFilter, limit: usize) -> Result<Time
     while next <= end && looked_at < SCAN_EVENTS_MAX {
         let batch = log.read(next, ReadMax::default())?;
         if batch.is_empty() {
-            return Ok(TimelinePage { entries, next_from: None, kept_from: Seq(1) });
+            return Ok(TimelinePage { rows: entries, next: None, kept_from: Seq(1) });
         }
         for envelope in batch {
             if entries.len() == limit || envelope.seq > end {
-                let next_from = (envelope.seq <= end).then_some(envelope.seq);
-                return Ok(TimelinePage { entries, next_from, kept_from: Seq(1) });
+                let next = (envelope.seq <= end).then_some(envelope.seq);
+                return Ok(TimelinePage { rows: entries, next, kept_from: Seq(1) });
             }
             next = envelope.seq.next();
             looked_at += 1;
@@ -111,6 +115,32 @@ pub fn read(log: &dyn Log, filter: &TimelineFilter, limit: usize) -> Result<Time
             }
         }
     }
-    let next_from = (next <= end).then_some(next);
-    Ok(TimelinePage { entries, next_from, kept_from: Seq(1) })
+    let next = (next <= end).then_some(next);
+    Ok(TimelinePage { rows: entries, next, kept_from: Seq(1) })
+}
+
+/// Reads back from the end, or from [`TimelineFilter::to`]: the last entries that a filter shows, in order, at most
+/// `limit`. `next` is the position before which the page before it ends. Bounded as [`read`] is.
+///
+/// # Errors
+/// When the log cannot be read.
+pub fn read_back(log: &dyn Log, filter: &TimelineFilter, limit: usize) -> Result<TimelinePage, ReadError> {
+    let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
+    let begins = filter.from.unwrap_or_default().max(Seq(1));
+    let mut end = filter.to.unwrap_or(Seq(u64::MAX)).min(log.head());
+    let mut found: Vec<TimelineEntry> = vec![];
+    let mut looked_at = 0;
+    while end >= begins && found.len() < limit && looked_at < SCAN_EVENTS_MAX {
+        // No more events than entries fit into one page.
+        let start = Seq(end.0.saturating_sub(PAGE_ENTRIES_MAX as u64 - 1)).max(begins);
+        let window = TimelineFilter { from: Some(start), to: Some(end), ..filter.clone() };
+        found.extend(read(log, &window, PAGE_ENTRIES_MAX)?.rows.into_iter().rev());
+        looked_at += PAGE_ENTRIES_MAX;
+        end = Seq(start.0 - 1);
+    }
+    let is_cut = found.len() > limit;
+    found.truncate(limit);
+    found.reverse();
+    let next = if is_cut { found.first().map(|first| first.seq) } else { (end >= begins).then_some(end.next()) };
+    Ok(TimelinePage { rows: found, next, kept_from: Seq(1) })
 }

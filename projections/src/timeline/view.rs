@@ -3,9 +3,10 @@
 use regatta_core::event::attempt::Exit;
 use regatta_core::{Actor, AttemptId, EventId, Kind, RunId, Seq, Slot, Stream};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// One event as a line.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TimelineEntry {
     /// Its global position.
     pub seq: Seq,
@@ -17,6 +18,7 @@ pub struct TimelineEntry {
     pub id: EventId,
     /// Name of its kind: `attempt.started`; in JSON a string.
     #[serde(with = "super::kind_name")]
+    #[schema(value_type = String, example = "attempt.started")]
     pub kind: Kind,
     /// Who caused it.
     pub actor: Actor,
@@ -44,6 +46,8 @@ pub struct TimelineFilter {
     pub kinds: Vec<String>,
     /// Only events caused by this actor: `user:ada`, `regatta`.
     pub actor: Option<String>,
+    /// Only entries whose line holds this text, case ignored.
+    pub text: Option<String>,
     /// Only entries at or after this position.
     pub from: Option<Seq>,
     /// Only entries at or before this position.
@@ -53,19 +57,19 @@ pub struct TimelineFilter {
 }
 
 /// One page of entries, in order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TimelinePage {
     /// The entries.
-    pub entries: Vec<TimelineEntry>,
+    pub rows: Vec<TimelineEntry>,
     /// What to pass as [`TimelineFilter::from`] for the next page; nothing when there is no more up to the end or to
     /// [`TimelineFilter::to`].
-    pub next_from: Option<Seq>,
+    pub next: Option<Seq>,
     /// Entries before this position are not at hand; [`super::read`] has them.
     pub kept_from: Seq,
 }
 
 /// A run's events as bars over time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RunLanes {
     /// The run.
     pub run: RunId,
@@ -82,7 +86,7 @@ pub struct RunLanes {
 }
 
 /// A stretch of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RunSpan {
     /// What it went through.
     pub phase: RunPhase,
@@ -93,7 +97,7 @@ pub struct RunSpan {
 }
 
 /// What a run goes through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunPhase {
     /// From the request to the pinned base.
@@ -105,7 +109,7 @@ pub enum RunPhase {
 }
 
 /// A moment worth a mark.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Mark {
     /// Position of its event.
     pub seq: Seq,
@@ -118,7 +122,7 @@ pub struct Mark {
 }
 
 /// What sort of moment a mark stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum MarkSort {
     /// The run was asked for.
@@ -138,7 +142,7 @@ pub enum MarkSort {
 }
 
 /// An attempt's events as bars over time.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AttemptLane {
     /// Its place in the run.
     pub slot: Slot,
@@ -149,7 +153,7 @@ pub struct AttemptLane {
 }
 
 /// A stretch of an attempt.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Span {
     /// What it went through.
     pub phase: SpanPhase,
@@ -170,7 +174,7 @@ pub struct Span {
 }
 
 /// What an attempt goes through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SpanPhase {
     /// In line.

@@ -145,9 +145,9 @@ proptest! {
         let walk = Walk::by(TERRAIN, &choices);
         let id = crate::history::attempt(crate::history::run(1), attempt);
         for filter in [TimelineFilter::default(), TimelineFilter { attempt: Some(id), ..TimelineFilter::default() }] {
-            let mut kept = walk.history.views().timeline.page(&filter, 1_000).entries;
+            let mut kept = walk.history.views().timeline.page(&filter, 1_000).rows;
             kept.iter_mut().for_each(|entry| entry.cause_seq = None);
-            prop_assert_eq!(kept, read(&walk.history.log(), &filter, 1_000).expect("read").entries);
+            prop_assert_eq!(kept, read(&walk.history.log(), &filter, 1_000).expect("read").rows);
         }
     }
 }

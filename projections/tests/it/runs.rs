@@ -220,7 +220,7 @@ fn check_list(filter: &RunFilter, limit: usize, rows: &[u128], next_before: Opti
         page.rows.iter().map(|row| row.id).collect::<Vec<_>>(),
         rows.iter().map(|n| run(*n)).collect::<Vec<_>>()
     );
-    assert_eq!(page.next_before, next_before.map(Seq));
+    assert_eq!(page.next, next_before.map(Seq));
 }
 
 #[test]

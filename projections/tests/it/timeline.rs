@@ -36,10 +36,10 @@ fn all() -> TimelineFilter {
 fn check(filter: &TimelineFilter, then: &[&str]) {
     let history = given();
     let page = history.views().timeline.page(filter, 100);
-    assert_eq!((kinds(&page.entries), page.next_from), (then.iter().map(|kind| (*kind).to_owned()).collect(), None));
+    assert_eq!((kinds(&page.rows), page.next), (then.iter().map(|kind| (*kind).to_owned()).collect(), None));
     let from_log = read(&history.log(), filter, 100).expect("read");
     let without_cause = |entry: &TimelineEntry| TimelineEntry { cause_seq: None, ..entry.clone() };
-    assert_eq!(from_log.entries, page.entries.iter().map(without_cause).collect::<Vec<_>>());
+    assert_eq!(from_log.rows, page.rows.iter().map(without_cause).collect::<Vec<_>>());
 }
 
 #[test]
@@ -72,10 +72,10 @@ fn lines_are_filtered_by_run_attempt_kind_family_actor_and_position() {
 fn pieces_of_output_are_lines_only_when_asked_for() {
     let history = given();
     let filter = TimelineFilter { kinds: vec!["attempt.output".to_owned()], ..all() };
-    assert_eq!(history.views().timeline.page(&filter, 10).entries, []);
+    assert_eq!(history.views().timeline.page(&filter, 10).rows, []);
     let asked = TimelineFilter { with_output: true, ..filter };
     let page = read(&history.log(), &asked, 10).expect("read");
-    let texts: Vec<&str> = page.entries.iter().map(|entry| entry.text.as_str()).collect();
+    let texts: Vec<&str> = page.rows.iter().map(|entry| entry.text.as_str()).collect();
     assert_eq!(texts, ["the agent printed 5 B on standard output", "the agent printed 2 B on standard error"]);
 }
 
@@ -83,20 +83,20 @@ fn pieces_of_output_are_lines_only_when_asked_for() {
 fn pages_join_without_a_gap_in_memory_and_in_the_log() {
     let history = given();
     let (views, log) = (history.views(), history.log());
-    let whole = views.timeline.page(&all(), 100).entries;
+    let whole = views.timeline.page(&all(), 100).rows;
     for limit in 1..whole.len() {
         let mut from_memory = vec![];
         let mut from_log = vec![];
         let (mut memory, mut logged) = (Some(Seq(1)), Some(Seq(1)));
         while let Some(from) = memory {
             let page = views.timeline.page(&TimelineFilter { from: Some(from), ..all() }, limit);
-            from_memory.extend(page.entries);
-            memory = page.next_from;
+            from_memory.extend(page.rows);
+            memory = page.next;
         }
         while let Some(from) = logged {
             let page = read(&log, &TimelineFilter { from: Some(from), ..all() }, limit).expect("read");
-            from_log.extend(page.entries);
-            logged = page.next_from;
+            from_log.extend(page.rows);
+            logged = page.next;
         }
         assert_eq!(from_memory, whole, "pages of {limit}");
         assert_eq!(kinds(&from_log), kinds(&whole), "pages of {limit}");
@@ -106,12 +106,12 @@ fn pages_join_without_a_gap_in_memory_and_in_the_log() {
 #[test]
 fn the_last_lines_come_in_order() {
     let page = given().views().timeline.last(&all(), 2);
-    assert_eq!(kinds(&page.entries), ["run.requested", "run.cancel_requested"]);
+    assert_eq!(kinds(&page.rows), ["run.requested", "run.cancel_requested"]);
 }
 
 #[test]
 fn a_line_names_the_position_of_its_cause() {
-    let entries = given().views().timeline.page(&all(), 3).entries;
+    let entries = given().views().timeline.page(&all(), 3).rows;
     let causes: Vec<Option<Seq>> = entries.iter().map(|entry| entry.cause_seq).collect();
     assert_eq!(causes, [None, Some(Seq(1)), Some(Seq(2))]);
 }
@@ -129,11 +129,11 @@ fn lines_are_kept_up_to_a_bound_and_say_from_where() {
     let timeline = history.views().timeline;
     let page = timeline.page(&all(), 2);
     assert_eq!(page.kept_from, Seq(5));
-    assert_eq!(kinds(&page.entries), ["run.prepared", "attempt.queued"]);
+    assert_eq!(kinds(&page.rows), ["run.prepared", "attempt.queued"]);
     let of_run = |number| TimelineFilter { run: Some(run(number)), ..all() };
-    assert_eq!(timeline.page(&of_run(1), 10).entries, []);
-    assert_eq!(timeline.page(&of_run(2), 1).entries[0].seq, Seq(5));
-    assert_eq!(read(&history.log(), &of_run(1), 10).expect("read").entries.len(), 3);
+    assert_eq!(timeline.page(&of_run(1), 10).rows, []);
+    assert_eq!(timeline.page(&of_run(2), 1).rows[0].seq, Seq(5));
+    assert_eq!(read(&history.log(), &of_run(1), 10).expect("read").rows.len(), 3);
 }
 
 #[test]

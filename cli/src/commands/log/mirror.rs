@@ -19,7 +19,7 @@ pub(super) fn tail(context: &Context, args: tail::Args) -> Outcome {
 
     let url = args.nats.as_deref().unwrap_or_default();
     let server = crate::nats::of_command(context, "--nats", url)?;
-    let filter = FilterQuery { kind: args.kind.clone(), stream: args.stream.clone(), run: None };
+    let filter = FilterQuery { kind: args.kind.clone(), stream: args.stream.clone(), ..FilterQuery::default() };
     let filter = Filter::parse(&filter).map_err(Failure::usage)?;
     let failed = |error: Error| Failure::caused("the events cannot be read from NATS", &error);
     block_on(async {

@@ -1,12 +1,15 @@
 //! `regatta log`: the log itself.
 
+mod backup;
 mod blobs;
 mod export;
 mod import;
 mod mirror;
 mod restore;
+mod stats;
 mod tail;
 mod verify;
+mod witness;
 
 use clap::Subcommand;
 
@@ -24,8 +27,10 @@ pub(crate) struct Args {
 enum Command {
     Tail(tail::Args),
     Verify(verify::Args),
+    Stats(stats::Args),
     Export(export::Args),
     Import(import::Args),
+    Backup(backup::Args),
     Restore(restore::Args),
 }
 
@@ -33,8 +38,16 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     match args.command {
         Command::Tail(args) => tail::run(context, args),
         Command::Verify(args) => verify::run(context, args),
+        Command::Stats(args) => stats::run(context, args),
         Command::Export(args) => export::run(context, args),
         Command::Import(args) => import::run(context, args),
+        Command::Backup(args) => backup::run(context, args),
         Command::Restore(args) => restore::run(context, args),
     }
+}
+
+/// A moment for people, to the second.
+fn time(at_us: u64) -> String {
+    let at = i64::try_from(at_us / 1_000_000).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    at.map_or_else(|| format!("{at_us} µs"), |at| at.to_string())
 }

@@ -1,50 +1,104 @@
-//! `regatta log restore`: a data directory that was lost, rebuilt from what the relay brought to NATS.
+//! `regatta log restore`: a data directory that was lost, from a backup or rebuilt from what the relay brought to NATS.
+
+use std::path::{Path, PathBuf};
 
 use regatta_core::InstallId;
+use regatta_core::log::backup::restore;
+use regatta_core::log::verify;
 
+use super::{backup, blobs};
 use crate::context::Context;
-use crate::failure::Outcome;
+use crate::failure::{Exit, Failure, Outcome};
+use crate::server;
+use crate::terminal::numbers::{bytes, counted};
 
-/// Rebuild a lost log from NATS, in an empty data directory, or go on with a restore that stopped
+/// Bring a lost log back, from a backup or from NATS, into an empty data directory
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Every event keeps its number, its time and its id, and the installation its name. Patches and long
-prompts (the `blobs` folder) are not in NATS.
+Every event keeps its number, its time and its id, and the installation its name; the chain is
+verified. A restore that was stopped is gone on with by running it again. From a backup, patches and
+long prompts (the `blobs` folder) come back too; they are not in NATS. Write regatta.toml anew.
 
 Examples:
+  regatta --data-dir ~/new log restore --from /mnt/elsewhere/regatta
   regatta --data-dir /var/lib/regatta-new log restore --from-nats nats://host
   REGATTA_NATS_CREDENTIALS=/etc/regatta.creds regatta log restore --from-nats tls://host")]
+#[group(required = true, multiple = true)]
 pub(crate) struct Args {
+    /// A folder that `log backup` wrote
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["from_nats", "install"])]
+    from: Option<PathBuf>,
+
     /// The NATS server
     #[arg(long, value_name = "URL")]
-    from_nats: String,
+    from_nats: Option<String>,
 
     /// Whose events, when several installs publish to it
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", requires = "from_nats")]
     install: Option<InstallId>,
 }
 
+pub(crate) fn run(context: &Context, args: Args) -> Outcome {
+    match (args.from, args.from_nats) {
+        (Some(from), _) => from_backup(context, &std::path::absolute(from)?),
+        (None, Some(url)) => from_nats(context, &url, args.install),
+        (None, None) => Err(Failure::usage("nothing to restore from").hint("name it: --from DIR or --from-nats URL")),
+    }
+}
+
+fn from_backup(context: &Context, from: &Path) -> Outcome {
+    let dir = &context.data_dir;
+    if !from.is_dir() {
+        return Err(Failure::usage(format!("there is no backup in {}", from.display()))
+            .hint("name a folder that `regatta log backup` wrote"));
+    }
+    server::make_data_dir(dir)?;
+    let copied = restore(from, dir).map_err(|error| backup::failed(&error, "the log was not restored"))?;
+    let hash = verified(dir)?;
+    let blobs = blobs::verify(dir)?;
+    let missing = blobs.faults.len() as u64;
+    let (head, of_bytes) = (copied.head, bytes(copied.bytes));
+    let told =
+        format!("restored up to event {head}: {} ({of_bytes}); intact, hash {hash}", counted(copied.files, "file"));
+    let data = serde_json::json!({
+        "files": copied.files, "bytes": copied.bytes, "last": head, "hash": hash, "blobs": blobs.whole,
+        "blobs_damaged": missing,
+    });
+    context.terminal.done(told, &data)?;
+    if missing > 0 {
+        let damaged = counted(missing, "patch or prompt");
+        context.terminal.note(format!("{damaged} missing or damaged in the backup: regatta log verify names them"));
+    }
+    Ok(Exit::Done)
+}
+
+/// The hash of the restored log's last block, when it is whole.
+fn verified(dir: &Path) -> Result<String, Failure> {
+    let report = verify(dir).map_err(|error| Failure::caused("the log cannot be verified", &error))?;
+    if report.is_clean() {
+        return Ok(report.hash);
+    }
+    Err(Failure::new(Exit::Failed, "the restored log is damaged").hint("regatta log verify shows where"))
+}
+
 #[cfg(not(feature = "nats"))]
-pub(crate) fn run(_: &Context, _: Args) -> Outcome {
+fn from_nats(_: &Context, _: &str, _: Option<InstallId>) -> Outcome {
     Err(crate::nats::absent())
 }
 
 #[cfg(feature = "nats")]
-pub(crate) fn run(context: &Context, args: Args) -> Outcome {
+fn from_nats(context: &Context, url: &str, install: Option<InstallId>) -> Outcome {
     use regatta_core::bus::nats::{Error, restore};
     use regatta_core::log::transfer::ImportError;
-    use regatta_core::log::{OpenError, Options, verify};
+    use regatta_core::log::{OpenError, Options};
 
     use crate::context::block_on;
-    use crate::failure::{Exit, Failure};
-    use crate::server;
-    use crate::terminal::numbers::counted;
 
-    let from = crate::nats::of_command(context, "--from-nats", &args.from_nats)?;
+    let from = crate::nats::of_command(context, "--from-nats", url)?;
     let dir = &context.data_dir;
     server::make_data_dir(dir)?;
     let restored = block_on(async {
-        restore(&from, args.install, Options::new(dir)).await.map_err(|error| {
+        restore(&from, install, Options::new(dir)).await.map_err(|error| {
             if let Error::Import(ImportError::Open(OpenError::Locked { pid, .. })) = error {
                 return Failure::new(Exit::Refused, format!("a server runs on {}: process {pid}", dir.display()))
                     .hint("stop it (regatta down), or name another directory: --data-dir DIR");
@@ -52,10 +106,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
             Failure::caused("the log was not restored", &error)
         })
     })?;
-    let report = verify(dir).map_err(|error| Failure::caused("the log cannot be verified", &error))?;
-    if !report.is_clean() {
-        return Err(Failure::new(Exit::Failed, "the restored log is damaged").hint("regatta log verify shows where"));
-    }
+    let hash = verified(dir)?;
     let moved = restored.moved;
     let same = if moved.same > 0 { format!(", {} were there already", moved.same) } else { String::new() };
     if restored.left_out > 0 {
@@ -63,11 +114,10 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
         context.terminal.note(format!("left out {left_out} at the end: the append they are of is not whole in NATS"));
     }
     let (events, install) = (counted(moved.events, "event"), &restored.install);
-    let told =
-        format!("restored {events} of install {install}, up to {}{same}; intact, hash {}", moved.last, report.hash);
+    let told = format!("restored {events} of install {install}, up to {}{same}; intact, hash {hash}", moved.last);
     let data = serde_json::json!({
         "restored": moved.events, "same": moved.same, "last": moved.last, "install": install,
-        "left_out": restored.left_out, "hash": report.hash,
+        "left_out": restored.left_out, "hash": hash,
     });
     context.terminal.done(told, &data)?;
     Ok(Exit::Done)

@@ -97,7 +97,7 @@ async fn print(client: &Client, from: u64, query: &str, terminal: &Terminal) -> 
     let mut next = from;
     loop {
         let page: EventsPage = client.get(&format!("/events?from={next}&limit=500&{query}")).await?;
-        for event in &page.events {
+        for event in &page.rows {
             show(event, terminal)?;
         }
         if page.next > page.head || page.next.0 <= next {

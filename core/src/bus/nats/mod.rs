@@ -6,6 +6,7 @@ mod relay;
 mod server;
 mod stock;
 mod subject;
+pub mod witness;
 
 use std::path::PathBuf;
 

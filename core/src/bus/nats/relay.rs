@@ -108,9 +108,11 @@ impl Relay {
             tracing::warn!(reason, server = self.server.shown(), "the relay to NATS was interrupted");
         }
         let head = self.log.head();
+        let waiting_since_us = self.waiting_since_us(self.state.borrow().acked, head);
         self.state.send_modify(|state| {
             state.connected = false;
             state.head = head;
+            state.waiting_since_us = waiting_since_us;
             state.last_error = Some(reason);
         });
     }
@@ -216,6 +218,16 @@ impl Relay {
         Ok(events.first().map(|event| message_id(event.id)))
     }
 
+    /// Time of the oldest event the server does not have.
+    fn waiting_since_us(&self, acked: Seq, head: Seq) -> Option<u64> {
+        if acked >= head {
+            return None;
+        }
+        // A log that cannot be read is told by whoever needs what is in it.
+        let events = self.log.read(acked.next(), ReadMax { events: 1, bytes: 1 }).ok()?;
+        events.first().map(|event| event.at_us)
+    }
+
     /// Keeps and tells how far the server has everything.
     fn keep(&mut self, stock: &Stock) -> Result<(), Error> {
         if let Some(anchor) = stock.anchor().filter(|anchor| *anchor != self.anchor) {
@@ -224,9 +236,10 @@ impl Relay {
             self.log.set_checkpoint(CHECKPOINT, Seq(anchor.seq))?;
         }
         let (acked, head) = (Seq(stock.upto()), self.log.head());
+        let waiting_since_us = self.waiting_since_us(acked, head);
         self.state.send_modify(|state| {
             let caught_up = acked == head;
-            *state = RelayState { connected: true, acked, head, ..std::mem::take(state) };
+            *state = RelayState { connected: true, acked, head, waiting_since_us, ..std::mem::take(state) };
             if caught_up {
                 state.last_error = None;
             }

@@ -18,6 +18,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::log::journal::{Disk as _, RealDisk};
 use crate::log::{Appended, OpenError};
 use crate::{Seq, Stream};
 
@@ -30,6 +31,9 @@ pub use keep::{NAME_BYTES_MAX, SNAPSHOT_BYTES_MAX};
 
 /// Passes over recent events between two flushes.
 const FLUSH_PASSES: u32 = 5;
+/// Bytes that must be free on the disk before the store is written to: one that meets a full disk fails for good.
+/// The log only reads long before, so what waits in memory meanwhile does not grow.
+const FREE_MIN: u64 = 4 << 20;
 
 /// Why the index could not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -143,6 +147,9 @@ impl Catalog {
 
     /// Keeps how far a consumer is.
     pub(crate) fn set_checkpoint(&self, name: &str, seq: Seq) -> Result<(), IndexError> {
+        if !self.shared.has_room() {
+            return Ok(());
+        }
         self.shared.recent.touch();
         self.shared.ask(|store| store.set_checkpoint(name, seq))
     }
@@ -154,6 +161,9 @@ impl Catalog {
 
     /// Keeps a snapshot in place of the last one of that name.
     pub(crate) fn set_snapshot(&self, name: &str, version: u32, seq: Seq, bytes: &[u8]) -> Result<(), IndexError> {
+        if !self.shared.has_room() {
+            return Ok(());
+        }
         self.shared.recent.touch();
         self.shared.ask(|store| store.set_snapshot(name, version, seq, bytes))
     }
@@ -193,6 +203,9 @@ impl Shared {
     }
 
     fn pass(&self, store: &Store, dirty: &mut bool, flush: bool) -> Result<(), IndexError> {
+        if !self.has_room() {
+            return Ok(());
+        }
         *dirty |= self.recent.take_touched();
         while let Some(part) = self.recent.oldest() {
             store.apply(&part)?;
@@ -204,6 +217,11 @@ impl Shared {
             *dirty = false;
         }
         Ok(())
+    }
+
+    fn has_room(&self) -> bool {
+        // A disk that does not say how full it is says so when it is written to.
+        RealDisk.space(&self.dir).map_or(true, |space| space.free >= FREE_MIN)
     }
 
     /// Asks the store. A failure is remembered, here and for the next start.

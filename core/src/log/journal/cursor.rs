@@ -138,6 +138,14 @@ impl<'r> Cursor<'r> {
         }
     }
 
+    /// The last event of the batch that begins with an event, when it is known without reading it.
+    pub(super) fn batch_ends(&mut self, seq: u64) -> Result<Option<u64>, ReadError> {
+        let open = self.segment(seq)?;
+        let Bytes::Sealed(unpacked) = &open.bytes else { return Ok(None) };
+        let next = unpacked.file.summary.bundles.get(unpacked.file.bundle_of(seq) + 1);
+        Ok(Some(next.map_or(open.last, |next| next.first_seq - 1)))
+    }
+
     /// The block that holds an event and those after it in the same segment, about a step of them.
     pub(super) fn batch(&mut self, seq: u64, mut bytes: Vec<u8>) -> Result<Batch, ReadError> {
         bytes.clear();

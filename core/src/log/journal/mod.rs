@@ -17,6 +17,7 @@
 
 pub(crate) mod ahead;
 pub(crate) mod anchor;
+mod backlog;
 pub(crate) mod beginning;
 pub(crate) mod block;
 mod cursor;
@@ -26,7 +27,7 @@ pub(crate) mod reader;
 pub(crate) mod record;
 pub(crate) mod recover;
 mod replay;
-mod room;
+pub(crate) mod room;
 pub(crate) mod sealed;
 pub(crate) mod sealer;
 pub(crate) mod segment;

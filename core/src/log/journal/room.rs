@@ -3,6 +3,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::disk::Disk;
 
@@ -15,56 +16,111 @@ const PART_FREE_BYTES_MAX: u64 = 1 << 30;
 /// Once it only reads, this part more must be free, so that it does not change its mind with every append.
 const RESUME_PART: u64 = 16;
 
+/// What must stay free on the disk of one journal.
+#[derive(Debug, Clone)]
+pub(crate) struct LowWater {
+    dir: PathBuf,
+    segment_bytes: u64,
+}
+
+impl LowWater {
+    /// That of a data directory.
+    pub(crate) fn new(dir: PathBuf, segment_bytes: u64) -> Self {
+        Self { dir, segment_bytes }
+    }
+
+    /// Why nothing may be written now, if so.
+    pub(crate) fn lacking(&self, disk: &dyn Disk) -> Option<String> {
+        self.more_than(disk, low_water)
+    }
+
+    fn lacking_to_resume(&self, disk: &dyn Disk) -> Option<String> {
+        self.more_than(disk, |segment_bytes, total| {
+            let low_water = low_water(segment_bytes, total);
+            low_water + low_water / RESUME_PART
+        })
+    }
+
+    fn more_than(&self, disk: &dyn Disk, needed: impl FnOnce(u64, u64) -> u64) -> Option<String> {
+        // A disk that does not say how full it is says so when it is written to.
+        let space = disk.space(&self.dir).ok()?;
+        let needed = needed(self.segment_bytes, space.total);
+        (space.free < needed).then(|| {
+            format!(
+                "{} MiB are free on the disk of {}, but {} MiB must stay free: free at least {} MiB, it then goes on \
+                 by itself",
+                space.free >> 20,
+                self.dir.display(),
+                needed.div_ceil(1 << 20),
+                (needed - space.free).div_ceil(1 << 20),
+            )
+        })
+    }
+}
+
 /// Watches the room of one journal.
 #[derive(Debug)]
 pub(super) struct Room {
-    dir: PathBuf,
-    segment_bytes: u64,
+    low_water: LowWater,
+    /// Why it only reads, for others to see.
+    shown: Arc<Mutex<Option<String>>>,
     read_only: bool,
+    /// Whether the last write was refused by a disk that had not said that it is full.
+    refused: bool,
 }
 
 impl Room {
-    pub(super) fn new(dir: PathBuf, segment_bytes: u64) -> Self {
-        Self { dir, segment_bytes, read_only: false }
+    pub(super) fn new(low_water: LowWater, shown: Arc<Mutex<Option<String>>>) -> Self {
+        Self { low_water, shown, read_only: false, refused: false }
+    }
+
+    /// Whether nothing could be written when last looked at.
+    pub(super) fn only_reads(&self) -> bool {
+        self.read_only
     }
 
     /// Why nothing may be written now.
     pub(super) fn check(&mut self, disk: &dyn Disk) -> Result<(), String> {
-        // A disk that does not say how full it is says so when it is written to.
-        let Ok(space) = disk.space(&self.dir) else { return Ok(()) };
-        let low_water = low_water(self.segment_bytes, space.total);
-        let needed = if self.read_only { low_water + low_water / RESUME_PART } else { low_water };
-        if space.free >= needed {
-            if self.read_only {
-                tracing::info!(free_bytes = space.free, "the log has room again and goes on");
+        let low_water = &self.low_water;
+        let lacking = if self.read_only { low_water.lacking_to_resume(disk) } else { low_water.lacking(disk) };
+        let Some(reason) = lacking else {
+            if self.read_only && !self.refused {
+                tracing::info!("the log has room again and goes on");
             }
-            self.read_only = false;
+            self.show(None);
             return Ok(());
-        }
-        let reason = self.reason(space.free, needed);
+        };
         if !self.read_only {
             tracing::error!(%reason, "the log only reads");
         }
-        self.read_only = true;
+        self.show(Some(reason.clone()));
         Err(reason)
     }
 
     /// The disk refused a write because it is full.
     pub(super) fn refused(&mut self, error: &io::Error) -> String {
-        let reason =
-            format!("the disk of {} is full ({error}): free some space, it then goes on by itself", self.dir.display());
-        tracing::error!(%reason, "the log only reads");
-        self.read_only = true;
+        let dir = self.low_water.dir.display();
+        let reason = format!("the disk of {dir} is full ({error}): free some space, it then goes on by itself");
+        if !self.refused {
+            tracing::error!(%reason, "the log only reads");
+        }
+        self.refused = true;
+        self.show(Some(reason.clone()));
         reason
     }
 
-    fn reason(&self, free: u64, needed: u64) -> String {
-        format!(
-            "{} MiB are free on the disk of {}, but {} MiB must stay free: free some space, it then goes on by itself",
-            free >> 20,
-            self.dir.display(),
-            needed.div_ceil(1 << 20)
-        )
+    /// A write went well.
+    pub(super) fn wrote(&mut self) {
+        if std::mem::take(&mut self.refused) {
+            tracing::info!("the log has room again and goes on");
+        }
+    }
+
+    fn show(&mut self, reason: Option<String>) {
+        if self.read_only || reason.is_some() {
+            self.read_only = reason.is_some();
+            *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+        }
     }
 }
 

@@ -6,20 +6,22 @@ use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
-use std::sync::{Arc, OnceLock};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
 use super::ahead::Ahead;
 use super::anchor::Anchor;
+use super::backlog::Backlog;
 use super::block::{Builder, COUNT_MAX};
 use super::disk::{self, Disk, DiskFile};
 use super::ledger::Ledger;
 use super::reader::Reader;
 use super::record::{RECORD_OVERHEAD_MAX, Record};
 use super::recover::Tip;
-use super::room::{Room, is_full};
+use super::room::{LowWater, Room, is_full};
 use super::{block, segment};
 use crate::Clock;
 use crate::log::index::{Catalog, Committed};
@@ -27,6 +29,8 @@ use crate::log::{Append, AppendError, Appended};
 
 /// A group takes no further append past this many bytes; one append alone may be larger.
 const GROUP_BYTES_MAX: usize = 1 << 20;
+/// Between two looks at the disk while the log only reads.
+const ROOM_EVERY: Duration = Duration::from_millis(250);
 
 /// An append on its way to the writer.
 pub(crate) struct Waiting {
@@ -34,6 +38,8 @@ pub(crate) struct Waiting {
     pub(crate) answer: oneshot::Sender<Result<Appended, AppendError>>,
     /// What it counts against the queue's bound.
     pub(crate) bytes: usize,
+    /// Whether it waits for room instead of being refused while the log only reads.
+    pub(crate) is_patient: bool,
 }
 
 /// What the writer is told.
@@ -51,6 +57,10 @@ pub(crate) struct Queue {
     pub(crate) bytes: AtomicUsize,
     /// Set once, when nothing can be acknowledged any more: why.
     pub(crate) poison: OnceLock<String>,
+    /// Why the log only reads now.
+    pub(crate) read_only: Arc<Mutex<Option<String>>>,
+    /// The last durable event, and the hash of the block that ends with it.
+    pub(crate) chain: Mutex<(u64, super::Hash)>,
 }
 
 /// Upper bound of the bytes an append takes in a block.
@@ -100,7 +110,7 @@ impl Writer {
         ahead.begin(file.clone(), tip.end, segment_bytes);
         let ledger = Ledger::new(catalog.clone());
         let (builder, committed) = (Builder::default(), Vec::new());
-        let room = Room::new(dir.clone(), segment_bytes);
+        let room = Room::new(LowWater::new(dir.clone(), segment_bytes), queue.read_only.clone());
         Self {
             dir,
             disk,
@@ -122,28 +132,57 @@ impl Writer {
 
     /// Writes until told to stop or all handles are gone. The error is why it was poisoned.
     pub(crate) fn run(mut self, messages: &Receiver<Message>) -> Result<(), String> {
-        let mut carried = None;
+        let mut backlog = Backlog::default();
         let mut closing = false;
         while !closing {
+            if self.room.only_reads() && self.wait_for_room(messages, &mut backlog) {
+                break;
+            }
             let group;
-            (group, closing) = self.gather(messages, &mut carried);
-            if let Err(reason) = self.answer(group) {
+            (group, closing) = self.gather(messages, &mut backlog);
+            if let Err(reason) = self.answer(group, &mut backlog) {
                 self.ahead.stop();
-                self.refuse_all(messages, carried, closing, &reason);
+                self.refuse_all(messages, backlog, closing, &reason);
                 return Err(reason);
             }
         }
+        // There was no room for these until the end.
+        backlog.refuse(&self.queue, &AppendError::ReadOnly("it was closed before there was room".to_owned()));
         let ended = self.end().map_err(|error| format!("failed to anchor the end: {error}"));
         self.ahead.stop();
         ended
     }
 
+    /// While the log only reads: refuses whoever does not want to wait, and keeps the others in order. Says whether to
+    /// stop; else there is room again.
+    fn wait_for_room(&mut self, messages: &Receiver<Message>, backlog: &mut Backlog) -> bool {
+        loop {
+            let message = messages.recv_timeout(ROOM_EVERY);
+            let lacking = self.room.check(&*self.disk).err();
+            match (message, lacking) {
+                (Ok(Message::Close) | Err(RecvTimeoutError::Disconnected), _) => return true,
+                (Ok(Message::Append(waiting)), Some(reason)) if !waiting.is_patient => {
+                    self.queue.bytes.fetch_sub(waiting.bytes, Ordering::Relaxed);
+                    waiting.answer.send(Err(AppendError::ReadOnly(reason))).ok();
+                }
+                (Ok(Message::Append(waiting)), lacking) => {
+                    backlog.add(waiting);
+                    if lacking.is_none() {
+                        return false;
+                    }
+                }
+                (Err(RecvTimeoutError::Timeout), None) => return false,
+                (Err(RecvTimeoutError::Timeout), Some(_)) => {}
+            }
+        }
+    }
+
     /// Waits for an append and takes what else is there, within the bounds of a group. Says whether to stop.
-    fn gather(&self, messages: &Receiver<Message>, carried: &mut Option<Waiting>) -> (Vec<Waiting>, bool) {
+    fn gather(&self, messages: &Receiver<Message>, backlog: &mut Backlog) -> (Vec<Waiting>, bool) {
         let mut group = Vec::new();
         let (mut events, mut bytes) = (0, 0);
         loop {
-            let waiting = match carried.take() {
+            let waiting = match backlog.next() {
                 Some(waiting) => waiting,
                 None => {
                     let message = if group.is_empty() {
@@ -152,10 +191,7 @@ impl Writer {
                         messages.try_recv()
                     };
                     match message {
-                        Ok(Message::Append(waiting)) => {
-                            self.queue.bytes.fetch_sub(waiting.bytes, Ordering::Relaxed);
-                            waiting
-                        }
+                        Ok(Message::Append(waiting)) => waiting,
                         Ok(Message::Close) | Err(TryRecvError::Disconnected) => return (group, true),
                         Err(TryRecvError::Empty) => return (group, false),
                     }
@@ -164,15 +200,16 @@ impl Writer {
             events += waiting.append.events.len();
             bytes += waiting.bytes;
             if !group.is_empty() && (events > COUNT_MAX || bytes > GROUP_BYTES_MAX) {
-                *carried = Some(waiting);
+                backlog.give_back([waiting]);
                 return (group, false);
             }
+            self.queue.bytes.fetch_sub(waiting.bytes, Ordering::Relaxed);
             group.push(waiting);
         }
     }
 
-    /// Commits a group and answers everybody in it.
-    fn answer(&mut self, group: Vec<Waiting>) -> Result<(), String> {
+    /// Commits a group and answers everybody in it, except those who wait for room.
+    fn answer(&mut self, group: Vec<Waiting>, backlog: &mut Backlog) -> Result<(), String> {
         if group.is_empty() {
             return Ok(());
         }
@@ -180,10 +217,17 @@ impl Writer {
         let committed = committed.unwrap_or_else(|_| Err("the writer panicked".to_owned()));
         match committed {
             Ok(answers) => {
+                let mut patient = Vec::new();
                 for (waiting, answer) in group.into_iter().zip(answers) {
+                    if waiting.is_patient && matches!(answer, Err(AppendError::ReadOnly(_))) {
+                        self.queue.bytes.fetch_add(waiting.bytes, Ordering::Relaxed);
+                        patient.push(waiting);
+                        continue;
+                    }
                     // Whoever asked may have gone away; the append stands.
                     waiting.answer.send(answer).ok();
                 }
+                backlog.give_back(patient);
                 Ok(())
             }
             Err(reason) => {
@@ -224,6 +268,8 @@ impl Writer {
                 self.take_back().map_err(io)?;
                 return Ok(read_only(group, &self.room.refused(&error)));
             }
+            self.room.wrote();
+            *self.queue.chain.lock().unwrap_or_else(PoisonError::into_inner) = (self.tip.seq, self.tip.hash);
             self.catalog.add(&mem::take(&mut self.committed), self.tip.seq);
             self.reader.publish(self.tip.seq);
         }
@@ -300,11 +346,9 @@ impl Writer {
     }
 
     /// Answers what still comes after the writer was poisoned, until it is told to stop.
-    fn refuse_all(&self, messages: &Receiver<Message>, carried: Option<Waiting>, closing: bool, reason: &str) {
-        let refuse = |waiting: Waiting| {
-            waiting.answer.send(Err(AppendError::Poisoned(reason.to_owned()))).ok();
-        };
-        carried.map(refuse);
+    fn refuse_all(&self, messages: &Receiver<Message>, backlog: Backlog, closing: bool, reason: &str) {
+        let poisoned = AppendError::Poisoned(reason.to_owned());
+        backlog.refuse(&self.queue, &poisoned);
         if closing {
             return;
         }
@@ -312,7 +356,7 @@ impl Writer {
             match messages.recv() {
                 Ok(Message::Append(waiting)) => {
                     self.queue.bytes.fetch_sub(waiting.bytes, Ordering::Relaxed);
-                    refuse(waiting);
+                    waiting.answer.send(Err(poisoned.clone())).ok();
                 }
                 Ok(Message::Close) | Err(_) => return,
             }

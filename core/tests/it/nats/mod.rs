@@ -3,6 +3,7 @@
 mod outages;
 mod relays;
 mod restores;
+mod secured;
 mod server;
 
 use std::time::Duration;

@@ -131,3 +131,18 @@ fn a_gap_in_the_stream_is_filled_and_the_rest_is_not_repeated() {
         holds_exactly(&nats.server(), &log).await;
     });
 }
+
+#[test]
+fn how_far_behind_it_is_is_known_without_a_server() {
+    let dir = tempfile::tempdir().expect("folder");
+    let log = given::open(dir.path());
+    run(async {
+        append(&log, 1, 5).await;
+        let nobody = Server { url: "nats://127.0.0.1:1".to_owned(), ..Server::default() };
+        let mut relaying = relay(&log, &nobody);
+        let state = relaying.until(|state| state.last_error.is_some()).await;
+        relaying.stop().await;
+        // The first event is of 1,000 µs.
+        assert_eq!((state.behind(), state.waiting_since_us, state.behind_us(61_000)), (5, Some(1_000), 60_000));
+    });
+}

@@ -49,11 +49,13 @@ impl Nats {
     pub(crate) fn again(&mut self) {
         let mut command = Command::new(&self.program);
         command.args(["-a", "127.0.0.1", "-p", &self.port.to_string(), "-js", "-sd"]).arg(self.store());
-        command.args(&self.more).stdout(Stdio::null()).stderr(Stdio::null());
+        let said = self.folder.path().join("said");
+        command.args(&self.more).stdout(Stdio::null()).stderr(fs::File::create(&said).expect("file"));
         let mut child = command.spawn().expect("nats-server");
         let began = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(child.try_wait().expect("wait").is_none(), "the server ended");
+            let ended = child.try_wait().expect("wait").is_some();
+            assert!(!ended, "the server ended: {}", fs::read_to_string(&said).unwrap_or_default());
             assert!(began.elapsed() < START_MAX, "the server does not listen");
             std::thread::yield_now();
         }

@@ -3,7 +3,6 @@
 use axum::http::{Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use regatta_http::auth::{Auth, Options};
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::{ask, bearer, from, near, problem, read};
@@ -140,10 +139,10 @@ async fn who_may_do_what_survives_a_restart_and_the_first_token_is_made_once() {
     let later = World::with(world.log.clone(), None);
     assert_eq!(later.me_by_token(&ben.token).await, StatusCode::OK);
     assert_eq!(later.me_by_cookie(&cookie).await, StatusCode::OK);
-    let auth = Auth::open(Arc::new(world.log.clone()), world.clock.clone(), Options::default()).expect("accounts");
+    let auth = Auth::open(world.log.clone(), world.clock.clone(), Options::default()).expect("accounts");
     assert!(auth.first_token("ana").await.expect("decided").is_none(), "there are tokens already");
     let fresh = World::new();
-    let auth = Auth::open(Arc::new(fresh.log.clone()), fresh.clock.clone(), Options::default()).expect("accounts");
+    let auth = Auth::open(fresh.log.clone(), fresh.clock.clone(), Options::default()).expect("accounts");
     let made = auth.first_token("ana").await.expect("decided").expect("the first");
     let again = World::with(fresh.log.clone(), None);
     let me: serde_json::Value =

@@ -7,7 +7,7 @@ mod sessions;
 
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};
-use regatta_core::{Log as _, ReadMax, Seq};
+use regatta_core::{ReadMax, Seq};
 use regatta_http::auth::Door;
 use regatta_http::requests::{LinkMade, TokenMade};
 use serde::de::DeserializeOwned;

@@ -22,7 +22,7 @@ export default function SettingsPage() {
     <Page
       title="Settings"
       tools={
-        <div role="tablist" aria-label="Parts" className="flex gap-1">
+        <div role="tablist" aria-label="Parts" className="flex flex-wrap gap-1">
           {PARTS.map(({ name, title }) => (
             <button
               key={name}

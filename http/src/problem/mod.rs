@@ -1,6 +1,8 @@
 //! Errors as RFC 9457 problems: a stable `type`, one sentence, and what to do. Internal causes go to the server's log,
 //! never to the client.
 
+pub(crate) mod types;
+
 use axum::Json;
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -9,12 +11,15 @@ use regatta_core::{ReadError, blob};
 use regatta_dispatcher::compose::{Conflict, NotComposed};
 use regatta_dispatcher::{Refusal, RefusalKind};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+pub use types::TYPES;
 
 /// What stands before the name of a problem in `type`.
 pub const TYPE_PREFIX: &str = "/problems/";
 
 /// A problem as it crosses the wire.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// `/problems/<name>`; stable.
     #[serde(rename = "type")]
@@ -27,6 +32,7 @@ pub struct Problem {
     pub detail: String,
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub hint: Option<String>,
     /// For `conflicts`: what does not go together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -73,6 +79,13 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", format!("the server failed to {what}"))
             .hint("the reason is in the server's own output; `regatta log verify` checks the log")
     }
+}
+
+/// The request's body is too large.
+pub(crate) fn too_large() -> Problem {
+    let detail = format!("the request's body is larger than {} bytes", crate::REQUEST_BODY_BYTES_MAX);
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+        .hint("put the long part into a file of the repository and name it in the prompt")
 }
 
 impl IntoResponse for Problem {
@@ -142,9 +155,7 @@ impl From<PathRejection> for Problem {
 impl From<BytesRejection> for Problem {
     fn from(rejection: BytesRejection) -> Self {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            let detail = format!("the request's body is larger than {} bytes", crate::REQUEST_BODY_BYTES_MAX);
-            return Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
-                .hint("put the long part into a file of the repository and name it in the prompt");
+            return too_large();
         }
         Self::invalid(rejection.body_text())
     }

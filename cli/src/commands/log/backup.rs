@@ -1,0 +1,68 @@
+//! `regatta log backup`: a copy of everything the log knows, made beside a server at work.
+
+use std::path::PathBuf;
+
+use regatta_core::log::OpenError;
+use regatta_core::log::backup::{BackupError, Copied, backup};
+
+use crate::context::Context;
+use crate::failure::{Exit, Failure, Outcome};
+use crate::terminal::escape;
+use crate::terminal::numbers::{bytes, counted};
+
+/// Copy the log, its patches and prompts to a folder; the next backup there copies only what is new
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+A server may be at work meanwhile. Every file is read back after it was copied. A backup that was
+stopped is gone on with by running it again. Not copied: the index (it is rebuilt), sandboxes,
+mirrors of repositories, and regatta.toml, which may hold a password.
+
+The folder can be looked at like a data directory: regatta --data-dir DIR log verify.
+
+Examples:
+  regatta log backup /mnt/elsewhere/regatta
+  regatta --data-dir ~/new log restore --from /mnt/elsewhere/regatta")]
+pub(crate) struct Args {
+    /// Where to; made when it is not there
+    dir: PathBuf,
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Outcome {
+    let to = std::path::absolute(&args.dir)?;
+    if to.starts_with(&context.data_dir) {
+        return Err(Failure::usage(format!("{} is inside the data directory", to.display()))
+            .hint("name a folder elsewhere, best on another disk"));
+    }
+    let copied = backup(&context.data_dir, &to).map_err(|error| failed(&error, "the log was not backed up"))?;
+    let Copied { files, bytes: of_bytes, kept, damaged, head, hash } = &copied;
+    let told = format!(
+        "backed up to event {head}: {} copied ({}), {kept} there already; hash {hash}",
+        counted(*files, "file"),
+        bytes(*of_bytes),
+    );
+    let data = serde_json::json!({
+        "files": files, "bytes": of_bytes, "kept": kept, "damaged": damaged, "head": head, "hash": hash,
+    });
+    context.terminal.done(told, &data)?;
+    for name in damaged {
+        context
+            .terminal
+            .note(format!("blobs/{}: its content is not what it is named by; left out", escape::line(name)));
+    }
+    Ok(if damaged.is_empty() { Exit::Done } else { Exit::NoWinner })
+}
+
+/// Why nothing, or only a part, was copied.
+pub(super) fn failed(error: &BackupError, what: &str) -> Failure {
+    match error {
+        BackupError::Open(OpenError::Locked { pid, dir }) => {
+            Failure::new(Exit::Refused, format!("{} is in use by process {pid}", dir.display()))
+                .hint("wait for it, or name another folder")
+        }
+        BackupError::Other(reason) => Failure::new(Exit::Refused, reason.clone()),
+        BackupError::Io { .. } => {
+            Failure::caused(what, error).hint("what was copied stays; running it again goes on with it")
+        }
+        BackupError::Open(_) | BackupError::Unfaithful(_) => Failure::caused(what, error),
+    }
+}

@@ -1,0 +1,58 @@
+//! `regatta.toml` as JSON Schema, from the table of keys. Pure.
+
+use serde_json::{Map, Value as Json, json};
+
+use super::key::{Key, Shape, Value};
+use super::keys::KEYS;
+
+/// The schema of `regatta.toml`.
+pub(crate) fn schema() -> Json {
+    let mut sections = Map::new();
+    for key in KEYS {
+        let (section, name) = key.name.split_once('.').unwrap_or(("", key.name));
+        let section = sections
+            .entry(section)
+            .or_insert_with(|| json!({ "type": "object", "additionalProperties": false, "properties": {} }));
+        if let Some(properties) = section.get_mut("properties").and_then(Json::as_object_mut) {
+            properties.insert(name.to_owned(), of(key));
+        }
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "regatta.toml",
+        "description": "Configuration of Regatta. A variable REGATTA_<SECTION>_<KEY> says the same.",
+        "type": "object",
+        "additionalProperties": false,
+        "properties": sections,
+    })
+}
+
+fn of(key: &Key) -> Json {
+    let mut schema = shape(key.shape);
+    let Some(fields) = schema.as_object_mut() else { return schema };
+    fields.insert("description".to_owned(), key.about.into());
+    let default = match (key.default)() {
+        Value::Text(text) => Some(text.into()),
+        Value::Flag(flag) => Some(flag.into()),
+        // How many attempts run at once is measured on the machine.
+        Value::Count(_) if key.name == "limits.attempts" => None,
+        Value::Count(count) => Some(count.into()),
+        Value::List(texts) => Some(json!(texts)),
+        written @ (Value::Ms(_) | Value::Bytes(_)) => Some(written.to_toml().trim_matches('"').into()),
+        Value::Unset | Value::Address(_) => None,
+    };
+    fields.extend(default.map(|default| ("default".to_owned(), default)));
+    schema
+}
+
+fn shape(shape: Shape) -> Json {
+    match shape {
+        Shape::Text | Shape::Address => json!({ "type": "string" }),
+        Shape::Word(words) => json!({ "type": "string", "enum": words }),
+        Shape::Flag => json!({ "type": "boolean" }),
+        Shape::Count(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Shape::Duration => json!({ "type": "string", "examples": ["90s", "10m", "1h 30m"] }),
+        Shape::Size => json!({ "type": ["string", "integer"], "examples": ["512MB", "8GiB"] }),
+        Shape::List => json!({ "type": "array", "items": { "type": "string" } }),
+    }
+}

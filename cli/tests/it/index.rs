@@ -1,0 +1,44 @@
+//! The index under a real server: lost, cut, damaged. It is rebuilt, and one line of the server's log says so.
+
+use std::fs;
+use std::path::Path;
+
+use crate::install::Install;
+
+#[test]
+fn an_index_that_is_lost_cut_or_damaged_is_rebuilt_and_said_once() {
+    let install = Install::new();
+    let ask = ["run", "x", "-a", "command=seq 300; echo changed >> file", "--sandbox", "host", "--wait"];
+    let run = install.regatta(&ask).exits(0).out.trim().to_owned();
+    let compared = install.regatta(&["compare", &run]).exits(0).out;
+    install.regatta(&["down"]).exits(0);
+    let index = install.data().join("index");
+    let damages: [(&str, &dyn Fn(&Path)); 4] = [
+        ("deleted", &|_| fs::remove_dir_all(&index).expect("removed")),
+        ("its file deleted", &|db| fs::remove_file(db).expect("removed")),
+        ("halved", &|db| {
+            let bytes = fs::read(db).expect("file");
+            let written = bytes.iter().rposition(|byte| *byte != 0).expect("something is written");
+            fs::write(db, &bytes[..written / 2]).expect("halved");
+        }),
+        ("bits flipped", &|db| {
+            let mut bytes = fs::read(db).expect("file");
+            bytes.iter_mut().for_each(|byte| *byte ^= 0x10);
+            fs::write(db, bytes).expect("flipped");
+        }),
+    ];
+    for (what, damage) in damages {
+        damage(&index.join("db"));
+        let log = install.data().join("server.log");
+        let before = fs::read_to_string(&log).expect("log").len();
+        install.regatta(&["up", "--detach"]).exits(0);
+        let told = fs::read_to_string(&log).expect("log").split_off(before);
+        assert_eq!(told.matches("the index was rebuilt from the journal").count(), 1, "{what}: {told}");
+        assert_eq!(told.matches("index set aside").count(), usize::from(what != "deleted"), "{what}: {told}");
+        let ours = told.lines().filter(|line| line.contains("ERROR") && !line.contains(" sled::"));
+        assert_eq!(ours.count(), 0, "{what}: {told}");
+        assert_eq!(install.regatta(&["compare", &run]).exits(0).out, compared, "{what}");
+        install.regatta(&["down"]).exits(0);
+        install.regatta(&["log", "verify"]).exits(0);
+    }
+}

@@ -1,0 +1,108 @@
+//! A witness outside the data directory: told by the server, compared with by `log verify --witness`.
+
+use std::fs;
+use std::path::Path;
+
+use crate::install::{Done, Install};
+
+/// An install whose server ran with a witness and recorded a little.
+fn witnessed(witness: &Path) -> Install {
+    let install = Install::new();
+    let up = |extra: &str| {
+        let mut command = install.command(&["up", "--detach", "--limit", extra]);
+        command.env("REGATTA_WITNESS_FILE", witness).env("REGATTA_WITNESS_EVERY", "20ms");
+        assert!(command.status().expect("server").success());
+        install.regatta(&["down"]).exits(0);
+    };
+    // Each start with another limit is an event.
+    for limit in ["2", "3", "4"] {
+        up(limit);
+    }
+    install
+}
+
+fn verify(data: &Path, witness: &str) -> impl Fn(&Install) -> Done {
+    let data = data.to_str().expect("path").to_owned();
+    move |install| install.regatta(&["log", "verify", "--data-dir", &data, "--witness", &witness])
+}
+
+#[test]
+fn a_log_that_was_rewritten_or_shortened_is_caught_by_the_witness_only() {
+    let folder = tempfile::tempdir().expect("folder");
+    let witness = folder.path().join("witness.jsonl");
+    let install = witnessed(&witness);
+    let heard = fs::read_to_string(&witness).expect("heard");
+    assert_eq!(heard.lines().count(), 3, "{heard}");
+    let compare = |data: &Path| verify(data, witness.to_str().expect("path"))(&install);
+    let export = install.regatta(&["log", "export"]).exits(0).out;
+    let events = export.lines().count();
+    let same = compare(&install.data()).exits(0);
+    let agrees = format!("the witness agrees: it was told 3 times, the last one at event {events}");
+    assert!(same.out.contains(&agrees), "{}", same.out);
+    let rebuilt = |name: &str, lines: &str| {
+        let data = install.folder().join(name);
+        let file = install.folder().join(format!("{name}.jsonl"));
+        fs::write(&file, lines).expect("written");
+        let data_dir = data.to_str().expect("path");
+        install.regatta(&["log", "import", file.to_str().expect("path"), "--data-dir", data_dir]).exits(0);
+        fs::copy(install.data().join("install"), data.join("install")).expect("copied");
+        install.regatta(&["log", "verify", "--data-dir", data_dir]).exits(0);
+        data
+    };
+    assert_eq!(export.matches("--limit").count(), 3, "{export}");
+    let last = export.rfind("--limit").expect("a value of the last event");
+    let changed = format!("{}{}", &export[..last], export[last..].replacen("--limit", "default", 1));
+    let told = compare(&rebuilt("changed", &changed)).exits(1);
+    assert!(
+        told.out.contains("the witness disagrees:") && told.out.contains(&format!("event {events} had hash")),
+        "{}",
+        told.out
+    );
+    let shorter: String = export.split_inclusive('\n').take(events - 1).collect();
+    let told = compare(&rebuilt("shorter", &shorter)).exits(1);
+    let ends = format!("the log ends at {}", events - 1);
+    assert!(told.out.contains(&format!("event {events} had hash")) && told.out.contains(&ends), "{}", told.out);
+    let json = install.regatta(&["log", "verify", "--witness", witness.to_str().expect("path"), "--json"]);
+    assert_eq!(
+        json.exits(0).json().pointer("/witness/agreed").and_then(serde_json::Value::as_u64),
+        Some(events as u64)
+    );
+}
+
+#[test]
+fn a_witness_that_cannot_be_one_is_refused_and_one_that_is_away_stops_nothing() {
+    let install = Install::new();
+    let up = |file: &Path| {
+        let mut command = install.command(&["up", "--detach"]);
+        command.env("REGATTA_WITNESS_FILE", file).env("REGATTA_WITNESS_EVERY", "10ms");
+        command.output().expect("server")
+    };
+    let inside = up(&install.data().join("witness.jsonl"));
+    let told = String::from_utf8_lossy(&inside.stderr).into_owned();
+    assert!(told.contains("is inside the data directory") && told.contains("hint: name a file elsewhere"), "{told}");
+    let away = install.folder().join("not there/witness.jsonl");
+    assert!(up(&away).status.success());
+    install.regatta(&["down"]).exits(0);
+    let log = fs::read_to_string(install.data().join("server.log")).expect("log");
+    assert_eq!(log.matches("the witness cannot be told where the log stands").count(), 1, "{log}");
+    let missing = away.to_str().expect("path");
+    install.regatta(&["log", "verify", "--witness", missing]).exits(2).says("cannot be compared with: ");
+    let other = install.folder().join("other.jsonl");
+    fs::write(&other, "").expect("empty");
+    let empty = install.regatta(&["log", "verify", "--witness", other.to_str().expect("path")]).exits(2);
+    empty.says("has heard nothing of install").says("hint: set witness.file");
+}
+
+#[cfg(feature = "nats")]
+#[test]
+fn a_stream_of_nats_is_a_witness_that_lets_nothing_go() {
+    let Some(nats) = crate::nats_server::Nats::start() else { return };
+    let url = nats.server().url;
+    let install = Install::new();
+    let mut command = install.command(&["up", "--detach", "--nats", &url]);
+    command.env("REGATTA_WITNESS_NATS", "on").env("REGATTA_WITNESS_EVERY", "20ms");
+    assert!(command.status().expect("server").success());
+    install.regatta(&["down"]).exits(0);
+    let told = install.regatta(&["log", "verify", "--witness", &url]).exits(0);
+    assert!(told.out.contains("the witness agrees: it was told 1 time, the last one at event "), "{}", told.out);
+}

@@ -1,0 +1,220 @@
+//! One client of the live WebSocket: its subscriptions, each with its own place in the log, and how it is kept from
+//! holding memory. Nothing is queued: a client that does not read is not written to, falls behind, and is told to read
+//! again from where it stands.
+
+use std::time::Duration;
+
+use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use regatta_core::{ReadError, Seq};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+
+use super::Seat;
+use super::message::{Answer, Request, Subscribe, Unsubscribe};
+use super::topic::{Topic, said};
+use crate::Plane;
+use crate::feed::Cursor;
+
+/// Most topics one client may follow.
+const SUBSCRIPTIONS_MAX: usize = 64;
+/// A subscription further behind than this many events is told to read again.
+const BEHIND_EVENTS_MAX: u64 = 8_192;
+/// How often a client is asked whether it is there.
+const PING: Duration = Duration::from_secs(20);
+/// How long one message may take to leave; a client that does not take it is gone.
+const SEND_MAX: Duration = Duration::from_secs(30);
+/// Events looked at for one subscription before the next one has its turn.
+const TURN_EVENTS_MAX: usize = 64;
+/// Bytes of answers one client holds: past it, what it holds is sent first. One answer may be larger.
+const TURN_BYTES_MAX: usize = 256 << 10;
+
+/// Why a client is let go.
+enum Gone {
+    /// It hung up, or does not answer.
+    Away,
+    /// The server stops, or the log cannot be read: it shall come again.
+    Ends,
+}
+
+impl From<axum::Error> for Gone {
+    fn from(_: axum::Error) -> Self {
+        Self::Away
+    }
+}
+
+impl From<ReadError> for Gone {
+    fn from(error: ReadError) -> Self {
+        tracing::error!(%error, "a live client is let go: the log cannot be read");
+        Self::Ends
+    }
+}
+
+struct Subscription {
+    topic: Topic,
+    cursor: Cursor,
+}
+
+/// One client.
+pub(crate) struct Client {
+    plane: Plane,
+    socket: WebSocket,
+    subscriptions: Vec<Subscription>,
+    heard: bool,
+    #[expect(dead_code, reason = "held as long as the client is there")]
+    seat: Seat,
+}
+
+impl Client {
+    pub(crate) fn new(plane: Plane, socket: WebSocket, seat: Seat) -> Self {
+        Self { plane, socket, subscriptions: Vec::new(), heard: true, seat }
+    }
+
+    /// Tells until the client hangs up or the server stops.
+    pub(crate) async fn run(mut self) {
+        if let Err(Gone::Ends) = self.serve().await {
+            // 1012: the service starts again.
+            let frame = CloseFrame { code: 1012, reason: "come again, from the last seq".into() };
+            timeout(Duration::from_secs(1), self.socket.send(Message::Close(Some(frame)))).await.ok();
+        }
+    }
+
+    async fn serve(&mut self) -> Result<(), Gone> {
+        let mut grown = self.plane.feed.watch();
+        let stop = self.plane.stop.clone();
+        let mut ping = interval_at(Instant::now() + PING, PING);
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            grown.borrow_and_update();
+            while self.turn().await? {}
+            tokio::select! {
+                message = self.socket.recv() => match message {
+                    Some(message) => self.hear(message?).await?,
+                    None => return Err(Gone::Away),
+                },
+                changed = grown.changed() => changed.map_err(|_| Gone::Ends)?,
+                _ = ping.tick() => self.ping().await?,
+                () = stop.cancelled() => return Err(Gone::Ends),
+            }
+        }
+    }
+
+    async fn ping(&mut self) -> Result<(), Gone> {
+        if !std::mem::take(&mut self.heard) {
+            return Err(Gone::Away);
+        }
+        self.send(Message::Ping(bytes::Bytes::new())).await
+    }
+
+    async fn send(&mut self, message: Message) -> Result<(), Gone> {
+        let sent = timeout(SEND_MAX, self.socket.send(message)).await;
+        sent.map_err(|_| Gone::Away)?.map_err(Gone::from)
+    }
+
+    async fn say(&mut self, text: Option<String>) -> Result<(), Gone> {
+        match text {
+            Some(text) => self.send(Message::Text(text.into())).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn hear(&mut self, message: Message) -> Result<(), Gone> {
+        self.heard = true;
+        let answer = match message {
+            Message::Text(text) => match serde_json::from_str(&text) {
+                Ok(Request::Subscribe(wanted)) => self.subscribe(wanted),
+                Ok(Request::Unsubscribe(unwanted)) => self.unsubscribe(unwanted),
+                Err(error) => said(&Answer::wrong(format!("this is not understood: {error}"))),
+            },
+            Message::Binary(_) => said(&Answer::wrong("only text is understood".to_owned())),
+            Message::Close(_) => return Err(Gone::Away),
+            Message::Ping(_) | Message::Pong(_) => None,
+        };
+        self.say(answer).await
+    }
+
+    fn subscribe(&mut self, wanted: Subscribe) -> Option<String> {
+        let topic = Topic { name: wanted.topic, id: wanted.id };
+        let filter = match topic.filter() {
+            Ok(filter) => filter,
+            Err(reason) => return said(&Answer::wrong(reason)),
+        };
+        self.subscriptions.retain(|subscription| subscription.topic != topic);
+        if self.subscriptions.len() >= SUBSCRIPTIONS_MAX {
+            return said(&Answer::wrong(format!("a client follows at most {SUBSCRIPTIONS_MAX} topics")));
+        }
+        // The log itself: what is there and not yet on its way to clients will be told.
+        let head = self.plane.log.head();
+        let from = wanted.from_seq.map_or(head.next(), Seq);
+        if from > head.next() {
+            let reason = format!("from_seq {from} is past the end of the log, which is at {head}; begin without it");
+            return said(&Answer::wrong(reason));
+        }
+        let told = Seq(from.0.saturating_sub(1));
+        let answer = said(&Answer { subscribed: Some(true), ..Answer::about(topic.name, topic.id.as_deref(), told) });
+        self.subscriptions.push(Subscription { cursor: Cursor::new(&self.plane.feed, filter, from), topic });
+        answer
+    }
+
+    fn unsubscribe(&mut self, unwanted: Unsubscribe) -> Option<String> {
+        let topic = Topic { name: unwanted.topic, id: unwanted.id };
+        self.subscriptions.retain(|subscription| subscription.topic != topic);
+        None
+    }
+
+    /// Gives each subscription its turn; whether one of them may have more.
+    async fn turn(&mut self) -> Result<bool, Gone> {
+        let mut more = false;
+        for index in 0..self.subscriptions.len() {
+            let (told, has_more) = self.tell(index).await?;
+            for text in told {
+                self.say(Some(text)).await?;
+            }
+            more |= has_more;
+        }
+        Ok(more)
+    }
+
+    /// What one subscription has to say now, and whether there may be more.
+    async fn tell(&mut self, index: usize) -> Result<(Vec<String>, bool), Gone> {
+        let head = self.plane.feed.head();
+        let Some(subscription) = self.subscriptions.get_mut(index) else { return Ok((Vec::new(), false)) };
+        let place = subscription.cursor.place();
+        if head.0.saturating_sub(place.0) > BEHIND_EVENTS_MAX {
+            subscription.cursor.skip_to(head.next());
+            let topic = &subscription.topic;
+            let about = Answer::about(topic.name, topic.id.as_deref(), head);
+            return Ok((said(&Answer { reread: Some(place), ..about }).into_iter().collect(), true));
+        }
+        subscription.tell().await
+    }
+}
+
+impl Subscription {
+    async fn tell(&mut self) -> Result<(Vec<String>, bool), Gone> {
+        let (mut told, mut changed, mut last) = (Vec::<String>::new(), Vec::new(), None);
+        let mut bytes = 0;
+        for _ in 0..TURN_EVENTS_MAX {
+            if bytes > TURN_BYTES_MAX {
+                break;
+            }
+            let Some(event) = self.cursor.next().await? else {
+                told.extend(self.gathered(changed, last));
+                return Ok((told, false));
+            };
+            if self.topic.is_gathered() {
+                last = Some(event.envelope.seq);
+                let run = self.topic.changed(&event);
+                changed.extend(run.filter(|run| !changed.contains(run)));
+            } else {
+                let text = self.topic.tell(&event);
+                bytes += text.as_ref().map_or(0, String::len);
+                told.extend(text);
+            }
+        }
+        told.extend(self.gathered(changed, last));
+        Ok((told, true))
+    }
+
+    fn gathered(&self, changed: Vec<String>, last: Option<Seq>) -> Option<String> {
+        self.topic.tell_changed(changed, last?)
+    }
+}

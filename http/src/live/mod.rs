@@ -1,0 +1,50 @@
+//! Live clients: how many there may be, and what one is told over a WebSocket. Knows nothing of how events are read.
+
+mod client;
+mod message;
+mod topic;
+
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::Problem;
+
+pub(crate) use client::Client;
+pub(crate) use message::{Answer, Request};
+
+/// Most live clients at once, streams and sockets together.
+const LIVE_CLIENTS_MAX: usize = 4_096;
+
+/// The places live clients sit on. Clones share them.
+#[derive(Debug, Clone)]
+pub struct LiveClients(Arc<Semaphore>);
+
+impl Default for LiveClients {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(LIVE_CLIENTS_MAX)))
+    }
+}
+
+/// A live client's place, given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Seat(#[expect(dead_code, reason = "held, not looked at")] OwnedSemaphorePermit);
+
+impl LiveClients {
+    /// Takes a place, or says that there is none.
+    pub(crate) fn sit(&self) -> Result<Seat, Problem> {
+        let full = |_| {
+            let detail = format!("{LIVE_CLIENTS_MAX} live clients are connected, and no more are let in");
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_live_clients", detail)
+                .hint("close some, or ask for pages: GET /events")
+        };
+        Arc::clone(&self.0).try_acquire_owned().map(Seat).map_err(full)
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn seated(&self) -> usize {
+        LIVE_CLIENTS_MAX - self.0.available_permits()
+    }
+}
