@@ -64,29 +64,26 @@ impl Tail {
     }
 }
 
-/// In snapshots: as text when it is UTF-8, else as hex, so that nothing is lost and little is wasted.
+/// In snapshots: as text when it is UTF-8, else in base 64, so that nothing is lost and little is wasted.
 mod kept_bytes {
     use std::collections::VecDeque;
-    use std::fmt::Write as _;
 
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
     #[derive(Serialize, Deserialize)]
     #[serde(rename_all = "snake_case")]
     enum Kept {
         Text(String),
-        Hex(String),
+        Base64(String),
     }
 
     pub(super) fn serialize<S: Serializer>(bytes: &VecDeque<u8>, serializer: S) -> Result<S::Ok, S::Error> {
         let bytes: Vec<u8> = bytes.iter().copied().collect();
         let kept = match String::from_utf8(bytes) {
             Ok(text) => Kept::Text(text),
-            Err(error) => Kept::Hex(error.as_bytes().iter().fold(String::new(), |mut hex, byte| {
-                // Writing to a String cannot fail.
-                write!(hex, "{byte:02x}").ok();
-                hex
-            })),
+            Err(error) => Kept::Base64(STANDARD.encode(error.as_bytes())),
         };
         kept.serialize(serializer)
     }
@@ -94,14 +91,8 @@ mod kept_bytes {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<VecDeque<u8>, D::Error> {
         match Kept::deserialize(deserializer)? {
             Kept::Text(text) => Ok(text.into_bytes().into()),
-            Kept::Hex(hex) => from_hex(&hex).ok_or_else(|| de::Error::custom("a tail's hex digits are damaged")),
+            Kept::Base64(text) => STANDARD.decode(text).map(VecDeque::from).map_err(de::Error::custom),
         }
-    }
-
-    fn from_hex(hex: &str) -> Option<VecDeque<u8>> {
-        let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        let pairs = hex.as_bytes().chunks(2);
-        pairs.map(|pair| if let [high, low] = *pair { Some(digit(high)? << 4 | digit(low)?) } else { None }).collect()
     }
 }
 

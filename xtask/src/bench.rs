@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use crate::command::{self, cargo, root};
+use crate::ui;
 
 /// Runs the benchmarks of one issue.
 pub(crate) fn run(rest: &[&str]) -> Result<ExitCode, String> {
@@ -27,7 +28,15 @@ pub(crate) fn run(rest: &[&str]) -> Result<ExitCode, String> {
                 cargo(&["run", "--release", "--locked", "--package", "regatta-core", "--example", "append", "--"]);
             command::run(command.args(options))?;
         }
-        _ => return Err("which benchmark? cargo xtask bench dispatch, or cargo xtask bench log".to_owned()),
+        ["page"] => {
+            ui::build()?;
+            command::run(&mut cargo(&["build", "--release", "--locked", "--package", "regatta"]))?;
+            let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
+            let mut npm = std::process::Command::new("npm");
+            npm.args(["run", "--silent", "bench"]).current_dir(root().join("http/ui"));
+            command::run(npm.env("REGATTA_BIN", target.join("release/regatta")))?;
+        }
+        _ => return Err("which benchmark? cargo xtask bench dispatch, log or page".to_owned()),
     }
     Ok(ExitCode::SUCCESS)
 }

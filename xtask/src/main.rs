@@ -15,7 +15,8 @@ usage:
   cargo xtask test                      everything; what needs something missing is skipped with the reason
   cargo xtask ui                        build the page (needs Node and npm), for the next cargo build
   cargo xtask bench dispatch [--quick]  the dispatch benchmarks, with peers in the same run
-  cargo xtask bench log                 the log benchmarks";
+  cargo xtask bench log                 the log benchmarks
+  cargo xtask bench page                how soon the compare page of a long run is of use, in Chromium";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

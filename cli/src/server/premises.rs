@@ -252,6 +252,14 @@ fn edited(text: &str, key: &Key, to: Option<&Value>) -> Result<String, String> {
             if let Some(table) = document.get_mut(section).and_then(toml_edit::Item::as_table_like_mut) {
                 table.remove(name);
             }
+            // A section without keys would be read as a key.
+            if document
+                .get(section)
+                .and_then(toml_edit::Item::as_table_like)
+                .is_some_and(toml_edit::TableLike::is_empty)
+            {
+                document.remove(section);
+            }
         }
         Some(to) => {
             let value: toml_edit::Value =
@@ -333,6 +341,7 @@ mod tests {
         let file = "# ours\n[limits]\nattempts = 4 # enough\nlocal = 2\n";
         becomes(file, "limits.attempts", 8.into(), Ok("# ours\n[limits]\nattempts = 8\nlocal = 2\n"));
         becomes(file, "limits.local", Json::Null, Ok("# ours\n[limits]\nattempts = 4 # enough\n"));
+        becomes("[nats]\nurl = \"nats://localhost\"\n", "nats.url", Json::Null, Ok(""));
         becomes("", "run.checks", serde_json::json!(["make test"]), Ok("[run]\nchecks = [\"make test\"]\n"));
         becomes("", "run.timeout", "90s".into(), Ok("[run]\ntimeout = \"1m 30s\"\n"));
     }

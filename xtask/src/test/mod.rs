@@ -1,4 +1,4 @@
-//! `cargo xtask test`: format, lints, tests, documentation tests, the page, dependencies. What needs something that is missing is
+//! `cargo xtask test`: format, lints, tests, documentation tests, the page, the browser, dependencies. What needs something that is missing is
 //! skipped with its reason, and with `REGATTA_TEST_REQUIRE=all` fails instead.
 
 #![expect(clippy::print_stdout, reason = "its results are its output")]
@@ -24,7 +24,7 @@ struct Step {
 pub(crate) fn run() -> Result<ExitCode, String> {
     // The page first: it is embedded into what is tested.
     let mut steps = page::page();
-    steps.extend([format(), lints(), tests(), doc_tests(), dependencies()]);
+    steps.extend([format(), lints(), tests(), doc_tests(), page::browser(), dependencies()]);
     println!("\nsummary");
     let mut sum = Tally::default();
     for step in &steps {

@@ -1,13 +1,18 @@
-//! The page: its packages, formatting, types, unit tests, size. Knows the
+//! The page: its packages, formatting, types, unit tests, size, and the browser tests against the real binary. Knows the
 //! page only by its npm scripts.
 
 use std::io::{BufRead as _, BufReader};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::output::{Tally, counts};
 use super::{Step, heading, missing, single};
-use crate::command::root;
+use crate::command::{cargo, root};
 use crate::ui::can_build;
+
+/// Where Debian has it; another place is named by the variable.
+const CHROMIUM: &str = "/usr/bin/chromium";
+const CHROMIUM_VARIABLE: &str = "REGATTA_CHROMIUM";
 
 /// Everything that can be said of the page without a browser.
 pub(super) fn page() -> Vec<Step> {
@@ -25,6 +30,25 @@ pub(super) fn page() -> Vec<Step> {
         counted("page: units", npm(&["run", "--silent", "test"])),
         single("page: build", &mut npm(&["run", "--silent", "build"])),
     ]
+}
+
+/// What a person can do with it, done by a browser. The page must have been built.
+pub(super) fn browser() -> Step {
+    const NAME: &str = "browser";
+    heading(NAME);
+    if let Err(reason) = can_build() {
+        return missing(NAME, &reason);
+    }
+    let chromium = std::env::var_os(CHROMIUM_VARIABLE).map_or_else(|| PathBuf::from(CHROMIUM), PathBuf::from);
+    if !chromium.exists() {
+        let reason = format!("there is no {} (apt install chromium, or set {CHROMIUM_VARIABLE})", chromium.display());
+        return missing(NAME, &reason);
+    }
+    let built = single(NAME, &mut cargo(&["build", "--package", "regatta", "--locked", "--quiet"]));
+    if built.tally.failed > 0 {
+        return built;
+    }
+    counted(NAME, npm(&["run", "--silent", "browser"]))
 }
 
 fn npm(arguments: &[&str]) -> Command {

@@ -46,10 +46,10 @@ export class Install {
   private readonly tokens = new Map<Role, string>();
   private server: ChildProcess | undefined;
   private port = 0;
-  /** The one-time link that the first start prints. */
-  signInLink = "";
-
-  constructor(readonly name: string) {
+  constructor(
+    readonly name: string,
+    private readonly extra: NodeJS.ProcessEnv = {},
+  ) {
     mkdirSync(this.gates);
     mkdirSync(join(this.folder, "home"));
     mkdirSync(join(target, "e2e-logs"), { recursive: true });
@@ -70,6 +70,7 @@ export class Install {
       REGATTA_DATA_DIR: this.data,
       REGATTA_LIMITS_ATTEMPTS: "8",
       REGATTA_SANDBOX_READ: this.gates,
+      ...this.extra,
     };
   }
 
@@ -88,7 +89,6 @@ export class Install {
     server.stderr.pipe(log, { end: false });
     await within("the server to start", (done, failed) => {
       const look = (line: string) => {
-        this.signInLink ||= /https?:\/\/\S+\/sign-in\?key=\S+/.exec(line)?.[0] ?? "";
         if (line.includes("ready at")) done();
       };
       createInterface(server.stdout).on("line", look);
@@ -129,6 +129,13 @@ export class Install {
     });
   }
 
+  /** Whether this server has a route at all: parts of it can be left out of a build. */
+  async offers(method: "GET" | "POST", path: string): Promise<boolean> {
+    if (process.env.REGATTA_TEST_REQUIRE === "all") return true;
+    const { status, body } = await this.api<{ detail?: string }>(method, path, method === "POST" ? {} : undefined);
+    return status !== 404 || !(body.detail ?? "").startsWith("there is no /");
+  }
+
   /** Asks for a run; its id. */
   async run(wanted: RunWanted): Promise<string> {
     const { status, body } = await this.api<{ run: string }>("POST", "/runs", {
@@ -154,6 +161,11 @@ export class Install {
     return await new Promise((done) => {
       execFile(binary, args, { env: this.environment, cwd: this.repository }, (_, stdout) => done(stdout));
     });
+  }
+
+  /** A link that signs a browser in, once: what `regatta open` prints where there is no screen. */
+  async signInLink(): Promise<string> {
+    return (await this.cli("open")).trim();
   }
 
   /** A step of an agent that ends once `open` was called with the same name. */

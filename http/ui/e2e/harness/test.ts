@@ -56,10 +56,10 @@ export const test = base.extend<Fixtures>({
 });
 
 /** Gives the file an installation of its own, with its server running, for as long as its tests run. */
-export function installed(): () => Install {
+export function installed(environment: NodeJS.ProcessEnv = {}): () => Install {
   let install: Install | undefined;
   test.beforeAll(async ({}, info) => {
-    install = new Install(basename(info.file, ".spec.ts"));
+    install = new Install(basename(info.file, ".spec.ts"), environment);
     await install.start();
   });
   test.afterEach(async ({}, info) => {

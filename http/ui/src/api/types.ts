@@ -55,7 +55,7 @@ export type RunRow = {
   can: string[];
 };
 
-export type RunPage = { rows: RunRow[]; next_before: Seq | null };
+export type RunPage = { rows: RunRow[]; next?: Seq | null; next_before?: Seq | null };
 
 export type Exit =
   | { code: number }

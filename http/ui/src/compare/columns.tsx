@@ -35,7 +35,8 @@ export function Columns(props: Props) {
   const width = useWidth(box);
   const shownNow = windowOf(state.layout, comparison.columns.length, at, width);
   const shown = comparison.columns.slice(shownNow.first, shownNow.first + shownNow.count);
-  const discarded = comparison.discarded ?? [];
+  // What was put aside is not told apart while nobody may know who is who.
+  const discarded = comparison.blind ? [] : (comparison.discarded ?? []);
   const together = useMemo(() => new Together<unknown>(), []);
   together.isOn = !state.isLoose;
   const go = (slot: Slot) => onChange({ at: slot });

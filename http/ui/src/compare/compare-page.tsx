@@ -13,7 +13,7 @@ import { type HeadActions, whoTries } from "./head/column-head";
 import { useMergePreview } from "./merge/merge-preview";
 import { type Decision, DecisionDialog } from "./pick/decisions";
 import { namesIn, SlotNames } from "./slot-name";
-import { type Body, type CompareChange, type CompareState, LAYOUTS, useCompareState } from "./state";
+import { type Body, blindSwitch, type CompareChange, type CompareState, LAYOUTS, useCompareState } from "./state";
 import { TitleBar } from "./title-bar";
 
 const FilesMatrix = lazy(() => import("./files/files-matrix"));
@@ -153,7 +153,7 @@ type Keys = {
   decide: (decision: Decision) => void;
 };
 
-function useCompareKeys({ comparison, at, state, change, decide }: Keys): void {
+function useCompareKeys({ comparison, body, at, state, change, decide }: Keys): void {
   const { columns } = comparison;
   const nameOf = namesIn(comparison);
   const here = columns[at];
@@ -174,7 +174,7 @@ function useCompareKeys({ comparison, at, state, change, decide }: Keys): void {
     {
       keys: "b",
       about: "Blind: hide who is who",
-      run: () => change({ isBlind: !state.isBlind, at: undefined, chosen: [] }),
+      run: () => change(blindSwitch(state, body)),
     },
     { keys: "s", about: "Synthesize from hunks", run: () => change({ isChoosing: !state.isChoosing, body: "diff" }) },
     ...(here && may(here.slot, "discard")

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { readState, writeState } from "./state";
+import { blindSwitch, readState, writeState } from "./state";
 
 test("the address says everything, and says nothing about what is as usual", () => {
   const plain = Object.values(writeState(readState({}))).filter((value) => value !== undefined);
@@ -15,4 +15,15 @@ test("what no page writes is as if it were not there", () => {
     layout: "split",
     isBlind: false,
   });
+});
+
+test("a blind comparison begins with the diff, because output says who printed it", () => {
+  expect(blindSwitch(readState({ at: "b", take: "a.0.x" }), "output")).toEqual({
+    isBlind: true,
+    at: undefined,
+    chosen: [],
+    body: "diff",
+  });
+  expect(blindSwitch(readState({ view: "checks" }), "checks").body).toBe("checks");
+  expect(blindSwitch(readState({ blind: "1", view: "diff" }), "diff")).toMatchObject({ isBlind: false, body: "diff" });
 });

@@ -80,3 +80,9 @@ export function useCompareState(): [CompareState, (change: CompareChange) => voi
   );
   return [state, change];
 }
+
+/** Into a blind comparison, or out of it. Output says who printed it, so what is looked at is the diff. */
+export function blindSwitch(state: CompareState, body: Body): CompareChange {
+  const shown = !state.isBlind && body === "output" ? "diff" : state.body;
+  return { isBlind: !state.isBlind, at: undefined, chosen: [], body: shown };
+}

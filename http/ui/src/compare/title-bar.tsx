@@ -7,7 +7,7 @@ import { Button, buttonLook, IconButton } from "@/parts/button";
 import { classes } from "@/parts/classes";
 import { RunStateBadge } from "@/runs/run-state";
 import { useSlotName } from "./slot-name";
-import type { Body, CompareChange, CompareState, Layout } from "./state";
+import { type Body, blindSwitch, type CompareChange, type CompareState, type Layout } from "./state";
 
 type Props = {
   comparison: Comparison;
@@ -139,7 +139,7 @@ function Switches({ state, body, onChange }: Pick<Props, "state" | "body" | "onC
         look={state.isBlind ? "plain" : "quiet"}
         aria-pressed={state.isBlind}
         title="hide who is who (b)"
-        onClick={() => onChange({ isBlind: !state.isBlind, at: undefined, chosen: [] })}
+        onClick={() => onChange(blindSwitch(state, body))}
       >
         <EyeOff size={13} aria-hidden /> Blind
       </Button>

@@ -1,15 +1,27 @@
 // Ctrl/Cmd-K: every action that has a key, every page, and the latest runs.
-import { useNavigate } from "@tanstack/react-router";
+import { useNavigate, useParams } from "@tanstack/react-router";
 import { Command } from "cmdk";
 import { type ReactNode, useEffect, useRef, useSyncExternalStore } from "react";
-import type { RunPage } from "@/api/types";
+import type { Comparison, RunPage } from "@/api/types";
 import { registry } from "@/keyboard/registry";
 import { useView } from "@/live/use-view";
 import { Keys } from "@/parts/key";
+import type { Search } from "@/routes";
 import { RunStateBadge } from "@/runs/run-state";
 
 const ENTRY =
   "flex h-9 cursor-pointer items-center gap-3 rounded-md px-3 data-[selected=true]:bg-raised data-[selected=true]:text-text";
+
+/** Places within pages; the pages themselves have keys and stand below. */
+const PAGES: { name: string; to: "/timeline" | "/fleet" | "/settings" | "/new"; search: Search }[] = [
+  { name: "New run", to: "/new", search: {} },
+  { name: "Timeline of everything", to: "/timeline", search: {} },
+  { name: "Fleet: sandboxes and who waits", to: "/fleet", search: {} },
+  { name: "Settings: configuration", to: "/settings", search: {} },
+  { name: "Settings: tokens", to: "/settings", search: { part: "tokens" } },
+  { name: "Settings: users", to: "/settings", search: { part: "users" } },
+  { name: "Settings: doctor", to: "/settings", search: { part: "doctor" } },
+];
 
 export default function Palette({ onClose }: { onClose: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
@@ -58,6 +70,21 @@ export default function Palette({ onClose }: { onClose: () => void }) {
               </Command.Item>
             ))}
           </Group>
+          <Attempts choose={choose} />
+          <Group heading="Pages">
+            {PAGES.map(({ name, to, search }) => (
+              <Command.Item
+                key={name}
+                value={`page ${name}`}
+                className={ENTRY}
+                onSelect={choose(
+                  () => void navigate({ to, search: (before: Search) => ({ as_of: before.as_of, ...search }) }),
+                )}
+              >
+                {name}
+              </Command.Item>
+            ))}
+          </Group>
           {groups.toReversed().map((group) => (
             <Group key={group.name} heading={group.name}>
               {group.shortcuts
@@ -80,6 +107,38 @@ export default function Palette({ onClose }: { onClose: () => void }) {
         </Command.List>
       </Command>
     </dialog>
+  );
+}
+
+/** The attempts of the run that is open, and its timeline. */
+function Attempts({ choose }: { choose: (act: () => void) => () => void }) {
+  const navigate = useNavigate();
+  const { run }: { run?: string } = useParams({ strict: false });
+  const { data } = useView<Comparison>(`/runs/${run}/compare`, {}, { enabled: run !== undefined });
+  if (run === undefined || !data) return null;
+  const to = (search: Search) => void navigate({ to: "/runs/$run", params: { run: data.run }, search });
+  return (
+    <Group heading="This run">
+      {data.columns.map(({ slot, attempt, agent, model }) => (
+        <Command.Item
+          key={attempt}
+          value={`attempt ${attempt}`}
+          className={ENTRY}
+          onSelect={choose(() => to({ at: slot }))}
+        >
+          <span className="font-semibold uppercase">{slot}</span>
+          <span className="truncate">{[agent, model].filter(Boolean).join(" · ")}</span>
+          <code className="ml-auto text-faint text-sm">{attempt}</code>
+        </Command.Item>
+      ))}
+      <Command.Item
+        value={`timeline of ${data.run}`}
+        className={ENTRY}
+        onSelect={choose(() => void navigate({ to: "/runs/$run/timeline", params: { run: data.run } }))}
+      >
+        Timeline of this run
+      </Command.Item>
+    </Group>
   );
 }
 

@@ -19,8 +19,8 @@ export function ReplayBar() {
   if (asOf === undefined) return null;
   const isSeq = /^\d+$/.test(asOf);
   return (
-    <div
-      role="status"
+    <section
+      aria-label="Replay"
       className="flex min-h-11 shrink-0 flex-wrap items-center gap-x-3 gap-y-1 border-warn border-b bg-warn-wash px-4 py-1 text-warn"
     >
       <History size={14} aria-hidden />
@@ -29,6 +29,6 @@ export function ReplayBar() {
       <Button className="max-md:ml-auto" size="small" onClick={leave}>
         Back to now <Key>Esc</Key>
       </Button>
-    </div>
+    </section>
   );
 }

@@ -15,7 +15,7 @@ export function useRuns(query: RunQuery) {
     queryFn: ({ pageParam, signal }) =>
       getJson<RunPage>("/runs", { ...query, limit: PAGE, before: pageParam, as_of: asOf }, signal),
     initialPageParam: undefined as number | undefined,
-    getNextPageParam: (page) => page.next_before ?? undefined,
+    getNextPageParam: (page) => page.next ?? page.next_before ?? undefined,
     placeholderData: keepPreviousData,
     staleTime: asOf === undefined ? 30_000 : Number.POSITIVE_INFINITY,
   });

@@ -9,7 +9,7 @@ import type { ConfigRow, ConfigValue } from "./types";
 
 export function ConfigEdit({ row, onDone }: { row: ConfigRow; onDone: () => void }) {
   const client = useQueryClient();
-  const [text, setText] = useState(written(row.value));
+  const [text, setText] = useState(written(row.after_restart ?? row.value));
   const save = useMutation({
     mutationFn: () => command("PUT", `/config/${row.key}`, { value: read(text, row) }),
     onSuccess: async () => {
@@ -60,6 +60,6 @@ function read(text: string, row: ConfigRow): ConfigValue {
   if (typed === "") return null;
   if (typeof model === "boolean")
     return /^(true|on|yes)$/i.test(typed) ? true : /^(false|off|no)$/i.test(typed) ? false : typed;
-  if (typeof model === "number" && /^-?\d+$/.test(typed)) return Number(typed);
+  if ((typeof model === "number" || model === null) && /^-?\d+$/.test(typed)) return Number(typed);
   return typed;
 }

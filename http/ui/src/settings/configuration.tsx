@@ -48,6 +48,9 @@ function ConfigKey({ row }: { row: ConfigRow }) {
               from {row.source}
               {shown(row.value) !== shown(row.default) && <>; the default is {shown(row.default)}</>}
             </p>
+            {row.after_restart !== undefined && (
+              <p className="text-accent text-sm">{shown(row.after_restart)} after the next start of the server</p>
+            )}
           </>
         )}
       </div>

@@ -11,6 +11,8 @@ export type ConfigRow = {
   source: string;
   about: string;
   changeable: boolean;
+  /** Written into the file, and in force after the next start. */
+  after_restart?: ConfigValue;
 };
 
 export type ConfigChange = { key: string; from: ConfigValue; to: ConfigValue; by: string; at_us: number; seq: Seq };

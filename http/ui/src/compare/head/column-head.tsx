@@ -36,7 +36,7 @@ const HIDDEN = "hidden";
 /** Who tries: agent and model, or the command; in a blind comparison nobody says. */
 export function whoTries(column: Column): string {
   if (column.made_of?.length) return "synthesis";
-  if (column.agent === HIDDEN) return "hidden until you vote";
+  if (column.agent === HIDDEN) return "hidden";
   if (column.agent === "command" && column.command) return shortCommand(column.command);
   return [column.agent, column.model].filter(Boolean).join(" · ");
 }

@@ -1,0 +1,119 @@
+// The job itself: ask for a run in the form, watch it, compare, choose, deliver.
+import { agent, replace, say } from "./harness/agents";
+import { git } from "./harness/repository";
+import { expect, installed, test } from "./harness/test";
+
+const install = installed();
+
+const FIX = replace("src/count.js", 'return text.split(" ").length', "return text.split(/ +/).length");
+// biome-ignore lint/suspicious/noTemplateCurlyInString: it is what the agent writes.
+const SHOUT = replace("src/count.js", "text.toUpperCase()", "`${text.toUpperCase()}!`");
+const TESTS = [{ name: "tests", command: "node --test" }];
+
+test("a run is started in the form and watched live to its end", async ({ page, context }) => {
+  await install().signIn(context, "operator");
+  await page.goto(`${install().url}/new`);
+  await page.getByLabel("Task").fill("Two spaces count as one");
+  await page.getByLabel("Repository").fill(install().repository);
+  const command = agent(say("reads the tests"), install().waitFor("live"), FIX, say("all done now"));
+  await page.getByLabel("Agent of attempt 1").selectOption("command");
+  await page.getByLabel("Command of attempt 1").fill(command);
+  await page.getByRole("button", { name: /^Start \d+ attempts?$/ }).click();
+  await expect(page).toHaveURL(/\/runs\/[0-9a-z]{8}/);
+  const column = page.getByRole("article", { name: "Attempt A" });
+  await expect(column.getByText("reads the tests")).toBeVisible();
+  await expect(column.getByText("all done now")).toBeHidden();
+  install().open("live");
+  await expect(column.getByText("all done now")).toBeVisible();
+  await expect(column.getByText(/passed/).first()).toBeVisible();
+});
+
+test("attempts stand side by side with what came of them, and a pick is delivered", async ({ page, context }) => {
+  const run = await install().finishedRun({
+    checks: TESTS,
+    attempts: [{ command: agent(say("thinks"), FIX) }, { command: agent(say("guesses"), SHOUT) }],
+  });
+  await install().signIn(context, "approver");
+  await page.goto(`${install().url}/runs/${run}`);
+  const [a, b] = [page.getByRole("article", { name: "Attempt A" }), page.getByRole("article", { name: "Attempt B" })];
+  await expect(a.getByText("split(/ +/)")).toBeVisible();
+  await expect(b.getByText("toUpperCase()}!")).toBeVisible();
+  await page.getByRole("tab", { name: "Output" }).click();
+  await expect(a.getByText("thinks")).toBeVisible();
+  await expect(b.getByText("guesses")).toBeVisible();
+  await page.getByRole("tab", { name: "Checks" }).click();
+  await expect(b.getByText("two spaces count once").first()).toBeVisible();
+  await page.getByRole("tab", { name: "Files" }).click();
+  await expect(page.getByText("count.js").first()).toBeVisible();
+  await page.getByRole("tab", { name: "A ↔ B" }).click();
+  await expect(page.getByText("toUpperCase()}!").first()).toBeVisible();
+  await page.keyboard.press("1");
+  const dialog = page.getByRole("dialog", { name: "Pick A" });
+  await expect(dialog).toContainText(`regatta/${run}/a`);
+  await dialog.getByLabel("Reason").fill("the smaller change");
+  await dialog.getByRole("button", { name: "Pick A" }).click();
+  await expect(page.getByText(/^\W?delivered$/).first()).toBeVisible();
+  await expect(page.getByText("the smaller change").first()).toBeVisible();
+  expect(git(install().repository, "show", `regatta/${run}/a:src/count.js`)).toContain("split(/ +/)");
+});
+
+test("a blind comparison names nobody until the vote", async ({ page, context }) => {
+  test.skip(!(await install().offers("POST", "/runs/none/synthesize")), "this server has no /synthesize");
+  const run = await install().finishedRun({
+    attempts: [{ command: agent("true sparrow.sh", FIX) }, { command: agent("true falcon.sh", SHOUT) }],
+  });
+  await install().signIn(context, "approver");
+  await page.goto(`${install().url}/runs/${run}?blind=1`);
+  await expect(page.getByRole("article").first()).toContainText(/split|toUpperCase/);
+  await expect(page.getByText(/sparrow|falcon/)).toHaveCount(0);
+  expect(await page.content()).not.toMatch(/sparrow|falcon/);
+  await page.getByRole("article", { name: "Attempt A" }).getByRole("button", { name: "Pick" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: /^Pick/ }).click();
+  await expect(page.getByText(/sparrow|falcon/).first()).toBeVisible();
+});
+
+test("hunks of two attempts become one more attempt, whose commit names them", async ({ page, context }) => {
+  test.skip(!(await install().offers("POST", "/runs/none/synthesize")), "this server has no /synthesize");
+  const run = await install().finishedRun({
+    checks: TESTS,
+    attempts: [{ command: FIX }, { command: SHOUT }],
+  });
+  await install().signIn(context, "approver");
+  await page.goto(`${install().url}/runs/${run}?view=diff`);
+  for (const name of ["Attempt A", "Attempt B"]) {
+    await page
+      .getByRole("article", { name })
+      .getByRole("button", { name: /^Take hunk 1 of .* into the synthesis$/ })
+      .click();
+  }
+  const tray = page.getByRole("region", { name: "Synthesis" });
+  await expect(tray.getByText("fits together")).toBeVisible();
+  await tray.getByLabel("Reason").fill("both");
+  await tray.getByRole("button", { name: "Make the attempt" }).click();
+  const made = page.getByRole("article", { name: "Attempt C" });
+  await expect(made.getByText(/passed/).first()).toBeVisible();
+  await made.getByRole("button", { name: "Pick" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Pick C" }).click();
+  await expect(page.getByText(/^\W?delivered$/).first()).toBeVisible();
+  const branch = `regatta/${run}/c`;
+  const file = git(install().repository, "show", `${branch}:src/count.js`);
+  expect(file).toContain("split(/ +/)");
+  expect(file).toContain("toUpperCase()}!");
+  const message = git(install().repository, "log", "-1", "--format=%B", branch);
+  expect(message).toMatch(new RegExp(`${run}\\.a`));
+  expect(message).toMatch(new RegExp(`${run}\\.b`));
+});
+
+test("a viewer sees everything and can pick nothing", async ({ somebody }) => {
+  const run = await install().finishedRun({ attempts: [{ command: FIX }] });
+  const viewer = await somebody(install(), "viewer");
+  await viewer.goto(`${install().url}/runs/${run}`);
+  const column = viewer.getByRole("article", { name: "Attempt A" });
+  await expect(column.getByText("split(/ +/)")).toBeVisible();
+  await expect(column.getByRole("button", { name: "Pick" })).toHaveCount(0);
+  const answer = await viewer.evaluate(async (path) => {
+    const headers = { "content-type": "application/json", "idempotency-key": "by-hand" };
+    return (await fetch(path, { method: "POST", headers, body: JSON.stringify({ attempt: "a" }) })).status;
+  }, `/api/v1/runs/${run}/pick`);
+  expect(answer).toBe(403);
+});

@@ -1,0 +1,60 @@
+// Settings: what an admin changes, and what others only see.
+import { expect, installed, test } from "./harness/test";
+
+const install = installed();
+
+test("an admin makes a token, sees its secret once, and revokes it", async ({ page, context }) => {
+  await install().signIn(context, "admin");
+  await page.goto(`${install().url}/settings?part=tokens`);
+  await page.getByRole("button", { name: "New token" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name").fill("laptop");
+  await dialog.getByLabel("Role").selectOption("viewer");
+  await dialog.getByRole("button", { name: "Make the token" }).click();
+  const secret = (await dialog.getByTestId("secret").textContent())?.trim() ?? "";
+  expect(secret.length).toBeGreaterThan(20);
+  await dialog.getByRole("button", { name: "Done" }).click();
+  await expect(page.getByText("laptop")).toBeVisible();
+  await expect(page.getByText(secret)).toBeHidden();
+  const revoke = page.getByRole("button", { name: "Revoke laptop" });
+  await revoke.click();
+  await revoke.click();
+  await expect(page.getByText("revoked", { exact: false }).and(page.getByTitle(/^\d{4}-/))).toBeVisible();
+});
+
+test("an admin changes a key, and the history says who, from what, to what", async ({ page, context }) => {
+  test.skip(!(await install().offers("GET", "/config")), "this server has no /config");
+  await install().signIn(context, "admin");
+  await page.goto(`${install().url}/settings`);
+  await page.getByRole("button", { name: "Change limits.local" }).click();
+  await page.getByRole("textbox", { name: "limits.local" }).fill("5");
+  await page.getByRole("button", { name: "Save" }).click();
+  const history = page.getByRole("region", { name: "History" });
+  await expect(history.getByText("limits.local").first()).toBeVisible();
+  await expect(history.getByText("→ 5").first()).toBeVisible();
+});
+
+test("a value that does not fit is refused with what to do", async ({ page, context }) => {
+  test.skip(!(await install().offers("GET", "/config")), "this server has no /config");
+  await install().signIn(context, "admin");
+  await page.goto(`${install().url}/settings`);
+  await page.getByRole("button", { name: "Change limits.local" }).click();
+  await page.getByRole("textbox", { name: "limits.local" }).fill("many");
+  await page.getByRole("button", { name: "Save" }).click();
+  await expect(page.getByRole("alert")).toBeVisible();
+});
+
+test("a viewer sees the configuration and may change nothing", async ({ page, context }) => {
+  test.skip(!(await install().offers("GET", "/config")), "this server has no /config");
+  await install().signIn(context, "viewer");
+  await page.goto(`${install().url}/settings`);
+  await expect(page.getByText("limits.attempts").first()).toBeVisible();
+  await expect(page.getByRole("button", { name: /^Change / })).toHaveCount(0);
+});
+
+test("the doctor's findings stand there", async ({ page, context }) => {
+  test.skip(!(await install().offers("GET", "/doctor")), "this server has no /doctor");
+  await install().signIn(context, "admin");
+  await page.goto(`${install().url}/settings?part=doctor`);
+  await expect(page.getByText("git", { exact: true })).toBeVisible();
+});
