@@ -22,6 +22,7 @@ pub const TYPES: &[(&str, u16, &str)] = &[
     ("locked_out", 429, "too many wrong tokens came from there; wait"),
     ("method_not_allowed", 405, "the path does not take this method"),
     ("no_page", 409, "the server does not listen on TCP, so there is no page"),
+    ("no_rights", 403, "nobody may use this route: it stands in no table of rights"),
     ("not_collected", 409, "what the attempt changed is not collected yet, or could not be"),
     ("not_found", 404, "there is no such path, run, attempt, event or file"),
     ("not_signed_in", 401, "nobody is signed in, or the token or session is worth nothing"),
