@@ -108,7 +108,7 @@ fn complete((method, operation): (String, &mut Value)) {
                 "description": "The same key again returns the first answer and does nothing.",
                 "required": false,
                 "schema": { "type": "string", "minLength": 1, "maxLength": routes::IDEMPOTENCY_KEY_BYTES_MAX },
-            }))
+            }));
         });
     }
 }
