@@ -49,7 +49,7 @@ impl Meter {
         let Ok(line) = serde_json::from_slice::<Value>(line) else { return };
         match (agent, text_at(&line, "/type")) {
             ("claude", Some("result")) => {
-                self.reported = Some(claude::usage(&line, "/usage", micros(&line, "/total_cost_usd")))
+                self.reported = Some(claude::usage(&line, "/usage", micros(&line, "/total_cost_usd")));
             }
             ("claude", Some("assistant")) => {
                 let usage = claude::usage(&line, "/message/usage", None);

@@ -82,7 +82,9 @@ async fn overview(client: &Client, args: &Args, terminal: &Terminal) -> Result<(
     }
     let failed = |error: serde_json::Error| Failure::caused("failed to write JSON", &error);
     let mut whole = serde_json::to_value(&view).map_err(failed)?;
-    whole["merge"] = serde_json::to_value(&merge).map_err(failed)?;
+    if let Some(fields) = whole.as_object_mut() {
+        fields.insert("merge".to_owned(), serde_json::to_value(&merge).map_err(failed)?);
+    }
     terminal.json(&whole)
 }
 

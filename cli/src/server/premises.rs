@@ -296,10 +296,7 @@ fn json(value: &Value) -> Json {
 }
 
 fn toml(value: &Json) -> String {
-    match value {
-        Json::Null => Value::Unset.to_toml(),
-        other => other.to_string(),
-    }
+    if value.is_null() { Value::Unset.to_toml() } else { value.to_string() }
 }
 
 /// A value as it would stand in the file, as JSON.
@@ -309,7 +306,10 @@ fn from_toml(text: &str) -> Json {
         toml_edit::Value::String(text) => Json::String(text.value().clone()),
         toml_edit::Value::Integer(number) => (*number.value()).into(),
         toml_edit::Value::Boolean(flag) => Json::Bool(*flag.value()),
-        _ => Json::Null,
+        toml_edit::Value::Float(_)
+        | toml_edit::Value::Datetime(_)
+        | toml_edit::Value::Array(_)
+        | toml_edit::Value::InlineTable(_) => Json::Null,
     };
     match value {
         Some(toml_edit::Value::Array(values)) => values.iter().map(one).collect::<Vec<_>>().into(),

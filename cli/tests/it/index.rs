@@ -5,6 +5,8 @@ use std::path::Path;
 
 use crate::install::Install;
 
+type Damage<'a> = &'a dyn Fn(&Path);
+
 #[test]
 fn an_index_that_is_lost_cut_or_damaged_is_rebuilt_and_said_once() {
     let install = Install::new();
@@ -13,7 +15,7 @@ fn an_index_that_is_lost_cut_or_damaged_is_rebuilt_and_said_once() {
     let compared = install.regatta(&["compare", &run]).exits(0).out;
     install.regatta(&["down"]).exits(0);
     let index = install.data().join("index");
-    let damages: [(&str, &dyn Fn(&Path)); 4] = [
+    let damages: [(&str, Damage<'_>); 4] = [
         ("deleted", &|_| fs::remove_dir_all(&index).expect("removed")),
         ("its file deleted", &|db| fs::remove_file(db).expect("removed")),
         ("halved", &|db| {

@@ -23,7 +23,7 @@ fn witnessed(witness: &Path) -> Install {
 
 fn verify(data: &Path, witness: &str) -> impl Fn(&Install) -> Done {
     let data = data.to_str().expect("path").to_owned();
-    move |install| install.regatta(&["log", "verify", "--data-dir", &data, "--witness", &witness])
+    move |install| install.regatta(&["log", "verify", "--data-dir", &data, "--witness", witness])
 }
 
 #[test]
@@ -51,7 +51,8 @@ fn a_log_that_was_rewritten_or_shortened_is_caught_by_the_witness_only() {
     };
     assert_eq!(export.matches("--limit").count(), 3, "{export}");
     let last = export.rfind("--limit").expect("a value of the last event");
-    let changed = format!("{}{}", &export[..last], export[last..].replacen("--limit", "default", 1));
+    let (before, after) = export.split_at(last);
+    let changed = format!("{before}{}", after.replacen("--limit", "default", 1));
     let told = compare(&rebuilt("changed", &changed)).exits(1);
     assert!(
         told.out.contains("the witness disagrees:") && told.out.contains(&format!("event {events} had hash")),

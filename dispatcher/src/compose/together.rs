@@ -153,7 +153,10 @@ fn whole(given: &BTreeMap<Slot, (&FilePatch<'_>, Given)>) -> Result<Part, Confli
 }
 
 /// The mode that goes along with whole files; hunks alone leave it as it is.
-fn mode<'p>(given: &BTreeMap<Slot, (&FilePatch<'p>, Given)>) -> Result<Option<(&'p [u8], &'p [u8])>, Conflict> {
+/// The mode of a file before and after, as printed.
+type Modes<'p> = (&'p [u8], &'p [u8]);
+
+fn mode<'p>(given: &BTreeMap<Slot, (&FilePatch<'p>, Given)>) -> Result<Option<Modes<'p>>, Conflict> {
     let with_mode = given.iter().filter(|(_, (file, given))| given.is_whole && file.mode.is_some());
     let mut found: Option<(&'p [u8], &'p [u8])> = None;
     for (_, (file, _)) in with_mode.clone() {
@@ -179,7 +182,7 @@ fn edits<'a, 'p>(given: &'a BTreeMap<Slot, (&'a FilePatch<'p>, Given)>) -> Resul
             }
         }
     }
-    all.sort_by(|(a, _), (b, _)| (a.at, a.end()).cmp(&(b.at, b.end())));
+    all.sort_by_key(|(edit, _)| (edit.at, edit.end()));
     let mut kept: Vec<(&Edit<'p>, TakenHunk)> = Vec::new();
     let mut conflicts = BTreeSet::new();
     // The edit that reaches furthest so far: nothing later can meet an earlier one without meeting this.

@@ -424,7 +424,7 @@ async fn ask(handle: Handle, requests: BTreeMap<String, (RunRequest, Option<RunI
             match handle.request_run(request.clone(), Actor::user("asker"), Some(key.clone())).await {
                 // The disk is full; what to do is said, and done here.
                 Err(Refusal { kind: RefusalKind::ReadOnly, .. }) => {
-                    tokio::time::sleep(Duration::from_millis(100)).await
+                    tokio::time::sleep(Duration::from_millis(100)).await;
                 }
                 run => break run.expect("no other refusal"),
             }

@@ -43,13 +43,13 @@ pub(crate) async fn guard(State(auth): State<Auth>, request: Request, next: Next
 
 /// Why a request is turned away, with what the answer needs.
 pub(crate) struct TurnedAway {
-    problem: Problem,
+    problem: Box<Problem>,
     retry_after_s: Option<u64>,
 }
 
 impl From<Problem> for TurnedAway {
     fn from(problem: Problem) -> Self {
-        Self { problem, retry_after_s: None }
+        Self { problem: Box::new(problem), retry_after_s: None }
     }
 }
 
@@ -200,7 +200,7 @@ pub(crate) fn unknown(unknown: Unknown) -> TurnedAway {
             let detail = format!("too many wrong tokens came from there; wait {seconds} s");
             let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "locked_out", detail)
                 .hint("who is signed in already goes on; a new sign-in link works at once: regatta token link");
-            TurnedAway { problem, retry_after_s: Some(seconds) }
+            TurnedAway { problem: Box::new(problem), retry_after_s: Some(seconds) }
         }
     }
 }

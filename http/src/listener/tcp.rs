@@ -39,6 +39,7 @@ impl BindError {
     /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> &'static str {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the kinds of errors are the system's and many")]
         match self.source.kind() {
             io::ErrorKind::AddrInUse => {
                 "another program listens there: stop it, or name another port: --listen 127.0.0.1:PORT (0: any free one)"

@@ -35,8 +35,9 @@ pub struct Problem {
     #[schema(nullable = false)]
     pub hint: Option<String>,
     /// For `conflicts`: what does not go together.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub conflicts: Vec<Conflict>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    #[schema(value_type = Vec<Conflict>)]
+    pub conflicts: Box<[Conflict]>,
 }
 
 impl Problem {
@@ -49,7 +50,7 @@ impl Problem {
             status: status.as_u16(),
             detail: detail.into(),
             hint: None,
-            conflicts: vec![],
+            conflicts: Box::default(),
         }
     }
 
@@ -124,7 +125,7 @@ impl From<NotComposed> for Problem {
         let detail =
             format!("what is chosen does not go together in {count} {}", if count == 1 { "place" } else { "places" });
         let problem = Self::new(StatusCode::CONFLICT, "conflicts", detail).hint("leave out one of each two");
-        Self { conflicts, ..problem }
+        Self { conflicts: conflicts.into(), ..problem }
     }
 }
 

@@ -132,6 +132,7 @@ async fn attempt(world: &World, name: &str, change: impl FnOnce(&Workspace)) -> 
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "every kind of file in one tree")]
 async fn hunks_of_several_attempts_make_one_tree() {
     let world = World::new();
     let lines = |change: &dyn Fn(u32) -> String| (1..=30).map(|n| change(n) + "\n").collect::<String>();
