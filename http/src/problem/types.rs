@@ -12,6 +12,7 @@ use super::Problem;
 pub const TYPES: &[(&str, u16, &str)] = &[
     ("ambiguous", 400, "the beginning of an id fits several runs; write more of it"),
     ("busy", 429, "too much is waiting already; come again"),
+    ("conflicts", 409, "what was chosen does not go together; `conflicts` lists what with what"),
     ("cursor_ahead", 409, "the position comes from another log; begin again without it"),
     ("forbidden", 403, "the caller may not do this; an admin can change their role"),
     ("foreign_host", 403, "the request names a host this server is not; a web page may be trying to reach it"),
