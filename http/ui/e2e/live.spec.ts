@@ -26,14 +26,14 @@ test("a server that restarts under an open page is found again, and nothing is m
   const run = await install().run({ attempts: [{ command }] });
   await page.goto(`${install().url}/runs/${run}?view=output`);
   const column = page.getByRole("article", { name: "Attempt A" });
-  await expect(column.getByText("before the restart")).toBeVisible();
+  await expect(column.getByText("before the restart", { exact: true })).toBeVisible();
   await install().stop("SIGKILL");
   await expect(page.getByRole("alert")).toContainText("connection lost, showing Seq");
   await install().start();
   await expect(page.getByText("connection lost")).toBeHidden();
   install().open("back");
-  await expect(column.getByText("after the restart")).toBeVisible();
-  await expect(column.getByText("before the restart")).toHaveCount(1);
+  await expect(column.getByText("after the restart", { exact: true })).toBeVisible();
+  await expect(column.getByText("before the restart", { exact: true })).toHaveCount(1);
   await expect(
     column
       .getByText("nothing to compare")

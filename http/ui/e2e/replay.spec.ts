@@ -80,8 +80,9 @@ test("the thumb is moved by keys, and marks lead to what matters", async ({ page
   const verdict = await seqOf("run.decided");
   await page.goto(`${install().url}/runs/${run}/timeline?as_of=${verdict}`);
   const thumb = page.getByRole("slider", { name: "Moment" });
-  await thumb.press("Home");
   const asked = await seqOf("run.requested");
+  await expect(thumb).toHaveAttribute("min", String(asked));
+  await thumb.press("Home");
   await expect(page).toHaveURL(new RegExp(`as_of=${asked}$`));
   const bar = page.getByRole("region", { name: "Replay" });
   await bar.getByRole("button", { name: /^verdict, Seq/ }).click();

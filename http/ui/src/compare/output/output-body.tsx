@@ -102,6 +102,7 @@ function Lines(props: LinesProps) {
     overscan: 30,
   });
   const known = useRef({ prepended, total: 0 });
+  const last = useRef({ scrollTop: 0, scrollHeight: 0 });
   // biome-ignore lint/correctness/useExhaustiveDependencies: the version stands for the lines.
   useLayoutEffect(() => {
     const box = scroller.current;
@@ -118,7 +119,13 @@ function Lines(props: LinesProps) {
     const box = scroller.current;
     if (!box) return;
     const below = box.scrollHeight - box.scrollTop - box.clientHeight;
-    setFollows(isEnd && below < LINE_PX * 2);
+    // Only who scrolls up stops following: lines that came in a burst may be below before the end is scrolled to, and
+    // lines that turn out lower than thought move what stands below them.
+    const { scrollTop, scrollHeight } = box;
+    const isUp = scrollTop < last.current.scrollTop && scrollHeight === last.current.scrollHeight;
+    last.current = { scrollTop, scrollHeight };
+    if (isEnd && below < LINE_PX * 2) setFollows(true);
+    else if (isUp) setFollows(false);
     if (box.scrollTop < EDGE_PX && !isStart && !isLoading) props.onEarlier();
     if (below < EDGE_PX && !isEnd && !isLoading) props.onLater();
   };
@@ -133,6 +140,10 @@ function Lines(props: LinesProps) {
         onScroll={onScroll}
         onWheel={(event) => {
           if (event.deltaY < 0) setFollows(false);
+        }}
+        onTouchMove={() => setFollows(false)}
+        onKeyDown={(event) => {
+          if (["ArrowUp", "PageUp", "Home"].includes(event.key)) setFollows(false);
         }}
         className="code h-full overflow-y-auto bg-surface focus-visible:-outline-offset-2"
       >
