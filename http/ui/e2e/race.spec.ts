@@ -58,7 +58,6 @@ test("attempts stand side by side with what came of them, and a pick is delivere
 });
 
 test("a blind comparison names nobody until the vote", async ({ page, context }) => {
-  test.skip(!(await install().offers("POST", "/runs/none/synthesize")), "this server has no /synthesize");
   const run = await install().finishedRun({
     attempts: [{ command: agent("true sparrow.sh", FIX) }, { command: agent("true falcon.sh", SHOUT) }],
   });
@@ -73,7 +72,6 @@ test("a blind comparison names nobody until the vote", async ({ page, context })
 });
 
 test("hunks of two attempts become one more attempt, whose commit names them", async ({ page, context }) => {
-  test.skip(!(await install().offers("POST", "/runs/none/synthesize")), "this server has no /synthesize");
   const run = await install().finishedRun({
     checks: TESTS,
     attempts: [{ command: FIX }, { command: SHOUT }],

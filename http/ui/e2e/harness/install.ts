@@ -129,13 +129,6 @@ export class Install {
     });
   }
 
-  /** Whether this server has a route at all: parts of it can be left out of a build. */
-  async offers(method: "GET" | "POST", path: string): Promise<boolean> {
-    if (process.env.REGATTA_TEST_REQUIRE === "all") return true;
-    const { status, body } = await this.api<{ detail?: string }>(method, path, method === "POST" ? {} : undefined);
-    return status !== 404 || !(body.detail ?? "").startsWith("there is no /");
-  }
-
   /** Asks for a run; its id. */
   async run(wanted: RunWanted): Promise<string> {
     const { status, body } = await this.api<{ run: string }>("POST", "/runs", {
