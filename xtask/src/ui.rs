@@ -29,6 +29,10 @@ pub(crate) fn can_build() -> Result<(), String> {
     }
 }
 
+/// Takes what the lock file names and writes neither it nor `package.json`. Not `npm ci`: that refuses a lock file without
+/// the packages of other systems, which not every registry has.
+pub(crate) const INSTALL: &[&str] = &["install", "--no-save"];
+
 /// Installs exactly what the lock file names, when that is not there, and builds.
 pub(crate) fn build() -> Result<(), String> {
     can_build()?;
@@ -41,7 +45,7 @@ pub(crate) fn build() -> Result<(), String> {
     let written = |path: &str| folder.join(path).metadata().and_then(|file| file.modified()).ok();
     // npm writes the second file when it has installed what the first one names.
     if written("node_modules/.package-lock.json") < written("package-lock.json") {
-        command::run(npm(&["ci"]).args(QUIET))?;
+        command::run(npm(INSTALL).args(QUIET))?;
     }
     command::run(npm(&["run", "build"]).args(["--silent"]))
 }

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use super::output::{Tally, counts};
 use super::{Step, heading, missing, single};
 use crate::command::{cargo, root};
-use crate::ui::can_build;
+use crate::ui::{INSTALL, can_build};
 
 /// Where Debian has it; another place is named by the variable.
 const CHROMIUM: &str = "/usr/bin/chromium";
@@ -20,7 +20,7 @@ pub(super) fn page() -> Vec<Step> {
     if let Err(reason) = can_build() {
         return vec![missing("page", &reason)];
     }
-    let packages = single("page: packages", &mut npm(&["ci", "--no-audit", "--no-fund", "--loglevel=error"]));
+    let packages = single("page: packages", npm(INSTALL).args(["--no-audit", "--no-fund", "--loglevel=error"]));
     if packages.tally.failed > 0 {
         return vec![packages];
     }
