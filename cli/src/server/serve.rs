@@ -64,6 +64,8 @@ struct Parts {
 }
 
 async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome {
+    // Before anybody is told that it is ready, and may ask it to end.
+    let signalled = signalled()?;
     let log = open(&context.data_dir, config)?;
     applied::record(&log, config.applied()).await?;
     let parts = assemble(&context.data_dir, config, log).await?;
@@ -105,7 +107,7 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
         // Once it is told to stop, parts that end are no failure.
         biased;
         () = stop.cancelled() => Ok(()),
-        signalled = signalled() => signalled,
+        () = signalled => Ok(()),
         ended = &mut dispatching => failed("the dispatcher", ended),
         ended = &mut following => failed("the views", ended),
         ended = &mut serving => failed("the API", ended),
@@ -218,16 +220,17 @@ async fn take_up_views(log: &DurableLog) -> Result<(Follower, Live), Failure> {
     taken_up.map_err(|error| Failure::caused("failed to take up the views", &error))
 }
 
-/// Returns when somebody asks this process to end.
-async fn signalled() -> Result<(), Failure> {
+/// From now on signals are heard; what is returned ends when somebody asks this process to end.
+fn signalled() -> Result<impl Future<Output = ()>, Failure> {
     let (mut terminate, mut interrupt, mut hangup) =
         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?, signal(SignalKind::hangup())?);
-    tokio::select! {
-        _ = terminate.recv() => tracing::info!("asked to end"),
-        _ = interrupt.recv() => tracing::info!("interrupted"),
-        _ = hangup.recv() => tracing::info!("the terminal is gone"),
-    }
-    Ok(())
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("asked to end"),
+            _ = interrupt.recv() => tracing::info!("interrupted"),
+            _ = hangup.recv() => tracing::info!("the terminal is gone"),
+        }
+    })
 }
 
 /// A part that should have gone on has ended.

@@ -32,12 +32,14 @@ fn a_log_that_was_rewritten_or_shortened_is_caught_by_the_witness_only() {
     let witness = folder.path().join("witness.jsonl");
     let install = witnessed(&witness);
     let heard = fs::read_to_string(&witness).expect("heard");
-    assert_eq!(heard.lines().count(), 3, "{heard}");
+    // Once when each of three servers began or ended, and more when the minute was just over.
+    let times = heard.lines().count();
+    assert!(times >= 3, "{heard}");
     let compare = |data: &Path| verify(data, witness.to_str().expect("path"))(&install);
     let export = install.regatta(&["log", "export"]).exits(0).out;
     let events = export.lines().count();
     let same = compare(&install.data()).exits(0);
-    let agrees = format!("the witness agrees: it was told 3 times, the last one at event {events}");
+    let agrees = format!("the witness agrees: it was told {times} times, the last one at event {events}");
     assert!(same.out.contains(&agrees), "{}", same.out);
     let rebuilt = |name: &str, lines: &str| {
         let data = install.folder().join(name);
