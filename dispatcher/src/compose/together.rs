@@ -152,13 +152,13 @@ fn whole(given: &BTreeMap<Slot, (&FilePatch<'_>, Given)>) -> Result<Part, Confli
     })
 }
 
-/// The mode that goes along with whole files; hunks alone leave it as it is.
 /// The mode of a file before and after, as printed.
 type Modes<'p> = (&'p [u8], &'p [u8]);
 
+/// The mode that goes along with whole files; hunks alone leave it as it is.
 fn mode<'p>(given: &BTreeMap<Slot, (&FilePatch<'p>, Given)>) -> Result<Option<Modes<'p>>, Conflict> {
     let with_mode = given.iter().filter(|(_, (file, given))| given.is_whole && file.mode.is_some());
-    let mut found: Option<(&'p [u8], &'p [u8])> = None;
+    let mut found: Option<Modes<'p>> = None;
     for (_, (file, _)) in with_mode.clone() {
         if found.is_some() && found != file.mode {
             return Err(Conflict {

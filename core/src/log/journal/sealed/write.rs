@@ -17,7 +17,7 @@ use super::gather::{Gather, Loose};
 use super::read::{Bad, Sealed};
 use super::shape::{Bundle, HASH_AND_CHECKSUM_BYTES, Page, Summary, Trailer};
 
-/// How hard zstd tries. Measured on events of 250 B: level 3 is 5 % smaller and takes twice as long.
+/// How hard zstd tries. Measured on events of 250 B: 72 B each, 0.29x of the payload.
 const LEVEL: i32 = 1;
 /// Bytes read at once.
 const STEP_BYTES: usize = 1 << 20;
