@@ -241,6 +241,30 @@ fn an_index_that_hangs_is_left_behind_and_rebuilt() {
     }
 }
 
+/// How often this process has that file open.
+fn times_open(path: &Path) -> usize {
+    let open = fs::read_dir("/proc/self/fd").expect("open files");
+    open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()).filter(|target| target == path).count()
+}
+
+#[test]
+fn an_index_that_somebody_is_letting_go_of_is_waited_for_and_kept() {
+    let dir = given();
+    let path = fs::canonicalize(db(dir.path())).expect("the store");
+    let held = fs::File::open(&path).expect("the store");
+    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).expect("locked");
+    let opening = std::thread::spawn({
+        let dir = dir.path().to_owned();
+        move || open(&dir)
+    });
+    while times_open(&path) < 2 {
+        std::thread::yield_now();
+    }
+    drop(held);
+    let log = opening.join().expect("opens");
+    assert_eq!((log.read_stream(&stream("run/a"), 1, ALL).expect("read").len(), set_aside(dir.path())), (51, 0));
+}
+
 #[test]
 fn verify_compares_the_index_when_nobody_uses_it() {
     let dir = given();

@@ -32,6 +32,12 @@ const META: &[u8] = b"m";
 const NAME: &str = "index";
 /// Folder of the store that was begun while another one hung.
 const NAME_AFTER_A_HANG: &str = "index.new";
+/// What sled says when somebody has its files open. Dropping a store gives them back when sled's own threads are through
+/// with it, which may be after the drop.
+const LOCKED: &str = "could not acquire lock";
+/// How often opening is tried again then, and the pause between.
+const LOCKED_TRIES: u32 = 2_500;
+const LOCKED_PAUSE: Duration = Duration::from_millis(2);
 /// Most bytes of a meta record or a first answer.
 const SMALL_BYTES_MAX: usize = 64;
 
@@ -185,7 +191,19 @@ fn set_aside(dir: &Path, path: &Path, reason: &IndexError) -> io::Result<()> {
 }
 
 impl Store {
+    /// Opens it, and waits a little while somebody has it open: the data directory is ours alone, so that is what sled
+    /// left running of a store that was just dropped.
     fn open(path: &Path, journal: u64) -> Result<Self, IndexError> {
+        for _ in 0..LOCKED_TRIES {
+            match Self::try_open(path, journal) {
+                Err(IndexError::Failed(reason)) if reason.contains(LOCKED) => thread::sleep(LOCKED_PAUSE),
+                opened => return opened,
+            }
+        }
+        Self::try_open(path, journal)
+    }
+
+    fn try_open(path: &Path, journal: u64) -> Result<Self, IndexError> {
         guard(|| {
             // Its own flusher would race with ours.
             let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
