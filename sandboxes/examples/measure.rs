@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regatta_sandboxes::local::{Fence, Options};
-use regatta_sandboxes::{Bounds, Exec, Exit, LocalProvider, Provider, Spec, Status, Stdio};
+use regatta_sandboxes::{Bounds, Exec, Exit, LocalProvider, Provider, Secrets, Spec, Status, Stdio};
 use rustix::time::{ClockId, clock_gettime};
 
 const AT_ONCE: usize = 50;
@@ -171,7 +171,15 @@ fn spec(key: &str, seed: &Path) -> Spec {
 
 fn exec(argv: Vec<String>) -> Exec {
     let name = "main".to_owned();
-    Exec { name, argv, env: [].into(), env_pass: vec![], timeout_ms: 60_000, output_bytes_max: 1 << 20 }
+    Exec {
+        name,
+        argv,
+        env: [].into(),
+        env_pass: vec![],
+        secrets: Secrets::default(),
+        timeout_ms: 60_000,
+        output_bytes_max: 1 << 20,
+    }
 }
 
 async fn until_ended(provider: &LocalProvider, key: &str) {

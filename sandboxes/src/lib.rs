@@ -14,6 +14,7 @@ pub mod local;
 mod processes;
 pub mod provider;
 pub mod runner;
+pub mod secrets;
 mod tree;
 
 pub use fake::FakeProvider;
@@ -21,3 +22,4 @@ pub use local::LocalProvider;
 pub use provider::{
     Bounds, Created, Ended, Error, Exec, Exit, Found, HomeLink, InboxFile, Provider, Spec, Status, Stdio,
 };
+pub use secrets::Secrets;

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
+use crate::secrets::Secrets;
+
 /// What a sandbox is to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spec {
@@ -82,8 +84,10 @@ pub struct Found {
 ///
 /// Inside it sees `HOME` (private), `TMPDIR`, `PATH`, `LANG`, `REGATTA_WORKSPACE`, `REGATTA_INBOX`, `REGATTA_OUTBOX`
 /// (a fresh folder of this command alone), where this user's tools have what they need (`RUSTUP_HOME` and the like), what
-/// [`Self::env`] adds, and nothing else of this process's environment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// [`Self::env`], [`Self::env_pass`] and [`Self::secrets`] add, and nothing else of this process's environment.
+///
+/// It cannot be serialized, because it holds secrets: what a provider writes down of it, it names field by field.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exec {
     /// Its name in the sandbox; characters `a-z0-9-`. Starting the same name again does nothing.
     pub name: String,
@@ -93,6 +97,12 @@ pub struct Exec {
     pub env: BTreeMap<String, String>,
     /// Names of variables of this process's environment to pass on (keys). Their values are never written to disk.
     pub env_pass: Vec<String>,
+    /// Secrets as variables. A provider hands their values from memory to memory: through the environment of a child, a
+    /// pipe or the body of a request over TLS. It never puts them into an argument list, a file (not on this machine and not
+    /// in the sandbox), a label, a log line or an error; where an engine would keep them in what it knows of a container, as
+    /// Docker does with `Env`, they go in with the command instead. They are needed only to begin: a command that was started
+    /// before is found again without them.
+    pub secrets: Secrets,
     /// It is stopped after this long, also when this process is gone, in milliseconds.
     pub timeout_ms: u64,
     /// Bytes it may print on each channel; past it the command is stopped.

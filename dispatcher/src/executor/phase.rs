@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use regatta_core::event::attempt::{AttemptEvent, Channel, Exit, OUTPUT_CHUNK_BYTES_MAX, Output, Phase, PhaseEnded};
 use regatta_core::{Actor, Append, AppendError, AttemptId, Draft, Event, Expect, SandboxKey, Stream};
-use regatta_sandboxes::{Created, Ended, Error, Exec, Provider, Status, Stdio};
+use regatta_sandboxes::{Created, Ended, Error, Exec, Provider, Secrets, Status, Stdio};
 
 use super::collect::baseline;
 use super::sandbox::{PROMPT_FILE, provider};
@@ -79,6 +79,7 @@ fn exec(world: &World, job: &Job, key: &SandboxKey, phase: Phase, found: &Create
         argv: vec!["/bin/sh".to_owned(), "-c".to_owned(), text.to_owned()],
         env: BTreeMap::new(),
         env_pass: vec![],
+        secrets: Secrets::default(),
         timeout_ms,
         output_bytes_max: limits.output_bytes_max,
     };
@@ -109,6 +110,7 @@ fn exec(world: &World, job: &Job, key: &SandboxKey, phase: Phase, found: &Create
                 argv: start.argv,
                 env: start.env,
                 env_pass: start.env_pass,
+                secrets: Secrets::default(),
                 timeout_ms: limits.agent_timeout_ms,
                 output_bytes_max: limits.output_bytes_max,
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use regatta_core::event::run::{Entry, SynthesisRequested};
-use regatta_sandboxes::{Exec, InboxFile};
+use regatta_sandboxes::{Exec, InboxFile, Secrets};
 
 use super::{Job, World, chain};
 
@@ -29,7 +29,7 @@ pub(super) fn exec(name: String, inbox: &str, timeout_ms: u64, output_bytes_max:
     let env = [("GIT_CONFIG_NOSYSTEM", "1"), ("GIT_CONFIG_GLOBAL", "/dev/null"), ("LC_ALL", "C")];
     let env: BTreeMap<String, String> =
         env.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    Exec { name, argv, env, env_pass: vec![], timeout_ms, output_bytes_max }
+    Exec { name, argv, env, env_pass: vec![], secrets: Secrets::default(), timeout_ms, output_bytes_max }
 }
 
 /// Every hunk with whose it is, for the commit's message.

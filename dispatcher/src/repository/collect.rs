@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use regatta_sandboxes::{Exec, Exit};
+use regatta_sandboxes::{Exec, Exit, Secrets};
 
 /// Name of the command in the sandbox.
 pub const COLLECT_EXEC: &str = "collect";
@@ -86,6 +86,7 @@ pub fn collect_exec(objects: &Path, base_commit: &str) -> Exec {
         argv: ["sh", "-c", SCRIPT, COLLECT_EXEC].map(str::to_owned).to_vec(),
         env: env.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect::<BTreeMap<_, _>>(),
         env_pass: Vec::new(),
+        secrets: Secrets::default(),
         timeout_ms: COLLECT_TIMEOUT_MS,
         output_bytes_max: COMPLAINTS_BYTES_MAX,
     }

@@ -25,7 +25,7 @@ use regatta_dispatcher::{
     Caps, Handle, Options, Recall, Refusal, RefusalKind, RunRequest, SynthesisRequest, Uncommitted, World,
 };
 use regatta_sandboxes::fake::{FakeProvider, Mishaps, Script};
-use regatta_sandboxes::{Exec, Exit, Stdio};
+use regatta_sandboxes::{Exec, Exit, Secrets, Stdio};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -130,6 +130,7 @@ impl SourceControl for FakeGit {
             argv: vec![],
             env: BTreeMap::new(),
             env_pass: vec![],
+            secrets: Secrets::default(),
             timeout_ms: 60_000,
             output_bytes_max: 1 << 20,
         }

@@ -114,6 +114,7 @@ fn environment(inner: &Inner, key: &str, exec: &Exec, folder: &Path) -> Result<B
             env.insert(name, value);
         }
     }
+    env.extend(exec.secrets.exposed().map(|(name, value)| (name.into(), value.into())));
     let sandbox = inner.folder(key)?;
     let ours = [
         ("HOME", sandbox.join(HOME).into_os_string()),

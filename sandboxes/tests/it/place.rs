@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use regatta_sandboxes::local::{Fence, Options};
-use regatta_sandboxes::{Bounds, Ended, Exec, LocalProvider, Provider, Spec, Status, Stdio};
+use regatta_sandboxes::{Bounds, Ended, Exec, LocalProvider, Provider, Secrets, Spec, Status, Stdio};
 
 /// Longer than any command of these tests takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -116,6 +116,7 @@ pub(crate) fn exec(name: &str, argv: &[&str]) -> Exec {
         argv: argv.iter().map(|word| (*word).to_owned()).collect(),
         env: BTreeMap::new(),
         env_pass: vec![],
+        secrets: Secrets::default(),
         timeout_ms: 30_000,
         output_bytes_max: 256 << 20,
     }

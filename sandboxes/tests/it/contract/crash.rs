@@ -14,6 +14,7 @@ use crate::place::{self, Place, all, ended, processes, sh, until};
 promises! {
     what_a_killed_server_started_goes_on
     what_a_server_passes_on_is_never_written_down
+    a_secret_is_given_from_memory_to_memory
     a_lost_runner_leaves_nothing_running
     a_lost_runner_is_noticed_by_destroy
     an_interrupted_create_or_destroy_is_cleared_away
@@ -113,6 +114,28 @@ async fn what_a_server_passes_on_is_never_written_down(place: Place) {
     let out = all(&place.provider, "a", "main", Stdio::Out).await;
     assert!(out.starts_with(format!("{} none\n", canary.len()).as_bytes()), "{}", String::from_utf8_lossy(&out));
     drop(server);
+    nowhere_on_disk(&place, &canary);
+}
+
+async fn a_secret_is_given_from_memory_to_memory(place: Place) {
+    place.provider.create(&place.spec("a")).await.unwrap();
+    let canary = format!("canary-{}-{}", std::process::id(), "wren".repeat(5));
+    let script = "echo ${#API_KEY} $HOME; for one in /proc/[0-9]*; do xargs -0 < $one/cmdline; done 2>/dev/null";
+    let mut exec = sh("main", script);
+    exec.secrets = [("API_KEY", canary.as_str()), ("HOME", "/elsewhere")]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .collect();
+    let ran = place.ran("a", &exec).await;
+    let home = place.root().join("a/home");
+    let begins = format!("{} {}\n", canary.len(), home.display());
+    assert!(ran.out.starts_with(&begins), "the place's own variables stay: {}", ran.out);
+    assert!(!ran.out.contains("wren"), "a command line holds it: {}", ran.out);
+    assert_eq!(format!("{exec:?}").matches("wren").count(), 0);
+    nowhere_on_disk(&place, &canary);
+}
+
+fn nowhere_on_disk(place: &Place, canary: &str) {
     let mut files = 0;
     let mut folders = vec![place.folder.path().join("data")];
     while let Some(folder) = folders.pop() {
