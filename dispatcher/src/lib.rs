@@ -4,6 +4,7 @@
 //! and no network. The executor is the one place that touches the world on behalf of a run. This crate never reads a
 //! projection: a decision is made from the log's own streams.
 
+pub mod asked;
 pub mod attempt;
 pub mod compose;
 pub mod executor;
@@ -17,6 +18,7 @@ pub mod run;
 pub mod service;
 pub mod source_control;
 
+pub use asked::{Asked, CommandKey};
 pub use executor::{Fatal, World};
 pub use placement::Caps;
 pub use refusal::{Refusal, RefusalKind};

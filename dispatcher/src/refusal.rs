@@ -18,6 +18,8 @@ pub enum RefusalKind {
     Repository,
     /// The agent, sandbox or fence asked for cannot be used here.
     Unusable,
+    /// The idempotency key came with another request before.
+    KeyReused,
     /// Too much is waiting already.
     Busy,
     /// The log takes no writes now.

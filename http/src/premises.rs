@@ -6,6 +6,7 @@ use regatta_core::{Actor, Seq};
 use regatta_dispatcher::Refusal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 /// The questions.
 #[async_trait]
@@ -24,7 +25,7 @@ pub trait Premises: Send + Sync + 'static {
 }
 
 /// A configuration key and its value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ConfigRow {
     /// Dotted.
     pub key: String,
@@ -40,11 +41,12 @@ pub struct ConfigRow {
     pub changeable: bool,
     /// Written into the file, and in force after the next start; absent when that is what is in force already.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub after_restart: Option<Value>,
 }
 
 /// A change of a configuration key.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ConfigChange {
     /// Dotted.
     pub key: String,
@@ -57,11 +59,12 @@ pub struct ConfigChange {
     /// When, in microseconds since the Unix epoch.
     pub at_us: u64,
     /// Position of the event.
+    #[schema(value_type = u64)]
     pub seq: Seq,
 }
 
 /// How something the doctor looked at is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingState {
     /// As it should be.
@@ -75,7 +78,7 @@ pub enum FindingState {
 }
 
 /// One thing the doctor looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Finding {
     /// What.
     pub name: String,
@@ -85,5 +88,6 @@ pub struct Finding {
     pub found: String,
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub fix: Option<String>,
 }

@@ -40,6 +40,7 @@ fn start(context: &Context, config: &Config, as_detached: bool) -> Outcome {
         // Out of the session of whoever started it, so that closing a terminal does not end it.
         rustix::process::setsid().ok();
     }
+    listener::raise_files_max();
     folder::make(&context.data_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(serve(context, config, as_detached));

@@ -21,6 +21,7 @@ mod nats;
 #[path = "../../../core/tests/it/nats/server.rs"]
 mod nats_server;
 mod races;
+mod repeat;
 mod schemas;
 mod servers;
 mod sign_in;

@@ -14,7 +14,7 @@ use crate::install::{Install, can_race};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Asks by TCP; the whole answer, head and body.
-fn ask(url: &str, request: &str, headers: &[&str], body: &str) -> String {
+pub(crate) fn ask(url: &str, request: &str, headers: &[&str], body: &str) -> String {
     let address = url.strip_prefix("http://").expect("http");
     let mut stream = TcpStream::connect(address).expect("it listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
@@ -29,16 +29,16 @@ fn ask(url: &str, request: &str, headers: &[&str], body: &str) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-fn status(answer: &str) -> &str {
+pub(crate) fn status(answer: &str) -> &str {
     answer.split(' ').nth(1).unwrap_or_default()
 }
 
-fn up(install: &Install, more: &[&str]) -> Value {
+pub(crate) fn up(install: &Install, more: &[&str]) -> Value {
     let all: Vec<&str> = ["up", "--detach", "--json"].into_iter().chain(more.iter().copied()).collect();
     install.regatta(&all).exits(0).json()
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_else(|| panic!("{name} is not in {value}"))
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Input, Reply};
 use crate::executor::World;
 use crate::request::REASON_BYTES_MAX;
-use crate::{Refusal, RefusalKind, RunRequest, run};
+use crate::{Asked, Refusal, RefusalKind, RunRequest, run};
 
 /// The door for commands. Cheap to clone.
 #[derive(Clone)]
@@ -47,28 +47,45 @@ impl Handle {
     ///
     /// # Errors
     /// A refusal, with what to do.
-    pub async fn pick(&self, run: RunId, slot: Slot, reason: String, blind: bool, by: Actor) -> Result<(), Refusal> {
+    pub async fn pick(
+        &self,
+        run: RunId,
+        slot: Slot,
+        reason: String,
+        blind: bool,
+        asked: impl Into<Asked>,
+    ) -> Result<(), Refusal> {
+        let asked = asked.into();
         let reason = if reason.trim().is_empty() { "picked by hand".to_owned() } else { bounded(reason)? };
-        self.ask(|reply| Input::Command { run, command: run::Command::Pick(slot, reason, blind), by, reply }).await
+        self.ask(|reply| Input::Command { run, command: run::Command::Pick(slot, reason, blind), asked, reply }).await
     }
 
     /// Brings an attempt's branch into the user's repository without a verdict.
     ///
     /// # Errors
     /// A refusal, with what to do.
-    pub async fn restore(&self, run: RunId, slot: Slot, by: Actor) -> Result<(), Refusal> {
-        self.ask(|reply| Input::Command { run, command: run::Command::Restore(slot), by, reply }).await
+    pub async fn restore(&self, run: RunId, slot: Slot, asked: impl Into<Asked>) -> Result<(), Refusal> {
+        let asked = asked.into();
+        self.ask(|reply| Input::Command { run, command: run::Command::Restore(slot), asked, reply }).await
     }
 
     /// Stops a run, or one of its attempts.
     ///
     /// # Errors
     /// A refusal, with what to do.
-    pub async fn cancel(&self, run: RunId, slot: Option<Slot>, reason: String, by: Actor) -> Result<(), Refusal> {
-        let reason = if reason.trim().is_empty() { format!("cancelled by {}", by.as_str()) } else { bounded(reason)? };
+    pub async fn cancel(
+        &self,
+        run: RunId,
+        slot: Option<Slot>,
+        reason: String,
+        asked: impl Into<Asked>,
+    ) -> Result<(), Refusal> {
+        let asked = asked.into();
+        let by = asked.by.as_str();
+        let reason = if reason.trim().is_empty() { format!("cancelled by {by}") } else { bounded(reason)? };
         match slot {
-            None => self.ask(|reply| Input::Command { run, command: run::Command::Cancel(reason), by, reply }).await,
-            Some(slot) => self.ask(|reply| Input::CancelAttempt { run, slot, reason, by, reply }).await,
+            None => self.ask(|reply| Input::Command { run, command: run::Command::Cancel(reason), asked, reply }).await,
+            Some(slot) => self.ask(|reply| Input::CancelAttempt { run, slot, reason, asked, reply }).await,
         }
     }
 

@@ -12,10 +12,14 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::submit::Submitter;
+use crate::asked::reused;
 use crate::executor::Job;
 use crate::race::{Effect, Race, Wish};
 use crate::run::Run;
-use crate::{Refusal, RefusalKind};
+use crate::{CommandKey, Refusal, RefusalKind};
+
+/// Commands of one run whose keys are remembered; those beyond are done again when they are repeated.
+const KEYS_MAX: usize = 4_096;
 
 /// A race as the dispatcher holds it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +40,8 @@ pub(super) struct Held {
     heads: BTreeMap<Stream, u64>,
     correlation: Uuid,
     cause: Option<EventId>,
+    /// The keys of commands that were done, with what was asked under them.
+    keys: BTreeMap<Arc<str>, Arc<str>>,
 }
 
 /// What was decided.
@@ -45,6 +51,8 @@ pub(super) struct Decision {
     pub(super) events: Vec<Event>,
     /// What led to it, when that is not the race's last fact.
     pub(super) cause: Option<EventId>,
+    /// The key of the command it comes from.
+    pub(super) key: Option<CommandKey>,
 }
 
 impl Held {
@@ -60,6 +68,7 @@ impl Held {
             heads: BTreeMap::new(),
             correlation: Uuid::nil(),
             cause: None,
+            keys: BTreeMap::new(),
         }
     }
 
@@ -76,12 +85,13 @@ impl Held {
                 (Some(slot), self.race.attempts.get(&slot).ok_or_else(none)?.decide(command, now_us)?)
             }
         };
-        Ok(Decision { slot, events, cause: None })
+        Ok(Decision { slot, events, cause: None, key: None })
     }
 
     /// Takes decisions in and hands them to the log, each to its own stream, one append per unbroken row.
     pub(super) fn record(&mut self, submitter: &mut Submitter, decision: Decision, by: &Actor) {
-        let Decision { slot, events, cause } = decision;
+        let Decision { slot, events, cause, key } = decision;
+        let mut dedup = self.dedup(key);
         let mut cause = cause.or(self.cause.filter(|_| *by == Actor::regatta()));
         let mut row: Option<(Stream, Vec<Draft>)> = None;
         for event in events {
@@ -93,8 +103,7 @@ impl Held {
                 self.correlation = id.0;
                 self.requested_at_us = at_us;
             }
-            let dedup = if first { self.key.clone() } else { None };
-            let draft = Draft { cause, correlation: self.correlation, dedup, ..draft };
+            let draft = Draft { cause, correlation: self.correlation, dedup: dedup.take(), ..draft };
             self.race.evolve(&event, slot, at_us);
             self.recorded_events += 1;
             self.cause = Some(id);
@@ -110,6 +119,27 @@ impl Held {
         }
         if let Some((stream, drafts)) = row {
             self.submit(submitter, stream, drafts);
+        }
+    }
+
+    /// The key that the first fact of a decision is recorded under: the run's own for its request. None that the log
+    /// knows, so that nothing that was decided is taken for a repeat there.
+    fn dedup(&mut self, key: Option<CommandKey>) -> Option<Arc<str>> {
+        if self.recorded_events == 0 {
+            return self.key.clone();
+        }
+        let key = key.filter(|key| self.keys.len() < KEYS_MAX && !self.keys.contains_key(&key.name))?;
+        let dedup = key.to_dedup();
+        self.keys.insert(key.name, key.content);
+        Some(dedup)
+    }
+
+    /// Whether a command was done before under that key; refused when it was another one.
+    pub(super) fn is_done(&self, key: &CommandKey) -> Result<bool, Refusal> {
+        match self.keys.get(&key.name) {
+            None => Ok(false),
+            Some(content) if *content == key.content => Ok(true),
+            Some(_) => Err(reused()),
         }
     }
 
@@ -131,6 +161,8 @@ impl Held {
             self.correlation = envelope.correlation;
             self.requested_at_us = envelope.at_us;
             self.key.clone_from(&envelope.dedup);
+        } else if let Some(key) = envelope.dedup.as_deref().and_then(CommandKey::from_dedup) {
+            self.keys.insert(key.name, key.content);
         }
         self.heads.insert(envelope.stream.clone(), envelope.stream_seq);
         self.cause = Some(envelope.id);

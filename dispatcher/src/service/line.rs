@@ -31,7 +31,7 @@ impl Dispatcher {
                 Placement::Wait(attempt, reason) => (attempt, attempt::Command::Wait(reason)),
             };
             if let Err(refusal) =
-                self.decide(attempt.run, Wish::Attempt(attempt.slot, command), &Actor::regatta(), None)
+                self.decide(attempt.run, Wish::Attempt(attempt.slot, command), Actor::regatta().into(), None)
             {
                 return Err(Fatal(format!("attempt {attempt} is stuck: {refusal}")));
             }

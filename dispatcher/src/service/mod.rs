@@ -24,10 +24,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::asked::reused;
 use crate::executor::{self, Fatal, World};
 use crate::placement::Caps;
 use crate::race::{Effect, Wish};
-use crate::{Refusal, RefusalKind, attempt, run};
+use crate::{Asked, Refusal, RefusalKind, attempt, run};
 use held::{Decision, Held};
 use submit::{Submitter, Ticket};
 
@@ -75,10 +76,10 @@ type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 
 enum Input {
     Request { facts: Box<Requested>, key: Arc<str>, by: Actor, reply: Reply<RunId> },
-    Command { run: RunId, command: run::Command, by: Actor, reply: Reply<()> },
-    CancelAttempt { run: RunId, slot: Slot, reason: String, by: Actor, reply: Reply<()> },
+    Command { run: RunId, command: run::Command, asked: Asked, reply: Reply<()> },
+    CancelAttempt { run: RunId, slot: Slot, reason: String, asked: Asked, reply: Reply<()> },
     Works { run: RunId, reply: Reply<synthesis::Works> },
-    Synthesize { run: RunId, synthesis: Box<run::Synthesis>, by: Actor, reply: Reply<Slot> },
+    Synthesize { run: RunId, synthesis: Box<run::Synthesis>, asked: Asked, reply: Reply<Slot> },
     Outcome { run: RunId, effect: Effect, wish: Option<Wish>, cause: Option<EventId> },
     Failed(Fatal),
 }
@@ -167,15 +168,15 @@ impl Dispatcher {
     fn take(&mut self, input: Input) -> Result<(), Fatal> {
         match input {
             Input::Request { facts, key, by, reply } => self.request(*facts, &key, &by, reply),
-            Input::Command { run, command, by, reply } => self.answer(run, Wish::Run(command), &by, reply),
-            Input::CancelAttempt { run, slot, reason, by, reply } => {
-                self.answer(run, Wish::Attempt(slot, attempt::Command::Cancel(reason)), &by, reply)
+            Input::Command { run, command, asked, reply } => self.answer(run, Wish::Run(command), asked, reply),
+            Input::CancelAttempt { run, slot, reason, asked, reply } => {
+                self.answer(run, Wish::Attempt(slot, attempt::Command::Cancel(reason)), asked, reply)
             }
             Input::Works { run, reply } => self.works(run, reply),
-            Input::Synthesize { run, synthesis, by, reply } => self.synthesize(run, *synthesis, &by, reply),
+            Input::Synthesize { run, synthesis, asked, reply } => self.synthesize(run, *synthesis, asked, reply),
             Input::Outcome { run, effect, wish, cause } => {
                 if let Some(wish) = wish
-                    && let Err(refusal) = self.decide(run, wish, &Actor::regatta(), cause)
+                    && let Err(refusal) = self.decide(run, wish, Actor::regatta().into(), cause)
                 {
                     tracing::debug!(%run, ?effect, %refusal, "outcome came too late");
                 }
@@ -209,9 +210,7 @@ impl Dispatcher {
                     return self.advance(run);
                 }
                 Some((true, false)) => {
-                    let refusal =
-                        Refusal::new(RefusalKind::Invalid, "that idempotency key was used for another request");
-                    reply.send(Err(refusal.hint("use a fresh key for a different run"))).ok();
+                    reply.send(Err(reused())).ok();
                     return self.advance(run);
                 }
                 // Another run has this id by chance: the key's next id.
@@ -226,32 +225,37 @@ impl Dispatcher {
         self.races.insert(run, held);
         if let Some(held) = self.races.get_mut(&run) {
             let events = vec![RunEvent::Requested(facts).into()];
-            held.record(&mut self.submitter, Decision { slot: None, events, cause: None }, by);
+            held.record(&mut self.submitter, Decision { slot: None, events, cause: None, key: None }, by);
         }
     }
 
-    fn answer(&mut self, run: RunId, wish: Wish, by: &Actor, reply: Reply<()>) -> Result<(), Fatal> {
-        if self.find(run)?.is_none() {
+    fn answer(&mut self, run: RunId, wish: Wish, asked: Asked, reply: Reply<()>) -> Result<(), Fatal> {
+        let Some(held) = self.find(run)? else {
             let refusal = Refusal::new(RefusalKind::NotFound, format!("there is no run {run}"));
             reply.send(Err(refusal.hint("regatta ls shows them"))).ok();
             return Ok(());
+        };
+        let is_done = asked.key.as_ref().map_or(Ok(false), |key| held.is_done(key));
+        if !matches!(is_done, Ok(false)) {
+            self.answer_when_durable(reply, is_done.map(drop));
+            return self.advance(run);
         }
         if let Some(refusal) = read_only(&*self.world.log, "nothing was done; ask again then") {
             reply.send(Err(refusal)).ok();
             return Ok(());
         }
-        let decided = self.decide(run, wish, by, None);
+        let decided = self.decide(run, wish, asked, None);
         self.answer_when_durable(reply, decided);
         self.advance(run)
     }
 
     /// Decides one wish and records what follows from it.
-    fn decide(&mut self, run: RunId, wish: Wish, by: &Actor, cause: Option<EventId>) -> Result<(), Refusal> {
+    fn decide(&mut self, run: RunId, wish: Wish, asked: Asked, cause: Option<EventId>) -> Result<(), Refusal> {
         let now_us = self.world.clock.now_us();
         let gone = || Refusal::new(RefusalKind::NotFound, format!("there is no run {run}"));
         let held = self.races.get_mut(&run).ok_or_else(gone)?;
-        let decision = Decision { cause, ..held.decide(wish, now_us)? };
-        held.record(&mut self.submitter, decision, by);
+        let decision = Decision { cause, key: asked.key, ..held.decide(wish, now_us)? };
+        held.record(&mut self.submitter, decision, &asked.by);
         Ok(())
     }
 
@@ -275,7 +279,7 @@ impl Dispatcher {
             }
             let before = held.recorded_events;
             for wish in due.wishes {
-                if let Err(refusal) = self.decide(run, wish, &Actor::regatta(), None) {
+                if let Err(refusal) = self.decide(run, wish, Actor::regatta().into(), None) {
                     return Err(Fatal(format!("run {run} is stuck: what is due is refused: {refusal}")));
                 }
             }

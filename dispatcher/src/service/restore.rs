@@ -67,7 +67,7 @@ impl Dispatcher {
         let event = Event::from(SandboxEvent::Reaped(Reaped { key, provider: provider.to_owned() }));
         self.find(run)?;
         if let Some(held) = self.races.get_mut(&run) {
-            let decision = Decision { slot: Some(slot), events: vec![event], cause: None };
+            let decision = Decision { slot: Some(slot), events: vec![event], cause: None, key: None };
             held.record(&mut self.submitter, decision, &Actor::regatta());
             return Ok(());
         }

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 
 use regatta_core::event::attempt::DiffStat;
 use regatta_core::event::run::TakenHunk;
-use regatta_core::{Actor, BlobRef, Blobs, RunId, Slot};
+use regatta_core::{BlobRef, Blobs, RunId, Slot};
 
 use super::{Dispatcher, Handle, Input, Reply};
 use crate::compose::{self, Choice, Composed, Conflict, NotComposed};
 use crate::executor::{Fatal, chain};
 use crate::race::Wish;
 use crate::run::{Command, Synthesis};
-use crate::{Refusal, RefusalKind};
+use crate::{Asked, Refusal, RefusalKind};
 
 /// Most bytes of patches looked at for one synthesis; all of them are held in memory at once.
 const PATCHES_BYTES_MAX: u64 = 128 << 20;
@@ -59,8 +59,9 @@ impl Handle {
         &self,
         run: RunId,
         request: SynthesisRequest,
-        by: Actor,
+        asked: impl Into<Asked>,
     ) -> Result<Synthesized, NotComposed> {
+        let asked = asked.into();
         let SynthesisRequest { choices, reason, dry_run } = request;
         let reason =
             if reason.trim().is_empty() { "put together by hand".to_owned() } else { super::handle::bounded(reason)? };
@@ -82,7 +83,7 @@ impl Handle {
         }
         let patch = self.keep(put.patch).await?;
         let synthesis = Box::new(Synthesis { patch, hunks: hunks.clone(), reason });
-        let slot = self.ask(|reply| Input::Synthesize { run, synthesis, by, reply }).await?;
+        let slot = self.ask(|reply| Input::Synthesize { run, synthesis, asked, reply }).await?;
         Ok(Synthesized { slot: Some(slot), hunks, stat, conflicts: vec![] })
     }
 
@@ -90,12 +91,19 @@ impl Handle {
     ///
     /// # Errors
     /// A refusal, with what to do.
-    pub async fn discard(&self, run: RunId, slot: Slot, reason: Option<String>, by: Actor) -> Result<(), Refusal> {
+    pub async fn discard(
+        &self,
+        run: RunId,
+        slot: Slot,
+        reason: Option<String>,
+        asked: impl Into<Asked>,
+    ) -> Result<(), Refusal> {
+        let asked = asked.into();
         let command = match reason {
             Some(reason) => Command::Discard(slot, super::handle::bounded(reason)?),
             None => Command::UndoDiscard(slot),
         };
-        self.ask(|reply| Input::Command { run, command, by, reply }).await
+        self.ask(|reply| Input::Command { run, command, asked, reply }).await
     }
 
     async fn compose(&self, works: &Works, choices: Vec<Choice>) -> Result<Composed, NotComposed> {
@@ -158,15 +166,20 @@ impl Dispatcher {
         &mut self,
         run: RunId,
         synthesis: Synthesis,
-        by: &Actor,
+        asked: Asked,
         reply: Reply<Slot>,
     ) -> Result<(), Fatal> {
-        if self.find(run)?.is_none() {
+        let Some(held) = self.find(run)? else {
             reply.send(Err(no_run(run))).ok();
             return Ok(());
+        };
+        // What was asked for before is there: the same choice is the same attempt.
+        if let Some(Err(refusal)) = asked.key.as_ref().map(|key| held.is_done(key)) {
+            reply.send(Err(refusal)).ok();
+            return self.advance(run);
         }
         let (patch, hunks) = (synthesis.patch.clone(), synthesis.hunks.clone());
-        let decided = self.decide(run, Wish::Run(Command::Synthesize(Box::new(synthesis))), by, None);
+        let decided = self.decide(run, Wish::Run(Command::Synthesize(Box::new(synthesis))), asked, None);
         let slot = decided.and_then(|()| {
             let slot = self.races.get(&run).and_then(|held| held.race.run.twin(&patch, &hunks));
             slot.ok_or_else(|| no_run(run))

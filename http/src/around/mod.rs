@@ -1,6 +1,7 @@
 //! What stands around every route: bounds, stable answers to repeats, problems instead of plain errors, counts. Knows
 //! nothing of what any route does.
 
+mod arrive;
 mod count;
 mod mend;
 mod rate;
@@ -16,20 +17,22 @@ use axum::response::{IntoResponse as _, Response};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate as _, SizeAbove};
 
-use crate::{Problem, REQUEST_BODY_BYTES_MAX};
+use crate::Problem;
 
 /// How long a request may take until its answer begins: a moment of long ago is folded from the log.
 const ANSWER_MAX: Duration = Duration::from_secs(120);
 /// Answers smaller than this are not worth compressing, in bytes.
 const COMPRESS_BYTES_MIN: u64 = 1_024;
 
-/// Puts around the routes of the API what they need. The last layer named is the first one a request meets.
+/// Puts around the routes of the API what they need. The last layer named is the first one a request meets. Bodies are
+/// bounded where they arrive, so not again where they are read.
 pub(crate) fn api(routes: Router) -> Router {
     routes
         .layer(middleware::from_fn_with_state(repeat::Answers::default(), repeat::answer))
         .layer(middleware::from_fn(in_time))
+        .layer(middleware::from_fn_with_state(arrive::BODY_MAX, arrive::arrive))
         .layer(middleware::from_fn_with_state(rate::Rates::default(), rate::limit))
-        .layer(DefaultBodyLimit::max(REQUEST_BODY_BYTES_MAX))
+        .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn(mend::mend))
 }
 

@@ -1,5 +1,6 @@
 //! A repeated POST: the same `Idempotency-Key` of the same caller on the same path returns the first answer and does
-//! nothing. Answers are kept in memory, bounded; a run's key is in the log besides, and holds for ever.
+//! nothing. Answers as they were given are kept in memory, bounded. After a restart a handler answers from the log, where
+//! the key stands on what the first request did: for that the request carries a [`CommandKey`] that stands for all this.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,10 +11,11 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use regatta_core::BlobRef;
+use regatta_dispatcher::CommandKey;
 use tokio::sync::OnceCell;
 
 use super::rate::caller;
-use crate::{IDEMPOTENCY_HEADER, Problem, REQUEST_BODY_BYTES_MAX, problem};
+use crate::{IDEMPOTENCY_HEADER, Problem, REQUEST_BODY_BYTES_MAX};
 
 /// Most answers kept; the oldest makes room.
 const ANSWERS_MAX: usize = 4_096;
@@ -69,11 +71,14 @@ pub(crate) async fn answer(State(answers): State<Answers>, request: Request, nex
         return next.run(request).await;
     };
     let name = format!("{}\n{}\n{key}", caller(&request), request.uri());
-    let (parts, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, REQUEST_BODY_BYTES_MAX).await else {
-        return problem::too_large().into_response();
+    let (mut parts, body) = request.into_parts();
+    // It is here already, and bounded.
+    let body = match to_bytes(body, REQUEST_BODY_BYTES_MAX).await {
+        Ok(body) => body,
+        Err(error) => return Problem::invalid(error.to_string()).into_response(),
     };
     let hash = BlobRef::of(&body).hash;
+    parts.extensions.insert(command_key(&name, &hash));
     let place = answers.place(name);
     let mut is_first = false;
     let kept = place
@@ -87,6 +92,18 @@ pub(crate) async fn answer(State(answers): State<Answers>, request: Request, nex
         Ok(kept) if kept.hash != hash => other_body().into_response(),
         Ok(kept) => kept.again(is_first),
         Err(response) => response,
+    }
+}
+
+/// Bytes of a hash, in hexadecimal, that stand for what a key is about, and for what was asked under it.
+const KEY_NAME_BYTES: usize = 32;
+const KEY_CONTENT_BYTES: usize = 16;
+
+fn command_key(name: &str, body_hash: &str) -> CommandKey {
+    let short = |hash: &str, bytes| hash.get(..bytes).unwrap_or(hash).into();
+    CommandKey {
+        name: short(&BlobRef::of(name.as_bytes()).hash, KEY_NAME_BYTES),
+        content: short(body_hash, KEY_CONTENT_BYTES),
     }
 }
 
@@ -117,6 +134,5 @@ impl Answer {
 }
 
 fn other_body() -> Problem {
-    Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "key_reused", "this idempotency key came with another body before")
-        .hint("take a new key for a new request")
+    regatta_dispatcher::asked::reused().into()
 }

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
 use regatta_core::event::user::Role;
 
-use super::identity::{Credential, Door, Identity, Place, Via};
+use super::identity::{Credential, Door, Identity, Place, SignedIn, Via};
 use super::origin::{self, Foreign};
 use super::refusals::Reason;
 use super::rights::{Need, RIGHTS, need};
@@ -33,7 +33,11 @@ pub(crate) async fn guard(State(auth): State<Auth>, request: Request, next: Next
             if let Some(identity) = identity.clone() {
                 parts.extensions.insert(identity);
             }
-            bounded(&auth, identity, next.run(Request::from_parts(parts, body)).await)
+            let mut response = next.run(Request::from_parts(parts, body)).await;
+            if identity.is_some() {
+                response.extensions_mut().insert(SignedIn);
+            }
+            bounded(&auth, identity, response)
         }
         Err(refusal) => refusal.into_response(),
     };
@@ -213,7 +217,7 @@ fn bounded(auth: &Auth, identity: Option<Identity>, response: Response) -> Respo
     }
     let auth = auth.clone();
     let (parts, body) = response.into_parts();
-    let ended = Box::pin(async move { auth.until_ended(identity).await });
+    let ended = Box::pin(auth.until_ended(identity));
     Response::from_parts(parts, Body::from_stream(body.into_data_stream().take_until(ended)))
 }
 

@@ -61,6 +61,10 @@ impl Identity {
     }
 }
 
+/// On an answer: whoever asked was known.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SignedIn;
+
 /// Where a request comes from, after what a trusted proxy says.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {

@@ -1,7 +1,7 @@
 //! Users and tokens, as admins keep them.
 
 use regatta_core::event::user::Role;
-use regatta_dispatcher::Refusal;
+use regatta_dispatcher::{CommandKey, Refusal};
 
 use super::accounts::{By, Command};
 use super::{Auth, Identity, Via};
@@ -41,18 +41,24 @@ impl Auth {
     }
 
     pub(crate) async fn revoke(&self, by: By<'_>, token: String) -> Result<(), Refusal> {
-        self.give(by, Command::RevokeToken { token }).await.map(drop)
+        self.give(by, Command::RevokeToken { token }).await
     }
 
-    pub(crate) async fn add_user(&self, by: By<'_>, user: String, role: Role) -> Result<(), Refusal> {
-        self.give(by, Command::AddUser { user, role }).await.map(drop)
+    pub(crate) async fn add_user(
+        &self,
+        by: By<'_>,
+        key: Option<CommandKey>,
+        user: String,
+        role: Role,
+    ) -> Result<(), Refusal> {
+        self.give_once(by, key, Command::AddUser { user, role }).await.map(drop)
     }
 
     pub(crate) async fn change_role(&self, by: By<'_>, user: String, role: Role) -> Result<(), Refusal> {
-        self.give(by, Command::ChangeRole { user, role }).await.map(drop)
+        self.give(by, Command::ChangeRole { user, role }).await
     }
 
     pub(crate) async fn remove_user(&self, by: By<'_>, user: String) -> Result<(), Refusal> {
-        self.give(by, Command::RemoveUser { user }).await.map(drop)
+        self.give(by, Command::RemoveUser { user }).await
     }
 }

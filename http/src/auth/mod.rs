@@ -23,7 +23,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use regatta_core::event::user::{Role, UserEvent};
 use regatta_core::{Actor, Append, AppendError, Clock, Draft, Event, Expect, Log, ReadError, ReadMax, Stream, log};
-use regatta_dispatcher::{Refusal, RefusalKind};
+use regatta_dispatcher::asked::reused;
+use regatta_dispatcher::{CommandKey, Refusal, RefusalKind};
 use tokio::sync::watch;
 
 use accounts::{Accounts, By, Command};
@@ -33,11 +34,12 @@ use origin::Hosts;
 use refusals::Refusals;
 
 pub(crate) use gate::{guard, unknown};
-pub(crate) use identity::{Credential, Place};
+pub(crate) use identity::{Credential, Place, SignedIn};
 pub use identity::{Door, Identity, Via};
 pub use rights::{Need, RIGHTS};
 pub(crate) use rights::{may, rights};
 pub use sign_in::Made;
+pub(crate) use sign_in::TokenWish;
 
 /// How sign-in is set up.
 #[derive(Debug, Clone)]
@@ -73,14 +75,47 @@ impl Default for Options {
 #[derive(Clone)]
 pub struct Auth(Arc<Inner>);
 
+/// Requests whose keys are remembered; those beyond are done again when they are repeated.
+const KEYS_MAX: usize = 10_000;
+
+/// Where the stream stands, and the keys of the requests that led there, with what was asked under them.
+#[derive(Default)]
+struct Stand {
+    position: u64,
+    keys: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+impl Stand {
+    /// Whether a request was done before under that key; refused when it was another one.
+    fn is_done(&self, key: &CommandKey) -> Result<bool, Refusal> {
+        match self.keys.get(&key.name) {
+            None => Ok(false),
+            Some(content) if *content == key.content => Ok(true),
+            Some(_) => Err(reused()),
+        }
+    }
+
+    fn remember(&mut self, key: CommandKey) {
+        self.keys.insert(key.name, key.content);
+    }
+}
+
+/// What came of a wish.
+pub(crate) enum Given {
+    /// It was done now.
+    Now,
+    /// It was done before, under the same key.
+    Before,
+}
+
 struct Inner {
     options: Options,
     hosts: Hosts,
     log: Arc<dyn Log>,
     clock: Arc<dyn Clock>,
     accounts: RwLock<Accounts>,
-    /// Held while something is decided and made durable; guards the stream's position.
-    position: tokio::sync::Mutex<u64>,
+    /// Held while something is decided and made durable.
+    stand: tokio::sync::Mutex<Stand>,
     /// Tells open streams to ask again whether their caller still may listen.
     changed: watch::Sender<u64>,
     guesses: Mutex<Guesses>,
@@ -97,12 +132,14 @@ impl Auth {
     /// # Errors
     /// When the log cannot be read.
     pub fn open(log: Arc<dyn Log>, clock: Arc<dyn Clock>, options: Options) -> Result<Self, ReadError> {
-        let (mut accounts, mut position) = (Accounts::default(), 0);
+        let (mut accounts, mut stand) = (Accounts::default(), Stand::default());
         loop {
-            let batch = log.read_stream(&Stream::users(), position + 1, ReadMax::default())?;
+            let batch = log.read_stream(&Stream::users(), stand.position + 1, ReadMax::default())?;
             let Some(last) = batch.last() else { break };
-            position = last.stream_seq;
+            stand.position = last.stream_seq;
             for envelope in &batch {
+                let key = envelope.dedup.as_deref().and_then(CommandKey::from_dedup);
+                key.into_iter().for_each(|key| stand.remember(key));
                 match envelope.event() {
                     Ok(Event::User(event)) => accounts.evolve(&event, envelope.at_us),
                     // A fact of a later version may have taken something away, which must not be given back.
@@ -124,8 +161,8 @@ impl Auth {
             log,
             clock,
             accounts: RwLock::new(accounts),
-            position: tokio::sync::Mutex::new(position),
-            changed: watch::Sender::new(position),
+            changed: watch::Sender::new(stand.position),
+            stand: tokio::sync::Mutex::new(stand),
             guesses: Mutex::default(),
             links: Mutex::default(),
             used: Mutex::default(),
@@ -142,23 +179,39 @@ impl Auth {
     }
 
     /// Decides about a wish, makes what was decided durable, and only then lets it hold.
-    pub(crate) async fn give(&self, by: By<'_>, command: Command) -> Result<Vec<UserEvent>, Refusal> {
-        let mut position = self.0.position.lock().await;
+    pub(crate) async fn give(&self, by: By<'_>, command: Command) -> Result<(), Refusal> {
+        self.give_once(by, None, command).await.map(drop)
+    }
+
+    /// The same for a request with a key, which is done once.
+    pub(crate) async fn give_once(
+        &self,
+        by: By<'_>,
+        key: Option<CommandKey>,
+        command: Command,
+    ) -> Result<Given, Refusal> {
+        let mut stand = self.0.stand.lock().await;
+        if key.as_ref().map_or(Ok(false), |key| stand.is_done(key))? {
+            return Ok(Given::Before);
+        }
         let now_us = self.now_us();
         let events = self.accounts().decide(by, command, now_us)?;
         if events.is_empty() {
-            return Ok(events);
+            return Ok(Given::Now);
         }
         let actor = Actor::user(by.user);
         let draft = |event: &UserEvent| {
             let draft = Draft::new(&Event::User(event.clone()), &*self.0.clock, actor.clone(), uuid::Uuid::nil());
             Draft { correlation: draft.id.0, ..draft }
         };
-        let drafts: Vec<Draft> = events.iter().map(draft).collect();
+        let mut drafts: Vec<Draft> = events.iter().map(draft).collect();
+        let key = key.filter(|_| stand.keys.len() < KEYS_MAX);
+        drafts.iter_mut().take(1).for_each(|first| first.dedup = key.as_ref().map(CommandKey::to_dedup));
         let times: Vec<u64> = drafts.iter().map(|draft| draft.at_us).collect();
-        let append = Append { stream: Stream::users(), expect: Expect::At(*position), events: drafts };
+        let append = Append { stream: Stream::users(), expect: Expect::At(stand.position), events: drafts };
         let appended = log::append(&*self.0.log, append).await.map_err(refused)?;
-        *position = appended.stream_seq;
+        stand.position = appended.stream_seq;
+        key.into_iter().for_each(|key| stand.remember(key));
         {
             let mut accounts = self.0.accounts.write().unwrap_or_else(PoisonError::into_inner);
             for (event, at_us) in events.iter().zip(times) {
@@ -166,8 +219,8 @@ impl Auth {
             }
         }
         self.forget_unused();
-        self.0.changed.send_replace(*position);
-        Ok(events)
+        self.0.changed.send_replace(stand.position);
+        Ok(Given::Now)
     }
 
     /// Forgets when those were used that are gone, so that no more is remembered than there are.
@@ -194,7 +247,7 @@ impl Auth {
 
     /// Returns when a caller may not listen any more: their token was revoked or has expired, they signed out, or they
     /// were removed. Never for the owner at the socket.
-    pub async fn until_ended(&self, identity: Identity) {
+    pub async fn until_ended(self, identity: Identity) {
         let mut changed = self.0.changed.subscribe();
         while self.still(&identity).is_some() {
             let rest = self.expires_in(&identity);
@@ -217,7 +270,7 @@ impl Auth {
         let at_us = match &identity.credential {
             Credential::Socket => None,
             Credential::Token(id) => accounts.tokens().get(id)?.expires_at_us,
-            Credential::Session(id) => Some(accounts.sessions().get(id)?.expires_at_us),
+            Credential::Session(id) => accounts.sessions().get(id).map(|session| self.ends_at_us(id, session)),
         }?;
         Some(std::time::Duration::from_micros(at_us.saturating_sub(self.now_us()) + 1_000))
     }

@@ -4,13 +4,13 @@ use std::net::IpAddr;
 
 use axum::http::{HeaderMap, header};
 use regatta_core::event::user::{Means, Role, SignedOutReason};
-use regatta_dispatcher::{Refusal, RefusalKind};
+use regatta_dispatcher::{CommandKey, Refusal, RefusalKind};
 
 use super::accounts::{By, Command, Session};
 use super::identity::{Credential, Identity, Place, Via};
 use super::refusals::Reason;
 use super::secret::{self, Drawn, Shown, Use};
-use super::{Auth, cookie};
+use super::{Auth, Given, cookie};
 
 /// A token just made: the only time its secret is told.
 #[derive(Debug)]
@@ -19,6 +19,14 @@ pub struct Made {
     pub id: String,
     /// The secret, to be given to whoever asked.
     pub secret: String,
+}
+
+/// The token somebody wishes for.
+pub(crate) struct TokenWish {
+    pub(crate) name: String,
+    pub(crate) user: String,
+    pub(crate) role: Option<Role>,
+    pub(crate) expires_at_us: Option<u64>,
 }
 
 /// Why somebody is not known.
@@ -134,10 +142,19 @@ impl Auth {
         if session.expires_at_us <= now_us {
             return Some(SignedOutReason::Expired);
         }
+        (self.idle_at_us(id, session) <= now_us).then_some(SignedOutReason::Idle)
+    }
+
+    /// When a session will have been idle for too long, when it is not used before.
+    fn idle_at_us(&self, id: &str, session: &Session) -> u64 {
         // What was used before a restart is not known; it counts as used then.
         let used_at_us = self.used().get(id).copied().unwrap_or(0).max(session.created_at_us).max(self.0.began_at_us);
-        let idle_us = self.0.options.session_idle_ms.saturating_mul(1_000);
-        (now_us.saturating_sub(used_at_us) >= idle_us).then_some(SignedOutReason::Idle)
+        used_at_us.saturating_add(self.0.options.session_idle_ms.saturating_mul(1_000))
+    }
+
+    /// When a session ends by itself, when it is not used before.
+    pub(crate) fn ends_at_us(&self, id: &str, session: &Session) -> u64 {
+        session.expires_at_us.min(self.idle_at_us(id, session))
     }
 
     pub(crate) fn is_session_good(&self, id: &str, session: &Session, now_us: u64) -> bool {
@@ -251,19 +268,15 @@ impl Auth {
     }
 
     /// Makes a token.
-    pub(crate) async fn issue(
-        &self,
-        by: By<'_>,
-        name: String,
-        user: String,
-        role: Option<Role>,
-        expires_at_us: Option<u64>,
-    ) -> Result<Made, Refusal> {
+    pub(crate) async fn issue(&self, by: By<'_>, key: Option<CommandKey>, wish: TokenWish) -> Result<Made, Refusal> {
+        let TokenWish { name, user, role, expires_at_us } = wish;
         let drawn = draw(Use::Token)?;
         let (id, hash) = (drawn.id.clone(), drawn.hash);
         let command = Command::IssueToken { token: id.clone(), name, user, role, hash, expires_at_us };
-        self.give(by, command).await?;
-        Ok(Made { id, secret: drawn.into_text() })
+        match self.give_once(by, key, command).await? {
+            Given::Now => Ok(Made { id, secret: drawn.into_text() }),
+            Given::Before => Err(told_once()),
+        }
     }
 
     /// Makes the first admin token, when no token was ever made; for the person the server runs as.
@@ -275,13 +288,26 @@ impl Auth {
             return Ok(None);
         }
         let by = By { user: owner, is_owner: true };
-        self.issue(by, "first start".to_owned(), owner.to_owned(), Some(Role::Admin), None).await.map(Some)
+        let wish = TokenWish {
+            name: "first start".to_owned(),
+            user: owner.to_owned(),
+            role: Some(Role::Admin),
+            expires_at_us: None,
+        };
+        self.issue(by, None, wish).await.map(Some)
     }
 
     /// When a token or session was used last, since the start.
     pub(crate) fn last_used_at_us(&self, id: &str) -> Option<u64> {
         self.used().get(id).copied()
     }
+}
+
+/// The first answer held a secret, which is kept nowhere.
+fn told_once() -> Refusal {
+    let message = "this idempotency key made a token before, and a token is told only once";
+    Refusal::new(RefusalKind::WrongState, message)
+        .hint("revoke that token, and make another one with a new key; `regatta token ls` lists them")
 }
 
 fn bearer(value: &str) -> Option<&str> {

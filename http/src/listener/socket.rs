@@ -7,12 +7,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use axum::Router;
-use axum::extract::connect_info::Connected;
-use axum::serve::IncomingStream;
 use tokio::net::unix::SocketAddr;
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
+use super::connections::{self, Bounds};
 use crate::auth::Door;
 
 /// Name of the socket in the data directory.
@@ -75,14 +74,7 @@ pub async fn serve(
     stop: CancellationToken,
 ) -> io::Result<()> {
     let guarded = Guarded { listener, is_stranger };
-    let service = router.into_make_service_with_connect_info::<Door>();
-    axum::serve(guarded, service).with_graceful_shutdown(stop.cancelled_owned()).await
-}
-
-impl Connected<IncomingStream<'_, Guarded>> for Door {
-    fn connect_info(_: IncomingStream<'_, Guarded>) -> Self {
-        Self::Socket
-    }
+    connections::serve(guarded, Bounds::default(), |_| Door::Socket, router, stop).await
 }
 
 /// A socket with somebody at the door.

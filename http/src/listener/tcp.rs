@@ -4,11 +4,11 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use axum::Router;
-use axum::extract::connect_info::Connected;
-use axum::serve::IncomingStream;
-use tokio::net::TcpListener;
+use axum::serve::ListenerExt as _;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
+use super::connections::{self, Bounds};
 use crate::auth::Door;
 
 /// The port when nobody says.
@@ -78,12 +78,25 @@ pub async fn bind_tcp(wanted: Wanted) -> Result<TcpListener, BindError> {
 /// # Errors
 /// When the listener fails.
 pub async fn serve_tcp(listener: TcpListener, router: Router, stop: CancellationToken) -> io::Result<()> {
-    let service = router.into_make_service_with_connect_info::<Door>();
-    axum::serve(listener, service).with_graceful_shutdown(stop.cancelled_owned()).await
+    serve_tcp_within(listener, Bounds::default(), router, stop).await
 }
 
-impl Connected<IncomingStream<'_, TcpListener>> for Door {
-    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
-        Self::Tcp { peer: *stream.remote_addr(), is_secure: false }
-    }
+/// The same within other bounds.
+///
+/// # Errors
+/// When the listener fails.
+pub async fn serve_tcp_within(
+    listener: TcpListener,
+    bounds: Bounds,
+    router: Router,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let listener = listener.tap_io(|stream| at_once(stream));
+    let door = |peer: &SocketAddr| Door::Tcp { peer: *peer, is_secure: false };
+    connections::serve(listener, bounds, door, router, stop).await
+}
+
+/// Small pieces leave as they come; live clients wait for them.
+pub(super) fn at_once(stream: &TcpStream) {
+    stream.set_nodelay(true).inspect_err(|error| tracing::debug!(%error, "a connection gathers small pieces")).ok();
 }

@@ -7,8 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::connect_info::Connected;
-use axum::serve::IncomingStream;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
@@ -18,6 +16,8 @@ use tokio_rustls::rustls::{self, ServerConfig};
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
+use super::connections::{self, Bounds};
+use super::tcp::at_once;
 use crate::auth::Door;
 
 /// Handshakes under way at once.
@@ -80,9 +80,9 @@ pub async fn serve_tls(
     let address = listener.local_addr()?;
     let (ready, incoming) = mpsc::channel(READY_MAX);
     let accepting = tokio::spawn(accept(listener, acceptor, ready, stop.clone()));
-    let service = router.into_make_service_with_connect_info::<Door>();
-    let served =
-        axum::serve(Secured { incoming, address }, service).with_graceful_shutdown(stop.cancelled_owned()).await;
+    let door = |peer: &SocketAddr| Door::Tcp { peer: *peer, is_secure: true };
+    let secured = Secured { incoming, address };
+    let served = connections::serve(secured, Bounds::default(), door, router, stop).await;
     accepting.abort();
     served
 }
@@ -104,6 +104,7 @@ async fn accept(
                 continue;
             }
         };
+        at_once(&stream);
         let (acceptor, ready) = (acceptor.clone(), ready.clone());
         tokio::spawn(async move {
             if let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE_MAX, acceptor.accept(stream)).await {
@@ -135,11 +136,5 @@ impl axum::serve::Listener for Secured {
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.address)
-    }
-}
-
-impl Connected<IncomingStream<'_, Secured>> for Door {
-    fn connect_info(stream: IncomingStream<'_, Secured>) -> Self {
-        Self::Tcp { peer: *stream.remote_addr(), is_secure: true }
     }
 }

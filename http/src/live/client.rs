@@ -2,17 +2,18 @@
 //! holding memory. Nothing is queued: a client that does not read is not written to, falls behind, and is told to read
 //! again from where it stands.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket};
+use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use regatta_core::{ReadError, Seq};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::Seat;
 use super::message::{Answer, Request, Subscribe, Unsubscribe};
 use super::topic::{Topic, said};
-use crate::Plane;
 use crate::feed::Cursor;
+use crate::{Identity, Plane};
 
 /// Most topics one client may follow.
 const SUBSCRIPTIONS_MAX: usize = 64;
@@ -22,6 +23,8 @@ const BEHIND_EVENTS_MAX: u64 = 8_192;
 const PING: Duration = Duration::from_secs(20);
 /// How long one message may take to leave; a client that does not take it is gone.
 const SEND_MAX: Duration = Duration::from_secs(30);
+/// How long a last word may take to leave.
+const GOODBYE_MAX: Duration = Duration::from_secs(1);
 /// Events looked at for one subscription before the next one has its turn.
 const TURN_EVENTS_MAX: usize = 64;
 /// Bytes of answers one client holds: past it, what it holds is sent first. One answer may be larger.
@@ -33,6 +36,8 @@ enum Gone {
     Away,
     /// The server stops, or the log cannot be read: it shall come again.
     Ends,
+    /// Whoever listens may not any more.
+    Unknown,
 }
 
 impl From<axum::Error> for Gone {
@@ -56,6 +61,7 @@ struct Subscription {
 /// One client.
 pub(crate) struct Client {
     plane: Plane,
+    identity: Identity,
     socket: WebSocket,
     subscriptions: Vec<Subscription>,
     heard: bool,
@@ -64,20 +70,34 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(plane: Plane, socket: WebSocket, seat: Seat) -> Self {
-        Self { plane, socket, subscriptions: Vec::new(), heard: true, seat }
+    pub(crate) fn new(plane: Plane, identity: Identity, socket: WebSocket, seat: Seat) -> Self {
+        Self { plane, identity, socket, subscriptions: Vec::new(), heard: true, seat }
     }
 
-    /// Tells until the client hangs up or the server stops.
+    /// Tells until the client hangs up or may not listen any more, or the server stops.
     pub(crate) async fn run(mut self) {
-        if let Err(Gone::Ends) = self.serve().await {
-            // 1012: the service starts again.
-            let frame = CloseFrame { code: 1012, reason: "come again, from the last seq".into() };
-            timeout(Duration::from_secs(1), self.socket.send(Message::Close(Some(frame)))).await.ok();
+        let ended = self.plane.auth.clone().until_ended(self.identity.clone());
+        let gone = tokio::select! {
+            biased;
+            () = ended => Gone::Unknown,
+            gone = self.serve() => gone,
+        };
+        let frame = match gone {
+            Gone::Away => return,
+            Gone::Ends => CloseFrame { code: close_code::RESTART, reason: "come again, from the last seq".into() },
+            Gone::Unknown => CloseFrame { code: close_code::POLICY, reason: "you are not signed in any more".into() },
+        };
+        timeout(GOODBYE_MAX, self.socket.send(Message::Close(Some(frame)))).await.ok();
+    }
+
+    async fn serve(&mut self) -> Gone {
+        match self.tell_all().await {
+            Ok(never) => match never {},
+            Err(gone) => gone,
         }
     }
 
-    async fn serve(&mut self) -> Result<(), Gone> {
+    async fn tell_all(&mut self) -> Result<Infallible, Gone> {
         let mut grown = self.plane.feed.watch();
         let stop = self.plane.stop.clone();
         let mut ping = interval_at(Instant::now() + PING, PING);

@@ -83,8 +83,8 @@ impl Problem {
 }
 
 /// The request's body is too large.
-pub(crate) fn too_large() -> Problem {
-    let detail = format!("the request's body is larger than {} bytes", crate::REQUEST_BODY_BYTES_MAX);
+pub(crate) fn too_large(bytes_max: usize) -> Problem {
+    let detail = format!("the request's body is larger than {bytes_max} bytes");
     Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
         .hint("put the long part into a file of the repository and name it in the prompt")
 }
@@ -107,6 +107,7 @@ impl From<Refusal> for Problem {
             RefusalKind::WrongState => (StatusCode::CONFLICT, "wrong_state"),
             RefusalKind::Repository => (StatusCode::UNPROCESSABLE_ENTITY, "repository"),
             RefusalKind::Unusable => (StatusCode::UNPROCESSABLE_ENTITY, "unusable"),
+            RefusalKind::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "key_reused"),
             RefusalKind::Busy => (StatusCode::TOO_MANY_REQUESTS, "busy"),
             RefusalKind::ReadOnly => (StatusCode::SERVICE_UNAVAILABLE, "read_only"),
         };
@@ -155,9 +156,6 @@ impl From<PathRejection> for Problem {
 
 impl From<BytesRejection> for Problem {
     fn from(rejection: BytesRejection) -> Self {
-        if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            return too_large();
-        }
         Self::invalid(rejection.body_text())
     }
 }

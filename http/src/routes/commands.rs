@@ -10,7 +10,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::looking::{RunPath, look, resolve};
+use super::looking::{LAST, RunPath, look, resolve};
 use super::{Body, Caller, id, json, seen};
 use crate::requests::{CancelRequest, PickRequest, Revealed, RevealedAttempt};
 use crate::{Plane, Problem};
@@ -31,8 +31,12 @@ pub(super) struct SlotPath {
     pub(super) slot: String,
 }
 
-/// The run that is meant; it may be written short.
-pub(super) async fn found(plane: &Plane, run: String) -> Result<RunId, Problem> {
+/// The run that is meant; it may be written short. Not as `last` by whoever may ask again: by then it may be another.
+pub(super) async fn found(plane: &Plane, run: String, caller: &Caller) -> Result<RunId, Problem> {
+    if run == LAST && caller.key.is_some() {
+        let detail = format!("with an idempotency key the run has to be named, not to be the {LAST} one");
+        return Err(Problem::invalid(detail).hint("GET /runs lists them"));
+    }
     look(plane, None, move |views, _| resolve(views, &run)).await?
 }
 
@@ -48,8 +52,8 @@ async fn pick(
     body: Body,
 ) -> Result<Response, Problem> {
     let PickRequest { attempt, reason, blind } = json(body)?;
-    let run = found(&plane, run).await?;
-    plane.commands.pick(run, attempt, reason, blind, caller.actor).await?;
+    let run = found(&plane, run, &caller).await?;
+    plane.commands.pick(run, attempt, reason, blind, caller.asked()).await?;
     seen(&plane).await;
     if !blind {
         return Ok(StatusCode::NO_CONTENT.into_response());
@@ -74,8 +78,8 @@ async fn cancel(
     body: Body,
 ) -> Result<StatusCode, Problem> {
     let request: CancelRequest = json(body)?;
-    let run = found(&plane, run).await?;
-    plane.commands.cancel(run, request.attempt, request.reason, caller.actor).await?;
+    let run = found(&plane, run, &caller).await?;
+    plane.commands.cancel(run, request.attempt, request.reason, caller.asked()).await?;
     seen(&plane).await;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -88,8 +92,8 @@ async fn restore(
     Path(SlotPath { run, slot }): Path<SlotPath>,
     caller: Caller,
 ) -> Result<StatusCode, Problem> {
-    let run = found(&plane, run).await?;
-    plane.commands.restore(run, id(&slot)?, caller.actor).await?;
+    let run = found(&plane, run, &caller).await?;
+    plane.commands.restore(run, id(&slot)?, caller.asked()).await?;
     seen(&plane).await;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -192,9 +192,9 @@ async fn synthesize(
 ) -> Result<(StatusCode, Json<SynthesisAnswer>), Problem> {
     let Query(SynthesizeQuery { dry_run }) = query?;
     let SynthesizeRequest { hunks, reason } = json(body)?;
-    let run = found_run(&plane, run).await?;
+    let run = found_run(&plane, run, &caller).await?;
     let request = SynthesisRequest { choices: hunks, reason, dry_run };
-    let made = plane.commands.synthesize(run, request, caller.actor).await?;
+    let made = plane.commands.synthesize(run, request, caller.asked()).await?;
     if !dry_run {
         seen(&plane).await;
     }
@@ -214,8 +214,8 @@ async fn discard(
     body: Body,
 ) -> Result<StatusCode, Problem> {
     let request: DiscardRequest = json(body)?;
-    let run = found_run(&plane, run).await?;
-    plane.commands.discard(run, id(&slot)?, request.reason, caller.actor).await?;
+    let run = found_run(&plane, run, &caller).await?;
+    plane.commands.discard(run, id(&slot)?, request.reason, caller.asked()).await?;
     seen(&plane).await;
     Ok(StatusCode::NO_CONTENT)
 }

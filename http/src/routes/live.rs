@@ -1,15 +1,15 @@
 //! The live WebSocket.
 
-use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{Extension, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::live::{Answer, Client, Request};
-use crate::{Plane, Problem};
+use crate::{Identity, Plane, Problem};
 
 /// Largest message of a client, in bytes.
 const MESSAGE_BYTES_MAX: usize = 4 << 10;
@@ -32,6 +32,7 @@ pub(super) fn routes() -> OpenApiRouter<Plane> {
     ))]
 async fn live(
     State(plane): State<Plane>,
+    Extension(identity): Extension<Identity>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
     let upgrade = upgrade.map_err(|rejection| {
@@ -49,7 +50,7 @@ async fn live(
         .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
         .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
-        .on_upgrade(move |socket| Client::new(plane, socket, seat).run()))
+        .on_upgrade(move |socket| Client::new(plane, identity, socket, seat).run()))
 }
 
 /// What is said in both directions.

@@ -122,13 +122,16 @@ pub(super) async fn look<T: Send + 'static>(
     Ok(rebuilt.await.map_err(|error| Problem::internal("rebuild a view", &error))??)
 }
 
+/// The run that was asked for last.
+pub(super) const LAST: &str = "last";
+
 /// Finds the run that is meant by an id, the beginning of one, or `last`.
 pub(super) fn resolve(views: &Views, text: &str) -> Result<RunId, Problem> {
     if let Ok(run) = text.parse::<RunId>() {
         return Ok(run);
     }
     let none = || Problem::not_found(format!("there is no run {text:?}")).hint("`regatta ls` lists the runs");
-    if text == "last" {
+    if text == LAST {
         return views.runs.list(&RunFilter::default(), 1).rows.first().map(|row| row.id).ok_or_else(none);
     }
     match *candidates(views, text).as_slice() {

@@ -29,6 +29,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use regatta_core::Actor;
+use regatta_dispatcher::{Asked, CommandKey};
 use regatta_projections::Can;
 use serde::de::DeserializeOwned;
 use utoipa_axum::router::OpenApiRouter;
@@ -56,6 +57,7 @@ pub(crate) fn described() -> OpenApiRouter<Plane> {
         .merge(sign_in::routes())
         .merge(tokens::routes())
         .merge(users::routes())
+        .merge(premises::routes())
 }
 
 /// The whole API over one plane.
@@ -63,7 +65,6 @@ pub fn router(plane: Plane) -> Router {
     let auth = plane.auth.clone();
     let page = Router::new().route("/sign-in", get(sign_in::by_link)).with_state(plane.clone());
     let (v1, _) = described().split_for_parts();
-    let v1 = v1.merge(premises::routes());
     let v1 = v1.fallback(no_such_route).method_not_allowed_fallback(no_such_method).with_state(plane.clone());
     let rest = Router::new().merge(numbers::routes(plane)).merge(types::routes()).merge(page);
     let all = rest.nest("/api/v1", around::api(v1)).fallback(outside);
@@ -92,6 +93,14 @@ async fn no_such_method(method: axum::http::Method, uri: axum::http::Uri) -> Pro
 struct Caller {
     actor: Actor,
     key: Option<String>,
+    command_key: Option<CommandKey>,
+}
+
+impl Caller {
+    /// Who asks for something to be done, and under which key it is remembered that it was.
+    fn asked(self) -> Asked {
+        Asked { by: self.actor, key: self.command_key }
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Caller {
@@ -110,7 +119,8 @@ impl<S: Sync> FromRequestParts<S> for Caller {
             let detail = format!("{IDEMPOTENCY_HEADER} must have 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
             return Err(Problem::invalid(detail));
         }
-        Ok(Self { actor, key })
+        let command_key = parts.extensions.get::<CommandKey>().cloned();
+        Ok(Self { actor, key, command_key })
     }
 }
 

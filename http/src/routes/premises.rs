@@ -1,53 +1,64 @@
 //! The configuration, and what the doctor finds.
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::Json;
 use axum::extract::{Path, State};
-use axum::routing::{get, put};
-use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
-use super::{Caller, json};
+use super::{Body, Caller, json};
 use crate::premises::{ConfigChange, ConfigRow, Finding};
 use crate::{Plane, Problem};
 
-pub(super) fn routes() -> Router<Plane> {
-    Router::new()
-        .route("/config", get(config))
-        .route("/config/history", get(history))
-        .route("/config/{key}", put(configure))
-        .route("/doctor", get(doctor))
+pub(super) fn routes() -> OpenApiRouter<Plane> {
+    OpenApiRouter::new()
+        .routes(routes!(config))
+        .routes(routes!(history))
+        .routes(routes!(configure))
+        .routes(routes!(doctor))
 }
 
-/// `GET /config`
-pub(super) async fn config(State(plane): State<Plane>) -> Result<Json<Vec<ConfigRow>>, Problem> {
+/// Lists every key of the configuration, its value, and where that comes from. Secrets are left out.
+#[utoipa::path(get, path = "/config", operation_id = "getConfig", tag = "server",
+    responses((status = 200, description = "Every key.", body = [ConfigRow])))]
+async fn config(State(plane): State<Plane>) -> Result<Json<Vec<ConfigRow>>, Problem> {
     Ok(Json(plane.premises.config().await?))
 }
 
-/// `GET /config/history`
-pub(super) async fn history(State(plane): State<Plane>) -> Result<Json<Vec<ConfigChange>>, Problem> {
+/// Lists every change of the configuration there was, the newest first.
+#[utoipa::path(get, path = "/config/history", operation_id = "listConfigChanges", tag = "server",
+    responses((status = 200, description = "Every change.", body = [ConfigChange])))]
+async fn history(State(plane): State<Plane>) -> Result<Json<Vec<ConfigChange>>, Problem> {
     Ok(Json(plane.premises.config_history().await?))
 }
 
-#[derive(Debug, Deserialize)]
+/// What a key shall be.
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ConfigRequest {
+struct ConfigRequest {
+    /// As it would stand in the configuration file; `null` takes the key out of it.
     value: Value,
 }
 
-/// `PUT /config/{key}`
-pub(super) async fn configure(
+/// Writes a value into the configuration file; it is in force after the next start, if not at once.
+#[utoipa::path(put, path = "/config/{key}", operation_id = "changeConfig", tag = "server", request_body = ConfigRequest,
+    params(("key" = String, Path, description = "The key, dotted.", example = "limits.local")),
+    responses((status = 200, description = "The key as it is now.", body = ConfigRow)))]
+async fn configure(
     State(plane): State<Plane>,
     Path(key): Path<String>,
     caller: Caller,
-    body: Result<Bytes, BytesRejection>,
+    body: Body,
 ) -> Result<Json<ConfigRow>, Problem> {
     let request: ConfigRequest = json(body)?;
     Ok(Json(plane.premises.configure(&key, request.value, caller.actor).await?))
 }
 
-/// `GET /doctor`
-pub(super) async fn doctor(State(plane): State<Plane>) -> Json<Vec<Finding>> {
+/// Looks at the machine: what is as it should be, what is not, and what to do about it.
+#[utoipa::path(get, path = "/doctor", operation_id = "getFindings", tag = "server",
+    responses((status = 200, description = "What was found.", body = [Finding])))]
+async fn doctor(State(plane): State<Plane>) -> Json<Vec<Finding>> {
     Json(plane.premises.doctor().await)
 }

@@ -6,11 +6,12 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use regatta_core::event::user::Role;
+use regatta_dispatcher::CommandKey;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::json;
-use crate::auth::Identity;
+use crate::auth::{Identity, TokenWish};
 use crate::requests::{LinkMade, TokenMade, TokenRequest, TokenRow};
 use crate::{Plane, Problem};
 
@@ -31,13 +32,15 @@ async fn list(State(plane): State<Plane>) -> Json<Vec<TokenRow>> {
 async fn issue(
     State(plane): State<Plane>,
     Extension(identity): Extension<Identity>,
+    key: Option<Extension<CommandKey>>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<TokenMade>), Problem> {
     let request: TokenRequest = json(body)?;
     let user = request.user.unwrap_or_else(|| identity.name.to_string());
     let lasts_us = request.expires_in_s.map(|seconds| seconds.saturating_mul(1_000_000));
     let expires_at_us = lasts_us.map(|us| plane.auth.now_us().saturating_add(us));
-    let made = plane.auth.issue(identity.by(), request.name, user, request.role, expires_at_us).await?;
+    let wish = TokenWish { name: request.name, user, role: request.role, expires_at_us };
+    let made = plane.auth.issue(identity.by(), key.map(|Extension(key)| key), wish).await?;
     Ok((StatusCode::CREATED, Json(TokenMade { id: made.id, token: made.secret })))
 }
 

@@ -5,6 +5,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
+use regatta_dispatcher::CommandKey;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -32,10 +33,11 @@ async fn list(State(plane): State<Plane>) -> Json<Vec<UserRow>> {
 async fn add(
     State(plane): State<Plane>,
     Extension(identity): Extension<Identity>,
+    key: Option<Extension<CommandKey>>,
     body: Body,
 ) -> Result<StatusCode, Problem> {
     let request: UserRequest = json(body)?;
-    plane.auth.add_user(identity.by(), request.name, request.role).await?;
+    plane.auth.add_user(identity.by(), key.map(|Extension(key)| key), request.name, request.role).await?;
     Ok(StatusCode::CREATED)
 }
 

@@ -6,12 +6,14 @@
 
 mod bounds;
 mod compose;
+mod connections;
 mod live;
 mod page;
 mod pages;
 mod pieces;
 mod problems;
 mod raw;
+mod routes;
 mod sign_in;
 mod sockets;
 mod world;

@@ -18,7 +18,7 @@ use regatta_core::{
 };
 use regatta_dispatcher::compose::{Choice, Conflict, NotComposed};
 use regatta_dispatcher::repository::Repositories;
-use regatta_dispatcher::{Refusal, RefusalKind, RunRequest, SynthesisRequest, Synthesized};
+use regatta_dispatcher::{Asked, Refusal, RefusalKind, RunRequest, SynthesisRequest, Synthesized};
 use regatta_http::auth::{Auth, Door, Options};
 use regatta_http::premises::{ConfigChange, ConfigRow, Finding, Premises};
 use regatta_http::{About, Commands, Feed, LiveClients, Plane, Works, router};
@@ -51,27 +51,32 @@ impl Commands for Told {
         RUN.parse().map_err(|_| Refusal::new(RefusalKind::Invalid, "no id"))
     }
 
-    async fn pick(&self, run: RunId, slot: Slot, reason: String, blind: bool, by: Actor) -> Result<(), Refusal> {
+    async fn pick(&self, run: RunId, slot: Slot, reason: String, blind: bool, asked: Asked) -> Result<(), Refusal> {
         let blind = if blind { " blind" } else { "" };
-        self.answer(format!("pick {run}.{slot} {reason:?}{blind} by {}", by.as_str()))
+        self.answer(format!("pick {run}.{slot} {reason:?}{blind} by {}", asked.by.as_str()))
     }
 
-    async fn cancel(&self, run: RunId, slot: Option<Slot>, reason: String, by: Actor) -> Result<(), Refusal> {
-        self.answer(format!("cancel {run} {slot:?} {reason:?} by {}", by.as_str()))
+    async fn cancel(&self, run: RunId, slot: Option<Slot>, reason: String, asked: Asked) -> Result<(), Refusal> {
+        self.answer(format!("cancel {run} {slot:?} {reason:?} by {}", asked.by.as_str()))
     }
 
-    async fn restore(&self, run: RunId, slot: Slot, by: Actor) -> Result<(), Refusal> {
-        self.answer(format!("restore {run}.{slot} by {}", by.as_str()))
+    async fn restore(&self, run: RunId, slot: Slot, asked: Asked) -> Result<(), Refusal> {
+        self.answer(format!("restore {run}.{slot} by {}", asked.by.as_str()))
     }
 
-    async fn discard(&self, run: RunId, slot: Slot, reason: String, by: Actor) -> Result<(), Refusal> {
-        self.answer(format!("discard {run}.{slot} {reason:?} by {}", by.as_str()))
+    async fn discard(&self, run: RunId, slot: Slot, reason: String, asked: Asked) -> Result<(), Refusal> {
+        self.answer(format!("discard {run}.{slot} {reason:?} by {}", asked.by.as_str()))
     }
 
-    async fn synthesize(&self, run: RunId, request: SynthesisRequest, by: Actor) -> Result<Synthesized, NotComposed> {
+    async fn synthesize(
+        &self,
+        run: RunId,
+        request: SynthesisRequest,
+        asked: Asked,
+    ) -> Result<Synthesized, NotComposed> {
         let SynthesisRequest { choices, reason, dry_run } = request;
         let took: Vec<String> = choices.iter().map(|choice| format!("{}:{}", choice.slot, choice.path)).collect();
-        self.answer(format!("synthesize {run} {} {reason:?} {dry_run} by {}", took.join(" "), by.as_str()))?;
+        self.answer(format!("synthesize {run} {} {reason:?} {dry_run} by {}", took.join(" "), asked.by.as_str()))?;
         let taken = |choice: &Choice| TakenHunk {
             slot: choice.slot,
             path: choice.path.clone(),

@@ -4,6 +4,7 @@ mod credentials;
 mod foreign;
 mod roles;
 mod sessions;
+mod streams;
 
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};
@@ -59,7 +60,7 @@ impl World {
     }
 
     /// The owner adds a user with a token of that role.
-    async fn user(&self, name: &str, role: &str) -> TokenMade {
+    pub(crate) async fn user(&self, name: &str, role: &str) -> TokenMade {
         let body = json!({ "name": name, "role": role }).to_string();
         assert_eq!(self.post("/users", body).await.status(), StatusCode::CREATED);
         self.token(name, None).await
