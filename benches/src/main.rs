@@ -5,6 +5,8 @@
 
 mod agent;
 mod dispatch;
+#[cfg(feature = "http")]
+mod http;
 #[cfg(feature = "log")]
 mod log;
 mod rows;
@@ -14,7 +16,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// What a bench gives, or why it could not.
-#[cfg(feature = "log")]
+#[cfg(any(feature = "http", feature = "log"))]
 pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 fn main() -> ExitCode {
@@ -25,8 +27,14 @@ fn main() -> ExitCode {
         ["dispatch", regatta, rest @ ..] => dispatch::run(PathBuf::from(regatta), rest.contains(&"--quick")),
         #[cfg(feature = "log")]
         ["log", rest @ ..] => log::run(rest).map_err(|error| error as Box<dyn std::error::Error>),
+        #[cfg(feature = "http")]
+        ["http", regatta, rest @ ..] => {
+            http::run(std::path::Path::new(regatta), rest).map_err(|error| error as Box<dyn std::error::Error>)
+        }
+        #[cfg(feature = "http")]
+        ["http-peer"] => http::peer::run().map_err(|error| error as Box<dyn std::error::Error>),
         _ => {
-            Err("usage: regatta-benches dispatch <path of regatta> [--quick], or log [PART …] [--quick] [--in FOLDER]"
+            Err("usage: regatta-benches dispatch <path of regatta> [--quick], http <path of regatta> [PART …] [--quick], or log [PART …] [--quick] [--in FOLDER]"
                 .into())
         }
     };

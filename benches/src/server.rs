@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// How long a server may take until it answers; one with a long log has its views to take up.
+const START_MAX: Duration = Duration::from_secs(60);
+
 pub(crate) struct Server {
     regatta: PathBuf,
     process: Child,
@@ -18,13 +21,22 @@ pub(crate) struct Server {
 impl Server {
     /// Starts one that lets 64 attempts run at once.
     pub(crate) fn start(regatta: &Path) -> Result<Self, Box<dyn Error>> {
-        let folder = tempfile::Builder::new().prefix("regatta-bench-").tempdir()?;
+        Self::start_in(regatta, Self::folder_for_bench()?)
+    }
+
+    /// A folder that is gone after the bench.
+    pub(crate) fn folder_for_bench() -> std::io::Result<TempDir> {
+        tempfile::Builder::new().prefix("regatta-bench-").tempdir()
+    }
+
+    /// Starts one on what is in `data` of that folder already.
+    pub(crate) fn start_in(regatta: &Path, folder: TempDir) -> Result<Self, Box<dyn Error>> {
         let repository = folder.path().join("repository");
         make_repository(&repository)?;
         let data = folder.path().join("data");
         fs::create_dir_all(&data)?;
         let process = Command::new(regatta)
-            .args(["--data-dir", path(&data)?, "up"])
+            .args(["--data-dir", path(&data)?, "up", "--listen", "127.0.0.1:0"])
             .env("REGATTA_LIMITS_ATTEMPTS", "64")
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -32,7 +44,7 @@ impl Server {
         let server = Self { regatta: regatta.to_owned(), process, folder };
         let begin = Instant::now();
         while !server.command(&["ls"])?.stdout(Stdio::null()).stderr(Stdio::null()).status()?.success() {
-            if begin.elapsed() > Duration::from_secs(10) {
+            if begin.elapsed() > START_MAX {
                 return Err("the server does not answer".into());
             }
             std::thread::sleep(Duration::from_millis(20));
@@ -90,11 +102,26 @@ impl Server {
 
     /// Highest resident memory of the server so far, in bytes.
     pub(crate) fn memory_bytes_max(&self) -> Result<u64, Box<dyn Error>> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).ok_or("no VmHWM")?;
-        let kib: u64 = line.split_whitespace().nth(1).ok_or("no number")?.parse()?;
-        Ok(kib * 1_024)
+        Ok(status_bytes(self.process.id(), "VmHWM:")?)
     }
+
+    #[cfg(feature = "http")]
+    pub(crate) fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+}
+
+/// Resident memory of a process now, in bytes.
+#[cfg(feature = "http")]
+pub(crate) fn memory_bytes(process: u32) -> Result<u64, String> {
+    status_bytes(process, "VmRSS:")
+}
+
+fn status_bytes(process: u32, name: &str) -> Result<u64, String> {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).map_err(|error| error.to_string())?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).ok_or("no such line of the process's status")?;
+    let kib = line.split_whitespace().next().and_then(|kib| kib.parse::<u64>().ok()).ok_or("no number")?;
+    Ok(kib * 1_024)
 }
 
 impl Drop for Server {

@@ -32,6 +32,14 @@ pub(crate) fn run(rest: &[&str]) -> Result<ExitCode, String> {
                 ["run", "--release", "--locked", "--package", "regatta-benches", "--features", "log", "--", "log"];
             command::run(cargo(&run).args(options).current_dir(root()))?;
         }
+        ["http", options @ ..] => {
+            command::run(&mut cargo(&["build", "--release", "--locked", "--package", "regatta"]))?;
+            let fill = ["build", "--release", "--locked", "--package", "regatta-projections", "--example", "rebuild"];
+            command::run(&mut cargo(&fill))?;
+            let run =
+                ["run", "--release", "--locked", "--package", "regatta-benches", "--features", "http", "--", "http"];
+            command::run(cargo(&run).arg(target().join("release/regatta")).args(options).current_dir(root()))?;
+        }
         ["page"] => {
             ui::build()?;
             command::run(&mut cargo(&["build", "--release", "--locked", "--package", "regatta"]))?;
@@ -39,7 +47,7 @@ pub(crate) fn run(rest: &[&str]) -> Result<ExitCode, String> {
             npm.args(["run", "--silent", "bench"]).current_dir(root().join("http/ui"));
             command::run(npm.env("REGATTA_BIN", target().join("release/regatta")))?;
         }
-        _ => return Err("which benchmark? cargo xtask bench dispatch, log or page".to_owned()),
+        _ => return Err("which benchmark? cargo xtask bench dispatch, http, log or page".to_owned()),
     }
     Ok(ExitCode::SUCCESS)
 }

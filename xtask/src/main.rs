@@ -17,6 +17,7 @@ usage:
   cargo xtask schemas                   write schemas/ anew from the types
   cargo xtask ui                        build the page (needs Node and npm), for the next cargo build
   cargo xtask bench dispatch [--quick]  the dispatch benchmarks, with peers in the same run
+  cargo xtask bench http [--quick]      the server's benchmarks: live clients and views, with a bare server beside it
   cargo xtask bench log                 the log benchmarks
   cargo xtask bench page                how soon the compare page of a long run is of use, in Chromium";
 
