@@ -1,6 +1,7 @@
 //! Big bytes (diffs, long prompts), kept once under the hash of their content. Blob first, fsync, then the event that
 //! names it. Knows nothing of what the bytes are.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -78,13 +79,38 @@ impl Blobs {
     /// # Errors
     /// When the content is too large or the disk fails.
     pub fn put(&self, content: &[u8]) -> Result<BlobRef, Error> {
+        self.put_all([content]).map(|names| names.into_iter().next().unwrap_or_else(|| BlobRef::of(content)))
+    }
+
+    /// Keeps many at once, as [`Self::put`] keeps one, but waits for the disk's folders once.
+    ///
+    /// # Errors
+    /// When one is too large or the disk fails; some may be kept then.
+    pub fn put_all<'a>(&self, contents: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<BlobRef>, Error> {
+        let (mut names, mut folders) = (Vec::new(), BTreeSet::new());
+        for content in contents {
+            let (name, folder) = self.write(content)?;
+            names.push(name);
+            folders.extend(folder);
+        }
+        for folder in &folders {
+            File::open(folder)?.sync_all()?;
+        }
+        if !folders.is_empty() {
+            File::open(&self.root)?.sync_all()?;
+        }
+        Ok(names)
+    }
+
+    /// Writes a blob under its name, and tells the folder whose entries are not on disk yet.
+    fn write(&self, content: &[u8]) -> Result<(BlobRef, Option<PathBuf>), Error> {
         if content.len() as u64 > BLOB_BYTES_MAX {
             return Err(Error::TooLarge(content.len() as u64));
         }
         let name = BlobRef::of(content);
         let path = self.path(&name.hash)?;
         if fs::metadata(&path).is_ok_and(|kept| kept.len() == name.bytes) {
-            return Ok(name);
+            return Ok((name, None));
         }
         let folder = path.parent().unwrap_or(&self.root);
         fs::create_dir_all(folder)?;
@@ -95,9 +121,7 @@ impl Blobs {
         file.write_all(content)?;
         file.sync_data()?;
         fs::rename(&unfinished, &path)?;
-        File::open(folder)?.sync_all()?;
-        File::open(&self.root)?.sync_all()?;
-        Ok(name)
+        Ok((name, Some(folder.to_owned())))
     }
 
     /// Reads bytes back and checks that they are those that were kept.
@@ -128,6 +152,16 @@ mod tests {
         let name = blobs.put(b"diff --git").expect("kept");
         assert_eq!(blobs.put(b"diff --git").expect("kept again"), name);
         assert_eq!(blobs.get(&name.hash).expect("read"), b"diff --git");
+    }
+
+    #[test]
+    fn many_are_kept_as_one_is() {
+        let root = tempfile::tempdir().expect("folder");
+        let blobs = Blobs::open(root.path()).expect("store");
+        let contents: [&[u8]; 3] = [b"one", b"two", b"one"];
+        let names = blobs.put_all(contents).expect("kept");
+        assert_eq!(names, contents.map(BlobRef::of));
+        assert_eq!(blobs.get(&names[1].hash).expect("read"), b"two");
     }
 
     #[test]

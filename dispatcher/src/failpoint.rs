@@ -18,6 +18,7 @@ pub const FAILPOINTS: &[&str] = &[
     "kill-begun",
     "collect-begun",
     "collect-kept",
+    "artifacts-packed",
     "deliver-begun",
     "deliver-done",
     "destroy-begun",

@@ -4,6 +4,7 @@
 //! and no network. The executor is the one place that touches the world on behalf of a run. This crate never reads a
 //! projection: a decision is made from the log's own streams.
 
+pub mod artifacts;
 pub mod asked;
 pub mod attempt;
 pub mod compose;

@@ -6,6 +6,7 @@ use regatta_core::event::run::{CHECKS_MAX, Check, Entry, Limits, PROMPT_BYTES_MA
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::artifacts::{self, GLOBS_MAX};
 use crate::{Refusal, RefusalKind};
 
 /// Most attempts in one run.
@@ -41,6 +42,11 @@ pub struct RunRequest {
     /// Run in each sandbox after the agent.
     #[serde(default)]
     pub checks: Vec<Check>,
+    /// Paths of the workspace whose files are kept besides the change, also when git ignores them: relative, with `*`, `?`,
+    /// `[…]`, and `**` for any folders.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub artifacts: Vec<String>,
     /// What one attempt may use.
     #[serde(default)]
     pub limits: Limits,
@@ -92,6 +98,7 @@ impl RunRequest {
             return Err(invalid(format!("{} checks, at most {CHECKS_MAX} are allowed", self.checks.len())));
         }
         self.check_names()?;
+        self.check_artifacts()?;
         self.check_limits()
     }
 
@@ -117,6 +124,16 @@ impl RunRequest {
                 .map_or(Ok(()), |command| bounded("an agent's command", command, COMMAND_BYTES_MAX))?;
         }
         Ok(())
+    }
+
+    fn check_artifacts(&self) -> Result<(), Refusal> {
+        if self.artifacts.len() > GLOBS_MAX {
+            let message = format!("{} artifact paths, at most {GLOBS_MAX} are allowed", self.artifacts.len());
+            return Err(invalid(message).hint("name the folder above, with /**"));
+        }
+        self.artifacts
+            .iter()
+            .try_for_each(|glob| artifacts::check_glob(glob).map_err(|(message, hint)| invalid(message).hint(hint)))
     }
 
     fn check_limits(&self) -> Result<(), Refusal> {

@@ -34,7 +34,7 @@ pub struct Views {
 
 impl Projection for Views {
     const NAME: &'static str = "views";
-    const VERSION: u32 = 3;
+    const VERSION: u32 = 4;
 
     fn apply(&mut self, envelope: &Envelope) {
         if !self.progress.advance(envelope) {

@@ -24,6 +24,8 @@ pub struct Script {
     pub outbox: BTreeMap<String, Vec<u8>>,
     /// Whether it changes the workspace.
     pub touches: bool,
+    /// Whether it leaves artifacts.
+    pub leaves: bool,
     /// Whether a request to end is ignored, so that only force ends it.
     pub is_stubborn: bool,
 }
@@ -36,6 +38,7 @@ impl Default for Script {
             exit: Exit::Code(0),
             outbox: BTreeMap::new(),
             touches: false,
+            leaves: false,
             is_stubborn: false,
         }
     }
@@ -365,6 +368,10 @@ impl Provider for FakeProvider {
             bytes if bytes > bytes_max => Err(Error::TooLarge { what: name.to_owned(), bytes, bytes_max }),
             _ => Ok(content),
         }
+    }
+
+    async fn left_nothing(&self, key: &str, exec: &str) -> Result<bool, Error> {
+        self.with_run(key, exec, |run, _| run.is_none_or(|run| !run.script.leaves))
     }
 
     async fn untouched(&self, key: &str) -> Result<bool, Error> {

@@ -5,6 +5,7 @@
 //! <root>/<key>/spec.json            what the sandbox is (Kept)
 //! <root>/<key>/created              empty; its change time is later than that of everything in work/
 //! <root>/<key>/{work,home,tmp}/     writable inside
+//! <root>/<key>/artifacts/<name>/    what a command left to be kept; writable inside
 //! <root>/<key>/inbox/               readable inside
 //! <root>/<key>/execs/<name>/
 //!     spec.json    what to run (Plan)
@@ -34,6 +35,7 @@ pub(crate) const CREATED: &str = "created";
 pub(crate) const WORK: &str = "work";
 pub(crate) const HOME: &str = "home";
 pub(crate) const TMP: &str = "tmp";
+pub(crate) const ARTIFACTS: &str = "artifacts";
 pub(crate) const INBOX: &str = "inbox";
 pub(crate) const EXECS: &str = "execs";
 pub(crate) const LOCK: &str = "lock";

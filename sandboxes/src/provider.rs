@@ -83,7 +83,8 @@ pub struct Found {
 /// A command to run in a sandbox, in the workspace, with standard input empty and closed.
 ///
 /// Inside it sees `HOME` (private), `TMPDIR`, `PATH`, `LANG`, `REGATTA_WORKSPACE`, `REGATTA_INBOX`, `REGATTA_OUTBOX`
-/// (a fresh folder of this command alone), where this user's tools have what they need (`RUSTUP_HOME` and the like), what
+/// (a fresh folder of this command alone), `REGATTA_ARTIFACTS` (a folder with the command's name, empty at first; those of
+/// earlier commands are seen beside it), where this user's tools have what they need (`RUSTUP_HOME` and the like), what
 /// [`Self::env`], [`Self::env_pass`] and [`Self::secrets`] add, and nothing else of this process's environment.
 ///
 /// It cannot be serialized, because it holds secrets: what a provider writes down of it, it names field by field.
@@ -238,6 +239,14 @@ pub trait Provider: Send + Sync + 'static {
 
     /// A regular file a command wrote into its outbox; links are not followed.
     async fn get(&self, key: &str, exec: &str, name: &str, bytes_max: u64) -> Result<Vec<u8>, Error>;
+
+    /// Whether it is proved, cheaply, that a command that has ended left nothing in its `REGATTA_ARTIFACTS`. `false`
+    /// proves nothing.
+    async fn left_nothing(&self, key: &str, exec: &str) -> Result<bool, Error> {
+        // Nothing is known of either.
+        let _: (&str, &str) = (key, exec);
+        Ok(false)
+    }
 
     /// Whether it is proved, cheaply, that nothing in the workspace changed since it was made. `false` proves nothing.
     async fn untouched(&self, key: &str) -> Result<bool, Error>;

@@ -1,5 +1,6 @@
 //! The commands, one file each. A command turns arguments into requests and answers into text.
 
+pub(crate) mod artifacts;
 pub(crate) mod cancel;
 pub(crate) mod compare;
 pub(crate) mod completions;

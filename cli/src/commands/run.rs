@@ -70,6 +70,11 @@ pub(crate) struct Args {
     #[arg(long = "check", value_name = "[NAME=]SHELL")]
     checks: Vec<String>,
 
+    /// Files of the workspace to keep besides the change, ignored ones too, as 'target/report/**'; may be given several
+    /// times. What a command writes into $REGATTA_ARTIFACTS is kept in any case
+    #[arg(long = "artifact", value_name = "PATH")]
+    artifacts: Vec<String>,
+
     /// Run in each sandbox before the agent
     #[arg(long, value_name = "SHELL")]
     setup: Option<String>,
@@ -166,6 +171,7 @@ fn request(context: &Context, args: &Args) -> Result<RunRequest, Failure> {
         strategy: run.strategy,
         setup: run.setup,
         checks: run.checks,
+        artifacts: run.artifacts,
         limits: run.limits,
     })
 }
@@ -179,6 +185,7 @@ fn flags(args: &Args) -> Result<Vec<Layer>, config::Error> {
         ("run.attempts", "--attempt", many(&args.attempts)),
         ("run.strategy", "--strategy", one(&args.strategy)),
         ("run.checks", "--check", many(&args.checks)),
+        ("run.artifacts", "--artifact", many(&args.artifacts)),
         ("run.setup", "--setup", one(&args.setup)),
         ("run.timeout", "--timeout", one(&args.timeout)),
         ("run.setup_timeout", "--setup-timeout", one(&args.setup_timeout)),

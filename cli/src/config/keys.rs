@@ -73,6 +73,8 @@ keys! {
         "who tries: AGENT[:MODEL][@SANDBOX][*COUNT]";
     "run.checks" Run Shape::List, Value::List(Vec::new()),
         "commands whose exit code is evidence: NAME=SHELL or SHELL";
+    "run.artifacts" Run Shape::List, Value::List(Vec::new()),
+        "files of the workspace kept besides the change, ignored ones too: target/report/**";
     "run.setup" Run Shape::Text, Value::Unset,
         "run in each sandbox before the agent";
     "run.strategy" Run Shape::Word(&["race", "best", "all"]), Value::Text("race".to_owned()),

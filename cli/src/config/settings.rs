@@ -71,6 +71,7 @@ pub(crate) struct NatsSettings {
 pub(crate) struct RunDefaults {
     pub(crate) attempts: Vec<Entry>,
     pub(crate) checks: Vec<Check>,
+    pub(crate) artifacts: Vec<String>,
     pub(crate) setup: Option<String>,
     pub(crate) strategy: Strategy,
     pub(crate) uncommitted: Uncommitted,
@@ -179,6 +180,7 @@ impl Config {
         Ok(RunDefaults {
             attempts: self.entries(agents)?,
             checks: check_spec::parse_all(checks.iter().map(String::as_str)),
+            artifacts: self.list("run.artifacts"),
             setup: self.text("run.setup"),
             strategy: match self.text("run.strategy").as_deref() {
                 Some("best") => Strategy::Best,

@@ -6,7 +6,7 @@ use regatta_projections::attempts::{AttemptView, CheckState, CheckView};
 
 use super::words;
 use crate::attempt_spec;
-use crate::terminal::numbers::{bytes, elapsed};
+use crate::terminal::numbers::{bytes, counted, elapsed};
 use crate::terminal::paint::Paint;
 use crate::terminal::{Terminal, escape};
 
@@ -63,6 +63,14 @@ pub(crate) fn attempt(view: &AttemptView, terminal: &Terminal) -> String {
             line("", &format!("{} {} {}", count(file.added, "+"), count(file.removed, "-"), file.path));
         }
         if let Some(failure) = &changes.failure {
+            line("", failure);
+        }
+    }
+    if let Some(artifacts) = &view.artifacts {
+        let omitted = if artifacts.omitted > 0 { format!(", {} not kept", artifacts.omitted) } else { String::new() };
+        let sum = format!("{} in {}{omitted}", counted(u64::from(artifacts.count), "file"), bytes(artifacts.bytes));
+        line("artifacts", &format!("{sum}: regatta artifacts {}", view.id));
+        if let Some(failure) = &artifacts.failure {
             line("", failure);
         }
     }

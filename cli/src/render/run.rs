@@ -36,6 +36,9 @@ pub(crate) fn run(view: &RunView, comparison: &Comparison, now_us: u64, terminal
     for check in &view.checks {
         line("check", &format!("{}: {}", check.name, check.command));
     }
+    for glob in &view.artifacts {
+        line("artifacts", glob);
+    }
     if let Some(verdict) = &view.verdict {
         let winner = verdict.winner.map_or_else(|| "nobody".to_owned(), |slot| slot.to_string());
         let judge = match verdict.judge {

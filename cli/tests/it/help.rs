@@ -15,6 +15,7 @@ fn every_command_explains_itself() {
         "show",
         "watch",
         "compare",
+        "artifacts",
         "pick",
         "cancel",
         "restore",

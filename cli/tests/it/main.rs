@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, clippy::panic, reason = "a test says what it stands on")]
 #![expect(clippy::print_stdout, reason = "a test that is skipped says why")]
 
+mod artifacts;
 mod backup;
 mod bad_days;
 mod commands;

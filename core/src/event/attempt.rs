@@ -9,6 +9,12 @@ use crate::{BlobRef, RunId, SandboxKey, Slot};
 
 /// Largest piece of output in one event, in bytes.
 pub const OUTPUT_CHUNK_BYTES_MAX: usize = 256 << 10;
+/// Most artifacts kept of one attempt.
+pub const ARTIFACTS_MAX: usize = 500;
+/// Longest name of an artifact, in bytes.
+pub const ARTIFACT_NAME_BYTES_MAX: usize = 512;
+/// Most files listed in [`ArtifactsCollected::omitted`]; all of them are counted.
+pub const OMITTED_LISTED_MAX: usize = 20;
 /// Most changed paths listed in [`Collected`]; the patch always has them all.
 pub const FILES_LISTED_MAX: usize = 2_000;
 
@@ -29,6 +35,8 @@ pub enum AttemptEvent {
     PhaseEnded(PhaseEnded),
     /// What it changed against the base is kept.
     Collected(Collected),
+    /// What a command left besides the change is kept.
+    ArtifactsCollected(ArtifactsCollected),
     /// A transient failure; it will be started again.
     RetryScheduled(RetryScheduled),
     /// It is to stop.
@@ -214,6 +222,47 @@ pub struct FileChange {
     pub added: Option<u64>,
     /// Lines removed; nothing for a binary file.
     pub removed: Option<u64>,
+}
+
+/// What a command left besides the change: files in `REGATTA_ARTIFACTS`, and those the run asks for by their paths.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ArtifactsCollected {
+    /// Under which lease.
+    pub epoch: u32,
+    /// After which command.
+    pub phase: Phase,
+    /// New ones, and those that are not what they were; sorted by name. A later one replaces one of the same name.
+    pub artifacts: Vec<Artifact>,
+    /// Files that were not kept, cut at [`OMITTED_LISTED_MAX`].
+    pub omitted: Vec<OmittedArtifact>,
+    /// How many were not kept.
+    pub omitted_count: u64,
+    /// When nothing could be collected: why.
+    pub failure: Option<String>,
+    /// How many are kept of this lease by now.
+    pub kept_count: u32,
+    /// Their bytes.
+    pub kept_bytes: u64,
+}
+
+/// One file that is kept.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct Artifact {
+    /// `agent/…` or `check-0/…` for what lay in `REGATTA_ARTIFACTS`, `workspace/…` for what was asked for by its path.
+    pub name: String,
+    /// Its content.
+    pub blob: BlobRef,
+    /// Its permission bits.
+    pub mode: u32,
+}
+
+/// One file that is not kept.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct OmittedArtifact {
+    /// Its name, as far as it can be shown.
+    pub name: String,
+    /// Why, for people.
+    pub reason: String,
 }
 
 /// A transient failure.

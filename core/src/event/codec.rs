@@ -143,6 +143,7 @@ json_kinds! {
     ATTEMPT_RETRY_SCHEDULED   1 Attempt  AttemptEvent::RetryScheduled
     ATTEMPT_CANCEL_REQUESTED  1 Attempt  AttemptEvent::CancelRequested
     ATTEMPT_FINISHED          1 Attempt  AttemptEvent::Finished
+    ATTEMPT_ARTIFACTS_COLLECTED 1 Attempt AttemptEvent::ArtifactsCollected
     SANDBOX_INTENDED          1 Sandbox  SandboxEvent::Intended
     SANDBOX_CREATED           1 Sandbox  SandboxEvent::Created
     SANDBOX_FAILED            1 Sandbox  SandboxEvent::Failed

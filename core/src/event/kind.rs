@@ -44,6 +44,7 @@ kinds! {
     0x0208 "attempt.retry_scheduled" ATTEMPT_RETRY_SCHEDULED
     0x0209 "attempt.cancel_requested" ATTEMPT_CANCEL_REQUESTED
     0x020a "attempt.finished"        ATTEMPT_FINISHED
+    0x020b "attempt.artifacts_collected" ATTEMPT_ARTIFACTS_COLLECTED
 
     0x0301 "sandbox.intended"        SANDBOX_INTENDED
     0x0302 "sandbox.created"         SANDBOX_CREATED

@@ -15,6 +15,8 @@ pub mod user;
 
 use bytes::Bytes;
 
+use crate::BlobRef;
+
 pub use attempt::AttemptEvent;
 pub use codec::DecodeError;
 pub use config::ConfigEvent;
@@ -23,6 +25,8 @@ pub use kind::Kind;
 pub use run::RunEvent;
 pub use sandbox::SandboxEvent;
 pub use user::UserEvent;
+
+use run::Prompt;
 
 /// A fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +52,33 @@ pub enum Event {
         /// The payload as stored.
         payload: Bytes,
     },
+}
+
+impl Event {
+    /// Every blob it names, with what it is to the event's subject.
+    #[must_use]
+    pub fn blobs(&self) -> Vec<(&BlobRef, &'static str)> {
+        match self {
+            Self::Run(RunEvent::Requested(requested)) => match &requested.prompt {
+                Prompt::Blob(blob) => vec![(blob, "its prompt")],
+                Prompt::Inline(_) => vec![],
+            },
+            Self::Run(RunEvent::SynthesisRequested(synthesis)) => vec![(&synthesis.patch, "what was put together")],
+            Self::Attempt(AttemptEvent::Collected(collected)) => {
+                collected.patch.iter().map(|patch| (patch, "its patch")).collect()
+            }
+            Self::Attempt(AttemptEvent::ArtifactsCollected(collected)) => {
+                collected.artifacts.iter().map(|artifact| (&artifact.blob, "an artifact")).collect()
+            }
+            Self::Run(_)
+            | Self::Attempt(_)
+            | Self::Sandbox(_)
+            | Self::Delivery(_)
+            | Self::Config(_)
+            | Self::User(_)
+            | Self::Unknown { .. } => vec![],
+        }
+    }
 }
 
 macro_rules! from_family {

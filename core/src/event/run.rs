@@ -60,6 +60,9 @@ pub struct Requested {
     pub setup: Option<String>,
     /// Run by Regatta in each sandbox after the agent.
     pub checks: Vec<Check>,
+    /// Paths of the workspace whose files are kept, too: relative, with `*`, `?`, `[…]` and `**`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub artifacts: Vec<String>,
     /// What one attempt may use.
     pub limits: Limits,
 }

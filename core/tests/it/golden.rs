@@ -57,6 +57,7 @@ fn run_events() -> Vec<RunEvent> {
             strategy: Strategy::Best,
             setup: Some("make deps".to_owned()),
             checks: vec![Check { name: "tests".to_owned(), command: "make test".to_owned() }],
+            artifacts: vec![],
             limits: Limits::default(),
         }),
         RunEvent::Prepared(Prepared { base_commit: COMMIT.to_owned() }),
@@ -138,6 +139,23 @@ fn attempt_events() -> Vec<AttemptEvent> {
                 FileChange { path: "src/parser.rs".to_owned(), added: Some(10), removed: Some(3) },
             ],
             failure: None,
+        }),
+        AttemptEvent::ArtifactsCollected(attempt::ArtifactsCollected {
+            epoch: 1,
+            phase: Phase::Check(0),
+            artifacts: vec![attempt::Artifact {
+                name: "check-0/report/index.html".to_owned(),
+                blob: BlobRef { hash: "ef".repeat(32), bytes: 2_048 },
+                mode: 0o644,
+            }],
+            omitted: vec![attempt::OmittedArtifact {
+                name: "core.dump".to_owned(),
+                reason: "larger than 32 MiB".to_owned(),
+            }],
+            omitted_count: 1,
+            failure: None,
+            kept_count: 3,
+            kept_bytes: 9_000,
         }),
         AttemptEvent::RetryScheduled(RetryScheduled {
             epoch: 1,

@@ -1,8 +1,10 @@
 //! What may happen to an attempt next. Every stage is named; an illegal move is a refusal with a reason.
 
+use std::collections::BTreeMap;
+
 use regatta_core::event::attempt::{
-    AttemptEvent, CancelRequested, Collected, DiffStat, Exit, Finished, Outcome, Phase, PhaseEnded, PhaseStarted,
-    RetryScheduled, Started, Waiting,
+    ArtifactsCollected, AttemptEvent, CancelRequested, Collected, DiffStat, Exit, Finished, Outcome, Phase, PhaseEnded,
+    PhaseStarted, RetryScheduled, Started, Waiting,
 };
 use regatta_core::event::sandbox::{Created, Destroyed, Failed, Intended, SandboxEvent};
 use regatta_core::{AttemptId, Event, InstallId, SandboxKey};
@@ -28,10 +30,10 @@ pub enum Command {
     SandboxCreated(u32, String),
     /// Its sandbox could not be made.
     SandboxFailed(u32, Failure),
-    /// A command in its sandbox ended.
-    PhaseEnded(PhaseEnded),
-    /// What it changed was collected, or could not be.
-    Collected(Collected),
+    /// A command in its sandbox ended, and left that.
+    PhaseEnded(PhaseEnded, Option<Box<ArtifactsCollected>>),
+    /// What it changed was collected, or could not be; and what the agent left besides.
+    Collected(Collected, Option<Box<ArtifactsCollected>>),
     /// It is to stop.
     Cancel(String),
     /// One of its sandboxes is gone, with everything in it.
@@ -88,13 +90,16 @@ impl Attempt {
                 self.same(lease, epoch)?;
                 Ok(self.fail_start(lease, failure, now_us))
             }
-            (Stage::Running(lease, phase), Command::PhaseEnded(ended)) => {
+            (Stage::Running(lease, phase), Command::PhaseEnded(ended, artifacts)) => {
                 self.same(lease, ended.epoch)?;
-                if *phase == ended.phase { Ok(self.end(lease, ended, now_us)) } else { Err(stale(lease.epoch)) }
+                if *phase != ended.phase {
+                    return Err(stale(lease.epoch));
+                }
+                Ok(self.kept(artifacts).into_iter().chain(self.end(lease, ended, now_us)).collect())
             }
-            (Stage::Collecting(lease), Command::Collected(collected)) => {
+            (Stage::Collecting(lease), Command::Collected(collected, artifacts)) => {
                 self.same(lease, collected.epoch)?;
-                Ok(self.collect(lease, collected, now_us))
+                Ok(self.kept(artifacts).into_iter().chain(self.collect(lease, collected, now_us)).collect())
             }
             (Stage::Starting(_) | Stage::Running(..) | Stage::Collecting(_), Command::Cancel(reason)) => {
                 Ok(if self.cancel.is_some() { vec![] } else { vec![cancel_requested(reason)] })
@@ -110,11 +115,11 @@ impl Attempt {
             )
             | (
                 Stage::Queued { .. } | Stage::Starting(_) | Stage::Collecting(_) | Stage::Finished(_),
-                Command::PhaseEnded(_),
+                Command::PhaseEnded(..),
             )
             | (
                 Stage::Queued { .. } | Stage::Starting(_) | Stage::Running(..) | Stage::Finished(_),
-                Command::Collected(_),
+                Command::Collected(..),
             ) => Err(stale(self.epoch)),
         }
     }
@@ -215,6 +220,17 @@ impl Attempt {
         }
         let outcome = if failed == 0 { Outcome::Passed } else { Outcome::ChecksFailed { failed } };
         self.finished(outcome, now_us)
+    }
+
+    /// What was left, with the sums over everything that is kept of this lease.
+    fn kept(&self, collected: Option<Box<ArtifactsCollected>>) -> Option<Event> {
+        let mut collected = *collected?;
+        let mut bytes: BTreeMap<&str, u64> =
+            self.artifacts.iter().map(|(name, blob)| (name.as_str(), blob.bytes)).collect();
+        bytes.extend(collected.artifacts.iter().map(|artifact| (artifact.name.as_str(), artifact.blob.bytes)));
+        (collected.kept_count, collected.kept_bytes) =
+            (u32::try_from(bytes.len()).unwrap_or(u32::MAX), bytes.values().sum());
+        Some(AttemptEvent::ArtifactsCollected(collected).into())
     }
 
     fn collect(&self, lease: &Lease, collected: Collected, now_us: u64) -> Vec<Event> {

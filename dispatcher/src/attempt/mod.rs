@@ -42,6 +42,8 @@ pub struct Attempt {
     pub stat: DiffStat,
     /// Its patch, once collected and not empty.
     pub patch: Option<BlobRef>,
+    /// Artifacts of this epoch that are kept, by name; forgotten when it is over.
+    pub artifacts: BTreeMap<String, BlobRef>,
     /// Checks of this epoch that failed so far.
     pub checks_failed: u16,
     /// The sandboxes of its leases that may still exist.
@@ -103,6 +105,7 @@ impl Attempt {
             agent_exit: None,
             stat: DiffStat::default(),
             patch: None,
+            artifacts: BTreeMap::new(),
             checks_failed: 0,
             sandboxes: BTreeMap::new(),
             recorded: BTreeMap::new(),
@@ -151,12 +154,17 @@ impl Attempt {
                 self.stat = collected.stat;
                 self.patch.clone_from(&collected.patch);
             }
+            AttemptEvent::ArtifactsCollected(collected) => {
+                let kept = collected.artifacts.iter().map(|artifact| (artifact.name.clone(), artifact.blob.clone()));
+                self.artifacts.extend(kept);
+            }
             AttemptEvent::RetryScheduled(retry) => {
                 self.stage = Stage::Queued { reason: Some(retry.reason.clone()), not_before_ms: retry.not_before_ms };
             }
             AttemptEvent::CancelRequested(cancel) => self.cancel = Some(cancel.reason.clone()),
             AttemptEvent::Finished(finished) => {
                 self.recorded.clear();
+                self.artifacts.clear();
                 self.elapsed_ms = Some(finished.elapsed_ms);
                 self.stage = Stage::Finished(finished.outcome.clone());
             }
@@ -166,6 +174,7 @@ impl Attempt {
     fn begin(&mut self, started: &Started, at_us: u64) {
         self.epoch = started.epoch;
         self.agent_exit = None;
+        self.artifacts.clear();
         self.checks_failed = 0;
         self.started_at_us.get_or_insert(at_us);
         self.stage = Stage::Starting(Lease { epoch: started.epoch, sandbox: started.sandbox.clone() });

@@ -1,12 +1,12 @@
 //! The attempt decider as tables: given facts, when a command comes, then facts or a refusal.
 
 use regatta_core::event::attempt::{
-    AttemptEvent, CancelRequested, Collected, DiffStat, Exit, Finished, Outcome, Phase, PhaseEnded, PhaseStarted,
-    Queued, RetryScheduled, Started, Waiting,
+    Artifact, ArtifactsCollected, AttemptEvent, CancelRequested, Collected, DiffStat, Exit, Finished, Outcome, Phase,
+    PhaseEnded, PhaseStarted, Queued, RetryScheduled, Started, Waiting,
 };
 use regatta_core::event::run::Entry;
 use regatta_core::event::sandbox::{Created, Destroyed, Failed, Intended, SandboxEvent};
-use regatta_core::{Event, SandboxKey};
+use regatta_core::{BlobRef, Event, SandboxKey};
 
 use super::{Attempt, Command, Failure};
 
@@ -154,7 +154,7 @@ fn a_stale_epoch_is_refused() {
     let before = [queued(), started(1), intended(1), retry(1, "disk full", 1), started(2), intended(2)];
     let stale = "that was said of something else than what runs now (epoch 2)";
     refused(&before, Command::SandboxCreated(1, "none".into()), stale);
-    refused(&before, Command::PhaseEnded(end(1, Phase::Agent, Exit::Code(0))), stale);
+    refused(&before, Command::PhaseEnded(end(1, Phase::Agent, Exit::Code(0)), None), stale);
 }
 
 #[test]
@@ -180,28 +180,28 @@ fn a_lasting_failure_is_not_tried_again() {
 fn a_lost_runner_is_a_transient_failure() {
     let reason = "whatever ran the agent command is gone (killed, or the machine was restarted)";
     let then = [ended(1, Phase::Agent, Exit::Lost), retry(1, reason, NOW_US / 1_000 + 1_000)];
-    check(&running(false, 0, Phase::Agent), Command::PhaseEnded(end(1, Phase::Agent, Exit::Lost)), &then);
+    check(&running(false, 0, Phase::Agent), Command::PhaseEnded(end(1, Phase::Agent, Exit::Lost), None), &then);
 }
 
 #[test]
 fn a_failed_setup_fails_the_attempt() {
     let then = [ended(1, Phase::Setup, Exit::Code(3)), finished(failed("the setup command failed: exit code 3"))];
-    check(&running(true, 0, Phase::Setup), Command::PhaseEnded(end(1, Phase::Setup, Exit::Code(3))), &then);
+    check(&running(true, 0, Phase::Setup), Command::PhaseEnded(end(1, Phase::Setup, Exit::Code(3)), None), &then);
 }
 
 #[test]
 fn setup_is_followed_by_the_agent_and_the_agent_by_collecting() {
     let then = [ended(1, Phase::Setup, Exit::Code(0)), phase(1, Phase::Agent)];
-    check(&running(true, 0, Phase::Setup), Command::PhaseEnded(end(1, Phase::Setup, Exit::Code(0))), &then);
+    check(&running(true, 0, Phase::Setup), Command::PhaseEnded(end(1, Phase::Setup, Exit::Code(0)), None), &then);
     let then = [ended(1, Phase::Agent, Exit::Code(0))];
-    check(&running(false, 0, Phase::Agent), Command::PhaseEnded(end(1, Phase::Agent, Exit::Code(0))), &then);
+    check(&running(false, 0, Phase::Agent), Command::PhaseEnded(end(1, Phase::Agent, Exit::Code(0)), None), &then);
 }
 
 /// What an attempt of two checks ends as, by how its agent and its collecting went.
 fn after_agent(exit: Exit, files: u32, then: Event) {
     let mut history = running(false, 2, Phase::Agent);
     history.push(ended(1, Phase::Agent, exit));
-    check(&history, Command::Collected(kept(files)), &[collected(files), then]);
+    check(&history, Command::Collected(kept(files), None), &[collected(files), then]);
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn checks_follow_only_an_agent_that_ended_well_and_changed_something() {
 fn an_agent_that_could_not_be_started_fails_the_attempt() {
     let exit = Exit::NotStarted { reason: "claude is not installed".into() };
     let then = [ended(1, Phase::Agent, exit.clone()), finished(failed("claude is not installed"))];
-    check(&running(false, 0, Phase::Agent), Command::PhaseEnded(end(1, Phase::Agent, exit)), &then);
+    check(&running(false, 0, Phase::Agent), Command::PhaseEnded(end(1, Phase::Agent, exit), None), &then);
 }
 
 #[test]
@@ -228,18 +228,53 @@ fn every_check_runs_and_the_failures_are_counted() {
     history.extend([ended(1, Phase::Agent, Exit::Code(0)), collected(1), phase(1, Phase::Check(0))]);
     let first = ended(1, Phase::Check(0), Exit::Code(1));
     let then = [first.clone(), phase(1, Phase::Check(1))];
-    check(&history, Command::PhaseEnded(end(1, Phase::Check(0), Exit::Code(1))), &then);
+    check(&history, Command::PhaseEnded(end(1, Phase::Check(0), Exit::Code(1)), None), &then);
     history.extend(then);
     let second = ended(1, Phase::Check(1), Exit::Code(0));
     let then = [second, finished(Outcome::ChecksFailed { failed: 1 })];
-    check(&history, Command::PhaseEnded(end(1, Phase::Check(1), Exit::Code(0))), &then);
+    check(&history, Command::PhaseEnded(end(1, Phase::Check(1), Exit::Code(0)), None), &then);
+}
+
+/// What a command left, with sums nobody has worked out yet.
+fn left(phase: Phase, files: &[(&str, u64)]) -> ArtifactsCollected {
+    let artifact = |(name, bytes): &(&str, u64)| Artifact {
+        name: (*name).to_owned(),
+        blob: BlobRef { hash: "ab".repeat(32), bytes: *bytes },
+        mode: 0o644,
+    };
+    ArtifactsCollected {
+        epoch: 1,
+        phase,
+        artifacts: files.iter().map(artifact).collect(),
+        omitted: vec![],
+        omitted_count: 0,
+        failure: None,
+        kept_count: 0,
+        kept_bytes: 0,
+    }
+}
+
+#[test]
+fn artifacts_stand_before_what_follows_with_the_sums_of_their_lease() {
+    let mut history = running(false, 1, Phase::Agent);
+    history.push(ended(1, Phase::Agent, Exit::Code(0)));
+    let agents = left(Phase::Agent, &[("agent/a", 5), ("workspace/r", 7)]);
+    let first = ArtifactsCollected { kept_count: 2, kept_bytes: 12, ..agents.clone() };
+    let then = [AttemptEvent::ArtifactsCollected(first).into(), collected(1), phase(1, Phase::Check(0))];
+    check(&history, Command::Collected(kept(1), Some(Box::new(agents))), &then);
+    history.extend(then);
+    let checks = left(Phase::Check(0), &[("check-0/j", 1), ("workspace/r", 9)]);
+    let second = ArtifactsCollected { kept_count: 3, kept_bytes: 15, ..checks.clone() };
+    let over = ended(1, Phase::Check(0), Exit::Code(0));
+    let then = [AttemptEvent::ArtifactsCollected(second).into(), over, finished(Outcome::Passed)];
+    check(&history, Command::PhaseEnded(end(1, Phase::Check(0), Exit::Code(0)), Some(Box::new(checks))), &then);
 }
 
 #[test]
 fn no_checks_and_a_change_is_a_pass() {
     let mut history = running(false, 0, Phase::Agent);
     history.push(ended(1, Phase::Agent, Exit::Code(0)));
-    check(&history, Command::Collected(kept(1)), &[collected(1), finished(Outcome::Passed)]);
+    check(&history, Command::Collected(kept(1), None), &[collected(1), finished(Outcome::Passed)]);
 }
 
 #[test]
@@ -255,9 +290,9 @@ fn a_cancel_of_what_runs_waits_for_its_end_and_keeps_what_it_did() {
     history.push(cancel_requested());
     check(&history, Command::Cancel("a won".into()), &[]);
     let over = ended(1, Phase::Agent, Exit::Killed);
-    check(&history, Command::PhaseEnded(end(1, Phase::Agent, Exit::Killed)), std::slice::from_ref(&over));
+    check(&history, Command::PhaseEnded(end(1, Phase::Agent, Exit::Killed), None), std::slice::from_ref(&over));
     history.push(over);
-    check(&history, Command::Collected(kept(1)), &[collected(1), finished(cancelled())]);
+    check(&history, Command::Collected(kept(1), None), &[collected(1), finished(cancelled())]);
 }
 
 #[test]
@@ -272,7 +307,7 @@ fn a_cancel_while_the_sandbox_is_made_or_a_check_runs_ends_there() {
         cancel_requested(),
     ]);
     let then = [ended(1, Phase::Check(0), Exit::Killed), finished(cancelled())];
-    check(&history, Command::PhaseEnded(end(1, Phase::Check(0), Exit::Killed)), &then);
+    check(&history, Command::PhaseEnded(end(1, Phase::Check(0), Exit::Killed), None), &then);
 }
 
 #[test]

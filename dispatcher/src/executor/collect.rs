@@ -1,11 +1,11 @@
 //! Keeping what an attempt changed: a patch in the blob store, sums and paths in the log.
 
-use regatta_core::event::attempt::{Collected, DiffStat, FILES_LISTED_MAX, FileChange};
+use regatta_core::event::attempt::{Collected, DiffStat, FILES_LISTED_MAX, FileChange, Phase};
 use regatta_core::{BlobRef, SandboxKey};
 use regatta_sandboxes::{Ended, Error, Exec, Exit, Provider, Status, Stdio};
 
 use super::sandbox::provider;
-use super::{Fatal, Job, World, chain};
+use super::{Fatal, Job, World, artifacts, chain};
 use crate::attempt::Command;
 use crate::repository::{NUMSTAT_FILE, PATCH_BYTES_MAX, PATCH_FILE};
 
@@ -31,7 +31,8 @@ pub(super) async fn collect(world: &World, job: &Job, key: &SandboxKey) -> Resul
         Err(failure) => collected.failure = Some(failure),
     }
     world.failpoints.reach("collect-kept").await;
-    Ok(Command::Collected(collected))
+    let artifacts = artifacts::collect(world, job, key, Phase::Agent).await;
+    Ok(Command::Collected(collected, artifacts))
 }
 
 /// What an attempt changed.
@@ -105,7 +106,7 @@ pub(super) async fn baseline(world: &World, job: &Job, key: &SandboxKey, provide
 }
 
 /// Waits until a command has ended.
-async fn ended(provider: &dyn Provider, sandbox: &str, exec: &str) -> Result<Ended, Error> {
+pub(super) async fn ended(provider: &dyn Provider, sandbox: &str, exec: &str) -> Result<Ended, Error> {
     loop {
         match provider.status(sandbox, exec).await? {
             Status::Ended(ended) => return Ok(ended),

@@ -1,6 +1,7 @@
 //! The one place that touches the world on behalf of a run. Performs an effect, and turns what happened into a wish
 //! for a decider. Decides nothing; every effect may be performed again after a crash.
 
+mod artifacts;
 mod collect;
 mod deliver;
 mod phase;
@@ -55,6 +56,8 @@ pub(crate) struct Job {
     pub(crate) cause: Option<EventId>,
     /// The next output byte to record, for [`Effect::RunPhase`].
     pub(crate) recorded: BTreeMap<(u32, Phase, Channel), u64>,
+    /// Artifacts of the lease that are kept, for [`Effect::RunPhase`] and [`Effect::Collect`].
+    pub(crate) artifacts: BTreeMap<String, BlobRef>,
     /// The attempt's patch, for [`Effect::Deliver`].
     pub(crate) patch: Option<BlobRef>,
     /// Attempts of the run that were put together of others.

@@ -10,7 +10,7 @@ use regatta_sandboxes::{Created, Ended, Error, Exec, Provider, Secrets, Status, 
 
 use super::collect::baseline;
 use super::sandbox::{PROMPT_FILE, provider};
-use super::{Fatal, Job, World, agent, chain, prompt, synthesis};
+use super::{Fatal, Job, World, agent, artifacts, chain, prompt, synthesis};
 use crate::attempt::Command;
 
 /// How long a command that is asked to end may take before it is ended by force.
@@ -33,14 +33,23 @@ pub(super) async fn run(world: &World, job: &Job, key: &SandboxKey, phase: Phase
         Err(reason) => Ended { exit: regatta_sandboxes::Exit::NotStarted(reason), elapsed_ms: 0 },
     };
     world.failpoints.reach("phase-over").await;
-    Ok(Command::PhaseEnded(PhaseEnded {
+    let exit = exit(ended.exit);
+    let artifacts = match (phase, &exit) {
+        // The agent's are collected together with its change.
+        (Phase::Setup | Phase::Agent, _) | (Phase::Check(_), Exit::Lost | Exit::NotStarted { .. }) => None,
+        (Phase::Check(_), Exit::Code(_) | Exit::Signal(_) | Exit::TimedOut | Exit::Killed | Exit::OverLimit { .. }) => {
+            artifacts::collect(world, job, key, phase).await
+        }
+    };
+    let ended = PhaseEnded {
         epoch: key.epoch,
         phase,
-        exit: exit(ended.exit),
+        exit,
         elapsed_ms: ended.elapsed_ms,
         out_bytes: follower.out,
         err_bytes: follower.err,
-    }))
+    };
+    Ok(Command::PhaseEnded(ended, artifacts))
 }
 
 /// Starts the command unless it was started before.

@@ -32,6 +32,7 @@ fn facts(strategy: Strategy) -> Requested {
         strategy,
         setup: None,
         checks: vec![],
+        artifacts: vec![],
         limits: Limits::default(),
     }
 }

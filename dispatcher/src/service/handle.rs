@@ -155,6 +155,7 @@ impl Handle {
             strategy: request.strategy,
             setup: request.setup,
             checks: request.checks,
+            artifacts: request.artifacts,
             limits: request.limits,
         })
     }

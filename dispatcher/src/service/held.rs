@@ -185,6 +185,7 @@ impl Held {
             correlation: self.correlation,
             cause: self.cause,
             recorded: attempt.map(|attempt| attempt.recorded.clone()).unwrap_or_default(),
+            artifacts: attempt.map(|attempt| attempt.artifacts.clone()).unwrap_or_default(),
             patch: attempt.and_then(|attempt| attempt.patch.clone()),
             added: self.race.run.added.clone(),
         }

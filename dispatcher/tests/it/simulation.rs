@@ -73,6 +73,12 @@ fn script(seed: u64, key: &str, exec: &Exec) -> Script {
         let outbox = outbox.into_iter().map(|(name, bytes)| (name.to_owned(), bytes.to_vec())).collect();
         return Script { takes_ms: 1 + random.below(5), outbox, ..Script::default() };
     }
+    if exec.name.starts_with("artifacts-") {
+        let phase = exec.env.get("REGATTA_PHASE").expect("told");
+        let outbox = [("artifacts.list", b"fk./left.txt\0fl./giant\0".to_vec()), ("artifacts.tar", packed(phase))];
+        let outbox = outbox.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect();
+        return Script { takes_ms: 1 + random.below(5), outbox, ..Script::default() };
+    }
     let takes_ms = 1 + random.below(60);
     let prints = (0..random.below(6)).map(|n| {
         let stdio = if random.one_in(3) { Stdio::Err } else { Stdio::Out };
@@ -86,7 +92,18 @@ fn script(seed: u64, key: &str, exec: &Exec) -> Script {
         _ => Exit::Code(0),
     };
     let touches = exec.name == "agent" && !random.one_in(6);
-    Script { takes_ms, prints, exit, touches, is_stubborn: random.one_in(4), outbox: BTreeMap::new() }
+    let is_stubborn = random.one_in(4);
+    Script { takes_ms, prints, exit, touches, leaves: random.one_in(3), is_stubborn, outbox: BTreeMap::new() }
+}
+
+/// One file, as a command leaves it.
+fn packed(phase: &str) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    let (mut header, content) = (tar::Header::new_gnu(), format!("left by {phase}"));
+    header.set_size(content.len() as u64);
+    header.set_mode(0o644);
+    builder.append_data(&mut header, "left.txt", content.as_bytes()).expect("appended");
+    builder.into_inner().expect("whole")
 }
 
 /// Time is the world's; ids count up.
@@ -452,6 +469,7 @@ fn request(random: &mut Random) -> RunRequest {
         strategy,
         setup: random.one_in(3).then(|| "true".into()),
         checks: (0..random.below(3)).map(|n| check(&format!("check {n}"))).collect(),
+        artifacts: if random.one_in(4) { vec!["out/**".into()] } else { vec![] },
         limits: Limits { agent_timeout_ms: 40, ..Limits::default() },
     }
 }
@@ -461,6 +479,7 @@ fn check_history(simulation: &Simulation) {
     let mut leases: BTreeSet<AttemptId> = BTreeSet::new();
     let mut epochs: BTreeMap<AttemptId, u32> = BTreeMap::new();
     let mut finished: BTreeMap<String, u32> = BTreeMap::new();
+    let mut artifacts: BTreeSet<(AttemptId, u32, String)> = BTreeSet::new();
     let mut printed: BTreeMap<(String, u32, Phase, Channel), Vec<u8>> = BTreeMap::new();
     for (stream, event) in simulation.events() {
         let attempt: Option<AttemptId> = stream.strip_prefix("attempt/").and_then(|id| id.parse().ok());
@@ -482,6 +501,18 @@ fn check_history(simulation: &Simulation) {
                 let so_far = printed.entry((stream, output.epoch, output.phase, output.channel)).or_default();
                 assert_eq!(so_far.len() as u64, output.offset, "output is missing or doubled");
                 so_far.extend(&output.bytes);
+            }
+            (Event::Attempt(AttemptEvent::ArtifactsCollected(collected)), Some(attempt)) => {
+                if collected.failure.is_some() {
+                    continue;
+                }
+                assert_eq!((collected.artifacts.len(), collected.omitted_count), (1, 1), "{attempt}");
+                for artifact in collected.artifacts {
+                    let content = simulation.blobs.get(&artifact.blob.hash).expect("a blob is kept before its event");
+                    assert_eq!(content, format!("left by {}", collected.phase).into_bytes());
+                    let is_new = artifacts.insert((attempt, collected.epoch, artifact.name.clone()));
+                    assert!(is_new, "{attempt}: {} is kept twice", artifact.name);
+                }
             }
             (Event::Attempt(AttemptEvent::PhaseEnded(ended)), Some(attempt)) => {
                 let of = |channel| printed.get(&(format!("output/{attempt}"), ended.epoch, ended.phase, channel));

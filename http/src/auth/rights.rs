@@ -39,6 +39,8 @@ pub const RIGHTS: &[(&str, &str, Need)] = &[
     ("GET", "/api/v1/attempts/{attempt}/hunks", VIEWER),
     ("GET", "/api/v1/attempts/{attempt}/files", VIEWER),
     ("GET", "/api/v1/attempts/{attempt}/files/{*path}", VIEWER),
+    ("GET", "/api/v1/attempts/{attempt}/artifacts", VIEWER),
+    ("GET", "/api/v1/attempts/{attempt}/artifacts/{*name}", VIEWER),
     ("GET", "/api/v1/events", VIEWER),
     ("GET", "/api/v1/events/stream", VIEWER),
     ("GET", "/api/v1/events/{seq}", VIEWER),

@@ -30,6 +30,7 @@ pub const TYPES: &[(&str, u16, &str)] = &[
     ("not_signed_in", 401, "nobody is signed in, or the token or session is worth nothing"),
     ("not_the_owner", 403, "the socket is for its owner's own programs"),
     ("not_the_proxy", 403, "without TLS only the named proxy may come from another machine"),
+    ("out_of_range", 416, "the range of bytes asked for lies behind the end"),
     ("read_only", 503, "the disk is nearly full, so the log only reads until there is room"),
     ("repository", 422, "the repository cannot be used as it is"),
     ("too_large", 413, "the request's body, or the file asked for, is too large"),

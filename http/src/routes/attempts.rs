@@ -100,20 +100,8 @@ pub(super) struct Facts {
 
 impl Facts {
     pub(super) fn read(log: &dyn Log, attempt: AttemptId) -> Result<Self, Problem> {
-        let (mut facts, mut next) = (Self::default(), 1);
-        loop {
-            let batch = log.read_stream(&Stream::attempt(attempt), next, ReadMax::default())?;
-            let Some(last) = batch.last() else { break };
-            next = last.stream_seq + 1;
-            for envelope in &batch {
-                facts.apply(envelope);
-            }
-        }
-        if next == 1 {
-            return Err(
-                Problem::not_found(format!("there is no attempt {attempt}")).hint("`regatta ls` lists the runs")
-            );
-        }
+        let mut facts = Self::default();
+        each(log, attempt, |envelope| facts.apply(envelope))?;
         Ok(facts)
     }
 
@@ -124,4 +112,19 @@ impl Facts {
             Ok(_) | Err(_) => {}
         }
     }
+}
+
+/// Every fact of an attempt's own stream, in order.
+pub(super) fn each(log: &dyn Log, attempt: AttemptId, mut take: impl FnMut(&Envelope)) -> Result<(), Problem> {
+    let mut next = 1;
+    loop {
+        let batch = log.read_stream(&Stream::attempt(attempt), next, ReadMax::default())?;
+        let Some(last) = batch.last() else { break };
+        next = last.stream_seq + 1;
+        batch.iter().for_each(&mut take);
+    }
+    if next == 1 {
+        return Err(Problem::not_found(format!("there is no attempt {attempt}")).hint("`regatta ls` lists the runs"));
+    }
+    Ok(())
 }

@@ -24,7 +24,7 @@ use crate::works::{FilesBody, HunksBody, Left, MergePreview, MergeRow, MergeStat
 use crate::{Plane, Problem};
 
 /// What stands behind bytes an agent chose: never guessed at, never run, whoever opens them.
-const HARMLESS: [(header::HeaderName, &str); 2] =
+pub(super) const HARMLESS: [(header::HeaderName, &str); 2] =
     [(header::X_CONTENT_TYPE_OPTIONS, "nosniff"), (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox")];
 
 pub(super) fn routes() -> OpenApiRouter<Plane> {

@@ -2,6 +2,7 @@
 
 #![expect(unused_qualifications, reason = "the macro that describes a route writes them")]
 
+mod artifacts;
 mod attempts;
 mod commands;
 mod compare;
@@ -48,6 +49,7 @@ pub(crate) fn described() -> OpenApiRouter<Plane> {
         .merge(compose::routes())
         .merge(timeline::routes())
         .merge(attempts::routes())
+        .merge(artifacts::routes())
         .merge(output::routes())
         .merge(pieces::routes())
         .merge(events::routes())

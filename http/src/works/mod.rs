@@ -1,6 +1,7 @@
 //! What attempts left behind, for people to look at: asked of git in our own mirror, a few questions at once. Decides
 //! nothing and writes nothing of the user's.
 
+mod artifacts;
 mod body;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use regatta_dispatcher::compose;
 use regatta_dispatcher::repository::{Error, Merge, Mirror, Repositories};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub use artifacts::{ArtifactRow, ArtifactsBody};
 pub use body::{ChangedFile, FileChangeHow, FilesBody, HunkRow, HunksBody, MergePreview, MergeRow, MergeState};
 
 use crate::Problem;

@@ -79,6 +79,7 @@ impl Repository {
             strategy: Strategy::All,
             setup: None,
             checks: vec![],
+            artifacts: vec![],
             limits: Limits::default(),
         };
         let run = RUN.parse().expect("run");

@@ -4,6 +4,7 @@
 #![expect(clippy::indexing_slicing, clippy::string_slice, reason = "what is not there fails the test")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "whatever else comes fails the test")]
 
+mod artifacts;
 mod bounds;
 mod compose;
 mod connections;

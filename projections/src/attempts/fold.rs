@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use regatta_core::event::attempt::{
-    AttemptEvent, Channel, Collected, Exit, Output, Phase, PhaseEnded, Queued, Started,
+    ArtifactsCollected, AttemptEvent, Channel, Collected, Exit, Output, Phase, PhaseEnded, Queued, Started,
 };
 use regatta_core::event::delivery::DeliveryEvent;
 use regatta_core::event::run::{CHECKS_MAX, Check, Entry, RunEvent, TakenHunk};
@@ -12,7 +12,7 @@ use regatta_core::{AttemptId, Envelope, Event, RunId, SandboxKey, Seq, Slot};
 use serde::{Deserialize, Serialize};
 
 use super::usage::Used;
-use super::{AttemptState, ChangesView, CheckState, DeliveredView, DiscardView};
+use super::{ArtifactsView, AttemptState, ChangesView, CheckState, DeliveredView, DiscardView};
 use crate::projection::{Fact, Fold, Stray, Subject};
 use crate::shelf::Shelf;
 use crate::tail::Tail;
@@ -80,6 +80,7 @@ pub(super) struct KeptLease {
     pub(super) agent_elapsed_ms: Option<u64>,
     pub(super) checks: Vec<KeptCheck>,
     pub(super) changes: Option<ChangesView>,
+    pub(super) artifacts: Option<ArtifactsView>,
     pub(super) out_bytes: u64,
     pub(super) err_bytes: u64,
     pub(super) tail: Tail,
@@ -241,6 +242,7 @@ impl Kept {
             }
             AttemptEvent::PhaseEnded(ended) if ended.epoch == self.epoch => self.lease.end(ended),
             AttemptEvent::Collected(collected) if collected.epoch == self.epoch => self.lease.collect(collected),
+            AttemptEvent::ArtifactsCollected(collected) if collected.epoch == self.epoch => self.lease.keep(collected),
             AttemptEvent::Finished(finished) => {
                 self.finished = Some(KeptEnd { at_us, elapsed_ms: finished.elapsed_ms });
                 self.lease.settle();
@@ -250,6 +252,7 @@ impl Kept {
             | AttemptEvent::Output(_)
             | AttemptEvent::PhaseEnded(_)
             | AttemptEvent::Collected(_)
+            | AttemptEvent::ArtifactsCollected(_)
             | AttemptEvent::Queued(_)
             | AttemptEvent::Waiting(_)
             | AttemptEvent::RetryScheduled(_)
@@ -328,6 +331,16 @@ impl KeptLease {
             files: collected.files.clone(),
             failure: collected.failure.clone(),
         });
+    }
+
+    fn keep(&mut self, collected: &ArtifactsCollected) {
+        let artifacts = self.artifacts.get_or_insert_default();
+        artifacts.count = collected.kept_count;
+        artifacts.bytes = collected.kept_bytes;
+        artifacts.omitted += collected.omitted_count;
+        if collected.failure.is_some() {
+            artifacts.failure.clone_from(&collected.failure);
+        }
     }
 
     fn shorten(&mut self) {

@@ -10,8 +10,8 @@ use regatta_core::{AttemptId, RunId};
 pub use fold::{Attempts, CHECK_TAIL_BYTES_MAX, LAST_WORDS_BYTES_MAX, OUTPUT_TAIL_BYTES_MAX};
 pub use usage::USAGE_LINE_BYTES_MAX;
 pub use view::{
-    AttemptState, AttemptView, ChangesView, CheckState, CheckView, DeliveredView, DiscardView, OutputTail, UsageSource,
-    UsageView,
+    ArtifactsView, AttemptState, AttemptView, ChangesView, CheckState, CheckView, DeliveredView, DiscardView,
+    OutputTail, UsageSource, UsageView,
 };
 
 use crate::Can;
@@ -58,6 +58,7 @@ fn view(id: AttemptId, kept: &Kept, run: &KeptRun, now_us: u64) -> AttemptView {
         agent_elapsed_ms: lease.agent_elapsed_ms,
         checks: checks(kept, run),
         changes: lease.changes.clone(),
+        artifacts: lease.artifacts.clone(),
         out_bytes: lease.out_bytes,
         err_bytes: lease.err_bytes,
         output_tail: lease.tail.view(),

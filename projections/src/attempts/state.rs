@@ -52,6 +52,7 @@ impl AttemptState {
             | AttemptEvent::Output(_)
             | AttemptEvent::PhaseEnded(_)
             | AttemptEvent::Collected(_)
+            | AttemptEvent::ArtifactsCollected(_)
             | AttemptEvent::RetryScheduled(_) => {
                 // What is to stop goes on with what it was doing, but says that it stops.
                 if !matches!(self, Self::Cancelling { .. })
@@ -84,6 +85,7 @@ impl AttemptState {
             }
             AttemptEvent::Output(_)
             | AttemptEvent::Collected(_)
+            | AttemptEvent::ArtifactsCollected(_)
             | AttemptEvent::CancelRequested(_)
             | AttemptEvent::Finished(_) => return None,
         })

@@ -92,6 +92,8 @@ pub struct AttemptView {
     pub checks: Vec<CheckView>,
     /// What it changed against the base; nothing until it was collected.
     pub changes: Option<ChangesView>,
+    /// What it left besides the change, under the lease in force; nothing until something was.
+    pub artifacts: Option<ArtifactsView>,
     /// Bytes printed under the lease in force on standard output, all commands together.
     pub out_bytes: u64,
     /// Bytes printed under the lease in force on standard error, all commands together.
@@ -161,6 +163,19 @@ pub struct ChangesView {
     /// Paths, sorted; at most [`regatta_core::event::attempt::FILES_LISTED_MAX`], the patch has them all.
     pub files: Vec<FileChange>,
     /// When they could not be collected: why.
+    pub failure: Option<String>,
+}
+
+/// What an attempt left besides its change, as sums.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct ArtifactsView {
+    /// How many are kept.
+    pub count: u32,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How many files were not kept, over all commands.
+    pub omitted: u64,
+    /// When those of a command could not be collected: why, as last said.
     pub failure: Option<String>,
 }
 

@@ -121,7 +121,8 @@ impl Fleet {
             AttemptEvent::PhaseStarted(_)
             | AttemptEvent::Output(_)
             | AttemptEvent::PhaseEnded(_)
-            | AttemptEvent::Collected(_) => {}
+            | AttemptEvent::Collected(_)
+            | AttemptEvent::ArtifactsCollected(_) => {}
         }
     }
 

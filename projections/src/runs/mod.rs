@@ -107,6 +107,7 @@ impl Kept {
             entries: asked.attempts.iter().chain(&self.added).cloned().collect(),
             setup: asked.setup.clone(),
             checks: asked.checks.clone(),
+            artifacts: asked.artifacts.clone(),
             limits: asked.limits,
             prepared_at_us: self.prepared.as_ref().map(|prepared| prepared.at_us),
             cancel: self.cancel.clone(),

@@ -123,6 +123,8 @@ pub struct RunView {
     pub setup: Option<String>,
     /// Run by Regatta in each sandbox after the agent.
     pub checks: Vec<Check>,
+    /// Paths of the workspace whose files are kept besides the change.
+    pub artifacts: Vec<String>,
     /// What one attempt may use.
     pub limits: Limits,
     /// When the base was pinned, in microseconds since the Unix epoch.

@@ -100,6 +100,7 @@ impl Lanes {
             | AttemptEvent::Output(_)
             | AttemptEvent::PhaseEnded(_)
             | AttemptEvent::Collected(_)
+            | AttemptEvent::ArtifactsCollected(_)
             | AttemptEvent::RetryScheduled(_) => {}
         }
     }
@@ -147,7 +148,7 @@ impl Lane {
             AttemptEvent::PhaseEnded(ended) => self.end(ended, at_us),
             AttemptEvent::Collected(_) | AttemptEvent::Finished(_) => self.close(at_us),
             AttemptEvent::RetryScheduled(_) => self.open(SpanPhase::Retrying, at_us),
-            AttemptEvent::CancelRequested(_) => {}
+            AttemptEvent::ArtifactsCollected(_) | AttemptEvent::CancelRequested(_) => {}
         }
     }
 

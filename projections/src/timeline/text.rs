@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use regatta_core::event::attempt::{AttemptEvent, Channel, Collected, DiffStat, Exit, Outcome, Phase, PhaseEnded};
+use regatta_core::event::attempt::{
+    ArtifactsCollected, AttemptEvent, Channel, Collected, DiffStat, Exit, Outcome, Phase, PhaseEnded,
+};
 use regatta_core::event::config::ConfigEvent;
 use regatta_core::event::delivery::DeliveryEvent;
 use regatta_core::event::run::{Judge, Requested, RunEvent, RunOutcome, Strategy};
@@ -125,6 +127,7 @@ fn attempt(event: &AttemptEvent) -> String {
         }
         AttemptEvent::PhaseEnded(ended) => phase_ended(ended),
         AttemptEvent::Collected(collected) => changes(collected),
+        AttemptEvent::ArtifactsCollected(collected) => artifacts(collected),
         AttemptEvent::RetryScheduled(retry) => format!("will be tried again: {}", retry.reason),
         AttemptEvent::CancelRequested(cancel) => format!("is to stop: {}", cancel.reason),
         AttemptEvent::Finished(finished) => {
@@ -143,6 +146,21 @@ fn changes(collected: &Collected) -> String {
         Some(failure) => format!("its changes could not be collected: {failure}"),
         None => format!("changed {}", stat(collected.stat)),
     }
+}
+
+fn artifacts(collected: &ArtifactsCollected) -> String {
+    let whose = phase(collected.phase);
+    if let Some(failure) = &collected.failure {
+        return format!("artifacts of {whose} are missing: {failure}");
+    }
+    let sum = collected.artifacts.iter().map(|artifact| artifact.blob.bytes).sum();
+    let count = collected.artifacts.len();
+    let files = if count == 1 { "1 artifact".to_owned() } else { format!("{count} artifacts") };
+    let omitted = match collected.omitted_count {
+        0 => String::new(),
+        count => format!("; {count} not kept"),
+    };
+    format!("{whose} left {files}, {}{omitted}", bytes(sum))
 }
 
 fn sandbox(event: &SandboxEvent) -> String {

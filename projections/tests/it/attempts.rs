@@ -78,6 +78,16 @@ fn a_retry_says_when_and_why_and_begins_anew() {
 }
 
 #[test]
+fn artifacts_are_told_as_sums_of_the_lease_in_force() {
+    let mut history = given();
+    history.running(a()).left(a(), Phase::Agent, &["x", "y"]);
+    let sums = view(&history).artifacts.expect("left");
+    assert_eq!((sums.count, sums.bytes, sums.omitted, sums.failure), (2, 2, 1, None));
+    history.retry_scheduled(a()).started(a());
+    assert_eq!(view(&history).artifacts, None);
+}
+
+#[test]
 fn what_an_older_lease_says_changes_nothing() {
     let mut late = given();
     late.running(a()).printed(a(), Phase::Agent, Channel::Out, b"late");

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use regatta_core::event::attempt::{
-    AttemptEvent, CancelRequested, Channel, Collected, DiffStat, Exit, FileChange, Finished, Outcome, Output, Phase,
-    PhaseEnded, PhaseStarted, Queued, RetryScheduled, Started, Waiting,
+    Artifact, ArtifactsCollected, AttemptEvent, CancelRequested, Channel, Collected, DiffStat, Exit, FileChange,
+    Finished, Outcome, Output, Phase, PhaseEnded, PhaseStarted, Queued, RetryScheduled, Started, Waiting,
 };
 use regatta_core::event::delivery::{self, DeliveryEvent};
 use regatta_core::event::run::{
@@ -52,6 +52,7 @@ pub(crate) fn request(strategy: Strategy, entries: &[Entry], checks: &[&str]) ->
         strategy,
         setup: None,
         checks: checks.iter().map(check).collect(),
+        artifacts: vec![],
         limits: Limits::default(),
     }
 }
@@ -344,6 +345,23 @@ impl History {
         let epoch = heard.epoch;
         let files = paths.iter().map(file).collect();
         self.of_attempt(id, AttemptEvent::Collected(Collected { epoch, patch, stat, files, failure: None }))
+    }
+
+    /// A command left these files, of one byte each.
+    pub(crate) fn left(&mut self, id: AttemptId, phase: Phase, names: &[&str]) -> &mut Self {
+        let artifact = |name: &&str| Artifact { name: format!("{phase}/{name}"), blob: BlobRef::of(b"x"), mode: 0o644 };
+        let count = u32::try_from(names.len()).expect("few files");
+        let collected = ArtifactsCollected {
+            epoch: self.heard[&id].epoch,
+            phase,
+            artifacts: names.iter().map(artifact).collect(),
+            omitted: vec![],
+            omitted_count: 1,
+            failure: None,
+            kept_count: count,
+            kept_bytes: u64::from(count),
+        };
+        self.of_attempt(id, AttemptEvent::ArtifactsCollected(collected))
     }
 
     pub(crate) fn not_collected(&mut self, id: AttemptId) -> &mut Self {

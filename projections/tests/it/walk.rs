@@ -476,6 +476,9 @@ impl Attempt {
 
     fn collect(&mut self, choice: u32, checks: u16, history: &mut History) {
         self.has_work = false;
+        if choice.is_multiple_of(3) {
+            history.left(self.id, Phase::Agent, &["report.html"]);
+        }
         match choice % 8 {
             0 => drop_ref(history.collected(self.id, "", &[])),
             1 => drop_ref(history.not_collected(self.id)),

@@ -11,7 +11,7 @@ use rustix::fs::{AtFlags, CWD, Mode, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
 
 use super::{Inner, destroy, transient};
-use crate::layout::{CREATED, EXECS, HOME, INBOX, Kept, SPEC, TMP, WORK, Walls, is_name};
+use crate::layout::{ARTIFACTS, CREATED, EXECS, HOME, INBOX, Kept, SPEC, TMP, WORK, Walls, is_name};
 use crate::provider::{Created, Error, Found, Spec};
 use crate::tree;
 
@@ -96,7 +96,7 @@ pub(super) fn is_plain(name: &str) -> bool {
 
 fn make(fresh: &Path, spec: &Spec, kept: &Kept) -> io::Result<()> {
     private().create(fresh)?;
-    for name in [HOME, TMP, INBOX, EXECS] {
+    for name in [HOME, TMP, ARTIFACTS, INBOX, EXECS] {
         private().create(fresh.join(name))?;
     }
     // The copy tells by it what this process masks; nobody gets past the folder it is in.

@@ -17,8 +17,8 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 use super::create::is_plain;
 use super::{Inner, transient};
 use crate::layout::{
-    self, ERR, EXIT, HOME, INBOX, Kept, MARK_EXEC, MARK_SANDBOX, MARK_WORKSPACE, OUT, OUTBOX, Plan, Runner, SPEC,
-    STARTED, STOP, TMP, WORK,
+    self, ARTIFACTS, ERR, EXIT, HOME, INBOX, Kept, MARK_EXEC, MARK_SANDBOX, MARK_WORKSPACE, OUT, OUTBOX, Plan, Runner,
+    SPEC, STARTED, STOP, TMP, WORK,
 };
 use crate::processes::{self, Marks};
 use crate::provider::{Ended, Error, Exec, Exit, Status, Stdio};
@@ -66,7 +66,10 @@ fn lives(child: &mut std::process::Child) -> bool {
 fn prepare(inner: &Inner, key: &str, kept: &Kept, exec: &Exec, folder: &Path) -> io::Result<()> {
     let mut private = std::fs::DirBuilder::new();
     private.mode(0o700);
-    for folder in [folder, &folder.join(OUTBOX)] {
+    // Made by an earlier version, a sandbox may have no place for artifacts. What a command put there in the name of a
+    // later one stays: nothing is followed, and everything that reads it does so inside.
+    let artifacts = inner.options.root.join(key).join(ARTIFACTS);
+    for folder in [folder, &folder.join(OUTBOX), &artifacts, &artifacts.join(&exec.name)] {
         match private.create(folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             Ok(()) | Err(_) => {}
@@ -122,6 +125,7 @@ fn environment(inner: &Inner, key: &str, exec: &Exec, folder: &Path) -> Result<B
         (MARK_WORKSPACE, sandbox.join(WORK).into_os_string()),
         ("REGATTA_INBOX", sandbox.join(INBOX).into_os_string()),
         ("REGATTA_OUTBOX", folder.join(OUTBOX).into_os_string()),
+        ("REGATTA_ARTIFACTS", sandbox.join(ARTIFACTS).join(&exec.name).into_os_string()),
         (MARK_SANDBOX, key.into()),
         (MARK_EXEC, exec.name.as_str().into()),
     ];
@@ -274,6 +278,22 @@ pub(super) fn get(inner: &Inner, key: &str, exec: &str, name: &str, bytes_max: u
             Err(Error::TooLarge { what: name.to_owned(), bytes: bytes_max.saturating_add(1), bytes_max })
         }
         content => content.map_err(read),
+    }
+}
+
+/// Whether the folder of a command's artifacts is empty or gone.
+pub(super) fn left_nothing(inner: &Inner, key: &str, exec: &str) -> Result<bool, Error> {
+    inner.exec_folder(key, exec)?;
+    let look = || -> io::Result<bool> {
+        let artifacts = crate::tree::open(&inner.folder(key).map_err(io::Error::other)?.join(ARTIFACTS))?;
+        let name = std::ffi::CString::new(exec)?;
+        Ok(crate::tree::entries(crate::tree::open_in(artifacts, &name)?.as_fd())?.is_empty())
+    };
+    match look() {
+        Ok(is_empty) => Ok(is_empty),
+        // Something that is no folder may be anything.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => inner.kept(key).map(|_| true),
+        Err(_) => Ok(false),
     }
 }
 

@@ -248,6 +248,10 @@ impl Provider for LocalProvider {
         self.aside(move |inner| exec::get(inner, &key, &exec, &name, bytes_max)).await
     }
 
+    async fn left_nothing(&self, key: &str, exec: &str) -> Result<bool, Error> {
+        exec::left_nothing(&self.inner, key, exec)
+    }
+
     async fn untouched(&self, key: &str) -> Result<bool, Error> {
         let key = key.to_owned();
         self.aside(move |inner| create::untouched(inner, &key)).await

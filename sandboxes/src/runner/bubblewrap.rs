@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::os::fd::RawFd;
 use std::path::{Component, Path, PathBuf};
 
-use crate::layout::{HOME, INBOX, Plan, TMP, WORK};
+use crate::layout::{ARTIFACTS, HOME, INBOX, Plan, TMP, WORK};
 
 /// Bounds what can be put in memory through each of `/tmp`, `/var/tmp` and `/dev/shm`; programs that follow `TMPDIR` write to
 /// disk.
@@ -97,7 +97,7 @@ fn view(plan: &Plan, outbox: &Path) -> BTreeMap<PathBuf, Seen> {
         see(home.join(&link.target), Seen::Read(link.source.clone()));
     }
     see(plan.folder.join(INBOX), Seen::Read(plan.folder.join(INBOX)));
-    for path in [plan.folder.join(WORK), home, plan.folder.join(TMP), outbox.to_owned()] {
+    for path in [WORK, HOME, TMP, ARTIFACTS].map(|name| plan.folder.join(name)).into_iter().chain([outbox.to_owned()]) {
         see(path, Seen::Write);
     }
     view

@@ -15,7 +15,7 @@ use landlock::{
 use rustix::process::Signal;
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-use crate::layout::{self, HOME, INBOX, OUTBOX, Plan, SPEC, TMP, WORK};
+use crate::layout::{self, ARTIFACTS, HOME, INBOX, OUTBOX, Plan, SPEC, TMP, WORK};
 
 /// The newest kernel we know; older ones keep what they can.
 const KNOWN: ABI = ABI::V9;
@@ -80,7 +80,7 @@ fn become_it(folder: &Path) -> io::Error {
 fn restrict(plan: &Plan) -> Result<RestrictionStatus, RulesetError> {
     let all = AccessFs::from_all(KNOWN);
     let read = AccessFs::from_read(KNOWN);
-    let inside = [WORK, HOME, TMP].map(|name| plan.folder.join(name));
+    let inside = [WORK, HOME, TMP, ARTIFACTS].map(|name| plan.folder.join(name));
     let shown = plan.home_links.iter().map(|link| link.source.clone());
     let shown = shown.chain(plan.read_only.iter().chain(&plan.read).cloned()).chain([plan.folder.join(INBOX)]);
     let kept = super::bubblewrap::RUN_KEPT;

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 
 use super::launch;
 use super::signals::Signals;
-use crate::layout::{self, ERR, HOME, OUT, OUTBOX, Plan, STOP, TMP, WORK};
+use crate::layout::{self, ARTIFACTS, ERR, HOME, OUT, OUTBOX, Plan, STOP, TMP, WORK};
 use crate::provider::Exit;
 use crate::{processes, tree};
 
@@ -171,8 +171,10 @@ impl Watch<'_> {
     fn disk_over(&self) -> Option<String> {
         let bound = self.plan.bounds.disk_bytes_max;
         let mut used = 0_u64;
-        for folder in
-            [WORK, HOME, TMP].map(|name| self.plan.folder.join(name)).into_iter().chain([PathBuf::from(OUTBOX)])
+        for folder in [WORK, HOME, TMP, ARTIFACTS]
+            .map(|name| self.plan.folder.join(name))
+            .into_iter()
+            .chain([PathBuf::from(OUTBOX)])
         {
             match tree::open(&folder).and_then(|folder| tree::disk_bytes(folder.as_fd())) {
                 Ok(bytes) => used = used.saturating_add(bytes),

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use regatta_core::event::run::Prompt;
-use regatta_core::event::{AttemptEvent, Kind, RunEvent};
+use regatta_core::event::Kind;
 use regatta_core::log::verify::Damage;
 use regatta_core::log::{ReadMax, Reader};
-use regatta_core::{BlobRef, Blobs, Envelope, Event, Seq, blob};
+use regatta_core::{BlobRef, Blobs, Envelope, Seq, blob};
 
 use crate::failure::Failure;
 use crate::server::BLOBS;
@@ -89,29 +88,15 @@ fn named(data_dir: &Path) -> Result<BTreeMap<String, (Seq, &'static str)>, Failu
         let Some(last) = batch.last() else { return Ok(found) };
         next = Seq(last.seq.0 + 1);
         for envelope in &batch {
-            if let Some((blob, what)) = blob_of(envelope) {
+            for (blob, what) in blobs_of(envelope) {
                 found.entry(blob.hash).or_insert((envelope.seq, what));
             }
         }
     }
 }
 
-fn blob_of(envelope: &Envelope) -> Option<(BlobRef, &'static str)> {
-    if envelope.kind == Kind::RUN_REQUESTED
-        && let Ok(Event::Run(RunEvent::Requested(requested))) = envelope.event()
-        && let Prompt::Blob(blob) = requested.prompt
-    {
-        return Some((blob, "its prompt"));
-    }
-    if envelope.kind == Kind::RUN_SYNTHESIS_REQUESTED
-        && let Ok(Event::Run(RunEvent::SynthesisRequested(synthesis))) = envelope.event()
-    {
-        return Some((synthesis.patch, "what was put together"));
-    }
-    if envelope.kind == Kind::ATTEMPT_COLLECTED
-        && let Ok(Event::Attempt(AttemptEvent::Collected(collected))) = envelope.event()
-    {
-        return Some((collected.patch?, "its patch"));
-    }
-    None
+fn blobs_of(envelope: &Envelope) -> Vec<(BlobRef, &'static str)> {
+    let Ok(event) = envelope.event() else { return vec![] };
+    let named = event.blobs();
+    named.into_iter().map(|(blob, what)| (blob.clone(), what)).collect()
 }

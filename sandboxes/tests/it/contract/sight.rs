@@ -47,7 +47,7 @@ async fn the_environment_is_private(place: Place) {
     // Where tools are that this user has.
     names.retain(|name| !["_HOME", "_ROOT", "_DATA_DIR"].iter().any(|end| name.ends_with(end)));
     names.sort_unstable();
-    let ours = ["EXEC", "INBOX", "OUTBOX", "SANDBOX", "WORKSPACE"].map(|name| format!("REGATTA_{name}"));
+    let ours = ["ARTIFACTS", "EXEC", "INBOX", "OUTBOX", "SANDBOX", "WORKSPACE"].map(|name| format!("REGATTA_{name}"));
     let mut expected: Vec<&str> = vec!["HOME", "LANG", "PATH", "PLAIN", "TERM", "TMPDIR"];
     expected.extend(ours.iter().map(String::as_str));
     expected.sort_unstable();
@@ -57,6 +57,7 @@ async fn the_environment_is_private(place: Place) {
         format!("HOME={}", folder.join("home").display()),
         format!("TMPDIR={}", folder.join("tmp").display()),
         format!("REGATTA_OUTBOX={}", folder.join("execs/main/outbox").display()),
+        format!("REGATTA_ARTIFACTS={}", folder.join("artifacts/main").display()),
         "REGATTA_SANDBOX=a".to_owned(),
         "PLAIN=two words".to_owned(),
     ] {

@@ -15,6 +15,7 @@ promises! {
     an_untouched_workspace_is_proved
     every_change_is_seen
     the_outbox_gives_regular_files_only
+    artifacts_are_seen_by_later_commands
     whatever_was_made_is_removed
 }
 
@@ -118,6 +119,24 @@ line'; ln -s /etc/passwd link; ln -s . here; mkdir folder; mkfifo pipe; printf 1
         assert!(matches!(got, Err(Error::Missing(_))), "{name}: {got:?}");
     }
     assert!(matches!(place.provider.get("a", "never", "five", 10).await, Err(Error::Missing(_))));
+}
+
+async fn artifacts_are_seen_by_later_commands(place: Place) {
+    place.provider.create(&place.spec("a")).await.unwrap();
+    let ran =
+        place.ran("a", &sh("nothing", "[ -z \"$(ls -A $REGATTA_ARTIFACTS)\" ] && rmdir $REGATTA_ARTIFACTS")).await;
+    assert_eq!(ran.ended.exit, regatta_sandboxes::Exit::Code(0), "{ran:?}");
+    assert!(place.provider.left_nothing("a", "nothing").await.unwrap());
+    place.ran("a", &sh("main", "mkdir $REGATTA_ARTIFACTS/deep; echo kept >$REGATTA_ARTIFACTS/deep/file")).await;
+    assert!(!place.provider.left_nothing("a", "main").await.unwrap());
+    let ran =
+        place.ran("a", &sh("later", "cat ${REGATTA_ARTIFACTS%/*}/main/deep/file; echo ${REGATTA_ARTIFACTS##*/}")).await;
+    assert_eq!(ran.out, "kept\nlater\n", "{ran:?}");
+    assert!(place.provider.untouched("a").await.unwrap(), "artifacts are no part of the workspace");
+    // A link in its place may lead to anything.
+    place.ran("a", &sh("link", "rmdir $REGATTA_ARTIFACTS; ln -s /etc $REGATTA_ARTIFACTS")).await;
+    assert!(!place.provider.left_nothing("a", "link").await.unwrap());
+    assert!(matches!(place.provider.left_nothing("gone", "main").await, Err(Error::Missing(_))));
 }
 
 async fn whatever_was_made_is_removed(place: Place) {

@@ -12,6 +12,7 @@ import { ProblemNotice } from "@/parts/problem-notice";
 import { StateBadge, type Tone } from "@/parts/state";
 import { BodyNote, BodySkeleton } from "../body-note";
 import { exitText } from "../head/attempt-state";
+import { type ArtifactSums, ArtifactsPart } from "./artifacts";
 import { PlainOutput } from "./plain-output";
 
 type CheckState = "pending" | "running" | "passed" | "failed" | "skipped";
@@ -24,7 +25,7 @@ export type CheckView = {
   elapsed_ms: number | null;
   output_tail: OutputTail;
 };
-type AttemptView = { checks: CheckView[] };
+type AttemptView = { checks: CheckView[]; artifacts: ArtifactSums | null };
 
 const LOOKS: Record<CheckState, { glyph: string; tone: Tone }> = {
   pending: { glyph: "○", tone: "calm" },
@@ -39,14 +40,19 @@ export default function ChecksBody({ column }: { column: Column }) {
   if (attempt.isError)
     return <ProblemNotice className="m-3" error={attempt.error} onRetry={() => void attempt.refetch()} />;
   if (!attempt.data) return <BodySkeleton />;
-  if (attempt.data.checks.length === 0)
-    return <BodyNote>This run has no checks. Add some: regatta run … --check 'make test'</BodyNote>;
+  const { checks, artifacts } = attempt.data;
+  const without = "This run has no checks. Add some: regatta run … --check 'make test'";
+  if (checks.length === 0 && !artifacts) return <BodyNote>{without}</BodyNote>;
   return (
-    <ul className="h-full divide-y divide-line overflow-y-auto bg-surface">
-      {attempt.data.checks.map((check) => (
-        <Check key={check.index} attempt={column.attempt} check={check} />
-      ))}
-    </ul>
+    <div className="h-full divide-y divide-line overflow-y-auto bg-surface">
+      {checks.length === 0 && <p className="px-3 py-2 text-soft">{without}</p>}
+      <ul className="divide-y divide-line">
+        {checks.map((check) => (
+          <Check key={check.index} attempt={column.attempt} check={check} />
+        ))}
+      </ul>
+      {artifacts && <ArtifactsPart attempt={column.attempt} sums={artifacts} />}
+    </div>
   );
 }
 
