@@ -18,8 +18,8 @@ use crate::terminal::{Terminal, escape, numbers};
 /// List what an attempt left besides its change, or get one of these files
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A command leaves artifacts by writing files into $REGATTA_ARTIFACTS; `regatta run --artifact PATH` and
-run.artifacts in regatta.toml name files of the workspace to keep, too.
+A command leaves artifacts by writing files into $REGATTA_ARTIFACTS. `regatta run --artifact PATH`
+and run.artifacts in regatta.toml name files of the workspace to keep, too.
 
 Examples:
   regatta artifacts last.a
