@@ -14,6 +14,7 @@ usage:
   cargo xtask demo [--sandbox host]     build with the page, run the whole job, print a link to the comparison;
                                         --stop leaves no server running
   cargo xtask test                      everything; what needs something missing is skipped with the reason
+  cargo xtask test api                  only that: what the API answers to everything its document allows
   cargo xtask schemas                   write schemas/ anew from the types
   cargo xtask ui                        build the page (needs Node and npm), for the next cargo build
   cargo xtask bench dispatch [--quick]  the dispatch benchmarks, with peers in the same run
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["demo", rest @ ..] => demo::run(rest),
         ["test"] => test::run(),
+        ["test", "api"] => test::run_api(),
         ["schemas"] => schemas::run(),
         ["ui"] => ui::run(),
         ["bench", rest @ ..] => bench::run(rest),

@@ -120,7 +120,8 @@ async fn one(State(plane): State<Plane>, Path(seq): Path<String>) -> Result<Json
 /// `Last-Event-ID` it begins after the last event there is. Resuming is exact, also after a restart of the server.
 #[utoipa::path(get, path = "/events/stream", operation_id = "streamEvents", tag = "events",
     params(EventsQuery, ("Last-Event-ID" = Option<u64>, Header, description = "The last event seen.")),
-    responses((status = 200, description = "Events, for ever.", body = String, content_type = "text/event-stream")))]
+    responses((status = 200, description = "Events, for ever; this is one of them.", body = inline(StreamedEvent),
+        content_type = "text/event-stream")))]
 async fn stream(
     State(plane): State<Plane>,
     headers: HeaderMap,
@@ -147,6 +148,17 @@ async fn stream(
         (header::HeaderName::from_static("x-accel-buffering"), "no"),
     ];
     Ok((headers, body).into_response())
+}
+
+/// An event as a stream has it.
+#[derive(utoipa::ToSchema)]
+#[expect(dead_code, reason = "it is there for the description")]
+struct StreamedEvent {
+    /// Its position; sent as `Last-Event-ID` by whoever comes again.
+    id: String,
+    /// An `EventBody`, as JSON in one line.
+    #[schema(content_media_type = "application/json")]
+    data: String,
 }
 
 /// One client of a stream.

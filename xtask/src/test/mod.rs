@@ -1,8 +1,9 @@
-//! `cargo xtask test`: format, lints, tests, documentation tests, the page, the browser, dependencies. What needs something that is missing is
-//! skipped with its reason, and with `REGATTA_TEST_REQUIRE=all` fails instead.
+//! `cargo xtask test`: format, lints, tests, documentation tests, the API's document, the page, the browser, dependencies.
+//! What needs something that is missing is skipped with its reason, and with `REGATTA_TEST_REQUIRE=all` fails instead.
 
 #![expect(clippy::print_stdout, reason = "its results are its output")]
 
+mod api;
 mod output;
 mod page;
 
@@ -20,14 +21,24 @@ struct Step {
     note: Option<String>,
 }
 
-/// Runs everything and tells the sums.
+/// Runs everything and tells how it went.
 pub(crate) fn run() -> Result<ExitCode, String> {
     // The page first: it is embedded into what is tested.
     let mut steps = page::page();
-    steps.extend([format(), lints(), tests(), doc_tests(), page::browser(), dependencies()]);
+    steps.extend([format(), lints(), tests(), doc_tests(), api::api(), page::browser(), dependencies()]);
+    Ok(told(&steps))
+}
+
+/// Runs that step alone.
+pub(crate) fn run_api() -> Result<ExitCode, String> {
+    Ok(told(&[api::api()]))
+}
+
+/// Tells the sums.
+fn told(steps: &[Step]) -> ExitCode {
     println!("\nsummary");
     let mut sum = Tally::default();
-    for step in &steps {
+    for step in steps {
         let Tally { passed, failed, skipped } = &step.tally;
         println!("  {:<14} {passed} passed, {failed} failed, {} skipped", step.name, skipped.len());
         if let Some(note) = &step.note {
@@ -39,7 +50,7 @@ pub(crate) fn run() -> Result<ExitCode, String> {
         sum.add(&step.tally);
     }
     println!("{} passed, {} failed, {} skipped", sum.passed, sum.failed, sum.skipped.len());
-    Ok(if sum.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if sum.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn heading(name: &str) {
