@@ -66,13 +66,8 @@ pub(crate) fn attempt(view: &AttemptView, terminal: &Terminal) -> String {
             line("", failure);
         }
     }
-    if let Some(artifacts) = &view.artifacts {
-        let omitted = if artifacts.omitted > 0 { format!(", {} not kept", artifacts.omitted) } else { String::new() };
-        let sum = format!("{} in {}{omitted}", counted(u64::from(artifacts.count), "file"), bytes(artifacts.bytes));
-        line("artifacts", &format!("{sum}: regatta artifacts {}", view.id));
-        if let Some(failure) = &artifacts.failure {
-            line("", failure);
-        }
+    for (name, text) in artifacts(view) {
+        line(name, &text);
     }
     for check in &view.checks {
         line("check", &check_line(check));
@@ -81,6 +76,15 @@ pub(crate) fn attempt(view: &AttemptView, terminal: &Terminal) -> String {
         shown.push_str(&tail(&view.output_tail.text, paint));
     }
     shown.trim_end().to_owned()
+}
+
+/// What it left besides its change, as sums, and why some of it is missing.
+fn artifacts(view: &AttemptView) -> Vec<(&'static str, String)> {
+    let Some(artifacts) = &view.artifacts else { return vec![] };
+    let omitted = if artifacts.omitted > 0 { format!(", {} not kept", artifacts.omitted) } else { String::new() };
+    let sum = format!("{} in {}{omitted}", counted(u64::from(artifacts.count), "file"), bytes(artifacts.bytes));
+    let told = ("artifacts", format!("{sum}: regatta artifacts {}", view.id));
+    std::iter::once(told).chain(artifacts.failure.clone().map(|failure| ("", failure))).collect()
 }
 
 fn check_line(check: &CheckView) -> String {

@@ -129,7 +129,7 @@ fn what_does_not_fit_any_more_is_said_and_what_is_closed_is_read() {
         place.write(&format!("artifacts/agent/{name}"), &vec![7; 30 << 20]);
     }
     place.write("artifacts/agent/A/closed", b"seen all the same");
-    fs::set_permissions(place.path("artifacts/agent/A/closed"), fs::Permissions::from_mode(0)).expect("mode");
+    fs::set_permissions(place.path("artifacts/agent/A/closed"), fs::Permissions::from_mode(0o000)).expect("mode");
     let gathered = place.pack(&[], &Known::new());
     assert_eq!(names(&gathered), ["agent/A/closed", "agent/a", "agent/b"]);
     assert_eq!(omitted(&gathered), ["c"]);
