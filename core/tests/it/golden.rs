@@ -102,6 +102,26 @@ fn run_events() -> Vec<RunEvent> {
     ]
 }
 
+fn artifacts_collected() -> AttemptEvent {
+    AttemptEvent::ArtifactsCollected(attempt::ArtifactsCollected {
+        epoch: 1,
+        phase: Phase::Check(0),
+        artifacts: vec![attempt::Artifact {
+            name: "check-0/report/index.html".to_owned(),
+            blob: BlobRef { hash: "ef".repeat(32), bytes: 2_048 },
+            mode: 0o644,
+        }],
+        omitted: vec![attempt::OmittedArtifact {
+            name: "core.dump".to_owned(),
+            reason: "larger than 32 MiB".to_owned(),
+        }],
+        omitted_count: 1,
+        failure: None,
+        kept_count: 3,
+        kept_bytes: 9_000,
+    })
+}
+
 fn attempt_events() -> Vec<AttemptEvent> {
     vec![
         AttemptEvent::Queued(attempt::Queued {
@@ -140,23 +160,7 @@ fn attempt_events() -> Vec<AttemptEvent> {
             ],
             failure: None,
         }),
-        AttemptEvent::ArtifactsCollected(attempt::ArtifactsCollected {
-            epoch: 1,
-            phase: Phase::Check(0),
-            artifacts: vec![attempt::Artifact {
-                name: "check-0/report/index.html".to_owned(),
-                blob: BlobRef { hash: "ef".repeat(32), bytes: 2_048 },
-                mode: 0o644,
-            }],
-            omitted: vec![attempt::OmittedArtifact {
-                name: "core.dump".to_owned(),
-                reason: "larger than 32 MiB".to_owned(),
-            }],
-            omitted_count: 1,
-            failure: None,
-            kept_count: 3,
-            kept_bytes: 9_000,
-        }),
+        artifacts_collected(),
         AttemptEvent::RetryScheduled(RetryScheduled {
             epoch: 1,
             reason: "the provider was busy".to_owned(),
