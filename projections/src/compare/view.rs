@@ -35,7 +35,7 @@ pub struct Comparison {
     pub columns: Vec<Column>,
     /// Attempts that are put aside and not shown.
     pub discarded: Vec<Slot>,
-    /// Whether agents, models, commands, branches and output are hidden.
+    /// Whether everything is hidden that tells who did what: names, branches, reasons, usage, the verdict and output.
     pub blind: bool,
     /// Everything all attempts used together.
     pub usage: UsageView,

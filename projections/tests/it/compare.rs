@@ -3,7 +3,7 @@
 use regatta_core::Slot;
 use regatta_core::event::attempt::{Channel, Exit, Outcome, Phase};
 use regatta_core::event::run::{RunOutcome, Strategy};
-use regatta_projections::attempts::UsageSource;
+use regatta_projections::attempts::{UsageSource, UsageView};
 use regatta_projections::compare::{Comparison, FileClass};
 use regatta_projections::runs::RunState;
 use regatta_projections::{Can, Projection as _};
@@ -170,6 +170,35 @@ fn a_blind_comparison_hides_who_did_what_and_keeps_its_order_for_each_person() {
     let mut sorted = order(&ada);
     sorted.sort_unstable();
     assert_eq!(sorted, order(&whole));
+}
+
+#[test]
+fn a_blind_comparison_has_no_reason_verdict_or_order_that_tells_who_is_who() {
+    let mut history = History::new();
+    let entries = [entry("claude"), entry("codex"), entry("command"), entry("claude")];
+    history.requested(run(1), request(Strategy::Race, &entries, &[])).prepared(run(1));
+    for slot in 0..2 {
+        let id = attempt(run(1), slot);
+        history.running(id).worked(id, "the same", &["x"]).over(id, Outcome::Passed);
+    }
+    let reason = "claude is not installed".to_owned();
+    history.running(attempt(run(1), 2)).running(attempt(run(1), 3));
+    history.over(attempt(run(1), 2), Outcome::AgentFailed { exit: Exit::NotStarted { reason } });
+    history.over(attempt(run(1), 3), Outcome::Cancelled { reason: "attempt a won".to_owned() });
+    history.decided(run(1), Some(0)).delivery_intended(attempt(run(1), 0)).delivered(attempt(run(1), 0));
+    let whole = history.views().compare(run(1), history.now_us()).expect("run");
+    assert!(whole.verdict.is_some() && whole.columns[0].is_winner && whole.columns[0].branch.is_some());
+    for person in ["user:ada", "user:bob", "user:cleo", "user:dan"] {
+        let blind = whole.clone().blind(person);
+        let columns = serde_json::to_string(&blind.columns).expect("json");
+        for told in ["claude", "codex", "command\":\"", "local", "attempt a won", "regatta/", "\"is_winner\":true"] {
+            assert!(!columns.contains(told), "{told} in {columns}");
+        }
+        assert_eq!((&blind.verdict, blind.usage), (&None, UsageView::default()));
+        let place = |slot: &Slot| blind.columns.iter().position(|column| column.slot == *slot);
+        let twins: Vec<_> = blind.groups[0].slots.iter().map(place).collect();
+        assert!(twins.is_sorted(), "{twins:?}");
+    }
 }
 
 #[test]
