@@ -73,7 +73,7 @@ fn hidden_exit(exit: Exit) -> Exit {
     match exit {
         Exit::NotStarted { .. } => Exit::NotStarted { reason: HIDDEN.to_owned() },
         Exit::OverLimit { .. } => Exit::OverLimit { limit: HIDDEN.to_owned() },
-        other => other,
+        told @ (Exit::Code(_) | Exit::Signal(_) | Exit::TimedOut | Exit::Killed | Exit::Lost) => told,
     }
 }
 

@@ -1,4 +1,5 @@
 // Requests to the API. Knows nothing of queries, pages or who is asking.
+import type { Answer, Body, JsonPath, Method, PathOf } from "./paths";
 import { ProblemError, problemFrom, unreachable } from "./problem";
 
 const BASE = "/api/v1";
@@ -37,23 +38,31 @@ async function send(url: string, init: RequestInit): Promise<Response> {
   throw new ProblemError(problem);
 }
 
-export async function getJson<T>(path: string, params?: Params, signal?: AbortSignal): Promise<T> {
+export async function getJson<P extends string>(
+  path: JsonPath<P>,
+  params?: Params,
+  signal?: AbortSignal,
+): Promise<Answer<P>> {
   const response = await send(address(path, params), { signal: signal ?? null });
-  return (await response.json()) as T;
+  return (await response.json()) as Answer<P>;
 }
 
-export async function getText(path: string, params?: Params, signal?: AbortSignal): Promise<string> {
+export async function getText<P extends string>(
+  path: PathOf<"GET", P>,
+  params?: Params,
+  signal?: AbortSignal,
+): Promise<string> {
   const response = await send(address(path, params), { signal: signal ?? null });
   return await response.text();
 }
 
 /** A command. The key makes it safe to send again: the same key returns the first answer. */
-export async function command<T = void>(
-  method: "POST" | "PUT" | "PATCH" | "DELETE",
-  path: string,
-  body?: unknown,
+export async function command<M extends Exclude<Method, "GET">, P extends string>(
+  method: M,
+  path: PathOf<M, P>,
+  body?: Body<P, M>,
   options: { params?: Params; key?: string } = {},
-): Promise<T> {
+): Promise<Answer<P, M>> {
   const headers: Record<string, string> = { accept: "application/json" };
   if (body !== undefined) headers["content-type"] = "application/json";
   if (method === "POST") headers["idempotency-key"] = options.key ?? freshKey();
@@ -61,7 +70,7 @@ export async function command<T = void>(
   if (body !== undefined) init.body = JSON.stringify(body);
   const response = await send(address(path, options.params), init);
   const text = await response.text();
-  return (text ? JSON.parse(text) : undefined) as T;
+  return (text ? JSON.parse(text) : undefined) as Answer<P, M>;
 }
 
 /** A key nobody used before. Works without TLS too, where `randomUUID` is not there. */

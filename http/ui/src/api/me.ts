@@ -6,6 +6,6 @@ import type { Me } from "./types";
 export function useMe(): UseQueryResult<Me, Error> {
   return useQuery<Me, Error>({
     queryKey: ["view", "/me", {}, undefined],
-    queryFn: ({ signal }) => getJson<Me>("/me", {}, signal),
+    queryFn: ({ signal }) => getJson("/me", {}, signal),
   });
 }

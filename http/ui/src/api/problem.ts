@@ -1,17 +1,6 @@
 // Problems (RFC 9457) as the server says them, and the one made here when it cannot be reached.
 
-/** What is wrong, and what to do. */
-export type Problem = {
-  type: string;
-  title: string;
-  status: number;
-  detail: string;
-  hint?: string;
-  /** Paths that do not fit together, when that is what is wrong. */
-  conflicts?: Conflict[];
-};
-
-export type Conflict = { path: string; reason: string };
+import type { Problem } from "./types";
 
 /** A request that got no good answer. */
 export class ProblemError extends Error {

@@ -1,11 +1,10 @@
 // The attempts side by side: heads stay, bodies scroll. On a phone one column fills the screen and one swipes.
 import { lazy, Suspense, useEffect, useMemo, useRef } from "react";
-import type { Column, Comparison, Slot } from "@/api/types";
+import type { Column, Comparison, MergePreview, Slot } from "@/api/types";
 import { BodyNote, BodySkeleton } from "./body-note";
 import type { TakeHunk } from "./diff/diff-row";
 import { ColumnHead, type HeadActions } from "./head/column-head";
 import { windowOf } from "./layout";
-import type { MergePreview } from "./merge/merge-preview";
 import { useSlotName } from "./slot-name";
 import type { Body, CompareChange, CompareState } from "./state";
 import { Strip } from "./strip";
@@ -114,7 +113,7 @@ function OneColumn(props: Props & { column: Column }) {
   return (
     <article
       aria-label={`Attempt ${nameOf(column.slot)}`}
-      className="row-span-2 grid min-h-0 min-w-0 flex-1 grid-cols-[minmax(0,1fr)] grid-rows-subgrid bg-surface"
+      className="row-span-2 grid min-h-0 min-w-0 flex-1 grid-cols-[minmax(0,1fr)] grid-rows-subgrid gap-y-0 bg-surface"
       onPointerDownCapture={() => {
         if (index !== at) onChange({ at: column.slot });
       }}
@@ -139,16 +138,16 @@ function OneColumn(props: Props & { column: Column }) {
   );
 }
 
-function OneBody({ column, comparison, body, state, onChange }: Props & { column: Column }) {
+function OneBody({ column, comparison, body, state, isReplay, onChange }: Props & { column: Column }) {
   if (body === "output" && comparison.blind) {
     return <BodyNote>Hidden while the comparison is blind: agents say who they are. Key b ends that.</BodyNote>;
   }
   if (body === "output") return <OutputBody column={column} checks={comparison.checks} />;
-  if (body === "checks") return <ChecksBody column={column} />;
+  if (body === "checks") return <ChecksBody column={column} isBlind={comparison.blind} />;
   const take: TakeHunk = {
     isTaken: (path, hunk) => isChosen(state.chosen, { slot: column.slot, path, hunk }),
     toggle: (path, hunk) =>
       onChange({ isChoosing: true, chosen: toggled(state.chosen, { slot: column.slot, path, hunk }) }),
   };
-  return <DiffBody column={column} path={state.path} take={take} />;
+  return <DiffBody column={column} path={state.path} take={isReplay ? undefined : take} />;
 }

@@ -1,7 +1,7 @@
 // The heart: the attempts of one run side by side, and everything a person decides about them.
 import { useParams } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect, useState } from "react";
-import type { Comparison, RunRow } from "@/api/types";
+import type { Can, Comparison, RunView } from "@/api/types";
 import { useShortcuts } from "@/keyboard/use-shortcuts";
 import { useView } from "@/live/use-view";
 import { ProblemNotice } from "@/parts/problem-notice";
@@ -9,24 +9,33 @@ import { useReplay } from "@/replay/replay";
 import { BodySkeleton } from "./body-note";
 import { Columns } from "./columns";
 import { CompareSkeleton } from "./compare-skeleton";
-import { type HeadActions, whoTries } from "./head/column-head";
+import type { HeadActions } from "./head/column-head";
+import { whoTries } from "./head/who-tries";
 import { useMergePreview } from "./merge/merge-preview";
 import { type Decision, DecisionDialog } from "./pick/decisions";
-import { namesIn, SlotNames } from "./slot-name";
-import { type Body, blindSwitch, type CompareChange, type CompareState, LAYOUTS, useCompareState } from "./state";
+import { fromAddress, namesIn, SlotNames, toAddress } from "./slot-name";
+import {
+  type Body,
+  blindSwitch,
+  type CompareChange,
+  type CompareState,
+  LAYOUTS,
+  NOBODY,
+  useCompareState,
+} from "./state";
+import { TaskDialog } from "./task-dialog";
 import { TitleBar } from "./title-bar";
 
 const FilesMatrix = lazy(() => import("./files/files-matrix"));
 const BetweenBody = lazy(() => import("./diff/between-body"));
 const Tray = lazy(() => import("./synthesis/tray"));
 
-type RunView = { row: RunRow };
-
 export default function ComparePage() {
   const { run } = useParams({ strict: false }) as { run: string };
   const [state, change] = useCompareState();
-  const compare = useView<Comparison>(`/runs/${run}/compare`, { blind: state.isBlind || undefined });
-  const view = useView<RunView>(`/runs/${run}`);
+  const { asOf } = useReplay();
+  const compare = useView(`/runs/${run}/compare`, { blind: state.isBlind || undefined });
+  const view = useView(`/runs/${run}`);
   const title = compare.data?.title;
   useEffect(() => {
     document.title = title ? `${title} · Regatta` : "Compare · Regatta";
@@ -34,15 +43,16 @@ export default function ComparePage() {
   if (compare.isError && !compare.data) {
     return <ProblemNotice className="m-4" error={compare.error} onRetry={() => void compare.refetch()} />;
   }
-  if (!compare.data) return <CompareSkeleton />;
+  const comparison = asOf === undefined || !compare.data ? compare.data : withoutActs(compare.data);
+  if (!comparison) return <CompareSkeleton />;
   return (
     <Compared
-      key={compare.data.run}
-      comparison={compare.data}
+      key={comparison.run}
+      comparison={comparison}
       readAtMs={compare.dataUpdatedAt}
-      row={view.data?.row}
-      state={state}
-      change={change}
+      view={asOf === undefined ? view.data : view.data && { ...view.data, row: { ...view.data.row, can: [] } }}
+      state={fromAddress(state, comparison)}
+      change={(changed) => change(toAddress(changed, comparison))}
     />
   );
 }
@@ -50,22 +60,28 @@ export default function ComparePage() {
 type Props = {
   comparison: Comparison;
   readAtMs: number;
-  row: RunRow | undefined;
+  view: RunView | undefined;
   state: CompareState;
   change: (change: CompareChange) => void;
 };
 
-/** What is worth seeing first: output while somebody works, then what came of it. */
-function firstBody(comparison: Comparison): Body {
-  const { columns } = comparison;
-  // Right after it was asked for, a run has no attempts yet.
-  return columns.length > 0 && columns.every((column) => column.state.name === "finished") ? "diff" : "output";
+/** What could be done then cannot be done now: the past is looked at. */
+function withoutActs(comparison: Comparison): Comparison {
+  return { ...comparison, columns: comparison.columns.map((column) => ({ ...column, can: [] })) };
 }
 
-function Compared({ comparison, readAtMs, row, state, change }: Props) {
+/** What is worth seeing first: output while somebody works, then what came of it; output again when nothing did. */
+function firstBody(comparison: Comparison): Body {
+  const { columns } = comparison;
+  const isOver = columns.every((column) => column.state.name === "finished");
+  return isOver && columns.some((column) => column.patch) ? "diff" : "output";
+}
+
+function Compared({ comparison, readAtMs, view, state, change }: Props) {
   const { asOf } = useReplay();
   const isReplay = asOf !== undefined;
   const [decision, setDecision] = useState<Decision>();
+  const [isTaskOpen, setTaskOpen] = useState(false);
   // What was worth seeing when the page was opened stays, until somebody chooses.
   const [first] = useState(() => firstBody(comparison));
   const body = state.body ?? first;
@@ -82,17 +98,28 @@ function Compared({ comparison, readAtMs, row, state, change }: Props) {
     restore: decide("restore"),
   };
   const nameOf = namesIn(comparison);
-  useCompareKeys({ comparison, body, at, state, change, decide: setDecision });
+  useCompareKeys({
+    comparison,
+    body,
+    at,
+    state,
+    change,
+    decide: setDecision,
+    showTask: () => setTaskOpen(true),
+    isReplay,
+  });
   return (
     <SlotNames value={nameOf}>
       <div className="flex h-full min-h-0 flex-col">
         <TitleBar
           comparison={comparison}
-          row={row}
+          view={view}
           state={state}
           body={body}
           onChange={change}
           onCancel={() => setDecision({ what: "cancel-run" })}
+          onTask={() => setTaskOpen(true)}
+          isReplay={isReplay}
         />
         <Suspense fallback={<BodySkeleton />}>
           {body === "files" && (
@@ -120,7 +147,7 @@ function Compared({ comparison, readAtMs, row, state, change }: Props) {
           )}
         </Suspense>
         <Suspense>
-          {state.isChoosing && (
+          {state.isChoosing && !isReplay && (
             <Tray
               run={comparison.run}
               chosen={state.chosen}
@@ -130,12 +157,13 @@ function Compared({ comparison, readAtMs, row, state, change }: Props) {
             />
           )}
         </Suspense>
+        {isTaskOpen && view && <TaskDialog comparison={comparison} view={view} onClose={() => setTaskOpen(false)} />}
         {decision && (
           <DecisionDialog
             decision={decision}
             comparison={comparison}
             isBlind={state.isBlind}
-            onPicked={() => change({ isBlind: false })}
+            onPicked={() => state.isBlind && change({ ...NOBODY, isBlind: false })}
             onClose={() => setDecision(undefined)}
           />
         )}
@@ -151,15 +179,17 @@ type Keys = {
   state: CompareState;
   change: (change: CompareChange) => void;
   decide: (decision: Decision) => void;
+  showTask: () => void;
+  isReplay: boolean;
 };
 
-function useCompareKeys({ comparison, body, at, state, change, decide }: Keys): void {
+function useCompareKeys({ comparison, body, at, state, change, decide, showTask, isReplay }: Keys): void {
   const { columns } = comparison;
   const nameOf = namesIn(comparison);
   const here = columns[at];
   const go = (by: number) => change({ at: columns[(at + by + columns.length) % columns.length]?.slot });
   const show = (body: Body) => () => change({ body });
-  const may = (slot: string | undefined, what: string) =>
+  const may = (slot: string | undefined, what: Can) =>
     columns.find((column) => column.slot === slot)?.can.includes(what);
   const nextLayout = LAYOUTS[(LAYOUTS.indexOf(state.layout) + 1) % LAYOUTS.length];
   useShortcuts("Compare", [
@@ -170,13 +200,23 @@ function useCompareKeys({ comparison, body, at, state, change, decide }: Keys): 
     { keys: "c", about: "Checks", run: show("checks") },
     { keys: "f", about: "Files", run: show("files") },
     { keys: "a", about: "Diff of one against another", run: show("ab") },
+    { keys: "t", about: "The whole task", run: showTask },
+    { keys: "y", about: "Scroll together, or each by itself", run: () => change({ isLoose: !state.isLoose }) },
     { keys: "l", about: "Side by side, grid, one", run: () => change({ layout: nextLayout }) },
     {
       keys: "b",
       about: "Blind: hide who is who",
       run: () => change(blindSwitch(state, body)),
     },
-    { keys: "s", about: "Synthesize from hunks", run: () => change({ isChoosing: !state.isChoosing, body: "diff" }) },
+    ...(isReplay
+      ? []
+      : [
+          {
+            keys: "s",
+            about: "Synthesize from hunks",
+            run: () => change({ isChoosing: !state.isChoosing, body: "diff" as const }),
+          },
+        ]),
     ...(here && may(here.slot, "discard")
       ? [
           {

@@ -21,6 +21,8 @@ test("a blind comparison begins with the diff, because output says who printed i
   expect(blindSwitch(readState({ at: "b", take: "a.0.x" }), "output")).toEqual({
     isBlind: true,
     at: undefined,
+    from: undefined,
+    to: undefined,
     chosen: [],
     body: "diff",
   });

@@ -81,8 +81,11 @@ export function useCompareState(): [CompareState, (change: CompareChange) => voi
   return [state, change];
 }
 
+/** Names in an address mean other attempts when a comparison becomes blind, or ends being it. */
+export const NOBODY: CompareChange = { at: undefined, from: undefined, to: undefined, chosen: [] };
+
 /** Into a blind comparison, or out of it. Output says who printed it, so what is looked at is the diff. */
 export function blindSwitch(state: CompareState, body: Body): CompareChange {
   const shown = !state.isBlind && body === "output" ? "diff" : state.body;
-  return { isBlind: !state.isBlind, at: undefined, chosen: [], body: shown };
+  return { ...NOBODY, isBlind: !state.isBlind, body: shown };
 }

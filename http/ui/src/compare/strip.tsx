@@ -5,7 +5,7 @@ import type { Column, Slot } from "@/api/types";
 import { classes } from "@/parts/classes";
 import type { Tone } from "@/parts/state";
 import { lookOf } from "./head/attempt-state";
-import { whoTries } from "./head/column-head";
+import { whoTries } from "./head/who-tries";
 import { useSlotName } from "./slot-name";
 
 type Props = {
@@ -31,7 +31,7 @@ export function Strip({ discarded, onRestore, columns, shown, at, onGo }: Props)
   return (
     <nav
       aria-label="Attempts"
-      className="flex shrink-0 gap-1 overflow-x-auto border-line border-b bg-ground px-3 py-1.5"
+      className="relative flex shrink-0 gap-1 overflow-x-auto border-line border-b bg-ground px-3 py-1.5"
     >
       {columns.map((column) => {
         const look = lookOf(column.state);

@@ -1,7 +1,18 @@
 // The head of the page: the task, the run, and the switches that all columns follow.
 import { Link } from "@tanstack/react-router";
-import { Activity, Columns3, Combine, EyeOff, Grid2x2, Link2, Link2Off, OctagonX, Square } from "lucide-react";
-import type { Comparison, RunRow } from "@/api/types";
+import {
+  Activity,
+  Columns3,
+  Combine,
+  EyeOff,
+  Grid2x2,
+  Link2,
+  Link2Off,
+  OctagonX,
+  ScrollText,
+  Square,
+} from "lucide-react";
+import type { Comparison, RunView } from "@/api/types";
 import { moment } from "@/format/time";
 import { Button, buttonLook, IconButton } from "@/parts/button";
 import { classes } from "@/parts/classes";
@@ -11,11 +22,13 @@ import { type Body, blindSwitch, type CompareChange, type CompareState, type Lay
 
 type Props = {
   comparison: Comparison;
-  row: RunRow | undefined;
+  view: RunView | undefined;
   state: CompareState;
   body: Body;
   onChange: (change: CompareChange) => void;
   onCancel: () => void;
+  onTask: () => void;
+  isReplay: boolean;
 };
 
 const BODIES: { body: Body; name: string; key: string }[] = [
@@ -31,25 +44,29 @@ const LAYOUTS: { layout: Layout; name: string; icon: typeof Square }[] = [
   { layout: "focus", name: "One at a time", icon: Square },
 ];
 
-export function TitleBar({ comparison, row, state, body, onChange, onCancel }: Props) {
+export function TitleBar({ comparison, view, state, body, onChange, onCancel, onTask, isReplay }: Props) {
   return (
     <header className="shrink-0 border-line border-b bg-surface">
       <div className="flex min-w-0 items-center gap-3 px-4 pt-2">
         <h1 className="min-w-0 truncate font-semibold text-lg" title={comparison.title}>
-          {comparison.title}
+          <bdi>{comparison.title}</bdi>
         </h1>
         <span className="ml-auto flex shrink-0 items-center gap-1">
+          <Button size="small" look="quiet" title="the whole task, checks, limits, verdicts (t)" onClick={onTask}>
+            <ScrollText size={13} aria-hidden /> <span className="max-sm:sr-only">Task</span>
+          </Button>
           <Link to="/runs/$run/timeline" params={{ run: comparison.run }} className={buttonLook("quiet", "small")}>
-            <Activity size={13} aria-hidden /> <span className="max-sm:hidden">Timeline</span>
+            <Activity size={13} aria-hidden /> <span className="max-sm:sr-only">Timeline</span>
           </Link>
-          {row?.can.includes("cancel") && (
+          {view?.row.can.includes("cancel") && (
             <Button size="small" look="danger" onClick={onCancel}>
               <OctagonX size={13} aria-hidden /> Stop
             </Button>
           )}
         </span>
       </div>
-      <RunFacts comparison={comparison} row={row} />
+      <RunFacts comparison={comparison} view={view} />
+      <WhyNot view={view} />
       <div className="flex min-w-0 items-center gap-1 overflow-x-auto px-3 pb-1">
         <div role="tablist" aria-label="What the columns show" className="flex">
           {BODIES.map(({ body: known, name, key }) => (
@@ -70,14 +87,28 @@ export function TitleBar({ comparison, row, state, body, onChange, onCancel }: P
           ))}
         </div>
         <span className="ml-auto flex shrink-0 items-center gap-1">
-          <Switches state={state} body={body} onChange={onChange} />
+          <Switches state={state} body={body} isReplay={isReplay} onChange={onChange} />
         </span>
       </div>
     </header>
   );
 }
 
-function RunFacts({ comparison, row }: { comparison: Comparison; row: RunRow | undefined }) {
+/** Why a run came to nothing, or to less than was wanted: what a badge alone does not say. */
+function WhyNot({ view }: { view: RunView | undefined }) {
+  const outcome = view?.outcome;
+  if (!outcome || typeof outcome === "string") return null;
+  const why = "failed" in outcome ? outcome.failed.reason : "undelivered" in outcome ? outcome.undelivered.reason : "";
+  if (!why) return null;
+  return (
+    <p role="note" className="mx-4 my-1 rounded-md bg-warn-wash px-3 py-1.5 text-warn [overflow-wrap:anywhere]">
+      {"failed" in outcome ? "It could not be prepared: " : "The branch could not be made: "}
+      {why}
+    </p>
+  );
+}
+
+function RunFacts({ comparison, view }: { comparison: Comparison; view: RunView | undefined }) {
   const { verdict } = comparison;
   const nameOf = useSlotName();
   return (
@@ -96,9 +127,9 @@ function RunFacts({ comparison, row }: { comparison: Comparison; row: RunRow | u
       >
         {comparison.strategy}
       </span>
-      {row && (
-        <span className="max-md:hidden" title={row.repository}>
-          {row.repository}
+      {view && (
+        <span className="max-md:hidden" title={view.row.repository}>
+          {view.row.repository}
         </span>
       )}
       {verdict && (
@@ -121,18 +152,21 @@ function RunFacts({ comparison, row }: { comparison: Comparison; row: RunRow | u
   );
 }
 
-function Switches({ state, body, onChange }: Pick<Props, "state" | "body" | "onChange">) {
+function Switches({ state, body, isReplay, onChange }: Pick<Props, "state" | "body" | "isReplay" | "onChange">) {
   const hasColumns = body !== "files" && body !== "ab";
   return (
     <>
       {body === "diff" && (
-        <IconButton
-          label={state.isLoose ? "Scroll together" : "Scroll each by itself"}
-          pressed={!state.isLoose}
+        <Button
           size="small"
-          icon={state.isLoose ? <Link2Off size={14} aria-hidden /> : <Link2 size={14} aria-hidden />}
+          look={state.isLoose ? "quiet" : "plain"}
+          className="max-md:hidden"
+          aria-pressed={!state.isLoose}
+          title="columns scroll together: the same place of the same file (y)"
           onClick={() => onChange({ isLoose: !state.isLoose })}
-        />
+        >
+          {state.isLoose ? <Link2Off size={13} aria-hidden /> : <Link2 size={13} aria-hidden />} Together
+        </Button>
       )}
       <Button
         size="small"
@@ -143,15 +177,17 @@ function Switches({ state, body, onChange }: Pick<Props, "state" | "body" | "onC
       >
         <EyeOff size={13} aria-hidden /> Blind
       </Button>
-      <Button
-        size="small"
-        look={state.isChoosing ? "plain" : "quiet"}
-        aria-pressed={state.isChoosing}
-        title="choose hunks of several attempts (s)"
-        onClick={() => onChange({ isChoosing: !state.isChoosing, body: state.isChoosing ? body : "diff" })}
-      >
-        <Combine size={13} aria-hidden /> Synthesize{state.chosen.length > 0 && ` ${state.chosen.length}`}
-      </Button>
+      {!isReplay && (
+        <Button
+          size="small"
+          look={state.isChoosing ? "plain" : "quiet"}
+          aria-pressed={state.isChoosing}
+          title="choose hunks of several attempts (s)"
+          onClick={() => onChange({ isChoosing: !state.isChoosing, body: state.isChoosing ? body : "diff" })}
+        >
+          <Combine size={13} aria-hidden /> Synthesize{state.chosen.length > 0 && ` ${state.chosen.length}`}
+        </Button>
+      )}
       {hasColumns && (
         <span className="flex max-md:hidden">
           {LAYOUTS.map(({ layout, name, icon: Icon }) => (

@@ -1,4 +1,5 @@
 // Where attempts run, who waits for what and why, and whether anything was left behind.
+
 import { useView } from "@/live/use-view";
 import { CommandLine } from "@/parts/command-line";
 import { Page } from "@/parts/page";
@@ -9,10 +10,9 @@ import { ProviderPart } from "./provider";
 import { Queue } from "./queue";
 import { ServerPart } from "./server";
 import { Totals } from "./totals";
-import type { Fleet } from "./types";
 
 export default function FleetPage() {
-  const { data, error, isPending, refetch } = useView<Fleet>("/fleet");
+  const { data, error, isPending, refetch } = useView("/fleet");
   return (
     <Page title="Fleet">
       {isPending && <SkeletonRows />}

@@ -1,11 +1,11 @@
 // How many attempts may run at once, and where each limit comes from.
 import { Link } from "@tanstack/react-router";
 import { useView } from "@/live/use-view";
-import { type ConfigRow, type Rows, rowsOf, shown } from "@/settings/types";
+import { shown } from "@/settings/shown";
 
 export function Limits() {
-  const { data } = useView<Rows<ConfigRow>>("/config", {}, { timeless: true });
-  const limits = rowsOf(data).filter((row) => row.key.startsWith("limits."));
+  const { data } = useView("/config", {}, { timeless: true });
+  const limits = (data ?? []).filter((row) => row.key.startsWith("limits."));
   if (limits.length === 0) return null;
   return (
     <section aria-label="Limits">

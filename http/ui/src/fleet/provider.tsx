@@ -1,11 +1,12 @@
 // One provider and the sandboxes it has now.
-import { count, dollars } from "@/format/numbers";
+
+import type { Provider, Sandbox, SandboxState } from "@/api/types";
+import { count } from "@/format/numbers";
 import { age, moment } from "@/format/time";
 import { useNow } from "@/format/use-now";
 import { StateBadge, type Tone } from "@/parts/state";
 import { useReplay } from "@/replay/replay";
 import { AttemptLink } from "./attempt-link";
-import type { Provider, Sandbox, SandboxState } from "./types";
 
 const STATES: Record<SandboxState, { glyph: string; tone: Tone; word: string; about: string }> = {
   intended: { glyph: "◌", tone: "busy", word: "being made", about: "the provider was or is about to be asked" },
@@ -23,7 +24,6 @@ const CELL = "px-4 py-1.5 align-top";
 
 export function ProviderPart({ provider }: { provider: Provider }) {
   const { name, sandboxes, totals } = provider;
-  const hasCost = sandboxes.some((sandbox) => sandbox.cost_usd_micros != null);
   return (
     <section aria-label={`Provider ${name}`}>
       <h2 className="mb-2 font-semibold">
@@ -43,13 +43,12 @@ export function ProviderPart({ provider }: { provider: Provider }) {
                 <th className={HEAD}>attempt</th>
                 <th className={HEAD}>age</th>
                 <th className={HEAD}>fence</th>
-                {hasCost && <th className={HEAD}>cost so far</th>}
                 <th className={HEAD}>name</th>
               </tr>
             </thead>
             <tbody className="divide-y divide-line">
               {sandboxes.map((sandbox) => (
-                <SandboxRow key={sandbox.key} sandbox={sandbox} hasCost={hasCost} />
+                <SandboxRow key={sandbox.key} sandbox={sandbox} />
               ))}
             </tbody>
           </table>
@@ -59,7 +58,7 @@ export function ProviderPart({ provider }: { provider: Provider }) {
   );
 }
 
-function SandboxRow({ sandbox, hasCost }: { sandbox: Sandbox; hasCost: boolean }) {
+function SandboxRow({ sandbox }: { sandbox: Sandbox }) {
   const now = useNow();
   const { asOf } = useReplay();
   const since = sandbox.created_at_us ?? sandbox.intended_at_us;
@@ -85,7 +84,6 @@ function SandboxRow({ sandbox, hasCost }: { sandbox: Sandbox; hasCost: boolean }
         {age(ageMs)}
       </td>
       <td className={CELL}>{sandbox.fence ?? <span className="text-faint">not known yet</span>}</td>
-      {hasCost && <td className={CELL}>{sandbox.cost_usd_micros == null ? "?" : dollars(sandbox.cost_usd_micros)}</td>}
       <td className={`${CELL} code text-faint`}>{sandbox.key}</td>
     </tr>
   );

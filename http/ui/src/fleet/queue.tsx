@@ -1,9 +1,10 @@
 // Who waits, for what, and since when: longest first.
+
+import type { Waiting } from "@/api/types";
 import { age } from "@/format/time";
 import { useNow } from "@/format/use-now";
 import { useReplay } from "@/replay/replay";
 import { AttemptLink } from "./attempt-link";
-import type { Waiting } from "./types";
 
 export function Queue({ queue }: { queue: Waiting[] }) {
   return (

@@ -1,13 +1,14 @@
 // The server itself: where it keeps everything, the fence it would use now, and how far the relay is behind.
+
+import type { Relay } from "@/api/types";
 import { count } from "@/format/numbers";
 import { ago, moment } from "@/format/time";
 import { useNow } from "@/format/use-now";
 import { useView } from "@/live/use-view";
 import { StateBadge } from "@/parts/state";
-import type { Health, Relay } from "./types";
 
 export function ServerPart() {
-  const { data } = useView<Health>("/health", {}, { timeless: true });
+  const { data } = useView("/health", {}, { timeless: true });
   const now = useNow();
   if (!data) return null;
   const rows: [string, React.ReactNode][] = [

@@ -10,14 +10,16 @@ export function KeyboardHelp({ onClose }: { onClose: () => void }) {
     <Dialog title="Keys" onClose={onClose}>
       <div className="grid gap-x-8 gap-y-4 sm:grid-cols-2">
         {groups.toReversed().map((group) => (
-          <section key={group.name}>
+          <section key={group.name} className="min-w-0">
             <h3 className="mb-1 font-semibold text-faint text-xs uppercase tracking-wider">{group.name}</h3>
             <dl>
               {group.shortcuts
                 .filter((shortcut) => !shortcut.silent)
                 .map((shortcut) => (
                   <div key={shortcut.keys} className="flex items-center justify-between gap-4 py-0.5">
-                    <dt>{shortcut.about}</dt>
+                    <dt className="min-w-0 truncate" title={shortcut.about}>
+                      {shortcut.about}
+                    </dt>
                     <dd>
                       <Keys keys={shortcut.keys} />
                     </dd>

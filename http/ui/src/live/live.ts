@@ -3,7 +3,7 @@
 import type { QueryClient } from "@tanstack/react-query";
 import { address, getJson, whenSignedOut } from "@/api/client";
 import { ProblemError } from "@/api/problem";
-import type { EventBody, Health, Seq } from "@/api/types";
+import type { EventBody, Seq } from "@/api/types";
 import { touchedBy } from "./touched";
 
 /** Views are read again at most this often; a busy run changes many times a second. */
@@ -75,7 +75,7 @@ class Live {
     clearTimeout(this.retrying);
     this.close();
     try {
-      const health = await getJson<Health>("/health");
+      const health = await getJson("/health");
       // Another log, or one that was put back: what is on the page belongs to the past.
       const isOther = health.seq < this.state.seq;
       const from = (isOther || this.state.seq === 0 ? health.seq : this.state.seq) + 1;

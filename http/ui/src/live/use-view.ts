@@ -1,28 +1,31 @@
 // The one way to a view: as of now and kept fresh by the live connection, or as of the moment that is replayed.
 import { keepPreviousData, type UseQueryResult, useQuery } from "@tanstack/react-query";
 import { getJson, type Params } from "@/api/client";
+import type { Answer, JsonPath } from "@/api/paths";
 import { useReplay } from "@/replay/replay";
 
-type Options<T> = {
+type Options = {
   /** Off while something it needs is not known. */
   enabled?: boolean;
   /** A view that knows nothing of moments, as settings. */
   timeless?: boolean;
   /** Leaves what was shown while other parameters are read, as when typing in a search field. */
   keep?: boolean;
-  select?: (view: T) => T;
 };
 
-export function useView<T>(path: string, params: Params = {}, options: Options<T> = {}): UseQueryResult<T, Error> {
+export function useView<P extends string>(
+  path: JsonPath<P>,
+  params: Params = {},
+  options: Options = {},
+): UseQueryResult<Answer<P>, Error> {
   const { asOf } = useReplay();
   const moment = options.timeless ? undefined : asOf;
-  return useQuery<T, Error>({
+  return useQuery<Answer<P>, Error>({
     queryKey: ["view", path, params, moment],
-    queryFn: ({ signal }) => getJson<T>(path, { ...params, as_of: moment }, signal),
+    queryFn: ({ signal }) => getJson<P>(path, { ...params, as_of: moment }, signal),
     staleTime: moment === undefined ? 30_000 : Number.POSITIVE_INFINITY,
     enabled: options.enabled ?? true,
     // While a scrubber moves, the moment before stays until the next one is there.
     ...(options.keep || moment !== undefined ? { placeholderData: keepPreviousData } : {}),
-    ...(options.select ? { select: options.select } : {}),
   });
 }

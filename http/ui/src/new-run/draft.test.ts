@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { commandOf, type Draft, EMPTY, milliseconds, requestOf, wrongWith } from "./draft";
+import { commandOf, type Draft, EMPTY, requestOf, wrongWith } from "./draft";
+import { milliseconds } from "./limits";
 
 const draft = (change: Partial<Draft> = {}): Draft => ({ ...EMPTY, prompt: "fix it", repository: "/repo", ...change });
 const attempt = { agent: "claude", command: "", model: "", sandbox: "local", count: 1 };
@@ -42,6 +43,10 @@ test.each([
   [{ agentTime: "soon" }, "agentTime"],
   [{ checkTime: "8d" }, "checkTime"],
   [{ memory: "much" }, "memory"],
+  [{ disk: "2000" }, "disk"],
+  [{ output: "0" }, "output"],
+  [{ processes: "1.5" }, "processes"],
+  [{ starts: "11" }, "starts"],
 ])("%j is wrong in %s", (change, field) => {
   expect(Object.keys(wrongWith(draft(change)))).toEqual([field]);
 });
@@ -63,7 +68,12 @@ test("counts become attempts, empty fields are left out", () => {
   expect(request).toMatchObject({
     base: undefined,
     checks: [],
-    limits: { agent_timeout_ms: 3_600_000, memory_bytes_max: 8_589_934_592 },
+    limits: {
+      agent_timeout_ms: 3_600_000,
+      memory_bytes_max: 8_589_934_592,
+      output_bytes_max: 268_435_456,
+      starts_max: 3,
+    },
   });
 });
 
@@ -77,5 +87,12 @@ test("the command says the same", () => {
   );
   expect(text).toBe(
     "regatta run 'don'\\''t break' --repo /repo -a 'claude:opus@host*3' --check 't=make test' --strategy best",
+  );
+});
+
+test("limits that are not as usual are said as the command line takes them", () => {
+  const text = commandOf(draft({ prompt: "x", agentTime: "1h 30m", memory: "12", starts: "1" }));
+  expect(text).toBe(
+    "REGATTA_RUN_MEMORY=12GiB REGATTA_RUN_STARTS=1 regatta run x --repo /repo -a claude --strategy best --timeout 1h30m",
   );
 });

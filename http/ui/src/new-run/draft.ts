@@ -1,5 +1,6 @@
 // A run as it is typed. Pure: what is wrong with it, and what is sent to the server. The server checks it again.
-import type { Strategy } from "@/api/types";
+import type { RunRequest, Strategy } from "@/api/types";
+import { LIMITS, type LimitName, limitsSaid, limitsSent, limitWrong, USUAL } from "./limits";
 
 export type DraftAttempt = { agent: string; command: string; model: string; sandbox: string; count: number };
 export type DraftCheck = { name: string; command: string };
@@ -12,12 +13,7 @@ export type Draft = {
   strategy: Strategy;
   setup: string;
   checks: DraftCheck[];
-  /** As people write them: `10m`, `1h 30m`, `90s`. */
-  agentTime: string;
-  checkTime: string;
-  /** In GiB. */
-  memory: string;
-};
+} & Record<LimitName, string>;
 
 export const EMPTY: Draft = {
   prompt: "",
@@ -28,24 +24,12 @@ export const EMPTY: Draft = {
   strategy: "best",
   setup: "",
   checks: [{ name: "tests", command: "" }],
-  agentTime: "1h",
-  checkTime: "10m",
-  memory: "8",
+  ...USUAL,
 };
 
 /** As the server bounds them. */
 export const PROMPT_BYTES_MAX = 1_048_576;
 export const ATTEMPTS_MAX = 100;
-const UNITS: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-const TIME_MS_MAX = 7 * 86_400_000;
-
-/** Reads a time as people write it; nothing when it is none. */
-export function milliseconds(text: string): number | undefined {
-  const parts = [...text.trim().matchAll(/\s*(\d+(?:\.\d+)?)\s*([smhd])/gy)];
-  const read = parts.map(([whole]) => whole).join("");
-  if (parts.length === 0 || read.trim() !== text.trim()) return undefined;
-  return Math.round(parts.reduce((sum, [, number, unit]) => sum + Number(number) * (UNITS[unit ?? ""] ?? 0), 0));
-}
 
 export type Wrong = Partial<Record<string, string>>;
 
@@ -78,10 +62,7 @@ export function wrongWith(draft: Draft): Wrong {
   const twice = checks.find((check, index) => checks.findIndex((other) => other.name === check.name) !== index);
   say("checks", twice && `Two checks are named ${twice.name || "nothing"}; give each its own name.`);
   say("checks", checks.some((check) => check.name.trim() === "") && "Give every check a name.");
-  say("agentTime", timeWrong(draft.agentTime));
-  say("checkTime", timeWrong(draft.checkTime));
-  const memory = Number(draft.memory);
-  say("memory", !(memory > 0 && memory <= 1_024) && "A number of GiB, as 8.");
+  for (const limit of LIMITS) say(limit.name, limitWrong(limit, draft[limit.name]));
   return wrong;
 }
 
@@ -91,14 +72,8 @@ function repositoryWrong(path: string): string | undefined {
   return undefined;
 }
 
-function timeWrong(text: string): string | undefined {
-  const time = milliseconds(text);
-  if (time === undefined || time <= 0) return "A time, as 10m or 1h 30m.";
-  return time > TIME_MS_MAX ? "At most 7d." : undefined;
-}
-
 /** What is sent. */
-export function requestOf(draft: Draft) {
+export function requestOf(draft: Draft): RunRequest {
   const optional = (text: string) => (text.trim() === "" ? undefined : text.trim());
   return {
     prompt: draft.prompt,
@@ -119,11 +94,7 @@ export function requestOf(draft: Draft) {
     checks: draft.checks
       .filter((check) => check.command.trim() !== "")
       .map((check) => ({ name: check.name.trim(), command: check.command.trim() })),
-    limits: {
-      agent_timeout_ms: milliseconds(draft.agentTime),
-      check_timeout_ms: milliseconds(draft.checkTime),
-      memory_bytes_max: Math.round(Number(draft.memory) * 2 ** 30),
-    },
+    limits: limitsSent(draft),
   };
 }
 
@@ -139,7 +110,9 @@ export function commandOf(draft: Draft): string {
   const checks = draft.checks
     .filter((check) => check.command.trim() !== "")
     .map((check) => `--check ${quoted(`${check.name.trim()}=${check.command.trim()}`)}`);
+  const limits = limitsSaid(draft);
   return [
+    ...limits.before,
     "regatta run",
     quoted(draft.prompt.trim() || "what to do"),
     draft.repository.trim() && `--repo ${quoted(draft.repository.trim())}`,
@@ -149,8 +122,7 @@ export function commandOf(draft: Draft): string {
     ...checks,
     draft.setup.trim() && `--setup ${quoted(draft.setup.trim())}`,
     `--strategy ${draft.strategy}`,
-    draft.agentTime.trim() !== EMPTY.agentTime && `--timeout ${quoted(draft.agentTime.replaceAll(" ", ""))}`,
-    draft.checkTime.trim() !== EMPTY.checkTime && `--check-timeout ${quoted(draft.checkTime.replaceAll(" ", ""))}`,
+    ...limits.behind,
   ]
     .filter(Boolean)
     .join(" ");

@@ -3,7 +3,6 @@ import { useMutation } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { type FormEvent, useRef, useState } from "react";
 import { command, freshKey } from "@/api/client";
-import type { RunPage } from "@/api/types";
 import { plural } from "@/format/numbers";
 import { useView } from "@/live/use-view";
 import { Button } from "@/parts/button";
@@ -15,6 +14,7 @@ import { ProblemNotice } from "@/parts/problem-notice";
 import { AttemptRows } from "./attempt-rows";
 import { CheckRows } from "./check-rows";
 import { commandOf, type Draft, requestOf, wrongWith } from "./draft";
+import { LIMITS } from "./limits";
 import { remember, remembered } from "./remembered";
 import { StrategyChoice } from "./strategy-choice";
 
@@ -25,7 +25,7 @@ export default function NewRunPage() {
   // The same key until something changes: a lost answer does not start a second run.
   const key = useRef(freshKey());
   const asking = useMutation({
-    mutationFn: () => command<{ run: string }>("POST", "/runs", requestOf(draft), { key: key.current }),
+    mutationFn: () => command("POST", "/runs", requestOf(draft), { key: key.current }),
     onSuccess: ({ run }) => {
       remember(draft);
       void navigate({ to: "/runs/$run", params: { run }, search: {} });
@@ -86,7 +86,7 @@ export default function NewRunPage() {
 type FieldsProps = { draft: Draft; wrong: Partial<Record<string, string>>; set: (change: Partial<Draft>) => void };
 
 function WhereFields({ draft, wrong, set }: FieldsProps) {
-  const { data } = useView<RunPage>("/runs", { limit: 50 }, { timeless: true });
+  const { data } = useView("/runs", { limit: 50 }, { timeless: true });
   const known = [...new Set(data?.rows.map((row) => row.repository))];
   return (
     <div className="grid gap-4 sm:grid-cols-[1fr_12rem_12rem]">
@@ -125,18 +125,18 @@ function WhereFields({ draft, wrong, set }: FieldsProps) {
 }
 
 function LimitFields({ draft, wrong, set }: FieldsProps) {
-  const isUnusual = wrong.agentTime ?? wrong.checkTime ?? wrong.memory;
+  const isWrong = LIMITS.some(({ name }) => wrong[name]);
   return (
-    <details open={Boolean(isUnusual) || undefined} className="rounded-md border border-line px-3 py-2">
+    <details open={isWrong || undefined} className="rounded-md border border-line px-3 py-2">
       <summary className="font-medium text-soft">
         Setup and limits
         <span className="ml-2 font-normal text-faint">
           {draft.agentTime} per agent, {draft.checkTime} per check, {draft.memory} GiB
         </span>
       </summary>
-      <div className="mt-3 grid gap-4 pb-1 sm:grid-cols-3">
+      <div className="mt-3 grid gap-4 pb-1 sm:grid-cols-4">
         <TextField
-          className="sm:col-span-3"
+          className="sm:col-span-4"
           label="Setup command"
           spellCheck={false}
           placeholder="npm ci"
@@ -144,25 +144,16 @@ function LimitFields({ draft, wrong, set }: FieldsProps) {
           value={draft.setup}
           onChange={(event) => set({ setup: event.target.value })}
         />
-        <TextField
-          label="Time for each agent"
-          value={draft.agentTime}
-          error={wrong.agentTime}
-          onChange={(event) => set({ agentTime: event.target.value })}
-        />
-        <TextField
-          label="Time for each check"
-          value={draft.checkTime}
-          error={wrong.checkTime}
-          onChange={(event) => set({ checkTime: event.target.value })}
-        />
-        <TextField
-          label="Memory, GiB"
-          inputMode="decimal"
-          value={draft.memory}
-          error={wrong.memory}
-          onChange={(event) => set({ memory: event.target.value })}
-        />
+        {LIMITS.map(({ name, label, kind }) => (
+          <TextField
+            key={name}
+            label={label}
+            inputMode={kind === "time" ? "text" : "decimal"}
+            value={draft[name]}
+            error={wrong[name]}
+            onChange={(event) => set({ [name]: event.target.value })}
+          />
+        ))}
       </div>
     </details>
   );

@@ -1,8 +1,10 @@
 // Ctrl/Cmd-K: every action that has a key, every page, and the latest runs.
-import { useNavigate, useParams } from "@tanstack/react-router";
+import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { Command } from "cmdk";
 import { type ReactNode, useEffect, useRef, useSyncExternalStore } from "react";
-import type { Comparison, RunPage } from "@/api/types";
+import type { Slot } from "@/api/types";
+import { whoTries } from "@/compare/head/who-tries";
+import { namesIn, toAddress } from "@/compare/slot-name";
 import { registry } from "@/keyboard/registry";
 import { useView } from "@/live/use-view";
 import { Keys } from "@/parts/key";
@@ -27,7 +29,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const navigate = useNavigate();
   const groups = useSyncExternalStore(registry.subscribe, registry.snapshot);
-  const { data: runs } = useView<RunPage>("/runs", { limit: 30 });
+  const { data: runs } = useView("/runs", { limit: 30 });
   useEffect(() => {
     const element = dialog.current;
     if (element && !element.open) element.showModal();
@@ -65,7 +67,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
                 onSelect={choose(() => void navigate({ to: "/runs/$run", params: { run: run.id } }))}
               >
                 <RunStateBadge state={run.state} />
-                <span className="truncate">{run.title}</span>
+                <bdi className="truncate">{run.title}</bdi>
                 <code className="ml-auto text-faint text-sm">{run.id}</code>
               </Command.Item>
             ))}
@@ -114,21 +116,30 @@ export default function Palette({ onClose }: { onClose: () => void }) {
 function Attempts({ choose }: { choose: (act: () => void) => () => void }) {
   const navigate = useNavigate();
   const { run }: { run?: string } = useParams({ strict: false });
-  const { data } = useView<Comparison>(`/runs/${run}/compare`, {}, { enabled: run !== undefined });
+  const { blind }: Search = useSearch({ strict: false });
+  // What is hidden on the page is hidden here.
+  const params = { blind: blind === "1" || undefined };
+  const { data } = useView(`/runs/${run ?? ""}/compare`, params, { enabled: run !== undefined });
   if (run === undefined || !data) return null;
-  const to = (search: Search) => void navigate({ to: "/runs/$run", params: { run: data.run }, search });
+  const nameOf = namesIn(data);
+  const to = (slot: Slot) =>
+    void navigate({
+      to: "/runs/$run",
+      params: { run: data.run },
+      search: (before: Search) => ({ ...before, ...toAddress({ at: slot }, data) }),
+    });
   return (
     <Group heading="This run">
-      {data.columns.map(({ slot, attempt, agent, model }) => (
+      {data.columns.map((column) => (
         <Command.Item
-          key={attempt}
-          value={`attempt ${attempt}`}
+          key={column.attempt}
+          value={`attempt ${data.blind ? nameOf(column.slot) : column.attempt}`}
           className={ENTRY}
-          onSelect={choose(() => to({ at: slot }))}
+          onSelect={choose(() => to(column.slot))}
         >
-          <span className="font-semibold uppercase">{slot}</span>
-          <span className="truncate">{[agent, model].filter(Boolean).join(" · ")}</span>
-          <code className="ml-auto text-faint text-sm">{attempt}</code>
+          <span className="font-semibold">{nameOf(column.slot)}</span>
+          <span className="truncate">{whoTries(column)}</span>
+          {!data.blind && <code className="ml-auto text-faint text-sm">{column.attempt}</code>}
         </Command.Item>
       ))}
       <Command.Item

@@ -13,7 +13,13 @@ export function CommandLine({ command }: { command: string }) {
   return (
     <div className="flex max-w-full items-center gap-2 rounded-md border border-line bg-sunken py-1 pr-1 pl-3">
       <span className="select-none text-faint">$</span>
-      <code className="code min-w-0 overflow-x-auto whitespace-pre text-left">{command}</code>
+      <code
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard.
+        tabIndex={0}
+        className="code min-w-0 overflow-x-auto whitespace-pre text-left"
+      >
+        {command}
+      </code>
       <IconButton
         size="small"
         label={isCopied ? "Copied" : "Copy the command"}

@@ -40,7 +40,10 @@ export function Dialog({ title, onClose, children, foot, wide }: Props) {
           </h2>
           <IconButton label="Close" icon={<X size={16} aria-hidden />} onClick={onClose} />
         </header>
-        <div className="min-h-0 overflow-y-auto p-4">{children}</div>
+        {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard. */}
+        <div tabIndex={0} className="min-h-0 overflow-y-auto p-4 focus-visible:-outline-offset-2">
+          {children}
+        </div>
         {foot && (
           <footer className="flex shrink-0 items-center justify-end gap-2 border-line border-t px-4 py-3">
             {foot}

@@ -3,7 +3,7 @@
 import { useParams } from "@tanstack/react-router";
 import { Pause, Play, StepBack, StepForward } from "lucide-react";
 import { useEffect, useMemo, useState } from "react";
-import type { EventBody, RunPage, Seq } from "@/api/types";
+import type { MarkSort, Seq } from "@/api/types";
 import { count } from "@/format/numbers";
 import { timeOfDay } from "@/format/time";
 import { useShortcuts } from "@/keyboard/use-shortcuts";
@@ -12,7 +12,6 @@ import { useView } from "@/live/use-view";
 import { IconButton } from "@/parts/button";
 import { classes } from "@/parts/classes";
 import { MARKS } from "@/timeline/looks";
-import type { MarkSort, RunTimeline } from "@/timeline/types";
 import { useReplay } from "./replay";
 import { SPEEDS, type Speed } from "./steps";
 import { usePlayer } from "./use-player";
@@ -26,17 +25,9 @@ type Stretch = { first: Seq; last: Seq; marks: Moment[] };
 /** What the scrubber spans, as it is now: the past does not bound its own replay. */
 function useStretch(run: string | undefined): Stretch {
   const { seq: head } = useLive();
-  const ofRun = useView<RunTimeline>(
-    `/runs/${run}/timeline`,
-    { limit: 1 },
-    { timeless: true, enabled: run !== undefined },
-  );
-  const ofAll = useView<RunPage>("/runs", { limit: 100 }, { timeless: true, enabled: run === undefined });
-  const compare = useView<{ row: { requested_seq: Seq; last_seq: Seq } }>(
-    `/runs/${run}`,
-    {},
-    { timeless: true, enabled: run !== undefined },
-  );
+  const ofRun = useView(`/runs/${run}/timeline`, { limit: 1 }, { timeless: true, enabled: run !== undefined });
+  const ofAll = useView("/runs", { limit: 100 }, { timeless: true, enabled: run === undefined });
+  const compare = useView(`/runs/${run}`, {}, { timeless: true, enabled: run !== undefined });
   if (run !== undefined) {
     const row = compare.data?.row;
     const marks = ofRun.data?.lanes.marks ?? [];
@@ -55,7 +46,7 @@ export function Scrubber({ at }: { at: Seq }) {
   const stretch = useStretch(run);
   const { goTo } = useReplay();
   const params = useMemo(() => (run === undefined ? {} : { run }), [run]);
-  const { data: event } = useView<EventBody>(`/events/${at}`, {}, { timeless: true, enabled: at > 0, keep: true });
+  const { data: event } = useView(`/events/${String(at)}`, {}, { timeless: true, enabled: at > 0, keep: true });
   const last = Math.max(stretch.last, at);
   const player = usePlayer(at, event?.at_us, last, params, goTo);
   const [dragged, setDragged] = useState<Seq>();

@@ -1,7 +1,6 @@
 // From event to event: the next one, the one before, and how long a replay rests at each.
 import { getJson, type Params } from "@/api/client";
-import type { Seq } from "@/api/types";
-import type { Entry, EntryPage } from "@/timeline/types";
+import type { Entry, Seq } from "@/api/types";
 
 /** How fast the past goes by; 1 is as it was. */
 export const SPEEDS = [0.5, 1, 2, 5, 10] as const;
@@ -19,12 +18,12 @@ export function rest(fromUs: number, toUs: number, speed: Speed): number {
 
 /** Events after a position, oldest first. */
 export async function after(seq: Seq, params: Params, limit: number): Promise<Entry[]> {
-  const page = await getJson<EntryPage>("/timeline", { ...params, after: seq, limit });
+  const page = await getJson("/timeline", { ...params, after: seq, limit });
   return page.rows.toSorted((a, b) => a.seq - b.seq);
 }
 
 /** The last event before a position. */
 export async function before(seq: Seq, params: Params): Promise<Entry | undefined> {
-  const page = await getJson<EntryPage>("/timeline", { ...params, before: seq, limit: 1 });
+  const page = await getJson("/timeline", { ...params, before: seq, limit: 1 });
   return page.rows.at(-1);
 }

@@ -1,8 +1,7 @@
 // Plays the past: goes from event to event, resting as long as it took.
 import { useCallback, useEffect, useRef, useState } from "react";
 import type { Params } from "@/api/client";
-import type { Seq } from "@/api/types";
-import type { Entry } from "@/timeline/types";
+import type { Entry, Seq } from "@/api/types";
 import { after, before, rest, type Speed } from "./steps";
 
 /** Events read ahead while playing. */

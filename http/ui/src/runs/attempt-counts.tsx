@@ -5,6 +5,8 @@ import { classes } from "@/parts/classes";
 
 /** Glyphs in one row of the list; more attempts are shown as numbers. */
 const GLYPHS_MAX = 10;
+/** The same on a phone. */
+const GLYPHS_MAX_PHONE = 5;
 
 type Kind = { keys: (keyof Counts)[]; glyph: string; tone: string; word: string };
 
@@ -30,28 +32,38 @@ export function AttemptCounts({ counts }: { counts: Counts }) {
   const kinds = countedBy(counts);
   const told = kinds.map((kind) => `${kind.number} ${kind.word}`).join(", ");
   const title = `${plural(counts.total, "attempt")}${told ? `: ${told}` : ""}`;
-  if (counts.total > GLYPHS_MAX) {
-    return (
-      <span title={title} className="inline-flex gap-2">
-        <span className="sr-only">{title}</span>
-        {kinds.map((kind) => (
-          <span key={kind.word} aria-hidden className={kind.tone}>
-            {kind.number} {kind.glyph}
-          </span>
-        ))}
-      </span>
-    );
-  }
-  return (
-    <span title={title} className="inline-flex gap-0.5">
-      <span className="sr-only">{title}</span>
+  const numbers = (
+    <span
+      aria-hidden
+      className={classes(
+        "inline-flex gap-2",
+        counts.total <= GLYPHS_MAX && "md:hidden",
+        counts.total <= GLYPHS_MAX_PHONE && "hidden",
+      )}
+    >
+      {kinds.map((kind) => (
+        <span key={kind.word} className={kind.tone}>
+          {kind.number} {kind.glyph}
+        </span>
+      ))}
+    </span>
+  );
+  const glyphs = counts.total <= GLYPHS_MAX && (
+    <span aria-hidden className={classes("inline-flex gap-0.5", counts.total > GLYPHS_MAX_PHONE && "max-md:hidden")}>
       {kinds.flatMap((kind) =>
         Array.from({ length: kind.number }, (_, index) => (
-          <span key={`${kind.word}${index}`} aria-hidden className={classes("inline-block w-4 text-center", kind.tone)}>
+          <span key={`${kind.word}${index}`} className={classes("inline-block w-4 text-center", kind.tone)}>
             {kind.glyph}
           </span>
         )),
       )}
+    </span>
+  );
+  return (
+    <span title={title} className="relative">
+      <span className="sr-only">{title}</span>
+      {numbers}
+      {glyphs}
     </span>
   );
 }

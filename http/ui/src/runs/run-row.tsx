@@ -13,7 +13,13 @@ function folder(path: string): string {
   return path.split("/").findLast((part) => part !== "") ?? path;
 }
 
-export const RunRow = memo(function RunRow({ row }: { row: Row }) {
+type Props = {
+  row: Row;
+  /** What its attempts wait for, when some do. */
+  waitsFor: string | undefined;
+};
+
+export const RunRow = memo(function RunRow({ row, waitsFor }: Props) {
   return (
     <Link
       to="/runs/$run"
@@ -25,13 +31,20 @@ export const RunRow = memo(function RunRow({ row }: { row: Row }) {
         <RunStateBadge state={row.state} />
       </span>
       <span className="min-w-0 max-md:order-first max-md:col-span-2">
-        <span className="block truncate font-medium">{row.title}</span>
+        <span className="block truncate font-medium">
+          <bdi>{row.title}</bdi>
+        </span>
         <span className="flex gap-2 truncate text-faint text-sm">
           <code className="font-mono">{row.id}</code>
           <span className="truncate" title={row.repository}>
             {folder(row.repository)}@{row.base_ref}
           </span>
           <span>{row.strategy}</span>
+          {waitsFor && (
+            <span className="truncate text-soft" title={`queued: ${waitsFor}`}>
+              queued: {waitsFor}
+            </span>
+          )}
           <span className="truncate max-sm:hidden">{row.by.replace(/^user:/, "")}</span>
         </span>
       </span>

@@ -2,14 +2,16 @@
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowUp, Plus } from "lucide-react";
-import { useEffect, useRef, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import { plural } from "@/format/numbers";
+import { useView } from "@/live/use-view";
 import { buttonLook } from "@/parts/button";
 import { Empty } from "@/parts/empty";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { SkeletonRows } from "@/parts/skeleton";
 import type { Search } from "@/routes";
 import { useArrivals } from "./arrivals";
+import { queueReasons } from "./queue-reasons";
 import { RunFilters } from "./run-filters";
 import { RunRow } from "./run-row";
 import { type RunQuery, useRuns } from "./use-runs";
@@ -53,6 +55,8 @@ function RunList({ query }: { query: RunQuery }) {
     getItemKey: (index) => arrivals.shown[index]?.id ?? index,
     overscan: 8,
   });
+  const { data: fleet } = useView("/fleet");
+  const waits = useMemo(() => queueReasons(fleet?.queue ?? []), [fleet?.queue]);
   const visible = rows.getVirtualItems();
   const lastVisible = visible.at(-1)?.index ?? 0;
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = runs;
@@ -90,7 +94,7 @@ function RunList({ query }: { query: RunQuery }) {
             return (
               row && (
                 <li key={item.key} className="absolute inset-x-0" style={{ top: item.start, height: item.size }}>
-                  <RunRow row={row} />
+                  <RunRow row={row} waitsFor={waits.get(row.id)} />
                 </li>
               )
             );

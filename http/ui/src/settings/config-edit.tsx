@@ -2,10 +2,10 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { command } from "@/api/client";
+import type { ConfigRow } from "@/api/types";
 import { Button } from "@/parts/button";
 import { bareField } from "@/parts/field";
 import { ProblemNotice } from "@/parts/problem-notice";
-import type { ConfigRow, ConfigValue } from "./types";
 
 export function ConfigEdit({ row, onDone }: { row: ConfigRow; onDone: () => void }) {
   const client = useQueryClient();
@@ -46,20 +46,20 @@ export function ConfigEdit({ row, onDone }: { row: ConfigRow; onDone: () => void
   );
 }
 
-function written(value: ConfigValue): string {
-  if (value === null) return "";
+function written(value: unknown): string {
+  if (value === null || value === undefined) return "";
   if (Array.isArray(value)) return value.join(", ");
   return String(value);
 }
 
 /** What was typed, in the shape the key has now. */
-function read(text: string, row: ConfigRow): ConfigValue {
+function read(text: string, row: ConfigRow): unknown {
   const typed = text.trim();
   const model = row.value ?? row.default;
   if (Array.isArray(model)) return typed === "" ? [] : typed.split(",").map((part) => part.trim());
   if (typed === "") return null;
   if (typeof model === "boolean")
     return /^(true|on|yes)$/i.test(typed) ? true : /^(false|off|no)$/i.test(typed) ? false : typed;
-  if ((typeof model === "number" || model === null) && /^-?\d+$/.test(typed)) return Number(typed);
+  if ((typeof model === "number" || model == null) && /^-?\d+$/.test(typed)) return Number(typed);
   return typed;
 }

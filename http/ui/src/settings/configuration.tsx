@@ -1,6 +1,7 @@
 // Every key: its value, where that comes from, and what changed it. What may be changed here, the server says.
 import { useState } from "react";
 import { useMe } from "@/api/me";
+import type { ConfigRow } from "@/api/types";
 import { ago, moment } from "@/format/time";
 import { useNow } from "@/format/use-now";
 import { useView } from "@/live/use-view";
@@ -9,22 +10,37 @@ import { ProblemNotice } from "@/parts/problem-notice";
 import { SkeletonRows } from "@/parts/skeleton";
 import { useReplay } from "@/replay/replay";
 import { ConfigEdit } from "./config-edit";
-import { type ConfigChange, type ConfigRow, type Rows, rowsOf, shown } from "./types";
+import { shown } from "./shown";
 
 export function Configuration() {
-  const { data, error, isPending, refetch } = useView<Rows<ConfigRow>>("/config", {}, { timeless: true });
+  const { data, error, isPending, refetch } = useView("/config", {}, { timeless: true });
   if (isPending) return <SkeletonRows />;
   if (error) return <ProblemNotice error={error} onRetry={() => void refetch()} />;
   return (
     <div className="flex flex-col gap-6">
-      <div className="divide-y divide-line rounded-md border border-line bg-surface">
-        {rowsOf(data).map((row) => (
-          <ConfigKey key={row.key} row={row} />
-        ))}
-      </div>
+      {families(data).map(([family, rows]) => (
+        <section key={family} aria-label={family}>
+          <h2 className="mb-2 font-semibold">{family}</h2>
+          <div className="divide-y divide-line rounded-md border border-line bg-surface">
+            {rows.map((row) => (
+              <ConfigKey key={row.key} row={row} />
+            ))}
+          </div>
+        </section>
+      ))}
       <History />
     </div>
   );
+}
+
+/** Keys by what stands before their first dot, in the order they come in. */
+function families(rows: readonly ConfigRow[]): [string, ConfigRow[]][] {
+  const families = new Map<string, ConfigRow[]>();
+  for (const row of rows) {
+    const family = row.key.split(".", 1)[0] ?? row.key;
+    families.set(family, [...(families.get(family) ?? []), row]);
+  }
+  return [...families];
 }
 
 function ConfigKey({ row }: { row: ConfigRow }) {
@@ -33,7 +49,7 @@ function ConfigKey({ row }: { row: ConfigRow }) {
   const [isEditing, setEditing] = useState(false);
   const mayChange = row.changeable && (me?.can.includes("configure") ?? false) && asOf === undefined;
   return (
-    <div className="grid items-start gap-x-4 gap-y-1 px-4 py-2 md:grid-cols-[16rem_1fr_auto]">
+    <div className="grid items-start gap-x-4 gap-y-1 px-4 py-2 md:grid-cols-[minmax(0,1fr)_minmax(0,1fr)_4.5rem]">
       <div className="min-w-0">
         <code className="code">{row.key}</code>
         <p className="text-faint text-sm">{row.about}</p>
@@ -66,9 +82,9 @@ function ConfigKey({ row }: { row: ConfigRow }) {
 }
 
 function History() {
-  const { data, error } = useView<Rows<ConfigChange>>("/config/history", {}, { timeless: true });
+  const { data, error } = useView("/config/history", {}, { timeless: true });
   const now = useNow();
-  const rows = rowsOf(data);
+  const rows = data ?? [];
   return (
     <section aria-label="History">
       <h2 className="mb-2 font-semibold">What changed</h2>

@@ -1,10 +1,11 @@
 // What the doctor finds on the server's machine, and what to do about it.
+
+import type { Finding } from "@/api/types";
 import { useView } from "@/live/use-view";
 import { Button } from "@/parts/button";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { SkeletonRows } from "@/parts/skeleton";
 import { StateBadge, type Tone } from "@/parts/state";
-import { type Finding, type Rows, rowsOf } from "./types";
 
 const STATES: Record<Finding["state"], { glyph: string; tone: Tone; word: string }> = {
   ok: { glyph: "✓", tone: "good", word: "ok" },
@@ -14,7 +15,7 @@ const STATES: Record<Finding["state"], { glyph: string; tone: Tone; word: string
 };
 
 export function Doctor() {
-  const { data, error, isPending, isFetching, refetch } = useView<Rows<Finding>>("/doctor", {}, { timeless: true });
+  const { data, error, isPending, isFetching, refetch } = useView("/doctor", {}, { timeless: true });
   if (isPending) return <SkeletonRows />;
   if (error) return <ProblemNotice error={error} onRetry={() => void refetch()} />;
   return (
@@ -25,7 +26,7 @@ export function Doctor() {
         </Button>
       </div>
       <div className="divide-y divide-line rounded-md border border-line bg-surface">
-        {rowsOf(data).map((finding) => {
+        {(data ?? []).map((finding) => {
           const { glyph, tone, word } = STATES[finding.state] ?? STATES.note;
           return (
             <div key={finding.name} className="grid gap-x-4 px-4 py-2 sm:grid-cols-[9rem_9rem_1fr]">

@@ -35,7 +35,7 @@ export function NewToken({ onClose }: { onClose: () => void }) {
   const make = useMutation({
     mutationFn: () => {
       const days = TERMS[term]?.days;
-      return command<{ token: string }>("POST", "/tokens", {
+      return command("POST", "/tokens", {
         name: name.trim(),
         user: user.trim() || me?.name,
         role,

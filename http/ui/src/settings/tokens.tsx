@@ -3,6 +3,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { command } from "@/api/client";
 import { useMe } from "@/api/me";
+import type { Token } from "@/api/types";
 import { ago, moment } from "@/format/time";
 import { useNow } from "@/format/use-now";
 import { useView } from "@/live/use-view";
@@ -12,16 +13,15 @@ import { ProblemNotice } from "@/parts/problem-notice";
 import { SkeletonRows } from "@/parts/skeleton";
 import { StateBadge } from "@/parts/state";
 import { NewToken } from "./new-token";
-import { type Rows, rowsOf, type Token } from "./types";
 
 export function Tokens() {
-  const { data, error, isPending, refetch } = useView<Rows<Token>>("/tokens", {}, { timeless: true });
+  const { data, error, isPending, refetch } = useView("/tokens", {}, { timeless: true });
   const { data: me } = useMe();
   const [isMaking, setMaking] = useState(false);
   const mayChange = me?.can.includes("tokens") ?? false;
   if (isPending) return <SkeletonRows />;
   if (error) return <ProblemNotice error={error} onRetry={() => void refetch()} />;
-  const rows = rowsOf(data);
+  const rows = data ?? [];
   return (
     <div className="flex flex-col gap-3">
       {mayChange && (

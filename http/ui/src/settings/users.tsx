@@ -3,17 +3,16 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { command } from "@/api/client";
 import { useMe } from "@/api/me";
-import type { Role } from "@/api/types";
+import type { Role, User } from "@/api/types";
 import { useView } from "@/live/use-view";
 import { Button } from "@/parts/button";
 import { bareField } from "@/parts/field";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { SkeletonRows } from "@/parts/skeleton";
 import { ROLES } from "./new-token";
-import { type Rows, rowsOf, type User } from "./types";
 
 export function Users() {
-  const { data, error, isPending, refetch } = useView<Rows<User>>("/users", {}, { timeless: true });
+  const { data, error, isPending, refetch } = useView("/users", {}, { timeless: true });
   const { data: me } = useMe();
   const mayChange = me?.can.includes("users") ?? false;
   if (isPending) return <SkeletonRows />;
@@ -22,10 +21,10 @@ export function Users() {
     <div className="flex flex-col gap-4">
       {mayChange && <NewUser />}
       <div className="divide-y divide-line rounded-md border border-line bg-surface">
-        {rowsOf(data).map((user) => (
+        {(data ?? []).map((user) => (
           <UserRow key={user.name} user={user} mayChange={mayChange} />
         ))}
-        {rowsOf(data).length === 0 && (
+        {(data ?? []).length === 0 && (
           <p className="px-4 py-3 text-soft">Nobody but whoever owns the data directory.</p>
         )}
       </div>

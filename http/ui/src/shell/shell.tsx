@@ -38,7 +38,7 @@ export function Shell() {
       <div className="flex min-h-0 min-w-0 flex-1 flex-col">
         <ConnectionBar />
         <ReplayBar />
-        <main className={classes("min-h-0 flex-1", asOf && "border-2 border-warn border-t-0")}>
+        <main className={classes("relative min-h-0 flex-1 overflow-hidden", asOf && "border-2 border-warn border-t-0")}>
           <Outlet />
         </main>
       </div>

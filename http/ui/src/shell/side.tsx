@@ -1,7 +1,6 @@
 // The way to the other pages: at the side, and at the bottom of a phone.
 import { Link, type LinkProps, useLocation } from "@tanstack/react-router";
 import { CircleHelp, Plus, Search } from "lucide-react";
-import type { FleetView } from "@/api/types";
 import { useView } from "@/live/use-view";
 import { buttonLook, IconButton } from "@/parts/button";
 import { classes } from "@/parts/classes";
@@ -86,7 +85,7 @@ function Place({ name, to, icon: Icon, keys }: PlaceProps) {
 
 /** Sandboxes with no right to exist: only when there are some. */
 function Leaks() {
-  const { data } = useView<FleetView>("/fleet");
+  const { data } = useView("/fleet");
   const leaks = data?.totals.leaks ?? 0;
   if (leaks === 0) return null;
   return <span className="ml-auto rounded-sm bg-bad-wash px-1 text-bad text-xs">{leaks} leaked</span>;

@@ -1,6 +1,5 @@
 // How the page itself is: connection, position in the log, leaks, and who is signed in.
 import { useMe } from "@/api/me";
-import type { FleetView } from "@/api/types";
 import { count } from "@/format/numbers";
 import { ago } from "@/format/time";
 import { useNow } from "@/format/use-now";
@@ -16,7 +15,7 @@ export function StatusFoot() {
   const { connection, seq, heardAtMs } = useLive();
   const { goTo } = useReplay();
   const now = useNow();
-  const { data: fleet } = useView<FleetView>("/fleet");
+  const { data: fleet } = useView("/fleet");
   const { data: me } = useMe();
   const isLive = connection === "live";
   return (
@@ -46,14 +45,16 @@ export function StatusFoot() {
           <span className="text-soft">{fleet?.totals.alive ?? "?"}</span> alive
         </span>
       </div>
-      {me && (
-        <div className="mt-1 flex items-center justify-between gap-2 text-faint">
-          <span className="truncate" title={`${me.name}, ${me.role}, through a ${me.via}`}>
-            {me.name} · {me.role}
-          </span>
-          {me.via === "session" && <SignOut />}
-        </div>
-      )}
+      <div className="mt-1 flex min-h-6 items-center justify-between gap-2 text-faint">
+        {me && (
+          <>
+            <span className="truncate" title={`${me.name}, ${me.role}, through a ${me.via}`}>
+              {me.name} · {me.role}
+            </span>
+            {me.via === "session" && <SignOut />}
+          </>
+        )}
+      </div>
     </div>
   );
 }

@@ -12,17 +12,20 @@ import { ProblemNotice } from "@/parts/problem-notice";
 import { Skeleton } from "@/parts/skeleton";
 import { useReplay } from "@/replay/replay";
 import { KindName } from "./event-list";
+import type { Query } from "./use-query";
 
 type Props = {
   seq: Seq;
   /** The position of what led to it, when the list knows it. */
   causeSeq: Seq | null;
   onOpen: (seq: Seq) => void;
+  /** Narrows the list to what this event has in common with others. */
+  onOnly: (query: Query) => void;
   onClose: () => void;
 };
 
-export function EventDetail({ seq, causeSeq, onOpen, onClose }: Props) {
-  const { data: event, error, isPending, refetch } = useView<EventBody>(`/events/${seq}`, {}, { timeless: true });
+export function EventDetail({ seq, causeSeq, onOpen, onOnly, onClose }: Props) {
+  const { data: event, error, isPending, refetch } = useView(`/events/${String(seq)}`, {}, { timeless: true });
   const { goTo } = useReplay();
   return (
     <aside
@@ -42,11 +45,13 @@ export function EventDetail({ seq, causeSeq, onOpen, onClose }: Props) {
         {event && (
           <>
             <p className="mb-3 break-words">{event.text}</p>
-            <Facts event={event} causeSeq={causeSeq} onOpen={onOpen} />
+            <Facts event={event} causeSeq={causeSeq} onOpen={onOpen} onOnly={onOnly} />
             <Button size="small" className="mt-3" onClick={() => goTo(seq)}>
               <History size={13} aria-hidden /> Show every page as of here
             </Button>
             <pre
+              // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard.
+              tabIndex={0}
               className="code mt-4 overflow-x-auto rounded-md border border-line bg-sunken p-3"
               data-testid="event-json"
             >
@@ -59,11 +64,14 @@ export function EventDetail({ seq, causeSeq, onOpen, onClose }: Props) {
   );
 }
 
-function Facts({ event, causeSeq, onOpen }: { event: EventBody; causeSeq: Seq | null; onOpen: (seq: Seq) => void }) {
+type FactsProps = Pick<Props, "causeSeq" | "onOpen" | "onOnly"> & { event: EventBody };
+
+function Facts({ event, causeSeq, onOpen, onOnly }: FactsProps) {
   const run = runOf(event.stream);
+  const attempt = /^(?:attempt|output)\/(.+)$/.exec(event.stream)?.[1];
   const rows: [string, React.ReactNode][] = [
     ["when", moment(event.at_us)],
-    ["who", event.actor],
+    ["who", <Only key="who" word={event.actor} onOnly={() => onOnly({ actor: event.actor })} />],
     ["stream", `${event.stream} · ${count(event.stream_seq)}`],
     ["cause", <Cause key="cause" event={event} causeSeq={causeSeq} onOpen={onOpen} />],
     ["id", <code key="id">{event.id}</code>],
@@ -75,6 +83,9 @@ function Facts({ event, causeSeq, onOpen }: { event: EventBody; causeSeq: Seq | 
       </Link>
     );
     rows.splice(2, 0, ["run", link]);
+    if (attempt) {
+      rows.splice(3, 0, ["attempt", <Only key="attempt" word={attempt} onOnly={() => onOnly({ attempt, run: "" })} />]);
+    }
   }
   return (
     <dl className="grid grid-cols-[4rem_1fr] gap-y-0.5">
@@ -85,6 +96,19 @@ function Facts({ event, causeSeq, onOpen }: { event: EventBody; causeSeq: Seq | 
         </div>
       ))}
     </dl>
+  );
+}
+
+function Only({ word, onOnly }: { word: string; onOnly: () => void }) {
+  return (
+    <button
+      type="button"
+      title={`Only events of ${word}`}
+      onClick={onOnly}
+      className="text-left text-accent underline-offset-2 hover:underline"
+    >
+      {word}
+    </button>
   );
 }
 

@@ -1,12 +1,11 @@
 // A list of events, newest first. Only the rows in view exist; a list of a million stays smooth.
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useRef } from "react";
-import type { Seq } from "@/api/types";
+import type { Entry, Seq } from "@/api/types";
 import { count } from "@/format/numbers";
 import { moment, timeOfDay } from "@/format/time";
 import { Button } from "@/parts/button";
 import { classes } from "@/parts/classes";
-import type { Entry } from "./types";
 
 const ROW_PX = 28;
 

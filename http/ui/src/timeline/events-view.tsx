@@ -44,7 +44,7 @@ export function EventsView({ run, children }: { run?: string; children?: React.R
   return (
     <div className="flex h-full min-h-0 flex-col">
       {children}
-      <FilterBar filter={filter} onChange={change} isNarrow={narrow} follow={follow}>
+      <FilterBar filter={filter} onChange={change} isNarrow={narrow} isAnyRun={run === undefined} follow={follow}>
         <Export params={params} name={run ? `regatta-${run}` : "regatta-timeline"} />
       </FilterBar>
       <div className="flex min-h-0 flex-1 max-md:flex-col">
@@ -80,6 +80,7 @@ export function EventsView({ run, children }: { run?: string; children?: React.R
             seq={chosen}
             causeSeq={entries.rows.find((row) => row.seq === chosen)?.cause_seq ?? null}
             onOpen={open}
+            onOnly={change}
             onClose={() => open(undefined)}
           />
         )}

@@ -2,11 +2,10 @@
 import { useMutation } from "@tanstack/react-query";
 import { Download } from "lucide-react";
 import { getJson, type Params } from "@/api/client";
-import type { Seq } from "@/api/types";
+import type { Entry, EntryPage, Seq } from "@/api/types";
 import { plural } from "@/format/numbers";
 import { Button } from "@/parts/button";
 import { useReplay } from "@/replay/replay";
-import type { Entry, EntryPage } from "./types";
 
 /** Bounds what a browser holds for one file; the command line has no such bound. */
 const EXPORT_EVENTS_MAX = 50_000;
@@ -44,7 +43,7 @@ async function selection(params: Params, asOf: string | undefined): Promise<Entr
   const rows: Entry[] = [];
   let after: Seq | null = 0;
   while (after !== null && rows.length < EXPORT_EVENTS_MAX) {
-    const page: EntryPage = await getJson<EntryPage>("/timeline", { ...params, after, limit: PAGE, as_of: asOf });
+    const page: EntryPage = await getJson("/timeline", { ...params, after, limit: PAGE, as_of: asOf });
     rows.push(...page.rows);
     after = page.next;
   }

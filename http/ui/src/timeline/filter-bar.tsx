@@ -11,12 +11,14 @@ type Props = {
   filter: TimelineFilter;
   onChange: (query: Query) => void;
   isNarrow: boolean;
+  /** Not the page of one run. */
+  isAnyRun: boolean;
   /** Absent where there is nothing to follow: in the past. */
   follow: { isOn: boolean; set: (isOn: boolean) => void } | undefined;
   children?: React.ReactNode;
 };
 
-export function FilterBar({ filter, onChange, isNarrow, follow, children }: Props) {
+export function FilterBar({ filter, onChange, isNarrow, isAnyRun, follow, children }: Props) {
   return (
     <div className="flex shrink-0 flex-wrap items-center gap-2 border-line border-b bg-surface px-4 py-2">
       {/* biome-ignore lint/a11y/useSemanticElements: a fieldset cannot stand in this row. */}
@@ -42,11 +44,12 @@ export function FilterBar({ filter, onChange, isNarrow, follow, children }: Prop
       </div>
       <TypedField
         label="Actor"
-        placeholder="actor: user:ana"
+        placeholder="who, as user:you"
         value={filter.actor}
         onTyped={(actor) => onChange({ actor })}
       />
       <TypedField label="Text" placeholder="text" value={filter.text} onTyped={(text) => onChange({ text })} isWide />
+      {isAnyRun && filter.run !== "" && <Chip word={`run ${filter.run}`} isOn onToggle={() => onChange({ run: "" })} />}
       {filter.attempt !== "" && (
         <Chip word={`attempt ${filter.attempt}`} isOn onToggle={() => onChange({ attempt: "" })} />
       )}

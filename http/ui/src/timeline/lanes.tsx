@@ -1,12 +1,11 @@
 // What a run and each of its attempts went through, as bars of true length. A click on a mark opens its event.
 import { Fragment } from "react";
-import type { Slot } from "@/api/types";
+import type { Mark, RunLanes, Slot, Span } from "@/api/types";
 import { bytes } from "@/format/numbers";
 import { lasted, timeOfDay } from "@/format/time";
 import { classes } from "@/parts/classes";
 import { MARKS, RUN_PHASES, spanLook } from "./looks";
 import { distance, place, type Scale, ticks } from "./scale";
-import type { Mark, RunLanes, Span } from "./types";
 
 type Props = {
   lanes: RunLanes;

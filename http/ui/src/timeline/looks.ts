@@ -1,5 +1,5 @@
 // How stretches and moments look: always a word or a glyph beside a colour.
-import type { MarkSort, RunSpan, Span } from "./types";
+import type { MarkSort, RunSpan, Span } from "@/api/types";
 
 type Look = { word: string; look: string };
 

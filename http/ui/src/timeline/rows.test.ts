@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import type { Entry } from "@/api/types";
 import { newest, newestFirst } from "./rows";
-import type { Entry } from "./types";
 
 function entry(seq: number): Entry {
   return {

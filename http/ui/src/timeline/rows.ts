@@ -1,6 +1,5 @@
 // The rows of a list of events, newest first, put together from pages of older ones and from what came since. Pure.
-import type { Seq } from "@/api/types";
-import type { Entry } from "./types";
+import type { Entry, Seq } from "@/api/types";
 
 /** Newest first, each once. */
 export function newestFirst(pages: readonly (readonly Entry[])[]): Entry[] {

@@ -1,7 +1,8 @@
 // Every event of one run, with the lanes of its attempts.
 import { Link, useParams } from "@tanstack/react-router";
 import { Columns3 } from "lucide-react";
-import type { Comparison, Slot } from "@/api/types";
+import type { Comparison, RunTimeline, Slot } from "@/api/types";
+import { whoTries } from "@/compare/head/who-tries";
 import { useNow } from "@/format/use-now";
 import { useView } from "@/live/use-view";
 import { buttonLook } from "@/parts/button";
@@ -12,12 +13,11 @@ import { useReplay } from "@/replay/replay";
 import { RunStateBadge } from "@/runs/run-state";
 import { EventsView } from "./events-view";
 import { Lanes } from "./lanes";
-import type { RunTimeline } from "./types";
 import { useQueryState } from "./use-query";
 
 export default function RunTimelinePage() {
   const { run = "" } = useParams({ strict: false });
-  const { data: comparison } = useView<Comparison>(`/runs/${run}/compare`);
+  const { data: comparison } = useView(`/runs/${run}/compare`);
   return (
     <Page
       title={comparison?.title ?? run}
@@ -39,7 +39,7 @@ export default function RunTimelinePage() {
 
 function RunLanesPart({ run, comparison }: { run: string; comparison: Comparison | undefined }) {
   // The lines come by themselves; of this view only the bars are wanted.
-  const { data, error, refetch } = useView<RunTimeline>(`/runs/${run}/timeline`, { limit: 1 });
+  const { data, error, refetch } = useView(`/runs/${run}/timeline`, { limit: 1 });
   const { asOf } = useReplay();
   const [query, change] = useQueryState();
   const now = useNow();
@@ -47,7 +47,10 @@ function RunLanesPart({ run, comparison }: { run: string; comparison: Comparison
   if (!data) return <Skeleton className="m-4 h-32" />;
   const { lanes } = data;
   const column = (slot: Slot) => comparison?.columns.find((known) => known.slot === slot);
-  const nameOf = (slot: Slot) => [column(slot)?.agent, column(slot)?.model].filter(Boolean).join(" · ");
+  const nameOf = (slot: Slot) => {
+    const known = column(slot);
+    return known ? whoTries(known) : "";
+  };
   const id = (slot: Slot) => `${lanes.run}.${slot}`;
   return (
     <Lanes

@@ -1,6 +1,6 @@
 // The latest runs, each as one bar of true length; a click goes to its lanes.
 import { useNavigate } from "@tanstack/react-router";
-import type { RunPage, RunRow } from "@/api/types";
+import type { RunRow } from "@/api/types";
 import { lasted, timeOfDay } from "@/format/time";
 import { useNow } from "@/format/use-now";
 import { useView } from "@/live/use-view";
@@ -21,7 +21,7 @@ const LOOKS = {
 } as const;
 
 export function RunsLanes() {
-  const { data } = useView<RunPage>("/runs", { limit: SHOWN });
+  const { data } = useView("/runs", { limit: SHOWN });
   const { asOf } = useReplay();
   const now = useNow();
   const rows = data?.rows ?? [];
@@ -65,7 +65,7 @@ function RunBar({ row, scale }: { row: RunRow; scale: Scale }) {
           style={left < 60 ? { left: `${left}%` } : { right: `${100 - left}%` }}
         >
           <RunStateBadge state={row.state} />
-          <span className="text-faint">{duration}</span>
+          <span className="text-soft">{duration}</span>
         </span>
       </span>
     </button>

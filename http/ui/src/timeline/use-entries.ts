@@ -3,11 +3,10 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { getJson, type Params } from "@/api/client";
-import type { Seq } from "@/api/types";
+import type { Entry, EntryPage, Seq } from "@/api/types";
 import { useEvents } from "@/live/use-live";
 import { useReplay } from "@/replay/replay";
 import { newest, newestFirst } from "./rows";
-import type { Entry, EntryPage } from "./types";
 
 const PAGE = 200;
 /** What is new is asked for at most this often. */
@@ -32,7 +31,7 @@ export function useEntries(params: Params, isFollowing: boolean): Entries {
     // Not a "view": what came since is added, never read again.
     queryKey: ["entries", key],
     queryFn: ({ pageParam, signal }) =>
-      getJson<EntryPage>("/timeline", { ...params, before: pageParam, limit: PAGE, as_of: asOf }, signal),
+      getJson("/timeline", { ...params, before: pageParam, limit: PAGE, as_of: asOf }, signal),
     initialPageParam: undefined as Seq | undefined,
     getNextPageParam: (last: EntryPage) => last.next ?? undefined,
     staleTime: asOf === undefined ? 0 : Number.POSITIVE_INFINITY,
@@ -85,7 +84,7 @@ function useFresh(key: string, params: Params, since: Seq | undefined, isOn: boo
     now.isReading = true;
     try {
       const after = Math.max(start, newest(known));
-      const page = await getJson<EntryPage>("/timeline", { ...wanted, after, limit: PAGE });
+      const page = await getJson("/timeline", { ...wanted, after, limit: PAGE });
       if (page.rows.length > 0 && latest.current.key === asked) {
         const all = newestFirst([known, page.rows]);
         latest.current.rows = all;

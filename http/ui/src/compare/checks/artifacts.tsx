@@ -1,20 +1,14 @@
 // What an attempt left besides its change: names, sizes, and a way to save each. Nothing of it is ever shown.
 import { Download } from "lucide-react";
 import { address } from "@/api/client";
+import type { ArtifactSums, Artifacts } from "@/api/types";
 import { bytes, plural } from "@/format/numbers";
 import { useView } from "@/live/use-view";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { BodySkeleton } from "../body-note";
 
-type Artifact = { name: string; bytes: number; hash: string; mode: string };
-type Omitted = { name: string; reason: string };
-type Artifacts = { rows: Artifact[]; omitted: Omitted[]; omitted_count: number; failures: string[] };
-
-/** As sums, in the attempt's own view. */
-export type ArtifactSums = { count: number; bytes: number; omitted: number; failure: string | null };
-
 export function ArtifactsPart({ attempt, sums }: { attempt: string; sums: ArtifactSums }) {
-  const left = useView<Artifacts>(`/attempts/${attempt}/artifacts`, {}, { timeless: true });
+  const left = useView(`/attempts/${attempt}/artifacts`, {}, { timeless: true });
   return (
     <section aria-label="Artifacts" className="px-3 py-2">
       <h3 className="mb-1 font-medium">

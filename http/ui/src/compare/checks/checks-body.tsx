@@ -2,9 +2,9 @@
 
 import { useQuery } from "@tanstack/react-query";
 import { ChevronDown, ChevronRight } from "lucide-react";
-import { useState } from "react";
+import { createContext, useContext, useState } from "react";
 import { getText } from "@/api/client";
-import type { Column, Exit, OutputTail } from "@/api/types";
+import type { CheckState, CheckView, Column } from "@/api/types";
 import { bytes, count } from "@/format/numbers";
 import { lasted } from "@/format/time";
 import { useView } from "@/live/use-view";
@@ -12,20 +12,8 @@ import { ProblemNotice } from "@/parts/problem-notice";
 import { StateBadge, type Tone } from "@/parts/state";
 import { BodyNote, BodySkeleton } from "../body-note";
 import { exitText } from "../head/attempt-state";
-import { type ArtifactSums, ArtifactsPart } from "./artifacts";
+import { ArtifactsPart } from "./artifacts";
 import { PlainOutput } from "./plain-output";
-
-type CheckState = "pending" | "running" | "passed" | "failed" | "skipped";
-export type CheckView = {
-  index: number;
-  name: string;
-  command: string;
-  state: CheckState;
-  exit: Exit | null;
-  elapsed_ms: number | null;
-  output_tail: OutputTail;
-};
-type AttemptView = { checks: CheckView[]; artifacts: ArtifactSums | null };
 
 const LOOKS: Record<CheckState, { glyph: string; tone: Tone }> = {
   pending: { glyph: "○", tone: "calm" },
@@ -35,24 +23,33 @@ const LOOKS: Record<CheckState, { glyph: string; tone: Tone }> = {
   skipped: { glyph: "–", tone: "calm" },
 };
 
-export default function ChecksBody({ column }: { column: Column }) {
-  const attempt = useView<AttemptView>(`/attempts/${column.attempt}`);
+/** What a sandbox is called holds the slot, and commands print where they run. */
+const SANDBOX = /regatta-[\w]+-[0-9a-z]{8}-[a-z]{1,2}-\d+/g;
+const AS_IT_IS = (text: string) => text;
+const Shown = createContext(AS_IT_IS);
+const WITHOUT_SANDBOX = (text: string) => text.replaceAll(SANDBOX, "sandbox");
+
+export default function ChecksBody({ column, isBlind }: { column: Column; isBlind: boolean }) {
+  const attempt = useView(`/attempts/${column.attempt}`);
   if (attempt.isError)
     return <ProblemNotice className="m-3" error={attempt.error} onRetry={() => void attempt.refetch()} />;
   if (!attempt.data) return <BodySkeleton />;
   const { checks, artifacts } = attempt.data;
   const without = "This run has no checks. Add some: regatta run … --check 'make test'";
-  if (checks.length === 0 && !artifacts) return <BodyNote>{without}</BodyNote>;
+  if (checks.length === 0 && (!artifacts || isBlind)) return <BodyNote>{without}</BodyNote>;
   return (
-    <div className="h-full divide-y divide-line overflow-y-auto bg-surface">
-      {checks.length === 0 && <p className="px-3 py-2 text-soft">{without}</p>}
-      <ul className="divide-y divide-line">
-        {checks.map((check) => (
-          <Check key={check.index} attempt={column.attempt} check={check} />
-        ))}
-      </ul>
-      {artifacts && <ArtifactsPart attempt={column.attempt} sums={artifacts} />}
-    </div>
+    <Shown value={isBlind ? WITHOUT_SANDBOX : AS_IT_IS}>
+      <div className="h-full divide-y divide-line overflow-y-auto bg-surface">
+        {checks.length === 0 && <p className="px-3 py-2 text-soft">{without}</p>}
+        <ul className="divide-y divide-line">
+          {checks.map((check) => (
+            <Check key={check.index} attempt={column.attempt} check={check} />
+          ))}
+        </ul>
+        {/* What an attempt left, and the address it is fetched from, tell who it is. */}
+        {artifacts && !isBlind && <ArtifactsPart attempt={column.attempt} sums={artifacts} />}
+      </div>
+    </Shown>
   );
 }
 
@@ -91,6 +88,7 @@ function Check({ attempt, check }: { attempt: string; check: CheckView }) {
 
 function CheckOutput({ attempt, check }: { attempt: string; check: CheckView }) {
   const [isWhole, setWhole] = useState(false);
+  const shown = useContext(Shown);
   const { text, bytes_before: before } = check.output_tail;
   if (isWhole) return <WholeOutput attempt={attempt} check={check} />;
   if (!text)
@@ -108,7 +106,7 @@ function CheckOutput({ attempt, check }: { attempt: string; check: CheckView }) 
           {bytes(before)} before; show it
         </button>
       )}
-      <PlainOutput text={text} isTail={before > 0} />
+      <PlainOutput text={shown(text)} isTail={before > 0} />
     </>
   );
 }
@@ -117,12 +115,14 @@ function CheckOutput({ attempt, check }: { attempt: string; check: CheckView }) 
 const SHOWN_CHARS_MAX = 256 * 1_024;
 
 function WholeOutput({ attempt, check }: { attempt: string; check: CheckView }) {
+  const shown = useContext(Shown);
   const whole = useQuery({
     queryKey: ["output", attempt, check.index, check.elapsed_ms],
     queryFn: ({ signal }) => getText(`/attempts/${attempt}/output`, { phase: `check-${check.index}` }, signal),
   });
   if (whole.isError) return <ProblemNotice error={whole.error} />;
   if (whole.data === undefined) return <BodySkeleton />;
-  const cut = whole.data.length - SHOWN_CHARS_MAX;
-  return <PlainOutput text={cut > 0 ? `… ${count(cut)} characters before\n${whole.data.slice(cut)}` : whole.data} />;
+  const text = shown(whole.data);
+  const cut = text.length - SHOWN_CHARS_MAX;
+  return <PlainOutput text={cut > 0 ? `… ${count(cut)} characters before\n${text.slice(cut)}` : text} />;
 }

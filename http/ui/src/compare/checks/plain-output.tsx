@@ -31,6 +31,8 @@ export function PlainOutput({ text, isTail }: Props) {
   return (
     <pre
       ref={box}
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard.
+      tabIndex={0}
       className="code max-h-96 overflow-auto whitespace-pre-wrap rounded-sm border border-line bg-sunken px-2.5 py-1.5 [overflow-wrap:anywhere]"
     >
       {lines.map((line, index) => (

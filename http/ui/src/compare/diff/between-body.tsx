@@ -3,7 +3,7 @@ import type { Column, Slot } from "@/api/types";
 import { bareField, Field } from "@/parts/field";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { BodyNote, BodySkeleton } from "../body-note";
-import { whoTries } from "../head/column-head";
+import { whoTries } from "../head/who-tries";
 import { useSlotName } from "../slot-name";
 import { DiffView } from "./diff-view";
 import { usePatchBetween } from "./use-patch";
@@ -76,12 +76,12 @@ function Choice({
       {({ id }) => (
         <select
           id={id}
-          value={value}
-          onChange={(event) => onChange(event.target.value)}
+          value={nameOf(value)}
+          onChange={(event) => onChange(columns[event.target.selectedIndex]?.slot ?? value)}
           className={bareField("min-w-40")}
         >
           {columns.map((column) => (
-            <option key={column.slot} value={column.slot}>
+            <option key={column.slot} value={nameOf(column.slot)}>
               {nameOf(column.slot)} · {whoTries(column)}
             </option>
           ))}

@@ -51,13 +51,19 @@ function FileRow({ file, isOpen, onToggle }: { file: FileDiff; isOpen: boolean; 
   );
 }
 
+/** Characters at the end of a long name that are always shown: there names differ, and there is what kind it is. */
+const NAME_TAIL = 10;
+
 /** A path whose end stays readable when there is little room. */
 export function PathText({ path }: { path: string }) {
   const slash = path.lastIndexOf("/") + 1;
+  const name = Array.from(path.slice(slash));
+  const tail = name.length > NAME_TAIL * 2 ? NAME_TAIL : 0;
   return (
-    <span className="flex min-w-0">
-      <span className="truncate text-faint">{path.slice(0, slash)}</span>
-      <span className="max-w-full shrink-0 truncate font-medium">{path.slice(slash)}</span>
+    <span className="flex min-w-0" dir="ltr">
+      <span className="shrink-[1000] truncate text-faint">{path.slice(0, slash)}</span>
+      <span className="truncate whitespace-pre font-medium">{name.slice(0, name.length - tail).join("")}</span>
+      {tail > 0 && <span className="shrink-0 whitespace-pre font-medium">{name.slice(-tail).join("")}</span>}
     </span>
   );
 }

@@ -4,7 +4,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { useTogether } from "../sync";
 import { DiffRow, type TakeHunk } from "./diff-row";
 import type { FileDiff } from "./patch";
-import { type Place, placeOf, ROW_PX, type DiffRow as Row, rowNearest, rowsOf } from "./rows";
+import { fileRows, type Place, placeOf, ROW_PX, type DiffRow as Row, rowNearest, rowsOf } from "./rows";
 import { spansOfLine, useSpans } from "./use-spans";
 
 type Props = {
@@ -16,22 +16,25 @@ type Props = {
   label: string;
 };
 
-export function DiffView({ name, files, path, take, label }: Props) {
+export function DiffView({ name, files: diffs, path, take, label }: Props) {
   const scroller = useRef<HTMLDivElement>(null);
   const [toggled, setToggled] = useState<ReadonlySet<string>>(new Set());
-  const rows = useMemo(() => rowsOf(files, toggled), [files, toggled]);
+  const rows = useMemo(() => rowsOf(diffs, toggled), [diffs, toggled]);
+  const files = useMemo(() => fileRows(rows), [rows]);
   const list = useVirtualizer({
     count: rows.length,
     getScrollElement: () => scroller.current,
     estimateSize: (index) => ROW_PX[rows[index]?.kind ?? "line"],
     overscan: 20,
+    // Attempts that scroll together are drawn together.
+    useFlushSync: false,
   });
   const goTo = useCallback(
     (place: Place) => {
-      const index = rowNearest(rows, place);
+      const index = rowNearest(rows, files, place);
       if (index !== undefined) list.scrollToIndex(index, { align: "start" });
     },
-    [rows, list],
+    [rows, files, list],
   );
   const moved = useTogether<Place>(name, goTo);
   useEffect(() => {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { readPatch } from "./patch";
-import { placeOf, rowNearest, rowsOf } from "./rows";
+import { fileRows, placeOf, rowNearest, rowsOf } from "./rows";
 
 const patch = (path: string, start: number) => `diff --git a/${path} b/${path}
 --- a/${path}
@@ -36,6 +36,6 @@ test("the place of an added line is the line of the base before it", () => {
 
 test("a neighbour is found by file and line of the base", () => {
   const rows = rowsOf(readPatch(patch("a.js", 1) + patch("b.js", 40)), new Set());
-  expect(rowNearest(rows, { path: "b.js", oldLine: 38 })).toBe(6);
-  expect(rowNearest(rows, { path: "c.js", oldLine: 1 })).toBeUndefined();
+  expect(rowNearest(rows, fileRows(rows), { path: "b.js", oldLine: 38 })).toBe(6);
+  expect(rowNearest(rows, fileRows(rows), { path: "c.js", oldLine: 1 })).toBeUndefined();
 });

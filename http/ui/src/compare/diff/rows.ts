@@ -68,18 +68,33 @@ function oldLineBefore(hunk: Hunk, lineIndex: number): number {
   return hunk.oldStart;
 }
 
+/** Where the rows of each file are, by its path in the base: from, and up to. */
+export type FileRows = ReadonlyMap<string, readonly [from: number, to: number]>;
+
+export function fileRows(rows: readonly DiffRow[]): FileRows {
+  const places = new Map<string, [number, number]>();
+  rows.forEach((row, index) => {
+    const path = row.file.oldPath ?? row.file.path;
+    const known = places.get(path);
+    if (known) known[1] = index + 1;
+    else places.set(path, [index, index + 1]);
+  });
+  return places;
+}
+
 /** The row that stands nearest to a place; nothing when the file is not in this diff. */
-export function rowNearest(rows: readonly DiffRow[], place: Place): number | undefined {
+export function rowNearest(rows: readonly DiffRow[], files: FileRows, place: Place): number | undefined {
+  const [from, to] = files.get(place.path) ?? [0, 0];
   let nearest: number | undefined;
   let distance = Number.POSITIVE_INFINITY;
-  rows.forEach((row, index) => {
-    const here = placeOf(row);
-    if (here.path !== place.path) return;
-    const away = Math.abs(here.oldLine - place.oldLine);
+  for (let index = from; index < to; index += 1) {
+    const row = rows[index];
+    if (!row) continue;
+    const away = Math.abs(placeOf(row).oldLine - place.oldLine);
     if (away < distance) {
       nearest = index;
       distance = away;
     }
-  });
+  }
   return nearest;
 }

@@ -5,7 +5,7 @@ import { classes } from "@/parts/classes";
 import { BodyNote } from "../body-note";
 import { PathText } from "../diff/diff-row";
 import { isGenerated } from "../diff/rows";
-import { whoTries } from "../head/column-head";
+import { whoTries } from "../head/who-tries";
 import { useSlotName } from "../slot-name";
 
 type Props = { comparison: Comparison; onShow: (slot: Slot, path: string) => void };

@@ -1,15 +1,15 @@
 // The head of a column: who, how it stands, and what came of it. It stays while the body scrolls.
 import { Ban, GitBranch, RotateCcw, Trash2, Trophy } from "lucide-react";
-import type { Column, Comparison, Slot } from "@/api/types";
+import type { Can, Column, Comparison, MergeRow, Slot } from "@/api/types";
 import { plural } from "@/format/numbers";
 import { Button, IconButton } from "@/parts/button";
 import { classes } from "@/parts/classes";
 import { MergeBadge } from "../merge/merge-badge";
-import type { MergeRow } from "../merge/merge-preview";
 import { useSlotName } from "../slot-name";
 import { AttemptStateBadge, lookOf } from "./attempt-state";
 import { Elapsed } from "./elapsed";
 import { ChecksCount, Diffstat, UsageText } from "./facts";
+import { whoTries } from "./who-tries";
 
 export type HeadActions = {
   pick: (slot: Slot) => void;
@@ -29,24 +29,6 @@ type Props = {
   actions: HeadActions;
   onFocus: () => void;
 };
-
-/** What the server says in place of a name that is not to be seen. */
-const HIDDEN = "hidden";
-
-/** Who tries: agent and model, or the command; in a blind comparison nobody says. */
-export function whoTries(column: Column): string {
-  if (column.made_of?.length) return "synthesis";
-  if (column.agent === HIDDEN) return "hidden";
-  if (column.agent === "command" && column.command) return shortCommand(column.command);
-  return [column.agent, column.model].filter(Boolean).join(" · ");
-}
-
-/** A script's name says most; shell text is shown as it begins. */
-export function shortCommand(command: string): string {
-  const words = command.split(/[;|&]/, 1)[0]?.trim().split(/\s+/) ?? [];
-  const script = words.map((word) => word.replaceAll(/['"]/g, "")).find((word) => /^[\w./-]+\.[a-z]{1,4}$/i.test(word));
-  return script?.split("/").at(-1) ?? command.trim();
-}
 
 export function ColumnHead(props: Props) {
   const { column, comparison, isAt, isReplay, readAtMs, merge, number, onFocus } = props;
@@ -73,7 +55,7 @@ export function ColumnHead(props: Props) {
           {nameOf(column.slot)}
         </button>
         <h2 className="min-w-0 truncate font-semibold" title={column.command ?? whoTries(column)}>
-          {whoTries(column)}
+          <bdi>{whoTries(column)}</bdi>
         </h2>
         {column.is_winner && (
           <span
@@ -101,16 +83,18 @@ export function ColumnHead(props: Props) {
             {[...new Set(column.made_of.map((hunk) => nameOf(hunk.slot)))].join(", ")}
           </span>
         )}
-        <span title="sandbox, and the fence really in force">
-          {column.sandbox}
-          {column.fence && ` · ${column.fence}`}
-        </span>
+        {!comparison.blind && (
+          <span title="sandbox, and the fence really in force">
+            {column.sandbox}
+            {column.fence && ` · ${column.fence}`}
+          </span>
+        )}
         {twins.length > 1 && (
           <span className="text-soft" title={`the same patch: ${twins.map(nameOf).join(", ")}`}>
             ≡ {twins.map(nameOf).join(" ")}
           </span>
         )}
-        <MergeBadge row={merge} into={comparison.base_ref} />
+        {column.patch && <MergeBadge row={merge} into={comparison.base_ref} />}
         {column.branch && (
           <span className="flex min-w-0 items-center gap-1" title={`delivered as branch ${column.branch}`}>
             <GitBranch size={12} aria-hidden className="shrink-0" />
@@ -128,7 +112,7 @@ export function ColumnHead(props: Props) {
 }
 
 function HeadButtons({ column, actions }: Props) {
-  const can = (what: string) => column.can.includes(what);
+  const can = (what: Can) => column.can.includes(what);
   const name = useSlotName()(column.slot);
   return (
     <span className="ml-auto flex shrink-0 items-center gap-1">

@@ -1,8 +1,8 @@
 // Whether an attempt's work merges: clean, conflicts, behind.
 import { GitMerge } from "lucide-react";
+import type { MergeRow } from "@/api/types";
 import { plural } from "@/format/numbers";
 import { classes } from "@/parts/classes";
-import type { MergeRow } from "./merge-preview";
 
 type Props = { row: MergeRow | undefined; into: string };
 

@@ -1,17 +1,7 @@
 // What merging each attempt's work would come to. Asked of git when there is something to merge; nothing is changed.
 import { type UseQueryResult, useQuery } from "@tanstack/react-query";
 import { getJson } from "@/api/client";
-import type { Comparison, Slot } from "@/api/types";
-
-export type MergeRow = {
-  slot: Slot;
-  state: "clean" | "conflicts" | "unknown";
-  conflicts: string[];
-  behind: number;
-  reason?: string | null;
-};
-
-export type MergePreview = { into: string; commit: string; rows: MergeRow[] };
+import type { Comparison, MergePreview } from "@/api/types";
 
 export function useMergePreview(
   comparison: Comparison | undefined,
@@ -21,7 +11,7 @@ export function useMergePreview(
   return useQuery<MergePreview, Error>({
     // Patches do not change; the target may, so it is asked again now and then.
     queryKey: ["merge", comparison?.run, patches.join()],
-    queryFn: ({ signal }) => getJson<MergePreview>(`/runs/${comparison?.run}/merge-preview`, {}, signal),
+    queryFn: ({ signal }) => getJson(`/runs/${comparison?.run}/merge-preview`, {}, signal),
     enabled: comparison !== undefined && !isReplay && patches.some((hash) => hash !== ""),
     staleTime: 60_000,
   });

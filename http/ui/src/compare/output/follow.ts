@@ -1,7 +1,6 @@
 // What attempts print, live: one connection for all attempts of a run that are looked at.
 import { address } from "@/api/client";
-import type { EventBody } from "@/api/types";
-import type { Piece } from "./lines";
+import type { EventBody, Piece } from "@/api/types";
 
 type Hear = (piece: Piece) => void;
 type Following = { source: EventSource; attempts: Map<string, Set<Hear>> };

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { cleaned, LINE_CHARS_MAX, LineReader, type Piece, styleAfter } from "./lines";
+import type { Piece } from "@/api/types";
+import { cleaned, LINE_CHARS_MAX, LineReader, styleAfter } from "./lines";
 
 const ESC = "\u001b";
 
@@ -35,7 +36,10 @@ test("what began is marked", () => {
 test("a character that was cut between two pieces is whole again", () => {
   const bytes = (text: string) => btoa(text);
   expect(
-    lines(piece("", { text: null, base64: bytes("\xe2\x82") }), piece("", { text: null, base64: bytes("\xac!") })),
+    lines(
+      piece("", { text: undefined, base64: bytes("\xe2\x82") }),
+      piece("", { text: undefined, base64: bytes("\xac!") }),
+    ),
   ).toEqual(["[agent]", "€!"]);
 });
 
@@ -67,4 +71,28 @@ test("a line that never ends is cut and says so", () => {
 
 test("HTML is text like any other", () => {
   expect(cleaned("<script>alert(1)</script>")).toBe("<script>alert(1)</script>");
+});
+
+test.each([
+  ["whole lines", [piece("a\n"), piece("b\n"), piece("c\n"), piece("d\n")]],
+  ["a line in parts", [piece("a"), piece("b"), piece("c\n"), piece("d")]],
+  ["one line without an end", [piece("a"), piece("b"), piece("c"), piece("d")]],
+  ["colours that go on", [piece(`${ESC}[31ma\n`), piece("b\n"), piece("c\n"), piece(`${ESC}[0md\n`), piece("e\n")]],
+  [
+    "a character in two halves",
+    [piece("", { base64: btoa("\xe2\x82") }), piece("", { base64: btoa("\xac\n") }), piece("b\n")],
+  ],
+  ["another command", [piece("s\n", { phase: "setup" }), piece("a\n"), piece("b\n", { phase: { check: 0 } })]],
+  ["another start", [piece("a\n"), piece("b\n", { epoch: 2 }), piece("c\n", { epoch: 2 })]],
+] as const)("what is put before reads as if all had been read at once: %s", (_, pieces) => {
+  const more = piece("more\nand more");
+  for (let cut = 1; cut < pieces.length; cut += 1) {
+    const whole = new LineReader();
+    for (const one of [...pieces, more]) whole.read(one);
+    const reader = new LineReader();
+    for (const one of pieces.slice(cut)) reader.read(one);
+    reader.putBefore(pieces.slice(0, cut), pieces.slice(cut));
+    reader.read(more);
+    expect(reader.lines).toEqual(whole.lines);
+  }
 });

@@ -1,8 +1,6 @@
 // Pieces of output become lines. Pure. A line goes on across pieces and channels, as on a terminal; what a carriage
 // return overwrote is gone; colours that go on from line to line are carried along.
-import type { OutputBody } from "@/api/types";
-
-export type Piece = OutputBody & { stream_seq: number; seq: number };
+import type { OutputBody, Piece } from "@/api/types";
 
 export type Line = {
   text: string;
@@ -54,8 +52,10 @@ export function phaseName(piece: Pick<OutputBody, "phase">): string {
 
 /** Turns pieces into lines, in order; it can go on where it stopped. */
 export class LineReader {
-  readonly lines: Line[] = [];
+  lines: Line[] = [];
   private readonly decoders = { out: new TextDecoder(), err: new TextDecoder() };
+  /** Whether the last bytes of a channel may be half a character. */
+  private readonly isCut = { out: false, err: false };
   private style = "";
   /** Whether the last line may still grow. */
   private isOpen = false;
@@ -75,6 +75,30 @@ export class LineReader {
     });
   }
 
+  /**
+   * Puts what was printed before what it read in front, as if it had read all of it. What is read anew of the latter
+   * ends where nothing of the former can reach: behind a whole line without colours that go on.
+   */
+  putBefore(earlier: readonly Piece[], known: readonly Piece[]): void {
+    const both = new LineReader();
+    for (const piece of earlier) both.read(piece);
+    const again = new LineReader();
+    for (const piece of known) {
+      both.read(piece);
+      again.read(piece);
+      if (both.isBetween() && again.isBetween()) {
+        this.lines = both.lines.concat(this.lines.slice(again.lines.length));
+        return;
+      }
+    }
+    Object.assign(this, both);
+  }
+
+  /** Whether what comes next begins afresh, whatever came before. */
+  private isBetween(): boolean {
+    return !this.isOpen && this.style === "" && !this.isCut.out && !this.isCut.err;
+  }
+
   private mark(piece: Piece, where: string): void {
     const [epochBefore] = this.where.split(" ");
     if (this.isOpen) this.close();
@@ -90,6 +114,7 @@ export class LineReader {
 
   private decoded(piece: Piece): string {
     const decoder = this.decoders[piece.channel];
+    this.isCut[piece.channel] = Boolean(piece.base64);
     if (piece.base64) {
       const bytes = Uint8Array.from(atob(piece.base64), (char) => char.charCodeAt(0));
       return decoder.decode(bytes, { stream: true });

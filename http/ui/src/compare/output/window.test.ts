@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { Piece } from "./lines";
-import { LINES_MAX, OutputWindow, type PiecesPage } from "./window";
+import type { Piece, PiecesPage } from "@/api/types";
+import { LINES_MAX, OutputWindow } from "./window";
 
 function piece(streamSeq: number, lines = 1): Piece {
   const text = Array.from({ length: lines }, (_, line) => `${streamSeq}.${line}\n`).join("");

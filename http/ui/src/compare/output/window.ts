@@ -1,20 +1,16 @@
 // The part of one attempt's output that the page holds: read by pages from its end, going on live, never more than a
 // bound however much was printed. Knows nothing of React.
 import { getJson } from "@/api/client";
-import { type Line, LineReader, type Piece } from "./lines";
+import type { Piece, PiecesPage } from "@/api/types";
+import { type Line, LineReader } from "./lines";
 
 /** Lines held per attempt; past it the far end is let go and read again when somebody goes there. */
 export const LINES_MAX = 20_000;
 /** Let go in bulk, so that the work stays small. */
 const LINES_SLACK = 4_000;
 const PAGE_PIECES = 1_000;
-
-export type PiecesPage = {
-  pieces: Piece[];
-  /** Whether nothing was printed before, and after. */
-  is_start: boolean;
-  is_end: boolean;
-};
+/** What is printed is told at most this often: about as often as a screen shows a picture. */
+const TOLD_MS = 16;
 
 export type Snapshot = {
   lines: readonly Line[];
@@ -27,6 +23,9 @@ export type Snapshot = {
   isLoading: boolean;
   error: unknown;
 };
+
+/** Calls it once, soon. */
+type Later = (tell: () => void) => void;
 
 type Fetch = (params: Record<string, number | undefined>) => Promise<PiecesPage>;
 
@@ -47,7 +46,12 @@ export class OutputWindow {
   private isLoaded = false;
   private loading: Promise<void> | undefined;
 
-  constructor(private readonly fetch: Fetch) {}
+  private isTelling = false;
+
+  constructor(
+    private readonly fetch: Fetch,
+    private readonly soon: Later = (tell) => tell(),
+  ) {}
 
   readonly subscribe = (listener: () => void): (() => void) => {
     this.listeners.add(listener);
@@ -79,8 +83,8 @@ export class OutputWindow {
     if (this.state.isStart || this.state.isLoading || first === undefined) return;
     await this.load({ limit: PAGE_PIECES, before: first }, (page) => {
       const before = this.reader.lines.length;
+      this.reader.putBefore(page.pieces, this.pieces);
       this.pieces = [...page.pieces, ...this.pieces];
-      this.readAgain();
       const grown = this.reader.lines.length - before;
       const isCut = this.cutEnd();
       return {
@@ -189,10 +193,19 @@ export class OutputWindow {
 
   private set(change: Partial<Snapshot>): void {
     this.state = { ...this.state, ...change, lines: this.reader.lines, version: this.state.version + 1 };
-    for (const listener of this.listeners) listener();
+    // Many pieces may come before anybody can see the first of them.
+    if (this.isTelling) return;
+    this.isTelling = true;
+    this.soon(() => {
+      this.isTelling = false;
+      for (const listener of this.listeners) listener();
+    });
   }
 }
 
 export function outputOf(attempt: string, asOf: string | undefined): OutputWindow {
-  return new OutputWindow((params) => getJson<PiecesPage>(`/attempts/${attempt}/pieces`, { ...params, as_of: asOf }));
+  return new OutputWindow(
+    (params) => getJson(`/attempts/${attempt}/pieces`, { ...params, as_of: asOf }),
+    (tell) => setTimeout(tell, TOLD_MS),
+  );
 }

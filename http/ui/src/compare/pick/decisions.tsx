@@ -3,7 +3,7 @@ import type { ReactNode } from "react";
 import { command } from "@/api/client";
 import type { Column, Comparison, Slot } from "@/api/types";
 import { plural } from "@/format/numbers";
-import { whoTries } from "../head/column-head";
+import { whoTries } from "../head/who-tries";
 import { useSlotName } from "../slot-name";
 import { ActDialog } from "./act-dialog";
 
@@ -64,6 +64,7 @@ function Pick({ column, comparison, isBlind, onPicked, onClose }: OneProps) {
     verdict?.winner != null && verdict.winner !== column.slot && (
       <>It replaces the verdict for {upper(verdict.winner)}, which stays in the history.</>
     ),
+    comparison.blind && <>A verdict that is there already is replaced, and stays in the history.</>,
     !column.branch && (
       <>
         Its work is delivered as branch {isBlind ? "of its own" : <Branch run={run} slot={column.slot} />}, on top of{" "}
@@ -159,8 +160,15 @@ function Restore({ column, comparison, onClose }: OneProps) {
       takesReason={false}
       consequences={[
         <>
-          The work of {upper(column.slot)} becomes branch <Branch run={comparison.run} slot={column.slot} /> in the
-          repository.
+          The work of {upper(column.slot)} becomes{" "}
+          {comparison.blind ? (
+            "a branch of its own"
+          ) : (
+            <>
+              branch <Branch run={comparison.run} slot={column.slot} />
+            </>
+          )}{" "}
+          in the repository.
         </>,
         <>The verdict stays as it is.</>,
       ]}

@@ -29,7 +29,7 @@ test("the choice is bounded", () => {
 });
 
 test("the choice is shown by file, attempts and hunks in order", () => {
-  const files = byFile([hunk("b", "z", 0), hunk("b", "a", 1), hunk("a", "a", 2), hunk("a", "a", 0)]);
+  const files = byFile([hunk("b", "z", 0), hunk("b", "a", 1), hunk("a", "a", 2), hunk("a", "a", 0)], (slot) => slot);
   expect(files.map((file) => [file.path, file.hunks.map((one) => `${one.slot}${one.hunk}`)])).toEqual([
     ["a", ["a0", "a2", "b1"]],
     ["z", ["b0"]],

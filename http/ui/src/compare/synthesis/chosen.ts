@@ -58,14 +58,14 @@ function decoded(text: string): string {
 
 export type ChosenFile = { path: string; hunks: ChosenHunk[] };
 
-/** By file, in the order of paths: how a person checks what comes together. */
-export function byFile(chosen: readonly ChosenHunk[]): ChosenFile[] {
+/** By file, in the order of paths, and by what the attempts are called: how a person checks what comes together. */
+export function byFile(chosen: readonly ChosenHunk[], nameOf: (slot: Slot) => string): ChosenFile[] {
   const files = new Map<string, ChosenHunk[]>();
   for (const hunk of chosen) files.set(hunk.path, [...(files.get(hunk.path) ?? []), hunk]);
   return [...files]
     .map(([path, hunks]) => ({
       path,
-      hunks: hunks.toSorted((a, b) => a.slot.localeCompare(b.slot) || (a.hunk ?? -1) - (b.hunk ?? -1)),
+      hunks: hunks.toSorted((a, b) => nameOf(a.slot).localeCompare(nameOf(b.slot)) || (a.hunk ?? -1) - (b.hunk ?? -1)),
     }))
     .toSorted((a, b) => a.path.localeCompare(b.path));
 }

@@ -24,6 +24,7 @@ type Props = {
 export default function Tray({ run, chosen, onChange, onClose, onMade }: Props) {
   const dryRun = useDryRun(run, chosen);
   const conflicts = dryRun.data?.conflicts ?? [];
+  const nameOf = useSlotName();
   const reasons = new Map(conflicts.map((conflict) => [conflict.path, conflict.reason]));
   return (
     <section aria-label="Synthesis" className="flex max-h-[45%] shrink-0 flex-col border-accent border-t-2 bg-surface">
@@ -54,7 +55,7 @@ export default function Tray({ run, chosen, onChange, onClose, onMade }: Props) 
       ) : (
         <>
           <ul className="min-h-0 flex-1 overflow-y-auto px-4">
-            {byFile(chosen).map((file) => (
+            {byFile(chosen, nameOf).map((file) => (
               <File
                 key={file.path}
                 file={file}

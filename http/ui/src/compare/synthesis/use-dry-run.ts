@@ -1,7 +1,8 @@
 // Whether the chosen hunks fit together: asked of the server at every change of the choice, before anything is made.
 import { type UseQueryResult, useQuery } from "@tanstack/react-query";
 import { command } from "@/api/client";
-import { type Conflict, ProblemError } from "@/api/problem";
+import { ProblemError } from "@/api/problem";
+import type { Conflict } from "@/api/types";
 import { type ChosenHunk, wireHunks } from "./chosen";
 
 export type DryRun = { conflicts: Conflict[] };
@@ -12,7 +13,7 @@ export function useDryRun(run: string, chosen: readonly ChosenHunk[]): UseQueryR
     queryFn: async () => {
       try {
         const body = { hunks: wireHunks(chosen), reason: "" };
-        const answer = await command<Partial<DryRun>>("POST", `/runs/${run}/synthesize`, body, {
+        const answer = await command("POST", `/runs/${run}/synthesize`, body, {
           params: { dry_run: true },
         });
         return { conflicts: answer?.conflicts ?? [] };

@@ -1,0 +1,175 @@
+// The lines that are held, of which only those that are seen are drawn. It follows the end until somebody scrolls up.
+//
+// Eight of these scroll at once: what happens per frame must not depend on how many lines are held, must not make the
+// browser lay out, and draws only rows that were not there before.
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { ArrowDown } from "lucide-react";
+import { memo, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { classes } from "@/parts/classes";
+import { useWidth } from "../use-width";
+import { OutputLine } from "./ansi";
+import { heightOf, isCertain, LINE_PX } from "./heights";
+import type { Line } from "./lines";
+
+/** So near to an edge the next page is read. */
+const EDGE_PX = 600;
+/** Drawn beyond what is seen, so that a turn of the wheel finds them there. */
+const OVERSCAN_LINES = 12;
+
+type Props = {
+  lines: readonly Line[];
+  checks: readonly string[];
+  version: number;
+  prepended: number;
+  isStart: boolean;
+  isEnd: boolean;
+  isLoading: boolean;
+  label: string;
+  onEarlier: () => void;
+  onLater: () => void;
+  onStart: () => void;
+  onEnd: () => void;
+};
+
+export function Lines(props: Props) {
+  const { lines, prepended, isStart, isEnd, isLoading, version } = props;
+  const scroller = useRef<HTMLElement>(null);
+  const width = useWidth(scroller);
+  const [follows, setFollows] = useState(true);
+  // A line keeps its key when others are put before it. The same function as long as keys are the same: another one
+  // makes the list measure everything anew.
+  const getItemKey = useCallback((index: number) => index - prepended, [prepended]);
+  const list = useVirtualizer({
+    count: lines.length,
+    getScrollElement: () => scroller.current,
+    estimateSize: (index) => heightOf(lines[index], width),
+    getItemKey,
+    overscan: OVERSCAN_LINES,
+    // All columns that scroll are drawn together, and the browser lays out once.
+    useFlushSync: false,
+  });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another width, other heights.
+  useLayoutEffect(() => list.measure(), [width]);
+  const known = useRef({ prepended, total: 0 });
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the version stands for the lines.
+  useLayoutEffect(() => {
+    const box = scroller.current;
+    if (!box) return;
+    const grown = prepended - known.current.prepended;
+    if (follows) list.scrollToIndex(lines.length - 1, { align: "end" });
+    else if (grown !== 0) box.scrollTop += list.getTotalSize() - known.current.total;
+    known.current = { prepended, total: list.getTotalSize() };
+  }, [version, follows, width]);
+  useEffect(() => {
+    known.current.total = list.getTotalSize();
+  });
+  const last = useRef({ scrollTop: 0, scrollHeight: 0 });
+  const onScroll = () => {
+    const box = scroller.current;
+    if (!box) return;
+    const { scrollTop, scrollHeight, clientHeight } = box;
+    const below = scrollHeight - scrollTop - clientHeight;
+    // Only who scrolls up stops following: lines that came in a burst may be below before the end is scrolled to, and
+    // lines that turn out lower than thought move what stands below them.
+    const isUp = scrollTop < last.current.scrollTop && scrollHeight === last.current.scrollHeight;
+    last.current = { scrollTop, scrollHeight };
+    if (isEnd && below < LINE_PX * 2) setFollows(true);
+    else if (isUp) setFollows(false);
+    if (scrollTop < EDGE_PX && !isStart && !isLoading) props.onEarlier();
+    if (below < EDGE_PX && !isEnd && !isLoading) props.onLater();
+  };
+  const seen = list.getVirtualItems();
+  return (
+    <div className="relative h-full">
+      <section
+        ref={scroller}
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard.
+        tabIndex={0}
+        aria-label={props.label}
+        onScroll={onScroll}
+        onWheel={(event) => {
+          if (event.deltaY < 0) setFollows(false);
+        }}
+        onTouchMove={() => setFollows(false)}
+        onKeyDown={(event) => {
+          if (["ArrowUp", "PageUp", "Home"].includes(event.key)) setFollows(false);
+        }}
+        className="code h-full overflow-y-auto bg-surface [contain:strict] focus-visible:-outline-offset-2"
+      >
+        {!isStart && (
+          <button
+            type="button"
+            onClick={() => {
+              setFollows(false);
+              props.onStart();
+            }}
+            className="block w-full border-line border-b py-1 font-sans text-faint text-sm hover:text-text"
+          >
+            {isLoading ? "reading earlier output…" : "to the beginning"}
+          </button>
+        )}
+        {/* Each row stands by itself: those that stay are neither laid out nor painted again when others come. */}
+        <div className="relative" style={{ height: list.getTotalSize() }}>
+          {seen.map(({ index, key, start }) => {
+            const line = lines[index];
+            if (!line) return null;
+            const measure = isCertain(line, width) ? undefined : list.measureElement;
+            return <Row key={key} line={line} index={index} top={start} checks={props.checks} measure={measure} />;
+          })}
+        </div>
+      </section>
+      {!follows && (
+        <button
+          type="button"
+          onClick={() => {
+            if (!isEnd) props.onEnd();
+            setFollows(true);
+          }}
+          className="absolute right-3 bottom-3 flex h-7 items-center gap-1.5 rounded-full border border-line-strong bg-raised px-3 text-sm shadow-lg"
+        >
+          <ArrowDown size={13} aria-hidden /> End
+        </button>
+      )}
+    </div>
+  );
+}
+
+type RowProps = {
+  line: Line;
+  index: number;
+  top: number;
+  checks: readonly string[];
+  /** For a line whose height only the browser knows. */
+  measure: ((row: Element | null) => void) | undefined;
+};
+
+const Row = memo(function Row({ line, index, top, checks, measure }: RowProps) {
+  return (
+    <div ref={measure} data-index={index} style={{ top }} className="absolute inset-x-0">
+      {line.mark ? <Mark mark={line.mark} checks={checks} /> : <Text line={line} />}
+    </div>
+  );
+});
+function Text({ line }: { line: Line }) {
+  return (
+    <div
+      className={classes(
+        "whitespace-pre-wrap border-l-2 pr-3 pl-2.5 [overflow-wrap:anywhere]",
+        line.channel === "err" ? "border-bad/60" : "border-transparent",
+      )}
+    >
+      <OutputLine line={line} />
+    </div>
+  );
+}
+
+/** What began here: the setup, the agent, a check by its name. */
+function Mark({ mark, checks }: { mark: string; checks: readonly string[] }) {
+  const named = mark.replace(/check (\d+)$/, (_, index: string) => `check ${checks[Number(index)] ?? index}`);
+  return (
+    <div className="flex h-[19px] items-center gap-2 px-3 font-sans text-faint text-xs uppercase tracking-wider">
+      {named}
+      <span className="h-px flex-1 bg-line" />
+    </div>
+  );
+}
