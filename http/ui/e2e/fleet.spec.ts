@@ -21,6 +21,9 @@ test("one runs, one waits and says why, and both are gone when they are over", a
   await expect(provider.getByRole("link", { name: `${run}.a` })).toBeVisible();
   const queue = page.getByRole("region", { name: "Queue" });
   await expect(queue.getByText(/1\/1|at most 1|limit/)).toBeVisible();
+  await page.getByRole("link", { name: "Runs" }).click();
+  await expect(page.getByText(/^queued: .*1\/1/)).toBeVisible();
+  await page.getByRole("link", { name: "Fleet" }).click();
   install().open("end");
   await expect(provider.getByText("No sandbox exists now.")).toBeVisible();
   await expect(queue.getByText("Nobody waits.")).toBeVisible();

@@ -46,6 +46,12 @@ test("compare shows the columns as they were: nobody has won, and nothing can be
   await expect(column.getByText(/running/).first()).toBeVisible();
   await expect(column.getByText("won")).toBeHidden();
   await expect(column.getByText("looks", { exact: true })).toHaveCount(0);
+  await expect(column.getByRole("button", { name: /^(Pick|Stop|Discard|Get)/ })).toHaveCount(0);
+  await expect(page.getByRole("button", { name: /Stop|Synthesize/ })).toHaveCount(0);
+  await page.keyboard.press("1");
+  await page.keyboard.press("s");
+  await expect(page.getByRole("dialog")).toHaveCount(0);
+  await expect(page.getByRole("region", { name: "Synthesis" })).toHaveCount(0);
   await page.keyboard.press("Escape");
   await expect(column.getByText("won")).toBeVisible();
 });

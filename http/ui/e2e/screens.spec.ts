@@ -1,7 +1,9 @@
-// A picture of each page, in both themes, on a desk and on a phone: written to target/screens at every run, to be
-// looked at before a change lands.
+// Each page in both themes, on a desk and on a phone: a picture of it is written to target/screens at every run, to be
+// looked at before a change lands; it is not wider than the window; and nothing on it shuts somebody out.
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { AxeBuilder } from "@axe-core/playwright";
+import type { Page } from "@playwright/test";
 import { agent, replace, say, sayLines, write } from "./harness/agents";
 import { screens } from "./harness/places";
 import { expect, installed, test } from "./harness/test";
@@ -13,6 +15,7 @@ const SIZES = [
 ];
 let done = "";
 let going = "";
+let ten = "";
 
 test.beforeAll(async () => {
   mkdirSync(screens, { recursive: true });
@@ -31,6 +34,11 @@ test.beforeAll(async () => {
   });
   await install().cli("pick", done, "a");
   await install().finishedRun({ prompt: "Nothing to do here", attempts: [{ command: "true" }] });
+  const strange = write("docs/תיקייה/ملف-long-name-that-goes-on-and-on-and-on-and-on.md", "# שלום 🚀 مرحبا\n");
+  ten = await install().finishedRun({
+    prompt: `إصلاح 🚀 ${"a task that is told at great length ".repeat(40)}\n\nand more\n${"x".repeat(300)}`,
+    attempts: Array.from({ length: 10 }, (_, at) => ({ command: agent(strange, say(`مرحبا 🚀 ${at}`)) })),
+  });
   const command = agent(
     "true agent.sh",
     sayLines("thinking about part", 60),
@@ -43,12 +51,84 @@ test.beforeAll(async () => {
   });
 });
 
-const PAGES: { name: string; path: () => string; ready: string | RegExp }[] = [
+type Shown = {
+  name: string;
+  path: () => string;
+  ready: string | RegExp;
+  /** What is done before it is looked at. */
+  before?: (page: Page) => Promise<void>;
+};
+
+const PAGES: Shown[] = [
   { name: "runs", path: () => "/", ready: "Add a command line" },
+  { name: "runs-none", path: () => "/?text=no-such-run", ready: "Nothing matches the filter" },
   { name: "new-run", path: () => "/new", ready: /Repository/ },
+  {
+    name: "new-run-wrong",
+    path: () => "/new",
+    ready: /Repository/,
+    before: async (page) => {
+      await page.getByRole("button", { name: /^Start/ }).click();
+      await expect(page.getByText("Say what the agents are to do.")).toBeVisible();
+    },
+  },
   { name: "compare-live", path: () => `/runs/${going}?view=output`, ready: "waits for you" },
   { name: "compare-diff", path: () => `/runs/${done}?view=diff`, ready: "count.js" },
   { name: "compare-checks", path: () => `/runs/${done}?view=checks`, ready: "node --test" },
+  { name: "compare-ab", path: () => `/runs/${done}?view=ab`, ready: "count.js" },
+  { name: "compare-focus", path: () => `/runs/${done}?view=diff&layout=focus`, ready: "count.js" },
+  { name: "compare-blind", path: () => `/runs/${done}?view=diff&blind=1`, ready: "count.js" },
+  {
+    name: "compare-synthesize",
+    path: () => `/runs/${done}?view=diff&synthesize=1`,
+    ready: "count.js",
+    before: async (page) => {
+      await page
+        .getByRole("button", { name: /into the synthesis$/ })
+        .first()
+        .click();
+      await expect(page.getByText("fits together")).toBeVisible();
+    },
+  },
+  {
+    name: "compare-pick",
+    path: () => `/runs/${done}?view=diff`,
+    ready: "count.js",
+    before: async (page) => {
+      await page.keyboard.press("2");
+      await expect(page.getByRole("dialog", { name: "Pick B" })).toBeVisible();
+    },
+  },
+  {
+    name: "palette",
+    path: () => `/runs/${done}?view=diff`,
+    ready: "count.js",
+    before: async (page) => {
+      await page.keyboard.press("Control+k");
+      await expect(page.getByRole("dialog", { name: "Command palette" })).toBeVisible();
+    },
+  },
+  {
+    name: "keys",
+    path: () => `/runs/${done}?view=diff`,
+    ready: "count.js",
+    before: async (page) => {
+      await page.keyboard.press("?");
+      await expect(page.getByRole("dialog", { name: "Keys" })).toBeVisible();
+    },
+  },
+  { name: "compare-ten", path: () => `/runs/${ten}?view=diff`, ready: /-on\.md/ },
+  {
+    name: "compare-task",
+    path: () => `/runs/${ten}?view=diff`,
+    ready: /-on\.md/,
+    before: async (page) => {
+      await page.keyboard.press("t");
+      await expect(page.getByRole("dialog", { name: "The task" })).toContainText("and more");
+    },
+  },
+  { name: "compare-ten-files", path: () => `/runs/${ten}?view=files`, ready: /changed exactly the same/ },
+  { name: "no-such-run", path: () => "/runs/zzzzzzzz", ready: /zzzzzzzz/ },
   { name: "compare-files", path: () => `/runs/${done}?view=files`, ready: "count.js" },
   { name: "run-timeline", path: () => `/runs/${done}/timeline`, ready: /^run\./ },
   { name: "timeline", path: () => "/timeline", ready: /^attempt\./ },
@@ -60,17 +140,29 @@ const PAGES: { name: string; path: () => string; ready: string | RegExp }[] = [
   { name: "settings-doctor", path: () => "/settings?part=doctor", ready: "git" },
 ];
 
+/** What keeps people from using a page, as axe finds it. */
+async function barriers(page: Page): Promise<string[]> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const serious = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+  return serious.flatMap(({ id, nodes }) =>
+    nodes.map(({ html, any }) => `${id}: ${any[0]?.message ?? ""} in ${html.slice(0, 200)}`),
+  );
+}
+
 for (const theme of ["dark", "light"] as const) {
   for (const size of SIZES) {
-    test(`pictures of every page, ${theme}, ${size.name} px`, async ({ browser }) => {
+    test(`every page, ${theme}, ${size.name} px`, async ({ browser }) => {
+      test.setTimeout(300_000);
       const context = await browser.newContext({ viewport: size, colorScheme: theme, reducedMotion: "reduce" });
       await install().signIn(context, "admin");
       const page = await context.newPage();
-      for (const { name, path, ready } of PAGES) {
+      for (const { name, path, ready, before } of PAGES) {
         await page.goto(install().url + path());
         await expect(page.getByText(ready).first()).toBeAttached();
         await expect(page.getByRole("status", { name: "Loading" })).toHaveCount(0);
+        await before?.(page);
         await page.screenshot({ path: join(screens, `${name}-${theme}-${size.name}.png`) });
+        expect.soft(await barriers(page), `${name}, ${theme}, ${size.name} px`).toEqual([]);
         const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
         expect(overflow, `${name} is wider than the window`).toBeLessThanOrEqual(0);
       }
@@ -79,6 +171,7 @@ for (const theme of ["dark", "light"] as const) {
       const form = await stranger.newPage();
       await form.goto(`${install().url}/sign-in`);
       await expect(form.getByLabel("Token")).toBeVisible();
+      expect.soft(await barriers(form), `sign-in, ${theme}, ${size.name} px`).toEqual([]);
       await form.screenshot({ path: join(screens, `sign-in-${theme}-${size.name}.png`) });
       await stranger.close();
     });

@@ -53,6 +53,25 @@ test("an event is shown whole, with what led to it, and has a link of its own", 
   await expect(detail.getByTestId("event-json")).toContainText("Two spaces count as one");
 });
 
+test("from an event it goes to everything its person did, or its attempt went through", async ({ page }) => {
+  await page.goto(`${install().url}/timeline?run=${run}`);
+  const events = page.getByRole("log", { name: "Events" });
+  await events.getByText("run.requested").click();
+  const detail = page.getByRole("complementary", { name: /^Event \d+$/ });
+  await detail.getByTitle(/^Only events of user:/).click();
+  await expect(page).toHaveURL(/actor=user/);
+  await expect(events.getByText("attempt.finished")).toHaveCount(0);
+  await expect(events.getByText("run.requested")).toHaveCount(1);
+  await page.getByRole("button", { name: `run ${run}`, exact: true }).click();
+  await expect(page).not.toHaveURL(/run=/);
+  await page.goto(`${install().url}/timeline?run=${run}`);
+  await events.getByText("attempt.finished").first().click();
+  await detail.getByTitle(new RegExp(`^Only events of ${run}\\.[ab]$`)).click();
+  await expect(page).toHaveURL(new RegExp(`attempt=${run}\\.[ab]`));
+  await expect(events.getByText("run.requested")).toHaveCount(0);
+  await expect(events.getByText("attempt.finished")).toHaveCount(1);
+});
+
 test("the lanes show each attempt with its phases and marks", async ({ page }) => {
   await page.goto(`${install().url}/runs/${run}/timeline`);
   const lanes = page.getByRole("region", { name: "Lanes" });

@@ -12,8 +12,11 @@ const PIECES = Number(process.env.REGATTA_BENCH_PIECES ?? 50_000);
 const ROUNDS = Number(process.env.REGATTA_BENCH_ROUNDS ?? 11);
 /** What the issue asks for. */
 const MUST_MS = 1_000;
+/** Smooth: a picture at every other refresh of a usual screen, at the least. */
+const FRAME_MUST_MS = 33;
 
 type Row = { bench: string; round: number; view: string; useful_ms: number; first_paint_ms: number; columns: number };
+type ScrollRow = { bench: string; round: number; frames_ms: number[] };
 
 /** Makes the long run out of a real short one; its id. */
 async function longRun(install: Install): Promise<string> {
@@ -63,7 +66,7 @@ async function open(
   return [page, { useful_ms, first_paint_ms, columns: await page.locator("article").count() }];
 }
 
-/** Scrolls every column for a while; the times between frames, in milliseconds. */
+/** Scrolls every column up for a while, past where more is read; the times between frames, in milliseconds. */
 async function scroll(page: Page): Promise<number[]> {
   return await page.evaluate(async () => {
     const boxes = [...document.querySelectorAll<HTMLElement>("article section")];
@@ -89,23 +92,23 @@ test("compare", async ({ browser }) => {
   try {
     const run = await longRun(install);
     const rows: Row[] = [];
-    let frames: number[] = [];
+    const scrolls: ScrollRow[] = [];
     for (let round = 0; round < ROUNDS; round += 1) {
       for (const [view, wanted] of [
         ["output", `[${String(PIECES).padStart(6, "0")}]`],
         ["diff", "padEnd("],
       ] as const) {
-        const context = await browser.newContext({ viewport: { width: 1920, height: 1080 } });
+        const context = await browser.newContext({ viewport: { width: 2640, height: 1080 } });
         await install.signIn(context, "viewer");
         const [page, times] = await open(context, `${install.url}/runs/${run}?view=${view}`, wanted);
         rows.push({ bench: "compare", round, view, ...times });
-        if (view === "output") frames = frames.concat(await scroll(page));
+        if (view === "output") scrolls.push({ bench: "compare-scroll", round, frames_ms: await scroll(page) });
         await context.close();
       }
     }
     const folder = join(root, "benches/rows");
     mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, "page.jsonl"), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+    writeFileSync(join(folder, "page.jsonl"), [...rows, ...scrolls].map((row) => `${JSON.stringify(row)}\n`).join(""));
     for (const view of ["output", "diff"]) {
       const times = rows.filter((row) => row.view === view).map((row) => row.useful_ms);
       const paints = rows.filter((row) => row.view === view).map((row) => row.first_paint_ms);
@@ -118,9 +121,14 @@ test("compare", async ({ browser }) => {
       console.log(text);
       expect(at(times, 0.5), text).toBeLessThanOrEqual(MUST_MS);
     }
-    console.log(
-      `scrolling all columns: frame p50 ${at(frames, 0.5).toFixed(1)} ms, p95 ${at(frames, 0.95).toFixed(1)} ms`,
-    );
+    const frames = scrolls.flatMap((row) => row.frames_ms);
+    const text = [
+      `scrolling all columns, frame p50 ${at(frames, 0.5).toFixed(1)} ms`,
+      `p95 ${at(frames, 0.95).toFixed(1)} ms`,
+      `max ${Math.max(...frames).toFixed(1)} ms, ${frames.length} frames`,
+    ].join(", ");
+    console.log(text);
+    expect(at(frames, 0.95), text).toBeLessThanOrEqual(FRAME_MUST_MS);
   } finally {
     await install.remove();
   }
