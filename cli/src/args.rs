@@ -1,13 +1,15 @@
 //! The command line: every command, its global flags, and how it all exits.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::parser::ValueSource;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use crate::client::Remote;
 use crate::commands;
 use crate::context::Context;
-use crate::failure::{Exit, Outcome};
+use crate::failure::{Exit, Failure, Outcome};
 use crate::terminal::Terminal;
 
 const EXITS: &str = "\
@@ -31,6 +33,18 @@ pub(crate) struct Args {
     /// Where the log, patches and sandboxes are kept [default: $XDG_DATA_HOME/regatta]
     #[arg(long, global = true, value_name = "DIR", env = "REGATTA_DATA_DIR", hide_env_values = true)]
     data_dir: Option<PathBuf>,
+
+    /// Ask the server at this address, as https://HOST, instead of this machine's own
+    #[arg(long, global = true, value_name = "URL", env = "REGATTA_SERVER", hide_env = true)]
+    server: Option<String>,
+
+    /// File that holds the token for --server; else the variable REGATTA_TOKEN does
+    #[arg(long, global = true, value_name = "FILE")]
+    token_file: Option<PathBuf>,
+
+    /// Certificate that vouches for --server, PEM, instead of those this machine trusts
+    #[arg(long, global = true, value_name = "FILE")]
+    server_ca: Option<PathBuf>,
 
     /// Print JSON on standard output, for programs
     #[arg(long, global = true)]
@@ -65,6 +79,39 @@ enum Command {
     Completions(commands::completions::Args),
 }
 
+impl Command {
+    /// Refuses what is about this machine, when another one's server is to be asked.
+    fn only_here(&self) -> Result<(), Failure> {
+        let name = match self {
+            Self::Up(_) => "up",
+            Self::Down(_) => "down",
+            Self::Open(_) => "open",
+            Self::Log(_) => "log",
+            Self::Doctor(_) => "doctor",
+            Self::Demo(_) => "demo",
+            Self::Run(_)
+            | Self::Ls(_)
+            | Self::Show(_)
+            | Self::Watch(_)
+            | Self::Compare(_)
+            | Self::Pick(_)
+            | Self::Cancel(_)
+            | Self::Restore(_)
+            | Self::Synthesize(_)
+            | Self::Discard(_)
+            | Self::Fleet(_)
+            | Self::Token(_)
+            | Self::User(_)
+            | Self::Artifacts(_)
+            | Self::Replay(_)
+            | Self::Schema(_)
+            | Self::Completions(_) => return Ok(()),
+        };
+        Err(Failure::usage(format!("`regatta {name}` is about this machine, and --server names another one"))
+            .hint("run it there, or leave --server out (REGATTA_SERVER sets it, too)"))
+    }
+}
+
 /// Reads the command line and does what it says.
 pub(crate) fn main() -> Exit {
     let read = Args::command().try_get_matches().and_then(|matches| {
@@ -87,7 +134,12 @@ pub(crate) fn main() -> Exit {
 }
 
 fn dispatch(args: Args, is_data_dir_given: bool) -> Outcome {
-    let context = Context::new(args.data_dir.as_deref(), args.json)?;
+    let mut context = Context::new(args.data_dir.as_deref(), args.json)?;
+    if let Some(server) = &args.server {
+        args.command.only_here()?;
+        let remote = Remote::new(server, args.token_file.as_deref(), args.server_ca.as_deref())?;
+        context.remote = Some(Arc::new(remote));
+    }
     match args.command {
         Command::Up(args) => commands::up::run(&context, args),
         Command::Down(args) => commands::down::run(&context, args),

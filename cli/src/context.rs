@@ -3,8 +3,9 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::client::Client;
+use crate::client::{Client, Remote};
 use crate::failure::Failure;
 use crate::terminal::Terminal;
 
@@ -19,6 +20,8 @@ pub(crate) struct Context {
     pub(crate) data_dir: PathBuf,
     /// The person's name.
     pub(crate) user: String,
+    /// Another server than that of the data directory.
+    pub(crate) remote: Option<Arc<Remote>>,
 }
 
 impl Context {
@@ -27,11 +30,14 @@ impl Context {
         let mut named = ["REGATTA_USER", "USER", "LOGNAME"].into_iter().filter_map(|name| std::env::var(name).ok());
         let user = named.find(|name| !name.trim().is_empty());
         let user = user.or_else(login_name).unwrap_or_else(|| format!("uid-{}", rustix::process::getuid().as_raw()));
-        Ok(Self { terminal: Terminal::detect(json), data_dir, user })
+        Ok(Self { terminal: Terminal::detect(json), data_dir, user, remote: None })
     }
 
     pub(crate) fn client(&self) -> Client {
-        Client::new(&self.data_dir, &self.user)
+        match &self.remote {
+            Some(remote) => Client::remote(Arc::clone(remote)),
+            None => Client::new(&self.data_dir, &self.user),
+        }
     }
 }
 

@@ -1,14 +1,16 @@
-//! Talks to the server of a data directory over its socket. Knows the API's paths and nothing of how things are shown.
+//! Talks to a server: that of a data directory over its socket, or another one over TCP. Knows the API's paths and nothing of how things are shown.
 
 mod events;
+pub(crate) mod remote;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, Request, Response};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use regatta_http::requests::Health;
 use regatta_http::{ACTOR_HEADER, IDEMPOTENCY_HEADER, Problem, listener};
@@ -18,25 +20,49 @@ use serde::de::DeserializeOwned;
 use crate::failure::{Exit, Failure};
 
 pub(crate) use events::Events;
+use remote::Pipe;
+pub(crate) use remote::Remote;
 
+/// What to do about a token that opens nothing.
+const NEW_TOKEN: &str =
+    "make a new token on the server's machine, `regatta token create NAME`, and name its file: --token-file FILE";
 /// Largest answer read as JSON.
 const JSON_BYTES_MAX: usize = 256 << 20;
 
-/// A server, by its data directory.
+/// The way to a server.
+#[derive(Debug, Clone)]
+enum Way {
+    /// The socket in a data directory, whose owner this is.
+    Socket {
+        data_dir: PathBuf,
+        /// Who asks.
+        actor: String,
+    },
+    /// Its address, with a token that says who asks.
+    Remote(Arc<Remote>),
+}
+
+/// A server.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
-    data_dir: PathBuf,
-    actor: String,
+    way: Way,
 }
 
 impl Client {
     pub(crate) fn new(data_dir: &Path, actor: &str) -> Self {
-        Self { data_dir: data_dir.to_owned(), actor: actor.to_owned() }
+        Self { way: Way::Socket { data_dir: data_dir.to_owned(), actor: actor.to_owned() } }
+    }
+
+    /// One that is reached by its address.
+    pub(crate) fn remote(remote: Arc<Remote>) -> Self {
+        Self { way: Way::Remote(remote) }
     }
 
     /// How the server is; nothing when none runs.
     pub(crate) async fn health(&self) -> Result<Option<Health>, Failure> {
-        if listener::connect(&self.data_dir).await.is_err() {
+        if let Way::Socket { data_dir, .. } = &self.way
+            && listener::connect(data_dir).await.is_err()
+        {
             return Ok(None);
         }
         self.get("/health").await.map(Some)
@@ -105,17 +131,16 @@ impl Client {
         headers: HeaderMap,
         body: Bytes,
     ) -> Result<Response<Incoming>, Failure> {
-        let socket = listener::connect(&self.data_dir).await.map_err(|_| self.nobody_there())?;
+        let stream = self.connect().await?;
         let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.map_err(broken)?;
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
         // The connection lives as long as its answer; how it ends is seen there.
         tokio::spawn(connection);
         let mut request = Request::builder().method(method).uri(format!("/api/v1{path}"));
         if let Some(all) = request.headers_mut() {
             *all = headers;
-            all.insert("host", HeaderValue::from_static("regatta"));
             all.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            all.insert(HeaderName::from_static(ACTOR_HEADER), header(&self.actor)?);
+            self.introduce(all)?;
         }
         let request =
             request.body(Full::new(body)).map_err(|error| Failure::caused("failed to ask the server", &error))?;
@@ -125,10 +150,39 @@ impl Client {
         }
         let status = response.status();
         let body = self.collect(response).await?;
-        Err(serde_json::from_slice::<Problem>(&body).map_or_else(
+        let failure = serde_json::from_slice::<Problem>(&body).map_or_else(
             |_| Failure::new(Exit::Failed, format!("the server answered {status} without saying why")),
             Failure::from,
-        ))
+        );
+        Err(match &self.way {
+            Way::Remote(_) if status == StatusCode::UNAUTHORIZED => failure.hint(NEW_TOKEN),
+            Way::Remote(_) | Way::Socket { .. } => failure,
+        })
+    }
+
+    async fn connect(&self) -> Result<Box<dyn Pipe>, Failure> {
+        match &self.way {
+            Way::Socket { data_dir, .. } => {
+                let socket = listener::connect(data_dir).await.map_err(|_| nobody_there(data_dir))?;
+                Ok(Box::new(socket))
+            }
+            Way::Remote(remote) => remote.connect().await,
+        }
+    }
+
+    /// Says who asks, and whom.
+    fn introduce(&self, headers: &mut HeaderMap) -> Result<(), Failure> {
+        match &self.way {
+            Way::Socket { actor, .. } => {
+                headers.insert(HOST, HeaderValue::from_static("regatta"));
+                headers.insert(HeaderName::from_static(ACTOR_HEADER), header(actor)?);
+            }
+            Way::Remote(remote) => {
+                headers.insert(HOST, remote.host()?);
+                headers.insert(AUTHORIZATION, remote.authorization());
+            }
+        }
+        Ok(())
     }
 
     async fn collect(&self, response: Response<Incoming>) -> Result<Bytes, Failure> {
@@ -147,11 +201,11 @@ impl Client {
                 .hint("server and command line may be of different versions; restart the server: regatta down && regatta up --detach")
         })
     }
+}
 
-    fn nobody_there(&self) -> Failure {
-        Failure::new(Exit::Failed, format!("no server runs for {}", self.data_dir.display()))
-            .hint("start one: regatta up --detach")
-    }
+fn nobody_there(data_dir: &Path) -> Failure {
+    Failure::new(Exit::Failed, format!("no server runs for {}", data_dir.display()))
+        .hint("start one: regatta up --detach")
 }
 
 fn broken(error: hyper::Error) -> Failure {

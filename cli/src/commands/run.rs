@@ -147,10 +147,7 @@ async fn ask(client: &Client, request: &RunRequest, key: &str) -> Result<RunAcce
 }
 
 fn request(context: &Context, args: &Args) -> Result<RunRequest, Failure> {
-    let repository = args.repo.canonicalize().map_err(|error| {
-        Failure::new(Exit::Usage, format!("the repository {} cannot be opened: {error}", args.repo.display()))
-            .hint("name it: --repo DIR")
-    })?;
+    let repository = repository(context, &args.repo)?;
     let (task, task_prompt) = args.task.as_deref().map_or(Ok((Layer::default(), None)), config::task)?;
     let project = project_file(&repository);
     let config = Config::of_run(&context.data_dir, project.as_deref(), task, flags(args)?)?;
@@ -173,6 +170,18 @@ fn request(context: &Context, args: &Args) -> Result<RunRequest, Failure> {
         checks: run.checks,
         artifacts: run.artifacts,
         limits: run.limits,
+    })
+}
+
+/// Where the repository is: on this machine, or as the server's machine names it.
+fn repository(context: &Context, repo: &Path) -> Result<PathBuf, Failure> {
+    if context.remote.is_some() {
+        let unclear = || Failure::usage("the repository has to be named as it is on the server's machine");
+        return repo.is_absolute().then(|| repo.to_owned()).ok_or_else(|| unclear().hint("--repo /absolute/path"));
+    }
+    repo.canonicalize().map_err(|error| {
+        Failure::new(Exit::Usage, format!("the repository {} cannot be opened: {error}", repo.display()))
+            .hint("name it: --repo DIR")
     })
 }
 

@@ -29,7 +29,8 @@ pub(crate) fn agents() -> Vec<&'static str> {
 
 /// Makes sure that a server runs, starting one in the background when none does.
 pub(crate) async fn ensure(context: &Context) -> Result<(), Failure> {
-    if context.client().health().await?.is_none() {
+    // Of another machine somebody else takes care.
+    if context.remote.is_none() && context.client().health().await?.is_none() {
         start_detached(context, &[]).await?;
     }
     Ok(())

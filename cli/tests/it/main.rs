@@ -22,6 +22,7 @@ mod nats;
 #[path = "../../../core/tests/it/nats/server.rs"]
 mod nats_server;
 mod races;
+mod remote;
 mod repeat;
 mod schemas;
 mod servers;
