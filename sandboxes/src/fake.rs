@@ -239,7 +239,7 @@ impl Run {
     fn settle(&mut self, now_ms: u64) {
         if self.ended.is_none() && self.ends_at_ms <= now_ms {
             let elapsed_ms = self.ends_at_ms.saturating_sub(self.started_at_ms);
-            self.ended = Some(Ended { exit: self.exit.clone(), elapsed_ms });
+            self.ended = Some(Ended { oom_kills: 0, exit: self.exit.clone(), elapsed_ms });
         }
     }
 

@@ -76,6 +76,11 @@ pub(crate) enum Walls {
     },
     /// Landlock: no namespaces, but the kernel refuses files, signals and connections.
     Landlock,
+    /// A container that is around the runner, too: the kernel bounds its memory. Commands run as that user and group.
+    Container {
+        /// Neither the runner's nor root.
+        user: u32,
+    },
     /// Nothing.
     None,
 }

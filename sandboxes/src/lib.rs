@@ -8,7 +8,9 @@
 //! - `destroy` leaves no file and no process.
 
 pub mod ancestry;
+pub mod docker;
 pub mod fake;
+mod inside;
 mod layout;
 pub mod local;
 mod processes;
@@ -17,9 +19,10 @@ pub mod runner;
 pub mod secrets;
 mod tree;
 
+pub use docker::DockerProvider;
 pub use fake::FakeProvider;
 pub use local::LocalProvider;
 pub use provider::{
-    Bounds, Created, Ended, Error, Exec, Exit, Found, HomeLink, InboxFile, Provider, Spec, Status, Stdio,
+    Bounds, Capability, Created, Ended, Error, Exec, Exit, Found, HomeLink, InboxFile, Provider, Spec, Status, Stdio,
 };
 pub use secrets::Secrets;

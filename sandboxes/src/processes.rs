@@ -109,6 +109,34 @@ pub(crate) fn end_marked(marks: &Marks) -> io::Result<()> {
     Err(io::Error::other("processes of the sandbox do not end"))
 }
 
+/// Ends every process of a user that none of those runners started, and everything below it. Where another user's
+/// environment cannot be read, marks cannot be told.
+///
+/// # Errors
+/// When some are still there in the end.
+pub(crate) fn end_strays(user: u32, runners: &[Pid]) -> io::Result<()> {
+    for _ in 0..ROUNDS_MAX {
+        let watched: BTreeSet<i32> =
+            runners.iter().flat_map(|runner| descendants(*runner)).map(|pid| pid.as_raw_nonzero().get()).collect();
+        let found: Vec<Pid> =
+            all().filter(|pid| is_of(*pid, user) && !watched.contains(&pid.as_raw_nonzero().get())).collect();
+        if found.is_empty() {
+            return Ok(());
+        }
+        end(&found);
+        std::thread::sleep(ROUND);
+    }
+    Err(io::Error::other("processes of the sandbox do not end"))
+}
+
+/// Whether it runs as that user, and is no corpse.
+fn is_of(pid: Pid, user: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap_or_default();
+    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+    let real = field("Uid:").split_ascii_whitespace().next().and_then(|text| text.parse().ok());
+    real == Some(user) && !field("State:").trim_start().starts_with('Z')
+}
+
 /// Stops the processes and everything below them until no new one appears, then ends them all.
 fn end(roots: &[Pid]) {
     let mut all: BTreeSet<i32> = BTreeSet::new();

@@ -137,6 +137,10 @@ pub struct Ended {
     pub exit: Exit,
     /// How long it ran, in milliseconds.
     pub elapsed_ms: u64,
+    /// Processes of it that the kernel ended for want of memory, where the provider is told; also when the command itself
+    /// ended well.
+    #[serde(default)]
+    pub oom_kills: u64,
 }
 
 /// How a command ended.
@@ -156,6 +160,35 @@ pub enum Exit {
     NotStarted(String),
     /// Whatever watched it is gone, and so is its exit code.
     Lost,
+}
+
+/// What a provider can do beyond the contract, so that nobody offers what would be refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Capability {
+    /// [`Provider::pause`] and [`Provider::resume`].
+    Pause,
+    /// [`Provider::fork`].
+    Fork,
+    /// A sandbox can be kept off the network.
+    NetworkOff,
+    /// The memory of a sandbox is bounded by the kernel, not by looking.
+    MemoryCaged,
+    /// Sandboxes are on another machine than the server.
+    Remote,
+}
+
+impl Capability {
+    /// Its word, stable.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pause => "pause",
+            Self::Fork => "fork",
+            Self::NetworkOff => "network-off",
+            Self::MemoryCaged => "memory-caged",
+            Self::Remote => "remote",
+        }
+    }
 }
 
 /// Why a provider could not do it.
@@ -253,4 +286,31 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Removes a sandbox with every process and file in it. Removing what is gone succeeds.
     async fn destroy(&self, key: &str) -> Result<(), Error>;
+
+    /// What it can do beyond the rest of this contract.
+    fn capabilities(&self) -> &'static [Capability] {
+        &[]
+    }
+
+    /// Stops everything in a sandbox where it is, memory kept. Pausing what is paused does nothing.
+    async fn pause(&self, key: &str) -> Result<(), Error> {
+        Err(self.cannot(key, "pause"))
+    }
+
+    /// Lets it go on.
+    async fn resume(&self, key: &str) -> Result<(), Error> {
+        Err(self.cannot(key, "resume"))
+    }
+
+    /// Makes a sandbox with the files another one has now, and nothing running; it is the one's equal from then on. When
+    /// there is one of the key `into` already, it stays as it is.
+    async fn fork(&self, key: &str, into: &str) -> Result<Created, Error> {
+        let _ = into;
+        Err(self.cannot(key, "fork"))
+    }
+
+    /// What is said of a wish beyond [`Self::capabilities`].
+    fn cannot(&self, key: &str, what: &str) -> Error {
+        Error::Unusable { reason: format!("the provider {} cannot {what} sandbox {key}", self.name()) }
+    }
 }

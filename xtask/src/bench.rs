@@ -40,6 +40,11 @@ pub(crate) fn run(rest: &[&str]) -> Result<ExitCode, String> {
                 ["run", "--release", "--locked", "--package", "regatta-benches", "--features", "http", "--", "http"];
             command::run(cargo(&run).arg(target().join("release/regatta")).args(options).current_dir(root()))?;
         }
+        ["sandboxes", options @ ..] => {
+            let run =
+                ["run", "--release", "--locked", "--package", "regatta-sandboxes", "--example", "containers", "--"];
+            command::run(cargo(&run).args(options).current_dir(root()))?;
+        }
         ["page"] => {
             ui::build()?;
             command::run(&mut cargo(&["build", "--release", "--locked", "--package", "regatta"]))?;
@@ -47,7 +52,7 @@ pub(crate) fn run(rest: &[&str]) -> Result<ExitCode, String> {
             npm.args(["run", "--silent", "bench"]).current_dir(root().join("http/ui"));
             command::run(npm.env("REGATTA_BIN", target().join("release/regatta")))?;
         }
-        _ => return Err("which benchmark? cargo xtask bench dispatch, http, log or page".to_owned()),
+        _ => return Err("which benchmark? cargo xtask bench dispatch, http, log, sandboxes or page".to_owned()),
     }
     Ok(ExitCode::SUCCESS)
 }

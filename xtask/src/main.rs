@@ -3,6 +3,7 @@
 mod bench;
 mod command;
 mod demo;
+mod image;
 mod schemas;
 mod test;
 mod ui;
@@ -17,9 +18,11 @@ usage:
   cargo xtask test api                  only that: what the API answers to everything its document allows
   cargo xtask schemas                   write schemas/ anew from the types
   cargo xtask ui                        build the page (needs Node and npm), for the next cargo build
+  cargo xtask image [--again]           make the image of Docker sandboxes, unless the engine has it (needs root)
   cargo xtask bench dispatch [--quick]  the dispatch benchmarks, with peers in the same run
   cargo xtask bench http [--quick]      the server's benchmarks: live clients and views, with a bare server beside it
   cargo xtask bench log                 the log benchmarks
+  cargo xtask bench sandboxes           containers beside docker run (needs an engine and cargo xtask image)
   cargo xtask bench page                how soon the compare page of a long run is of use, in Chromium";
 
 fn main() -> ExitCode {
@@ -31,6 +34,8 @@ fn main() -> ExitCode {
         ["test", "api"] => test::run_api(),
         ["schemas"] => schemas::run(),
         ["ui"] => ui::run(),
+        ["image"] => image::run(false),
+        ["image", "--again"] => image::run(true),
         ["bench", rest @ ..] => bench::run(rest),
         _ => Err(USAGE.to_owned()),
     };

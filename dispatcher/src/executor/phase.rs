@@ -30,7 +30,7 @@ pub(super) async fn run(world: &World, job: &Job, key: &SandboxKey, phase: Phase
             world.failpoints.reach("phase-launched").await;
             follower.follow(provider).await?
         }
-        Err(reason) => Ended { exit: regatta_sandboxes::Exit::NotStarted(reason), elapsed_ms: 0 },
+        Err(reason) => Ended { exit: regatta_sandboxes::Exit::NotStarted(reason), elapsed_ms: 0, oom_kills: 0 },
     };
     world.failpoints.reach("phase-over").await;
     let exit = exit(ended.exit);
@@ -184,7 +184,7 @@ impl<'a> Follower<'a> {
 
     async fn follow(&mut self, provider: Arc<dyn Provider>) -> Result<Ended, Fatal> {
         let name = self.phase.to_string();
-        let lost = || Ended { exit: regatta_sandboxes::Exit::Lost, elapsed_ms: 0 };
+        let lost = || Ended { exit: regatta_sandboxes::Exit::Lost, elapsed_ms: 0, oom_kills: 0 };
         loop {
             // First where it stands, then what it printed: when it has ended, what is read is all there is.
             let status = provider.status(&self.sandbox, &name).await;

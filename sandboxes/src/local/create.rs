@@ -33,7 +33,7 @@ pub(super) fn create(inner: &Inner, spec: &Spec, walls: Walls, fence: String) ->
     let fence = match walls {
         // Landlock knows no other protocol yet.
         Walls::Landlock if !spec.network => format!("{fence}, network off for TCP only"),
-        Walls::Bubblewrap { .. } | Walls::Landlock | Walls::None => fence,
+        Walls::Bubblewrap { .. } | Walls::Landlock | Walls::Container { .. } | Walls::None => fence,
     };
     let kept = Kept {
         owner: spec.owner.clone(),
@@ -159,6 +159,15 @@ fn stamp(work: &Path, stamp: &Path) -> io::Result<()> {
     }
     // A clock that stands still proves nothing later; the sandbox is as good.
     Ok(())
+}
+
+/// Makes the stamp of a sandbox whose files were put there by somebody else.
+pub(super) fn stamp_once(inner: &Inner, key: &str) -> Result<(), Error> {
+    let folder = inner.folder(key)?;
+    match stamp(&folder.join(WORK), &folder.join(CREATED)) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(transient("stamp a sandbox", error)),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// Whether nothing in the workspace was changed since the stamp.

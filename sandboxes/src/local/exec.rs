@@ -13,28 +13,41 @@ use std::time::Duration;
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::process::{Pid, PidfdFlags, Signal};
+use secrecy::SecretString;
 
 use super::create::is_plain;
 use super::{Inner, transient};
+use crate::inside::WHOSE;
 use crate::layout::{
-    self, ARTIFACTS, ERR, EXIT, HOME, INBOX, Kept, MARK_EXEC, MARK_SANDBOX, MARK_WORKSPACE, OUT, OUTBOX, Plan, Runner,
-    SPEC, STARTED, STOP, TMP, WORK,
+    self, ARTIFACTS, ERR, EXECS, EXIT, HOME, INBOX, Kept, MARK_EXEC, MARK_SANDBOX, MARK_WORKSPACE, OUT, OUTBOX, Plan,
+    Runner, SPEC, STARTED, STOP, TMP, WORK,
 };
 use crate::processes::{self, Marks};
 use crate::provider::{Ended, Error, Exec, Exit, Status, Stdio};
 use crate::runner;
+use crate::secrets::Secrets;
 
 /// Where programs are when nobody says.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// What a command sees of this process's environment, beside the locale.
 const PASSED: [&str; 4] = ["PATH", "TZ", "USER", "LOGNAME"];
+/// Engines tell it to every container.
+const HOSTNAME: &str = "HOSTNAME";
 /// How often a runner that has just begun is asked for its process id.
 const PID_TRIES_MAX: u32 = 200;
 /// Between two such questions.
 const PID_WAIT: Duration = Duration::from_millis(1);
 
+/// What a command is passed on from memory to memory: variables of this process's environment, and its secrets. A value
+/// that is no text is none.
+pub(crate) fn passed(exec: &Exec) -> Secrets {
+    let of_environment = exec.env_pass.iter().filter_map(|name| Some((name.clone(), std::env::var(name).ok()?)));
+    let secrets = exec.secrets.exposed().map(|(name, value)| (name.to_owned(), value.to_owned()));
+    of_environment.chain(secrets).map(|(name, value)| (name, SecretString::from(value))).collect()
+}
+
 /// Starts a runner for the command unless one has begun; of several only one goes on.
-pub(super) fn start(inner: &Inner, key: &str, exec: &Exec) -> Result<(), Error> {
+pub(super) fn start(inner: &Inner, key: &str, exec: &Exec, passed: &Secrets) -> Result<(), Error> {
     let kept = inner.kept(key)?;
     let folder = inner.exec_folder(key, &exec.name)?;
     if folder.join(STARTED).exists() {
@@ -42,7 +55,7 @@ pub(super) fn start(inner: &Inner, key: &str, exec: &Exec) -> Result<(), Error> 
     }
     prepare(inner, key, &kept, exec, &folder).map_err(|source| transient("write down a command", source))?;
     let mut command = Command::new(&inner.options.runner);
-    command.arg(runner::RUN).arg(&folder).env_clear().envs(environment(inner, key, exec, &folder)?);
+    command.arg(runner::RUN).arg(&folder).env_clear().envs(environment(inner, key, exec, passed, &folder)?);
     command.stdin(Channel::null()).stdout(Channel::null()).stderr(Channel::null());
     match command.spawn() {
         Ok(child) => {
@@ -64,16 +77,21 @@ fn lives(child: &mut std::process::Child) -> bool {
 }
 
 fn prepare(inner: &Inner, key: &str, kept: &Kept, exec: &Exec, folder: &Path) -> io::Result<()> {
-    let mut private = std::fs::DirBuilder::new();
-    private.mode(0o700);
+    let outbox = folder.join(OUTBOX);
     // Made by an earlier version, a sandbox may have no place for artifacts. What a command put there in the name of a
     // later one stays: nothing is followed, and everything that reads it does so inside.
     let artifacts = inner.options.root.join(key).join(ARTIFACTS);
-    for folder in [folder, &folder.join(OUTBOX), &artifacts, &artifacts.join(&exec.name)] {
-        match private.create(folder) {
+    let kept_here = artifacts.join(&exec.name);
+    // Another user gets through to its outbox, and sees nothing on the way.
+    let passable = if inner.user.is_some() { 0o711 } else { 0o700 };
+    for (folder, mode) in [(folder, passable), (&outbox, 0o700), (&artifacts, 0o700), (&kept_here, 0o700)] {
+        match std::fs::DirBuilder::new().mode(mode).create(folder) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
             Ok(()) | Err(_) => {}
         }
+    }
+    for folder in [&outbox, &artifacts, &kept_here].into_iter().filter(|_| inner.user.is_some()) {
+        std::os::unix::fs::lchown(folder, inner.user, inner.user)?;
     }
     // The first to write it down is the one who said what to run.
     if folder.join(SPEC).exists() {
@@ -104,7 +122,13 @@ fn plain(env: &BTreeMap<String, String>) -> BTreeMap<String, String> {
 
 /// The runner's environment, which is the command's but for [`Plan::env`]. It goes from process to process and never
 /// to disk.
-fn environment(inner: &Inner, key: &str, exec: &Exec, folder: &Path) -> Result<BTreeMap<OsString, OsString>, Error> {
+fn environment(
+    inner: &Inner,
+    key: &str,
+    exec: &Exec,
+    passed: &Secrets,
+    folder: &Path,
+) -> Result<BTreeMap<OsString, OsString>, Error> {
     let mut env: BTreeMap<OsString, OsString> = BTreeMap::new();
     env.insert("PATH".into(), PATH.into());
     env.insert("LANG".into(), "C.UTF-8".into());
@@ -112,12 +136,13 @@ fn environment(inner: &Inner, key: &str, exec: &Exec, folder: &Path) -> Result<B
     env.extend(inner.told.iter().map(|(name, folder)| ((*name).into(), folder.into())));
     for (name, value) in std::env::vars_os() {
         let is_locale = name.to_str().is_some_and(|name| name == "LANG" || name.starts_with("LC_"));
-        let is_passed = PASSED.iter().any(|passed| name == *passed) || exec.env_pass.iter().any(|pass| name == **pass);
-        if is_locale || is_passed {
+        // Inside a container the environment is the image's, and nobody's here.
+        let is_image = inner.user.is_some() && name != HOSTNAME && name != WHOSE;
+        if is_locale || is_image || PASSED.iter().any(|passed| name == *passed) {
             env.insert(name, value);
         }
     }
-    env.extend(exec.secrets.exposed().map(|(name, value)| (name.into(), value.into())));
+    env.extend(passed.exposed().map(|(name, value)| (name.into(), value.into())));
     let sandbox = inner.folder(key)?;
     let ours = [
         ("HOME", sandbox.join(HOME).into_os_string()),
@@ -126,7 +151,7 @@ fn environment(inner: &Inner, key: &str, exec: &Exec, folder: &Path) -> Result<B
         ("REGATTA_INBOX", sandbox.join(INBOX).into_os_string()),
         ("REGATTA_OUTBOX", folder.join(OUTBOX).into_os_string()),
         ("REGATTA_ARTIFACTS", sandbox.join(ARTIFACTS).join(&exec.name).into_os_string()),
-        (MARK_SANDBOX, key.into()),
+        (MARK_SANDBOX, inner.user.and_then(|_| std::env::var_os(WHOSE)).unwrap_or_else(|| key.into())),
         (MARK_EXEC, exec.name.as_str().into()),
     ];
     env.extend(ours.map(|(name, value)| (name.into(), value)));
@@ -159,14 +184,17 @@ fn ended(folder: &Path) -> Result<Option<Ended>, Error> {
 /// Ends what a command left whose runner is gone, and writes that down.
 pub(super) fn bury(inner: &Inner, key: &str, exec: &str) -> Result<Status, Error> {
     let folder = inner.exec_folder(key, exec)?;
-    let marks = Marks::new(key, &inner.folder(key)?.join(WORK), Some(exec));
-    processes::end_marked(&marks).map_err(|source| transient("end what a lost command left", source))?;
+    let end = || match inner.user {
+        Some(user) => processes::end_strays(user, &live_runners(inner, key)?),
+        None => processes::end_marked(&Marks::new(key, &inner.options.root.join(key).join(WORK), Some(exec))),
+    };
+    end().map_err(|source| transient("end what a lost command left", source))?;
     // Nobody saw the end: it lived at least from its start to what it printed last.
     let modified = |name| std::fs::metadata(folder.join(name)).and_then(|metadata| metadata.modified()).ok();
     let last = modified(OUT).max(modified(ERR));
     let lived = last.zip(modified(STARTED)).and_then(|(last, first)| last.duration_since(first).ok());
     let elapsed_ms = u64::try_from(lived.unwrap_or_default().as_millis()).unwrap_or(u64::MAX);
-    let lost = Ended { exit: Exit::Lost, elapsed_ms };
+    let lost = Ended { oom_kills: 0, exit: Exit::Lost, elapsed_ms };
     let write = || layout::publish(&folder, EXIT, &serde_json::to_vec(&lost)?, &inner.unique());
     write().map_err(|source| transient("write down that a command was lost", source))?;
     Ok(Status::Ended(lost))
@@ -219,6 +247,19 @@ pub(super) fn kill(inner: &Inner, key: &str, exec: &str, grace_ms: u64) -> Resul
         }
     };
     stop().map_err(|source| transient("stop a command", source))
+}
+
+/// Every runner that lives in a sandbox.
+fn live_runners(inner: &Inner, key: &str) -> io::Result<Vec<Pid>> {
+    let mut live = Vec::new();
+    for exec in std::fs::read_dir(inner.options.root.join(key).join(EXECS))? {
+        let folder = exec?.path();
+        if layout::runner(&folder)? == Runner::Alive {
+            let text = String::from_utf8(layout::small(&folder.join(STARTED))?).unwrap_or_default();
+            live.extend(text.parse().ok().and_then(Pid::from_raw));
+        }
+    }
+    Ok(live)
 }
 
 /// The process that watches a command now.

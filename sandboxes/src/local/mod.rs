@@ -24,9 +24,12 @@ use async_trait::async_trait;
 use rustix::fs::{IFlags, Mode};
 use tokio::sync::OnceCell;
 
+use crate::inside;
 use crate::layout::{self, EXECS, Kept, SPEC, Walls};
 use crate::provider::{Created, Error, Exec, Found, Provider, Spec, Status, Stdio};
+use crate::secrets::Secrets;
 use changes::Changes;
+pub(crate) use exec::passed;
 use sight::Sight;
 
 /// Counts what this process writes; process ids do it between processes.
@@ -70,6 +73,8 @@ pub struct LocalProvider {
 struct Inner {
     name: &'static str,
     options: Options,
+    /// Who commands are run as, when this is the inside of a container.
+    user: Option<u32>,
     /// What no command may see, known from the start.
     hide: Vec<PathBuf>,
     /// What every command may read, whatever is hidden around it.
@@ -97,6 +102,7 @@ impl LocalProvider {
         let inner = Inner {
             name,
             options: Options { root, ..options },
+            user: None,
             hide,
             read,
             told,
@@ -113,6 +119,37 @@ impl LocalProvider {
     /// When the root cannot be made.
     pub fn host(options: Options) -> Result<Self, Error> {
         Self::new(Options { fence: Fence::None, ..options })
+    }
+
+    /// The keeper of the one sandbox inside a container, whose folder was put there with it.
+    ///
+    /// # Errors
+    /// When changes cannot be watched for.
+    pub(crate) fn inside(runner: PathBuf, user: u32) -> Result<Self, Error> {
+        let root = PathBuf::from(inside::ROOT);
+        let inner = Inner {
+            name: "inside",
+            options: Options { root, runner, fence: Fence::None, hide: Vec::new(), read: Vec::new() },
+            user: Some(user),
+            hide: Vec::new(),
+            read: Vec::new(),
+            told: Vec::new(),
+            fence: OnceCell::new(),
+            changes: Changes::new().map_err(|source| transient("watch for changes", source))?,
+            runners: Mutex::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Says that everything in the workspace was there before now; only the first time counts.
+    pub(crate) fn stamp(&self, key: &str) -> Result<(), Error> {
+        create::stamp_once(&self.inner, key)
+    }
+
+    /// [`Provider::start`], with the values of what is passed on.
+    pub(crate) async fn start_with(&self, key: &str, exec: &Exec, passed: Secrets) -> Result<(), Error> {
+        let (key, exec) = (key.to_owned(), exec.clone());
+        self.aside(move |inner| exec::start(inner, &key, &exec, &passed)).await
     }
 
     /// Does what takes the disk more than a moment away from the threads that answer.
@@ -215,8 +252,7 @@ impl Provider for LocalProvider {
     }
 
     async fn start(&self, key: &str, exec: &Exec) -> Result<(), Error> {
-        let (key, exec) = (key.to_owned(), exec.clone());
-        self.aside(move |inner| exec::start(inner, &key, &exec)).await
+        self.start_with(key, exec, passed(exec)).await
     }
 
     async fn status(&self, key: &str, exec: &str) -> Result<Status, Error> {

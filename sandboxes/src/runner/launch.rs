@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -52,7 +53,7 @@ pub(super) fn launch(plan: &Plan) -> Result<Launched, String> {
     let child = child.map_err(|error| match &plan.walls {
         Walls::Bubblewrap { program } => format!("failed to start {}: {error}", program.display()),
         Walls::Landlock => format!("failed to start the fence: {error}"),
-        Walls::None => could_not_start(program, &error),
+        Walls::Container { .. } | Walls::None => could_not_start(program, &error),
     })?;
     let main = Pid::from_raw(child.id().cast_signed()).ok_or("it has no process id")?;
     Ok(Launched { main, report })
@@ -79,10 +80,14 @@ fn command(plan: &Plan) -> io::Result<(Command, Report)> {
             command.arg(FENCE).arg(folder).stdin(told);
             Ok((command, Report::Landlock(report)))
         }
-        Walls::None => {
+        Walls::Container { .. } | Walls::None => {
             let mut words = plan.argv.iter();
             let mut command = Command::new(words.next().map_or("", String::as_str));
             command.args(words).envs(&plan.env).current_dir(plan.folder.join(WORK)).stdin(Stdio::null());
+            if let Walls::Container { user } = plan.walls {
+                // From root to somebody else every capability is lost, and the container lets nobody gain any.
+                command.uid(user).gid(user);
+            }
             Ok((command, Report::Start))
         }
     }

@@ -1,13 +1,15 @@
 //! The runner: the small program that starts one command, watches it, and writes down how it ended. It outlives the
 //! server that started it, and whatever happens to it can be read from the files it leaves.
 //!
-//! It answers three calls of the program it is part of: `sandbox-run <folder of the command>`; behind Landlock
+//! It answers these calls of the program it is part of: `sandbox-run <folder of the command>`; behind Landlock
 //! `sandbox-fence <folder of the command>`, which fences itself and becomes the command; and `sandbox-probe`, which says
-//! what Landlock can do here. It has one thread and must not know tokio.
+//! what Landlock can do here. It has one thread and must not know tokio. `sandbox-serve`, which keeps the sandbox inside a
+//! container, does, and is only handed on.
 
 mod bubblewrap;
 mod landlock;
 mod launch;
+mod oom;
 mod signals;
 mod watch;
 
@@ -23,6 +25,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
+use crate::inside::{self, SERVE};
 use crate::layout::{self, EXIT, LOCK, Plan, SPEC, STARTED};
 use crate::provider::{Ended, Exit};
 use signals::Signals;
@@ -51,6 +54,7 @@ pub fn answer(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode>
         RUN => run(folder),
         FENCE => Err(landlock::become_command(folder)),
         PROBE => landlock::probe().map_err(io::Error::other).and_then(|name| writeln!(io::stdout(), "{name}")),
+        SERVE => inside::serve(folder.to_str().unwrap_or_default()),
         _ => return None,
     };
     Some(match done {
@@ -70,12 +74,12 @@ fn run(folder: &Path) -> io::Result<()> {
     let Some(_lock) = claim()? else { return Ok(()) };
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let began = Instant::now();
-    let exit = match layout::json::<Plan>(Path::new(SPEC)) {
+    let (exit, oom_kills) = match layout::json::<Plan>(Path::new(SPEC)) {
         Ok(plan) => watch::to_the_end(&plan, &signals, began),
-        Err(error) => Exit::NotStarted(format!("the plan of the command cannot be read: {error}")),
+        Err(error) => (Exit::NotStarted(format!("the plan of the command cannot be read: {error}")), 0),
     };
     let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    tell(&serde_json::to_vec(&Ended { exit, elapsed_ms })?)
+    tell(&serde_json::to_vec(&Ended { exit, elapsed_ms, oom_kills })?)
 }
 
 /// Writes down how it ended. A full disk is waited for: without the file the end would count as lost.

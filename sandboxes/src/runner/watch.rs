@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus};
 
-use super::launch;
 use super::signals::Signals;
+use super::{launch, oom};
 use crate::layout::{self, ARTIFACTS, ERR, HOME, OUT, OUTBOX, Plan, STOP, TMP, WORK};
 use crate::provider::Exit;
 use crate::{processes, tree};
@@ -31,14 +31,16 @@ const ROUND: Duration = Duration::from_millis(2);
 /// Bounds what a clock can be asked to add; nobody waits longer for a command.
 const TIMEOUT_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-/// Starts the command and returns when it and everything it started have ended.
-pub(super) fn to_the_end(plan: &Plan, signals: &Signals, began: Instant) -> Exit {
+/// Starts the command and returns when it and everything it started have ended: how, and how many of its processes the
+/// kernel ended for want of memory, where it counts them.
+pub(super) fn to_the_end(plan: &Plan, signals: &Signals, began: Instant) -> (Exit, u64) {
     if Path::new(STOP).exists() || signals.asked_to_stop() {
-        return Exit::Killed;
+        return (Exit::Killed, 0);
     }
+    let oom_before = oom::kills();
     let mut launched = match launch::launch(plan) {
         Ok(launched) => launched,
-        Err(reason) => return Exit::NotStarted(reason),
+        Err(reason) => return (Exit::NotStarted(reason), 0),
     };
     let mut watch = Watch {
         plan,
@@ -52,11 +54,35 @@ pub(super) fn to_the_end(plan: &Plan, signals: &Signals, began: Instant) -> Exit
     let status = watch.until_main_ends();
     end_everyone(signals);
     cut_output(plan);
-    match (watch.stopping, status) {
+    let exit = match (watch.stopping, status) {
         (Some(stopping), _) => stopping.why,
         (None, Some(status)) => launched.exit(status, plan),
         (None, None) => Exit::Lost,
+    };
+    match plan.walls {
+        layout::Walls::Container { .. } => told_of_memory(exit, oom::kills().saturating_sub(oom_before), plan),
+        layout::Walls::Bubblewrap { .. } | layout::Walls::Landlock | layout::Walls::None => (exit, 0),
     }
+}
+
+/// How a command ended of which the kernel ended so many processes for want of memory, the command itself or what it
+/// started. One that ended well all the same did so.
+fn told_of_memory(exit: Exit, oom_kills: u64, plan: &Plan) -> (Exit, u64) {
+    let how = match &exit {
+        Exit::Code(code) if *code != 0 => format!("code {code}"),
+        Exit::Signal(signal) => format!("signal {signal}"),
+        Exit::Code(_) | Exit::TimedOut | Exit::Killed | Exit::OverLimit(_) | Exit::NotStarted(_) | Exit::Lost => {
+            return (exit, oom_kills);
+        }
+    };
+    if oom_kills == 0 {
+        return (exit, 0);
+    }
+    let bound = plan.bounds.memory_bytes_max;
+    let limit = format!(
+        "bytes of memory: {bound} allowed; the kernel ended processes that wanted more: {oom_kills}, the command ended with {how}"
+    );
+    (Exit::OverLimit(limit), oom_kills)
 }
 
 struct Watch<'a> {
@@ -125,7 +151,9 @@ impl Watch<'_> {
     fn force(&self) {
         match self.plan.walls {
             layout::Walls::Bubblewrap { .. } => processes::signal([self.main], Signal::KILL),
-            layout::Walls::Landlock | layout::Walls::None => processes::end_descendants(rustix::process::getpid()),
+            layout::Walls::Landlock | layout::Walls::Container { .. } | layout::Walls::None => {
+                processes::end_descendants(rustix::process::getpid());
+            }
         }
     }
 
@@ -156,10 +184,16 @@ impl Watch<'_> {
         let bounds = &self.plan.bounds;
         let walls = match self.plan.walls {
             layout::Walls::Bubblewrap { .. } => 2,
-            layout::Walls::Landlock | layout::Walls::None => 0,
+            layout::Walls::Landlock | layout::Walls::Container { .. } | layout::Walls::None => 0,
         };
         let count = u64::try_from(tree.len().saturating_sub(walls)).unwrap_or(u64::MAX);
-        let memory = processes::memory_bytes(&tree, bounds.memory_bytes_max);
+        let memory = match self.plan.walls {
+            // The kernel keeps that bound.
+            layout::Walls::Container { .. } => 0,
+            layout::Walls::Bubblewrap { .. } | layout::Walls::Landlock | layout::Walls::None => {
+                processes::memory_bytes(&tree, bounds.memory_bytes_max)
+            }
+        };
         [
             (memory, bounds.memory_bytes_max, "bytes of memory"),
             (count, u64::from(bounds.processes_max), "processes"),

@@ -46,7 +46,7 @@ async fn a_scripted_command_prints_and_ends_as_the_clock_moves() {
     let expected: Vec<(u64, &[u8])> = vec![(2, b"one "), (5, b"one "), (9, b"one two"), (10, b"one two")];
     assert_eq!(seen, expected.into_iter().map(|(at, out)| (at, out.to_vec())).collect::<Vec<_>>());
     assert_eq!(world.read("a", "main", Stdio::Out, 4, 2).await.unwrap(), b"tw");
-    let ended = Ended { exit: Exit::Code(7), elapsed_ms: 10 };
+    let ended = Ended { exit: Exit::Code(7), elapsed_ms: 10, oom_kills: 0 };
     assert_eq!(world.status("a", "main").await.unwrap(), Status::Ended(ended));
     assert_eq!(world.begun("a", "main"), 1);
 }
@@ -73,7 +73,7 @@ async fn what_vanished_or_was_lost_is_told_apart() {
     world.vanish("a");
     world.lose("b", "main");
     assert!(matches!(world.status("a", "main").await, Err(Error::Missing(_))));
-    let lost = Ended { exit: Exit::Lost, elapsed_ms: 0 };
+    let lost = Ended { exit: Exit::Lost, elapsed_ms: 0, oom_kills: 0 };
     assert_eq!(world.status("b", "main").await.unwrap(), Status::Ended(lost));
 }
 
@@ -88,7 +88,7 @@ async fn only_force_ends_a_stubborn_command() {
     world.advance(49);
     assert_eq!(world.status("a", "main").await.unwrap(), Status::Running);
     world.advance(1);
-    let killed = Ended { exit: Exit::Killed, elapsed_ms: 50 };
+    let killed = Ended { exit: Exit::Killed, elapsed_ms: 50, oom_kills: 0 };
     assert_eq!(world.status("a", "main").await.unwrap(), Status::Ended(killed));
 }
 

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot prepare its case has failed")]
 
 mod contract;
+mod docker;
+mod engine;
 mod fake;
 mod place;
 mod unprivileged;

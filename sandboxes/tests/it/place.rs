@@ -3,34 +3,50 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use regatta_sandboxes::local::{Fence, Options};
-use regatta_sandboxes::{Bounds, Ended, Exec, LocalProvider, Provider, Secrets, Spec, Status, Stdio};
+use regatta_sandboxes::{Bounds, Ended, Exec, Exit, LocalProvider, Provider, Secrets, Spec, Status, Stdio};
+
+use crate::docker;
 
 /// Longer than any command of these tests takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Which provider a test is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Sandboxes are folders of this machine, behind that fence.
+    Here(Fence),
+    /// Sandboxes are containers.
+    Docker,
+}
+
+/// Names the commands a test runs on the side.
+static ASIDE: AtomicU32 = AtomicU32::new(0);
+
 pub(crate) struct Place {
     pub(crate) folder: tempfile::TempDir,
-    pub(crate) fence: Fence,
-    pub(crate) provider: LocalProvider,
+    pub(crate) kind: Kind,
+    pub(crate) provider: Arc<dyn Provider>,
 }
 
 impl Place {
-    /// `None`, and said so, when that fence does not work here.
-    pub(crate) async fn new(fence: Fence) -> Option<Self> {
-        Self::in_folder(fence, tempfile::Builder::new().prefix("sandboxes-").tempdir().unwrap()).await
+    /// `None`, and said so, when that provider does not work here.
+    pub(crate) async fn new(kind: Kind) -> Option<Self> {
+        Self::in_folder(kind, tempfile::Builder::new().prefix("sandboxes-").tempdir().unwrap()).await
     }
 
     /// In a folder that no fence hides by itself, where this user may make one.
-    pub(crate) async fn in_the_open(fence: Fence) -> Option<Self> {
+    pub(crate) async fn in_the_open(kind: Kind) -> Option<Self> {
         let mut folder = tempfile::Builder::new();
         let folder = folder.prefix("sandboxes-").tempdir_in(env!("CARGO_TARGET_TMPDIR"));
-        Self::in_folder(fence, folder.or_else(|_| tempfile::tempdir()).unwrap()).await
+        Self::in_folder(kind, folder.or_else(|_| tempfile::tempdir()).unwrap()).await
     }
 
-    async fn in_folder(fence: Fence, folder: tempfile::TempDir) -> Option<Self> {
+    async fn in_folder(kind: Kind, folder: tempfile::TempDir) -> Option<Self> {
         let seed = folder.path().join("seed");
         fs::create_dir_all(seed.join("src")).unwrap();
         fs::create_dir_all(seed.join(".git")).unwrap();
@@ -40,18 +56,65 @@ impl Place {
         fs::write(seed.join("run.sh"), "#!/bin/sh\necho ran\n").unwrap();
         fs::set_permissions(seed.join("run.sh"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         std::os::unix::fs::symlink("src/main.rs", seed.join("link")).unwrap();
-        let provider = provider(folder.path(), fence);
+        let provider = provider(folder.path(), kind);
         if let Err(error) = provider.probe().await {
-            assert!(std::env::var("REGATTA_TEST_REQUIRE").as_deref() != Ok("all"), "{fence:?}: {error}");
-            eprintln!("skipped: {fence:?}: {error}");
+            assert!(std::env::var("REGATTA_TEST_REQUIRE").as_deref() != Ok("all"), "{kind:?}: {error}");
+            eprintln!("skipped: {kind:?}: {error}");
             return None;
         }
-        Some(Self { folder, fence, provider })
+        Some(Self { folder, kind, provider })
     }
 
     /// The provider as a server that starts again would make it.
-    pub(crate) fn again(&self) -> LocalProvider {
-        provider(self.folder.path(), self.fence)
+    pub(crate) fn again(&self) -> Arc<dyn Provider> {
+        provider(self.folder.path(), self.kind)
+    }
+
+    /// Whether sandboxes are folders of this machine.
+    pub(crate) fn is_here(&self) -> bool {
+        matches!(self.kind, Kind::Here(_))
+    }
+
+    /// The folder of a sandbox, as seen inside.
+    pub(crate) fn inside(&self, key: &str) -> PathBuf {
+        match self.kind {
+            Kind::Here(_) => self.root().join(key),
+            Kind::Docker => "/regatta/sandbox".into(),
+        }
+    }
+
+    /// The sandboxes that are there, and whatever else was left of any.
+    pub(crate) async fn left(&self) -> Vec<String> {
+        match self.kind {
+            Kind::Here(_) => {
+                let entries = fs::read_dir(self.root()).unwrap();
+                entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+            }
+            Kind::Docker => docker::left(&docker::scope(self.folder.path())).await,
+        }
+    }
+
+    /// Runs a command on the side and gives what it printed; it must end well.
+    pub(crate) async fn aside(&self, key: &str, argv: &[&str]) -> String {
+        let name = format!("aside-{}", ASIDE.fetch_add(1, Ordering::Relaxed));
+        let ran = self.ran(key, &exec(&name, argv)).await;
+        assert_eq!(ran.ended.exit, Exit::Code(0), "{argv:?}: {ran:?}");
+        ran.out
+    }
+
+    /// Makes an empty file in a workspace, from inside.
+    pub(crate) async fn touch(&self, key: &str, name: &str) {
+        self.aside(key, &["touch", name]).await;
+    }
+
+    /// Whether there is a file of that name in a workspace.
+    pub(crate) async fn has(&self, key: &str, name: &str) -> bool {
+        self.aside(key, &["sh", "-c", "[ -e \"$1\" ] && echo yes; true", "sh", name]).await == "yes\n"
+    }
+
+    /// Waits until a command inside has made that file.
+    pub(crate) async fn until_it_has(&self, key: &str, name: &str) {
+        self.aside(key, &["sh", "-c", "while ! [ -e \"$1\" ]; do sleep 0.005; done", "sh", name]).await;
     }
 
     pub(crate) fn root(&self) -> PathBuf {
@@ -60,7 +123,8 @@ impl Place {
 
     /// A key no other test uses, for looking at the processes of the whole machine.
     pub(crate) fn key(&self, name: &str) -> String {
-        format!("{name}-{}-{}", format!("{:?}", self.fence).to_lowercase(), std::process::id())
+        let kind: String = format!("{:?}", self.kind).to_lowercase().chars().filter(char::is_ascii_lowercase).collect();
+        format!("{name}-{kind}-{}", std::process::id())
     }
 
     pub(crate) fn spec(&self, key: &str) -> Spec {
@@ -85,14 +149,34 @@ impl Place {
     /// Runs a command to its end.
     pub(crate) async fn ran(&self, key: &str, exec: &Exec) -> Ran {
         self.provider.start(key, exec).await.unwrap();
-        let ended = ended(&self.provider, key, &exec.name).await;
-        let out = all(&self.provider, key, &exec.name, Stdio::Out).await;
-        let err = all(&self.provider, key, &exec.name, Stdio::Err).await;
+        let ended = ended(&*self.provider, key, &exec.name).await;
+        let out = all(&*self.provider, key, &exec.name, Stdio::Out).await;
+        let err = all(&*self.provider, key, &exec.name, Stdio::Err).await;
         Ran { ended, out: String::from_utf8_lossy(&out).into_owned(), err: String::from_utf8_lossy(&err).into_owned() }
     }
 }
 
-pub(crate) fn provider(folder: &Path, fence: Fence) -> LocalProvider {
+/// How long something sleeps, in seconds, that is told apart by that.
+pub(crate) fn long() -> String {
+    format!("{}", 1_000_000 + u64::from(std::process::id()) * 100 + u64::from(ASIDE.fetch_add(1, Ordering::Relaxed)))
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.kind == Kind::Docker {
+            docker::clear(&docker::scope(self.folder.path()));
+        }
+    }
+}
+
+pub(crate) fn provider(folder: &Path, kind: Kind) -> Arc<dyn Provider> {
+    match kind {
+        Kind::Here(fence) => Arc::new(local(folder, fence)),
+        Kind::Docker => Arc::new(docker::provider(folder, regatta_sandboxes::docker::Network::Bridge)),
+    }
+}
+
+fn local(folder: &Path, fence: Fence) -> LocalProvider {
     LocalProvider::new(Options {
         root: folder.join("data/sandboxes"),
         runner: PathBuf::from(env!("CARGO_BIN_EXE_regatta-sandbox-runner")),

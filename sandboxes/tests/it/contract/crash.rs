@@ -5,22 +5,33 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio as Channel};
 
 use regatta_sandboxes::local::Fence;
-use regatta_sandboxes::{Exit, Provider, Stdio};
+use regatta_sandboxes::{Exit, Stdio};
 use rustix::process::{Pid, Signal};
 
 use super::promises;
-use crate::place::{self, Place, all, ended, processes, sh, until};
+use crate::place::{self, Kind, Place, all, ended, processes, sh, until};
 
 promises! {
     what_a_killed_server_started_goes_on
-    what_a_server_passes_on_is_never_written_down
-    a_secret_is_given_from_memory_to_memory
-    a_lost_runner_leaves_nothing_running
-    a_lost_runner_is_noticed_by_destroy
-    an_interrupted_create_or_destroy_is_cleared_away
 }
 
-/// Tells the test below that it is the server of another test: fence, folder, key, script and variables to pass on.
+mod here {
+    crate::contract::promises! { here:
+        what_a_server_passes_on_is_never_written_down
+        a_secret_is_given_from_memory_to_memory
+        a_lost_runner_leaves_nothing_running
+        a_lost_runner_is_noticed_by_destroy
+        an_interrupted_create_or_destroy_is_cleared_away
+    }
+
+    use super::{
+        a_lost_runner_is_noticed_by_destroy, a_lost_runner_leaves_nothing_running,
+        a_secret_is_given_from_memory_to_memory, an_interrupted_create_or_destroy_is_cleared_away,
+        what_a_server_passes_on_is_never_written_down,
+    };
+}
+
+/// Tells the test below that it is the server of another test: kind, folder, key, script and variables to pass on.
 const ROLE: &str = "REGATTA_TEST_SERVER";
 
 /// In a process of its own this is a server that starts a command and then waits to be killed.
@@ -29,14 +40,15 @@ async fn a_server_of_its_own() {
     let Some(role) = std::env::var_os(ROLE) else { return };
     let role = role.into_string().unwrap();
     let words: Vec<&str> = role.split('\n').collect();
-    let [fence, folder, key, script, pass] = words[..] else { panic!("{role}") };
-    let fence = match fence {
-        "Bubblewrap" => Fence::Bubblewrap,
-        "Landlock" => Fence::Landlock,
-        "Auto" => Fence::Auto,
-        _ => Fence::None,
+    let [kind, folder, key, script, pass] = words[..] else { panic!("{role}") };
+    let kind = match kind {
+        "Here(Bubblewrap)" => Kind::Here(Fence::Bubblewrap),
+        "Here(Landlock)" => Kind::Here(Fence::Landlock),
+        "Here(Auto)" => Kind::Here(Fence::Auto),
+        "Docker" => Kind::Docker,
+        _ => Kind::Here(Fence::None),
     };
-    let provider = place::provider(Path::new(folder), fence);
+    let provider = place::provider(Path::new(folder), kind);
     if script == "probe" {
         let found = provider.probe().await.unwrap_or_else(|error| error.to_string());
         return fs::write(Path::new(folder).join("served"), found).unwrap();
@@ -51,7 +63,7 @@ async fn a_server_of_its_own() {
 /// The fence a server finds that has another `PATH`.
 fn probed(fence: &str, path: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
-    let role = [fence, folder.path().to_str().unwrap(), "", "probe", ""].join("\n");
+    let role = [&format!("Here({fence})"), folder.path().to_str().unwrap(), "", "probe", ""].join("\n");
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "contract::crash::a_server_of_its_own"]).env(ROLE, role).env("PATH", path);
     assert!(command.stdout(Channel::null()).status().unwrap().success());
@@ -76,7 +88,7 @@ impl Server {
     pub(super) async fn start(place: &Place, key: &str, script: &str, pass: &[(&str, &str)]) -> Self {
         let names: Vec<&str> = pass.iter().map(|(name, _)| *name).collect();
         let folder = place.folder.path();
-        let role = [&format!("{:?}", place.fence), folder.to_str().unwrap(), key, script, &names.join(",")].join("\n");
+        let role = [&format!("{:?}", place.kind), folder.to_str().unwrap(), key, script, &names.join(",")].join("\n");
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "contract::crash::a_server_of_its_own"]).env(ROLE, role).envs(pass.iter().copied());
         let server = Self(command.env("UNPASSED", "unpassed").stdout(Channel::null()).spawn().unwrap());
@@ -96,11 +108,11 @@ async fn what_a_killed_server_started_goes_on(place: Place) {
     place.provider.create(&place.spec("a")).await.unwrap();
     let script = "echo one; while ! [ -e go ]; do sleep 0.01; done; echo two; exit 42";
     drop(Server::start(&place, "a", script, &[]).await);
-    fs::write(place.root().join("a/work/go"), "").unwrap();
-    assert_eq!(ended(&place.provider, "a", "main").await.exit, Exit::Code(42));
-    assert_eq!(all(&place.provider, "a", "main", Stdio::Out).await, b"one\ntwo\n");
+    place.touch("a", "go").await;
+    assert_eq!(ended(&*place.provider, "a", "main").await.exit, Exit::Code(42));
+    assert_eq!(all(&*place.provider, "a", "main", Stdio::Out).await, b"one\ntwo\n");
     place.provider.destroy("a").await.unwrap();
-    assert_eq!(fs::read_dir(place.root()).unwrap().count(), 0);
+    assert_eq!(place.left().await, [""; 0]);
 }
 
 async fn what_a_server_passes_on_is_never_written_down(place: Place) {
@@ -110,8 +122,8 @@ async fn what_a_server_passes_on_is_never_written_down(place: Place) {
         "echo ${#CANARY} ${UNPASSED-none}; cat /proc/self/cmdline | wc -l; while ! [ -e go ]; do sleep 0.01; done";
     let server = Server::start(&place, "a", script, &[("CANARY", &canary)]).await;
     fs::write(place.root().join("a/work/go"), "").unwrap();
-    assert_eq!(ended(&place.provider, "a", "main").await.exit, Exit::Code(0));
-    let out = all(&place.provider, "a", "main", Stdio::Out).await;
+    assert_eq!(ended(&*place.provider, "a", "main").await.exit, Exit::Code(0));
+    let out = all(&*place.provider, "a", "main", Stdio::Out).await;
     assert!(out.starts_with(format!("{} none\n", canary.len()).as_bytes()), "{}", String::from_utf8_lossy(&out));
     drop(server);
     nowhere_on_disk(&place, &canary);
@@ -171,10 +183,10 @@ async fn a_lost_runner_leaves_nothing_running(place: Place) {
     let key = place.key("lost");
     lose_the_runner(&place, &key).await;
     let again = place.again();
-    assert_eq!(ended(&again, &key, "main").await.exit, Exit::Lost);
+    assert_eq!(ended(&*again, &key, "main").await.exit, Exit::Lost);
     assert_eq!(processes(&key), [""; 0]);
-    assert_eq!(ended(&place.provider, &key, "main").await.exit, Exit::Lost);
-    assert_eq!(all(&again, &key, "main", Stdio::Out).await, b"begun\n");
+    assert_eq!(ended(&*place.provider, &key, "main").await.exit, Exit::Lost);
+    assert_eq!(all(&*again, &key, "main", Stdio::Out).await, b"begun\n");
 }
 
 async fn a_lost_runner_is_noticed_by_destroy(place: Place) {

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use regatta_sandboxes::{Error, Exit, Provider, Status};
+use regatta_sandboxes::{Error, Exit, Status};
 
 use super::promises;
-use crate::place::{Place, ended, exec, processes, running, sh, until};
+use crate::place::{self, Place, ended, exec, running, sh, until};
 
 promises! {
     a_command_exits_with_its_code_or_signal
@@ -14,9 +14,14 @@ promises! {
     a_kill_leaves_time_to_say_goodbye
     a_kill_ends_what_ignores_it
     a_second_kill_may_have_less_patience
-    what_was_killed_before_it_began_never_runs
     what_forked_and_left_is_gone_after_the_end
     destroy_ends_what_runs
+}
+
+mod here {
+    crate::contract::promises! { here: what_was_killed_before_it_began_never_runs }
+
+    use super::what_was_killed_before_it_began_never_runs;
 }
 
 async fn a_command_exits_with_its_code_or_signal(place: Place) {
@@ -63,8 +68,7 @@ async fn begin(place: &Place, script: &str) {
         .start("a", &sh("main", &format!("{script}; touch begun; while :; do sleep 0.01; done")))
         .await
         .unwrap();
-    let begun = place.root().join("a/work/begun");
-    until("it begins", || begun.exists()).await;
+    place.until_it_has("a", "begun").await;
 }
 
 async fn a_kill_leaves_time_to_say_goodbye(place: Place) {
@@ -74,14 +78,14 @@ async fn a_kill_leaves_time_to_say_goodbye(place: Place) {
     assert_eq!((ran.ended.exit, ran.out.as_str()), (Exit::Killed, "bye\n"));
     assert!(ran.ended.elapsed_ms < 15_000);
     place.provider.kill("a", "main", 0).await.unwrap();
-    assert_eq!(ended(&place.provider, "a", "main").await.exit, Exit::Killed);
+    assert_eq!(ended(&*place.provider, "a", "main").await.exit, Exit::Killed);
 }
 
 async fn a_kill_ends_what_ignores_it(place: Place) {
     begin(&place, "trap '' TERM").await;
     let asked = Instant::now();
     place.provider.kill("a", "main", 300).await.unwrap();
-    assert_eq!(ended(&place.provider, "a", "main").await.exit, Exit::Killed);
+    assert_eq!(ended(&*place.provider, "a", "main").await.exit, Exit::Killed);
     assert!(asked.elapsed() >= Duration::from_millis(300), "{:?}", asked.elapsed());
 }
 
@@ -90,7 +94,7 @@ async fn a_second_kill_may_have_less_patience(place: Place) {
     place.provider.kill("a", "main", 1_000_000).await.unwrap();
     assert_eq!(place.provider.status("a", "main").await.unwrap(), Status::Running);
     place.provider.kill("a", "main", 0).await.unwrap();
-    assert_eq!(ended(&place.provider, "a", "main").await.exit, Exit::Killed);
+    assert_eq!(ended(&*place.provider, "a", "main").await.exit, Exit::Killed);
 }
 
 async fn what_was_killed_before_it_began_never_runs(place: Place) {
@@ -99,32 +103,33 @@ async fn what_was_killed_before_it_began_never_runs(place: Place) {
     std::fs::create_dir(place.root().join("a/execs/main")).unwrap();
     place.provider.kill("a", "main", 0).await.unwrap();
     place.provider.start("a", &sh("main", "touch ran")).await.unwrap();
-    assert_eq!(ended(&place.provider, "a", "main").await.exit, Exit::Killed);
+    assert_eq!(ended(&*place.provider, "a", "main").await.exit, Exit::Killed);
     assert!(!place.root().join("a/work/ran").exists());
 }
 
 async fn what_forked_and_left_is_gone_after_the_end(place: Place) {
     let key = place.key("left");
     // Told apart by how long they mean to sleep, since the last one has no environment to be known by.
-    let long = 1_000_000 + std::process::id();
+    let long = place::long();
     let script = format!("(setsid sh -c 'sleep {long} & sleep {long}' &) ; env -i setsid sleep {long} & touch left");
     let ran = place.run(&key, &script).await;
     assert_eq!(ran.ended.exit, Exit::Code(0));
-    assert_eq!(running(&long.to_string()), [""; 0]);
-    assert!(place.root().join(&key).join("work/left").exists());
+    assert_eq!(running(&long), [""; 0]);
+    assert!(place.has(&key, "left").await);
 }
 
 async fn destroy_ends_what_runs(place: Place) {
     let key = place.key("destroyed");
+    let long = place::long();
     place.provider.create(&place.spec(&key)).await.unwrap();
     for name in ["one", "two"] {
-        let script = "trap '' TERM; (setsid sleep 1000 &); sleep 1000";
-        place.provider.start(&key, &sh(name, script)).await.unwrap();
+        let script = format!("trap '' TERM; (setsid sleep {long} &); sleep {long}");
+        place.provider.start(&key, &sh(name, &script)).await.unwrap();
     }
-    until("they run", || processes(&key).iter().filter(|line| line.starts_with("sleep")).count() == 4).await;
+    until("they run", || running(&long).len() == 4).await;
     place.provider.destroy(&key).await.unwrap();
-    assert_eq!(processes(&key), [""; 0]);
-    assert_eq!(std::fs::read_dir(place.root()).unwrap().count(), 0);
+    assert_eq!(running(&long), [""; 0]);
+    assert_eq!(place.left().await, [""; 0]);
     assert!(matches!(place.provider.status(&key, "one").await, Err(Error::Missing(_))));
     place.provider.destroy(&key).await.unwrap();
 }

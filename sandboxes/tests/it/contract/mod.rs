@@ -1,4 +1,5 @@
-//! The contract suite: every promise of a provider, for every fence that works here.
+//! The contract suite: every promise of a provider, for every fence of this machine that works here, and for every other
+//! provider.
 
 mod bounds;
 mod crash;
@@ -8,24 +9,32 @@ mod output;
 mod sight;
 mod workspace;
 
-/// Makes one test for each fence from functions of a `Place`.
+/// Makes one test for each provider and fence from functions of a `Place`; `here:` only for those that keep sandboxes as
+/// folders of this machine, `fenced:` only for those of them that have a fence.
 macro_rules! promises {
-    ($($promise:ident)*) => {
-        crate::contract::promises! { bubblewrap Bubblewrap: $($promise)* }
-        crate::contract::promises! { landlock Landlock: $($promise)* }
-        crate::contract::promises! { host None: $($promise)* }
+    (here: $($promise:ident)*) => {
+        crate::contract::promises! { bubblewrap_here (Here(Bubblewrap)): $($promise)* }
+        crate::contract::promises! { landlock_here (Here(Landlock)): $($promise)* }
+        crate::contract::promises! { host_here (Here(None)): $($promise)* }
     };
     (fenced: $($promise:ident)*) => {
-        crate::contract::promises! { bubblewrap_only Bubblewrap: $($promise)* }
-        crate::contract::promises! { landlock_only Landlock: $($promise)* }
+        crate::contract::promises! { bubblewrap_only (Here(Bubblewrap)): $($promise)* }
+        crate::contract::promises! { landlock_only (Here(Landlock)): $($promise)* }
     };
-    ($name:ident $fence:ident: $($promise:ident)*) => {
+    ($($promise:ident)*) => {
+        crate::contract::promises! { bubblewrap (Here(Bubblewrap)): $($promise)* }
+        crate::contract::promises! { landlock (Here(Landlock)): $($promise)* }
+        crate::contract::promises! { host (Here(None)): $($promise)* }
+        crate::contract::promises! { docker (Docker): $($promise)* }
+    };
+    ($name:ident ($kind:expr): $($promise:ident)*) => {
         mod $name {
+            #[allow(unused_imports, clippy::allow_attributes, reason = "not every kind has a fence")]
+            use {crate::place::Kind::*, regatta_sandboxes::local::Fence::*};
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $promise() {
-                    let fence = regatta_sandboxes::local::Fence::$fence;
-                    if let Some(place) = crate::place::Place::new(fence).await {
+                    if let Some(place) = crate::place::Place::new($kind).await {
                         super::$promise(place).await;
                     }
                 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 
-use regatta_sandboxes::{HomeLink, InboxFile, Provider, Stdio};
+use regatta_sandboxes::{HomeLink, InboxFile, Stdio};
 
 use super::crash::Server;
 use super::promises;
@@ -13,7 +13,12 @@ use crate::place::{Place, all, ended, sh};
 promises! {
     the_environment_is_private
     the_inbox_and_links_in_the_home_are_readable
-    what_is_made_is_for_this_user_alone
+}
+
+mod here {
+    crate::contract::promises! { here: what_is_made_is_for_this_user_alone }
+
+    use super::what_is_made_is_for_this_user_alone;
 }
 
 mod fenced {
@@ -52,7 +57,7 @@ async fn the_environment_is_private(place: Place) {
     expected.extend(ours.iter().map(String::as_str));
     expected.sort_unstable();
     assert_eq!(names, expected);
-    let folder = place.root().join("a");
+    let folder = place.inside("a");
     for line in [
         format!("HOME={}", folder.join("home").display()),
         format!("TMPDIR={}", folder.join("tmp").display()),
@@ -78,17 +83,20 @@ async fn the_inbox_and_links_in_the_home_are_readable(place: Place) {
     let script = "cat $REGATTA_INBOX/prompt ~/.config/tool/login; ls -A ~; echo >> $REGATTA_INBOX/new";
     let ran = place.ran("a", &sh("main", script)).await;
     assert_eq!(ran.out, "do it\ntoken\n.config\n");
-    assert_eq!(created.inbox, place.root().join("a/inbox").to_string_lossy());
-    let home = place.root().join("a/home/.config/tool");
-    let copied = fs::symlink_metadata(home.join("login")).unwrap();
-    assert!(copied.is_symlink() || copied.len() == 0, "{copied:?}");
+    assert_eq!(created.inbox, place.inside("a").join("inbox").to_string_lossy());
+    if place.is_here() {
+        let home = place.root().join("a/home/.config/tool");
+        let copied = fs::symlink_metadata(home.join("login")).unwrap();
+        assert!(copied.is_symlink() || copied.len() == 0, "{copied:?}");
+    }
 }
 
 async fn what_is_made_is_for_this_user_alone(place: Place) {
     use std::os::unix::fs::PermissionsExt;
     let root = place.root();
     fs::set_permissions(&root, PermissionsExt::from_mode(0o755)).unwrap();
-    let place = Place { provider: place.again(), ..place };
+    let mut place = place;
+    place.provider = place.again();
     fs::set_permissions(place.folder.path().join("seed"), PermissionsExt::from_mode(0o755)).unwrap();
     fs::write(place.folder.path().join("secret/login"), "token").unwrap();
     let mut spec = place.spec("a");
@@ -255,13 +263,13 @@ async fn at_home(place: &Place, script: &str) -> String {
     let path = ON_PATH.map(|name| home.join(name).display().to_string()).join(":") + ":/usr/bin:/bin";
     place.provider.create(&place.spec("a")).await.unwrap();
     let _server = Server::start(place, "a", script, &[("HOME", home.to_str().unwrap()), ("PATH", &path)]).await;
-    ended(&place.provider, "a", "main").await;
-    let out = all(&place.provider, "a", "main", Stdio::Out).await;
+    ended(&*place.provider, "a", "main").await;
+    let out = all(&*place.provider, "a", "main", Stdio::Out).await;
     String::from_utf8(out).unwrap()
 }
 
 async fn nothing_in_a_home_can_be_read_but_tools(place: Place) {
-    let Some(place) = Place::in_the_open(place.fence).await else { return };
+    let Some(place) = Place::in_the_open(place.kind).await else { return };
     let home = place.folder.path().display().to_string();
     let paths = PRIVATE.map(|name| format!("{home}/{name}")).join(" ");
     let script = format!("cat README.md; for path in {paths}; do cat $path 2>/dev/null && echo $path; done");
@@ -269,14 +277,14 @@ async fn nothing_in_a_home_can_be_read_but_tools(place: Place) {
 }
 
 async fn programs_in_a_home_start(place: Place) {
-    let Some(place) = Place::in_the_open(place.fence).await else { return };
+    let Some(place) = Place::in_the_open(place.kind).await else { return };
     let names = PROGRAMS.map(|(name, ..)| name.rsplit('/').next().unwrap());
     let out = at_home(&place, &names.map(|name| format!("{name} 2>&1")).join(";")).await;
     assert_eq!(out, names.map(|name| format!("runs {name}\n")).concat());
 }
 
 async fn programs_in_a_home_find_what_they_need(place: Place) {
-    let Some(place) = Place::in_the_open(place.fence).await else { return };
+    let Some(place) = Place::in_the_open(place.kind).await else { return };
     write(&place.folder.path().join(".rbenv/version"), "stable\n");
     let script = "cat $RBENV_ROOT/version; ls $VOLTA_HOME/bin; echo ${GOENV_ROOT-absent}";
     assert_eq!(at_home(&place, script).await, "stable\nnode9\nvolta-shim\nabsent\n");

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::time::{Duration, UNIX_EPOCH};
 
-use regatta_sandboxes::{Error, Provider};
+use regatta_sandboxes::Error;
 
 use super::promises;
 use crate::place::{Place, sh};
@@ -16,6 +16,7 @@ promises! {
     every_change_is_seen
     the_outbox_gives_regular_files_only
     artifacts_are_seen_by_later_commands
+    a_sparse_file_of_ten_gigabytes_is_not_read
     whatever_was_made_is_removed
 }
 
@@ -32,7 +33,6 @@ async fn the_seed_is_copied_with_modes_links_and_times(place: Place) {
         fs::File::open(seed.join(name)).unwrap().set_modified(old).unwrap();
     }
     place.provider.create(&place.spec("a")).await.unwrap();
-    let work = place.root().join("a/work");
     for name in [
         "README.md",
         "run.sh",
@@ -45,13 +45,16 @@ async fn the_seed_is_copied_with_modes_links_and_times(place: Place) {
         "closed",
         "closed/file",
     ] {
-        let [was, is] = [&seed, &work].map(|folder| fs::symlink_metadata(folder.join(name)).unwrap());
-        let facts =
-            |it: &fs::Metadata| (it.mode(), it.mtime(), it.mtime_nsec(), if it.is_dir() { 0 } else { it.len() });
-        assert_eq!(facts(&is), facts(&was), "{name}");
+        let was = fs::symlink_metadata(seed.join(name)).unwrap();
+        let is = place.aside("a", &["stat", "-c", "%f %.9Y %s", name]).await;
+        let bytes = is.trim_end().rsplit(' ').next().unwrap();
+        let bytes = if was.is_dir() { bytes.to_owned() } else { was.len().to_string() };
+        let facts = format!("{:x} {}.{:09} {bytes}\n", was.mode(), was.mtime(), was.mtime_nsec());
+        assert_eq!(is, facts, "{name}");
     }
-    assert_eq!(fs::read_link(work.join("link")).unwrap().to_str(), Some("src/main.rs"));
-    assert_eq!(fs::read(work.join("large")).unwrap(), vec![7; 300_000]);
+    assert_eq!(place.aside("a", &["readlink", "link"]).await, "src/main.rs\n");
+    let same = place.aside("a", &["sh", "-c", r"head -c 300000 /dev/zero | tr '\0' '\7' | cmp - large"]).await;
+    assert_eq!(same, "");
     assert!(place.provider.untouched("a").await.unwrap());
     // Without this the place itself cannot be cleared away by somebody without privileges.
     fs::set_permissions(seed.join("closed"), fs::Permissions::from_mode(0o755)).unwrap();
@@ -63,7 +66,7 @@ async fn a_seed_with_something_special_is_refused(place: Place) {
     std::os::unix::net::UnixListener::bind(seed.join("socket")).unwrap();
     let made = place.provider.create(&place.spec("a")).await;
     assert!(matches!(&made, Err(Error::Unusable { reason }) if reason.contains("socket")), "{made:?}");
-    assert_eq!(fs::read_dir(place.root()).unwrap().count(), 0);
+    assert_eq!(place.left().await, [""; 0]);
     let mut spec = place.spec("a");
     spec.seed = seed.join("absent");
     assert!(matches!(place.provider.create(&spec).await, Err(Error::Missing(_))));
@@ -139,6 +142,19 @@ async fn artifacts_are_seen_by_later_commands(place: Place) {
     assert!(matches!(place.provider.left_nothing("gone", "main").await, Err(Error::Missing(_))));
 }
 
+async fn a_sparse_file_of_ten_gigabytes_is_not_read(place: Place) {
+    let mut spec = place.spec("a");
+    spec.bounds.disk_bytes_max = 20 << 30;
+    place.provider.create(&spec).await.unwrap();
+    let ran = place
+        .ran("a", &sh("main", "truncate -s 10G $REGATTA_OUTBOX/big; mknod $REGATTA_OUTBOX/null c 1 3; true"))
+        .await;
+    assert_eq!(ran.ended.exit, regatta_sandboxes::Exit::Code(0), "{ran:?}");
+    let big = place.provider.get("a", "main", "big", 64 << 20).await;
+    assert!(matches!(big, Err(Error::TooLarge { bytes: 10_737_418_240, .. })), "{big:?}");
+    assert!(matches!(place.provider.get("a", "main", "null", 10).await, Err(Error::Missing(_))));
+}
+
 async fn whatever_was_made_is_removed(place: Place) {
     let script = r#"
         mkdir -p closed/inner && touch closed/inner/file && chmod 000 closed/inner && chmod 500 closed
@@ -147,8 +163,8 @@ line' '-rf' ' ' "$(printf 'bad\377name')"; ln -s / root; mkfifo pipe
         i=0; while [ $i -lt 200 ]; do mkdir d && cd d && touch x; i=$((i+1)); done"#;
     let ran = place.run("a", script).await;
     assert_eq!(ran.ended.exit, regatta_sandboxes::Exit::Code(0), "{ran:?}");
-    assert!(place.root().join("a/work/closed").exists());
+    assert!(place.has("a", "closed").await);
     place.provider.destroy("a").await.unwrap();
-    assert_eq!(fs::read_dir(place.root()).unwrap().count(), 0);
+    assert_eq!(place.left().await, [""; 0]);
     assert!(fs::exists("/etc/passwd").unwrap());
 }

@@ -1,0 +1,55 @@
+//! What a container really is kept in by, read back from the engine: an older one ignores what it does not know.
+
+use bollard::models::HostConfig;
+
+use super::{Inner, Network, image};
+use crate::provider::Error;
+
+/// Whether sandboxes can be made now, and behind what.
+pub(super) async fn probe(inner: &Inner) -> Result<String, Error> {
+    let docker = inner.docker().await?;
+    let info = docker.info().await.map_err(super::engine::failed("ask the engine what it is"))?;
+    if let Some(runtime) = &inner.options.runtime {
+        let known = info.runtimes.unwrap_or_default();
+        if !known.contains_key(runtime) {
+            let mut known: Vec<_> = known.into_keys().collect();
+            known.sort();
+            let reason = format!("the engine has no runtime {runtime}; it has {}", known.join(", "));
+            return Err(Error::Unusable { reason });
+        }
+    }
+    image::prepared(inner).await?;
+    let runtime = inner.options.runtime.clone().or(info.default_runtime).unwrap_or_else(|| "runc".to_owned());
+    let has = |what: &str| info.security_options.iter().flatten().any(|option| option.contains(what));
+    let network = match inner.options.network {
+        Network::None => "none",
+        Network::Internal => "internal",
+        Network::Bridge => "bridge",
+    };
+    let mut words = vec![runtime, "no capabilities".to_owned(), "no new privileges".to_owned()];
+    words.extend(["seccomp", "apparmor", "rootless"].into_iter().filter(|what| has(what)).map(str::to_owned));
+    words.push(format!("network {network}"));
+    Ok(format!("docker ({})", words.join(", ")))
+}
+
+/// The fence around a container, for people.
+pub(super) fn of(config: &HostConfig) -> String {
+    let options = config.security_opt.clone().unwrap_or_default();
+    let dropped = config.cap_drop.iter().flatten().any(|capability| capability.eq_ignore_ascii_case("all"));
+    let mut words =
+        vec![config.runtime.clone().filter(|runtime| !runtime.is_empty()).unwrap_or_else(|| "runc".to_owned())];
+    if dropped && config.privileged != Some(true) {
+        words.push("no capabilities".to_owned());
+    }
+    if options.iter().any(|option| option.starts_with("no-new-privileges")) {
+        words.push("no new privileges".to_owned());
+    }
+    if config.privileged != Some(true) && !options.iter().any(|option| option == "seccomp=unconfined") {
+        words.push("seccomp".to_owned());
+    }
+    let network = config.network_mode.clone().unwrap_or_default();
+    // A network of its own carries the sandbox's name.
+    let network = if matches!(network.as_str(), "none" | "bridge" | "host") { network } else { "internal".to_owned() };
+    words.push(format!("network {network}"));
+    format!("docker ({})", words.join(", "))
+}

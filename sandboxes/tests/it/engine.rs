@@ -1,0 +1,115 @@
+//! An engine that stops while commands run, and starts again: one of the test's own, since others use the machine's.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio as Channel};
+use std::time::{Duration, Instant};
+
+use regatta_sandboxes::docker::Network;
+use regatta_sandboxes::{DockerProvider, Error, Exit, Provider as _, Stdio};
+
+use crate::docker::options;
+use crate::place::{Kind, Place, all, ended, sh};
+
+/// Longer than an engine takes to start or stop.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// An image of a few programs of this machine, with the libraries they need.
+const IMAGE: &str = r#"
+set -e
+mkdir -p "$1/image/bin" "$1/image/etc" "$1/image/tmp" "$1/image/var/tmp"
+for name in sh cat sleep touch; do cp "$(readlink -f "$(command -v $name)")" "$1/image/bin/$name"; done
+for file in "$1"/image/bin/*; do ldd "$file" | grep -o '/[^ ]*'; done | sort -u | while read -r file; do
+    mkdir -p "$1/image$(dirname "$file")"; cp -L "$file" "$1/image$file"
+done
+tar -C "$1/image" -c . | docker -H "$2" import - tests/tiny:1 > /dev/null
+"#;
+
+struct Engine {
+    folder: tempfile::TempDir,
+    process: Option<Child>,
+}
+
+impl Engine {
+    /// `None`, and said so, where none can be started.
+    fn new() -> Option<Self> {
+        let is_there = Command::new("dockerd").arg("--version").output().is_ok_and(|output| output.status.success());
+        if !is_there || !rustix::process::geteuid().is_root() {
+            assert!(std::env::var("REGATTA_TEST_REQUIRE").as_deref() != Ok("all"), "no engine can be started");
+            eprintln!("skipped: only root can start an engine of its own, with dockerd");
+            return None;
+        }
+        let mut engine = Self { folder: tempfile::tempdir().unwrap(), process: None };
+        engine.start();
+        let mut image = Command::new("sh");
+        let made = image.args(["-c", IMAGE, "sh"]).arg(engine.folder.path()).arg(engine.host()).status().unwrap();
+        assert!(made.success());
+        Some(engine)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn host(&self) -> String {
+        format!("unix://{}", self.path("socket").display())
+    }
+
+    fn start(&mut self) {
+        // In a network of its own: an engine without a bridge takes away the one that is there.
+        let mut engine = Command::new("unshare");
+        engine.args(["--net", "dockerd", "--bridge", "none", "--iptables=false", "--ip-masq=false"]);
+        engine.arg("--host").arg(self.host());
+        for (option, name) in [("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "pid")] {
+            engine.arg(option).arg(self.path(name));
+        }
+        let log = std::fs::File::create(self.path("log")).unwrap();
+        self.process = Some(engine.stdout(Channel::null()).stderr(log).spawn().unwrap());
+        let began = Instant::now();
+        while !Command::new("docker").args(["-H", &self.host(), "version"]).output().unwrap().status.success() {
+            let log = || std::fs::read_to_string(self.path("log")).unwrap();
+            assert!(began.elapsed() < PATIENCE, "it does not start: {}", log());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
+    fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let pid = rustix::process::Pid::from_child(&process);
+            rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+            process.wait().unwrap();
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_that_stops_loses_what_ran_and_nothing_else() {
+    let Some(mut engine) = Engine::new() else { return };
+    // Only for its folder and its words.
+    let Some(place) = Place::new(Kind::Here(regatta_sandboxes::local::Fence::None)).await else { return };
+    let own = regatta_sandboxes::docker::Options {
+        host: Some(engine.host()),
+        image: "tests/tiny:1".to_owned(),
+        ..options(place.folder.path(), Network::None)
+    };
+    let provider = DockerProvider::new(own);
+    provider.create(&place.spec("a")).await.unwrap();
+    provider.start("a", &sh("main", "echo one; touch begun; sleep 1000")).await.unwrap();
+    while all(&provider, "a", "main", Stdio::Out).await.is_empty() {
+        provider.changed("a", "main").await;
+    }
+    engine.stop();
+    let asked = provider.status("a", "main").await;
+    assert!(asked.as_ref().is_err_and(Error::is_transient), "{asked:?}");
+    engine.start();
+    assert_eq!(ended(&provider, "a", "main").await.exit, Exit::Lost);
+    assert_eq!(all(&provider, "a", "main", Stdio::Out).await, b"one\n");
+    provider.start("a", &sh("next", "cat begun && echo two")).await.unwrap();
+    assert_eq!(ended(&provider, "a", "next").await.exit, Exit::Code(0));
+    provider.destroy("a").await.unwrap();
+    assert_eq!(provider.list("tests").await.unwrap(), []);
+}
