@@ -2,18 +2,20 @@
 //! its own too, and prints one JSON object.
 //!
 //! `cargo run --release -p regatta-core --example replay -- <step> <data directory> [events] [payload bytes]`, with the
-//! steps `fill` (waits until all full segments are sealed), `headers`, `decoded`, `open`, `rebuild`, `stats`, `verify`.
+//! steps `fill` (waits until all full segments are sealed), `live` (seals nothing), `headers`, `decoded`, `open`, `rebuild`, `stats`, `verify`.
 
 #![expect(clippy::print_stdout, reason = "a program for a terminal")]
+
+mod events;
 
 use std::collections::VecDeque;
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use regatta_core::event::run::{Decided, Judge, RunEvent};
 use regatta_core::log::{Options, Reader, SegmentFile, stats, verify};
 use regatta_core::{Actor, Append, AppendError, Draft, DurableLog, Event, Expect, Log as _, Seq, Stream, SystemClock};
 use serde_json::{Value, json};
@@ -22,30 +24,10 @@ type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 const STREAMS: u64 = 1_000;
 const IN_FLIGHT: usize = 256;
-const WORDS: [&str; 16] = [
-    "the", "parser", "fails", "on", "nested", "brackets", "because", "a", "token", "is", "taken", "twice", "tests",
-    "pass", "again", "with",
-];
-
-/// Numbers that look random (splitmix64).
-fn roll(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    mixed ^ (mixed >> 29)
-}
-
-/// A verdict with a reason of words and numbers, as long as wanted.
+/// An event of about so many bytes, in one of a thousand runs.
 fn draft(n: u64, bytes: usize) -> Draft {
-    let mut dice = n;
-    let mut reason = String::new();
-    while reason.len() + 50 < bytes {
-        let word = WORDS.get((roll(&mut dice) >> 33) as usize % WORDS.len()).copied().unwrap_or_default();
-        reason.push_str(word);
-        reason.push_str(if roll(&mut dice).is_multiple_of(8) { ", " } else { " " });
-    }
-    reason.push_str(&(roll(&mut dice) % 100_000).to_string());
-    let event = Event::Run(RunEvent::Decided(Decided { winner: None, judge: Judge::Checks, reason, blind: false }));
-    Draft::new(&event, &SystemClock, Actor::regatta(), uuid::Uuid::from_u128(u128::from(n % STREAMS)))
+    let correlation = uuid::Uuid::from_u64_pair(events::Dice(n % STREAMS).roll(u64::MAX), n % STREAMS);
+    Draft::new(&events::event(n, bytes), &SystemClock, Actor::regatta(), correlation)
 }
 
 fn fill(dir: &Path, events: u64, bytes: usize) -> Outcome<Value> {
@@ -85,21 +67,59 @@ fn fill(dir: &Path, events: u64, bytes: usize) -> Outcome<Value> {
 
 /// What the sealed segments take, and took when they were written.
 fn sizes(files: &[SegmentFile]) -> Value {
-    let (mut events, mut stored, mut written, mut records, mut payloads) = (0, 0, 0, 0, 0);
+    let (mut events, mut stored, mut plain, mut records, mut payloads) = (0, 0, 0, 0, 0);
     for file in files {
         let Some(sealed) = file.sealed else { continue };
         events += file.last.0 + 1 - file.first.0;
         stored += file.bytes;
-        written += sealed.block_bytes + 4_096;
+        plain += sealed.block_bytes;
         records += sealed.record_bytes;
         payloads += sealed.payload_bytes;
     }
     let each = |bytes: u64| bytes as f64 / events.max(1) as f64;
     json!({
         "sealed_segments": files.iter().filter(|file| file.sealed.is_some()).count(), "sealed_events": events,
-        "sealed_bytes_per_event": each(stored), "live_bytes_per_event": each(written),
+        "sealed_bytes_per_event": each(stored), "plain_bytes_per_event": each(plain),
         "record_bytes_per_event": each(records), "payload_bytes_per_event": each(payloads),
     })
+}
+
+/// What the segments take as they are written: so many producers, each with one event under way, nothing sealed.
+fn live(dir: &Path, events: u64, bytes: usize) -> Outcome<Value> {
+    const PRODUCERS: u64 = 64;
+    let log = DurableLog::open(Options { seal: false, ..Options::new(dir) })?;
+    let streams: Vec<Stream> =
+        (0..PRODUCERS).map(|n| Stream::try_from(format!("run/{n:08}").as_str())).collect::<Result<_, _>>()?;
+    let payload_bytes = AtomicU64::new(0);
+    let produced = thread::scope(|scope| {
+        let producers: Vec<_> = (0..)
+            .zip(&streams)
+            .map(|(place, stream)| {
+                let (log, payload_bytes) = (&log, &payload_bytes);
+                scope.spawn(move || {
+                    for n in (place..events).step_by(PRODUCERS as usize) {
+                        let draft = draft(n, bytes);
+                        payload_bytes.fetch_add(draft.payload.len() as u64, Ordering::Relaxed);
+                        let append = Append { stream: stream.clone(), expect: Expect::Any, events: vec![draft] };
+                        log.submit(append).blocking_recv()??;
+                    }
+                    Outcome::Ok(())
+                })
+            })
+            .collect();
+        producers
+            .into_iter()
+            .map(|producer| producer.join().map_err(|_| "a producer panicked")?)
+            .collect::<Outcome<Vec<()>>>()
+    });
+    produced?;
+    log.close()?;
+    let files = Reader::open(dir)?.segment_files()?;
+    let bytes = files.iter().map(|file| file.bytes).sum::<u64>() as f64;
+    Ok(json!({
+        "step": "live", "events": events, "bytes_per_event": bytes / events as f64,
+        "payload_bytes_per_event": payload_bytes.into_inner() as f64 / events as f64,
+    }))
 }
 
 fn replay(dir: &Path, decode: bool) -> Outcome<Value> {
@@ -110,7 +130,7 @@ fn replay(dir: &Path, decode: bool) -> Outcome<Value> {
         events += 1;
         bytes += envelope.payload.len() as u64;
         latest = latest.max(envelope.at_us);
-        if decode && !matches!(envelope.event(), Ok(Event::Run(_))) {
+        if decode && !matches!(envelope.event(), Ok(Event::Run(_) | Event::Attempt(_))) {
             wrong += 1;
         }
         ControlFlow::Continue(())
@@ -176,7 +196,8 @@ fn main() -> Outcome<()> {
     let mut arguments = std::env::args().skip(1);
     let (Some(step), Some(dir)) = (arguments.next(), arguments.next()) else {
         return Err(
-            "usage: replay fill|headers|decoded|open|rebuild|stats|verify <data directory> [events] [bytes]".into()
+            "usage: replay fill|live|headers|decoded|open|rebuild|stats|verify <data directory> [events] [bytes]"
+                .into(),
         );
     };
     let dir = Path::new(&dir);
@@ -184,6 +205,10 @@ fn main() -> Outcome<()> {
         "fill" => {
             let events = arguments.next().map_or(Ok(10_000_000), |text| text.parse())?;
             fill(dir, events, arguments.next().map_or(Ok(250), |text| text.parse())?)?
+        }
+        "live" => {
+            let events = arguments.next().map_or(Ok(500_000), |text| text.parse())?;
+            live(dir, events, arguments.next().map_or(Ok(250), |text| text.parse())?)?
         }
         "headers" => replay(dir, false)?,
         "decoded" => replay(dir, true)?,

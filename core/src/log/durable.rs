@@ -388,11 +388,9 @@ fn begin(options: &Options) -> io::Result<Recovered> {
     // Before the anchor, which says that there is a journal.
     disk.sync_folder(&options.dir)?;
     segment::create(disk, &options.dir, &header)?;
-    let end = segment::HEADER_BYTES as u64;
-    let tip = Tip { seq: 0, hash: GENESIS, segment: header, end, unfinished: None };
     Ok(Recovered {
         segments: vec![Arc::new(Segment::new(header))],
-        tip,
+        tip: Tip::at_the_beginning_of(header),
         anchored: false,
         beginning: beginning::Beginning::whole(),
     })

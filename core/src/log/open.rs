@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::journal::{Disk, RealDisk};
 use crate::{Clock, SystemClock};
 
-/// Bytes after which a segment is full and the next one begins.
+/// Bytes, uncompressed, after which a segment is full and the next one begins.
 pub const SEGMENT_BYTES: u64 = 64 << 20;
 /// Least and most [`Options::segment_bytes`].
 pub const SEGMENT_BYTES_BOUNDS: std::ops::RangeInclusive<u64> = 8 << 10..=1 << 30;
@@ -32,7 +32,7 @@ pub const BUNDLE_BYTES_BOUNDS: std::ops::RangeInclusive<usize> = 1 << 10..=4 << 
 pub struct Options {
     /// The data directory.
     pub dir: PathBuf,
-    /// Size of a segment; a block that is larger gets one of its own.
+    /// Size of a segment, uncompressed; a block that is larger gets one of its own.
     pub segment_bytes: u64,
     /// Zeros prepared ahead of the writer; 0 for none.
     pub ahead_bytes: u64,
@@ -138,6 +138,14 @@ pub enum OpenError {
         /// Segment and offset.
         place: String,
         /// What is wrong.
+        reason: String,
+    },
+    /// A newer version wrote here.
+    #[error("the log cannot be read by this version, at {place}: {reason}; nothing was changed")]
+    Newer {
+        /// Segment and offset.
+        place: String,
+        /// What is newer.
         reason: String,
     },
     /// An option is out of bounds.

@@ -38,7 +38,7 @@ pub struct SealedFile {
     pub chain: [u8; 32],
     /// Blocks in it.
     pub blocks: u64,
-    /// Bytes its blocks had as they were written.
+    /// Bytes of its blocks, uncompressed.
     pub block_bytes: u64,
     /// Bytes of the records in them: payloads and what is around them.
     pub record_bytes: u64,

@@ -21,7 +21,7 @@ pub struct Stats {
     pub disk_bytes: u64,
     /// Bytes of the sealed ones.
     pub sealed_bytes: u64,
-    /// Bytes the sealed ones had before they were sealed.
+    /// Bytes the sealed ones would have uncompressed.
     pub sealed_from_bytes: u64,
     /// Everything in the log.
     pub all: Amount,

@@ -11,7 +11,7 @@ use super::durable::first_answer;
 use super::index::{self, Known};
 use super::journal::anchor::{self, Anchor};
 use super::journal::beginning::{self, Beginning};
-use super::journal::block::{self, Fault, Records};
+use super::journal::block::{self, Fault, Plain, Records};
 use super::journal::reader::Segment;
 use super::journal::record::Record;
 use super::journal::sealed::read::Bad;
@@ -312,13 +312,14 @@ impl<'a> Check<'a> {
 
     fn blocks(&mut self, window: &mut Window, header: &segment::Header, is_last: bool) -> io::Result<()> {
         let mut at = segment::HEADER_BYTES as u64;
+        let mut room = Vec::new();
         let mut looked_again = None;
         loop {
             let place = Place { segment: header.first_seq, form: Form::Written, at };
-            let fault = match block_at(window, at, header.nonce)? {
-                Ok((block_header, block)) => {
-                    self.block(place, &block_header, block);
-                    at += block.len() as u64;
+            let fault = match block_at(window, &mut room, at, header.nonce)? {
+                Ok(Plain { header, bytes, stored }) => {
+                    self.block(place, &header, bytes);
+                    at += stored as u64;
                     continue;
                 }
                 Err(fault) => fault,

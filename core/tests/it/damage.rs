@@ -10,7 +10,7 @@ use regatta_core::log::{DurableLog, OpenError, Options, Reader, verify};
 use regatta_core::{Append, Expect, Log as _, ReadError, ReadMax, Seq};
 
 use crate::given::{append, draft, one, small, stream};
-use crate::simulated::SimulatedDisk;
+use crate::simulated::{Dice, SimulatedDisk};
 
 const ALL: ReadMax = ReadMax { events: usize::MAX, bytes: usize::MAX };
 const HEADER_BYTES: usize = 4_096;
@@ -24,14 +24,33 @@ struct Given {
     segments: Vec<(PathBuf, Vec<usize>)>,
 }
 
-fn given(events: u64, payload_bytes: usize) -> Given {
+/// Payloads that fill segments, packed and plain.
+const FULL: [Payload; 2] = [Payload::Text(1_000), Payload::Noise(1_000)];
+
+/// What payloads are made of: blocks of text are packed, blocks of noise are not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Payload {
+    Text(usize),
+    Noise(usize),
+}
+
+impl Payload {
+    fn bytes(self, n: u64) -> Vec<u8> {
+        match self {
+            Self::Text(bytes) => b"what is said again ".iter().copied().cycle().take(bytes).collect(),
+            Self::Noise(bytes) => Dice(n).noise(bytes),
+        }
+    }
+}
+
+fn given(events: u64, payload: Payload) -> Given {
     let dir = tempfile::tempdir().expect("folder");
     let disk = SimulatedDisk::new(dir.path(), 1);
     let options = Options { disk: Arc::new(disk.clone()), ahead_bytes: 0, ..small(dir.path()) };
     let log = DurableLog::open(options).expect("opens");
     let mut segments: Vec<(PathBuf, Vec<usize>)> = Vec::new();
     for n in 1..=events {
-        let events = vec![draft(n, vec![b'x'; payload_bytes])];
+        let events = vec![draft(n, payload.bytes(n))];
         append(&log, Append { stream: stream("run/a"), expect: Expect::Any, events }).expect("appended");
         let born = dir.path().join(format!("journal/{n:020}.seg"));
         if disk.exists(&born) {
@@ -41,6 +60,12 @@ fn given(events: u64, payload_bytes: usize) -> Given {
         offsets.push(disk.bytes(path).len());
     }
     log.close().expect("stops");
+    for (path, offsets) in &segments {
+        // The compression of a block is the sixth byte of its header.
+        let compressions = offsets[1..offsets.len() - 1].iter().map(|block| disk.bytes(path)[block + 5]);
+        let expected = u8::from(matches!(payload, Payload::Text(256..)));
+        assert!(compressions.clone().all(|compression| compression == expected), "{compressions:?} of {payload:?}");
+    }
     Given { dir, disk, events, segments }
 }
 
@@ -81,7 +106,12 @@ fn first_place(report: &Report) -> &str {
 
 #[test]
 fn every_flipped_bit_of_the_last_segment_and_of_the_anchor_is_refused_and_said_with_its_place() {
-    let given = given(4, 10);
+    for (events, payload) in [(4, Payload::Text(10)), (3, Payload::Text(600))] {
+        check_flips_of_the_last_segment(&given(events, payload));
+    }
+}
+
+fn check_flips_of_the_last_segment(given: &Given) {
     let [(segment, offsets)] = given.segments.as_slice() else { panic!("one segment") };
     for (path, is_anchor) in [(segment.clone(), false), (given.head(), true)] {
         let bits = given.disk.bytes(&path).len() * 8;
@@ -102,7 +132,12 @@ fn every_flipped_bit_of_the_last_segment_and_of_the_anchor_is_refused_and_said_w
 
 #[test]
 fn every_flipped_bit_of_a_full_segment_is_said_with_its_place_and_when_it_is_read() {
-    let given = given(8, 1_000);
+    for payload in FULL {
+        check_flips_of_a_full_segment(&given(8, payload));
+    }
+}
+
+fn check_flips_of_a_full_segment(given: &Given) {
     let (path, offsets) = &given.segments[0];
     assert!(given.segments.len() > 1, "it is full");
     let bits = given.disk.bytes(path).len() * 8;
@@ -130,7 +165,12 @@ fn every_flipped_bit_of_a_full_segment_is_said_with_its_place_and_when_it_is_rea
 
 #[test]
 fn every_truncation_of_the_last_segment_and_of_the_anchor_is_refused_and_said_with_its_place() {
-    let given = given(8, 1_000);
+    for payload in FULL {
+        check_truncations_of_the_last_segment(&given(8, payload));
+    }
+}
+
+fn check_truncations_of_the_last_segment(given: &Given) {
     let (path, offsets) = given.segments.last().expect("a segment");
     for (path, is_anchor) in [(path.clone(), false), (given.head(), true)] {
         let whole = given.disk.bytes(&path);
@@ -151,7 +191,12 @@ fn every_truncation_of_the_last_segment_and_of_the_anchor_is_refused_and_said_wi
 
 #[test]
 fn every_truncation_of_a_full_segment_is_said() {
-    let given = given(8, 1_000);
+    for payload in FULL {
+        check_truncations_of_a_full_segment(&given(8, payload));
+    }
+}
+
+fn check_truncations_of_a_full_segment(given: &Given) {
     let ((path, offsets), (next, _)) = (&given.segments[0], &given.segments[1]);
     let whole = given.disk.bytes(path);
     for len in 0..whole.len() {
@@ -193,8 +238,9 @@ fn a_hostile_length_in_a_large_file_costs_no_memory() {
     let block = &whole[HEADER_BYTES..HEADER_BYTES + 80];
     // Lengths of the body and of it uncompressed, and the number of events: as large as allowed, and larger.
     let lengths = [(8 << 20, 4_096, 1 << 30), (u32::MAX, u32::MAX, 64 << 20), (8 << 20, u32::MAX, 64 << 20)];
-    for (len, count, file_bytes) in lengths {
+    for (compression, (len, count, file_bytes)) in [0, 1].into_iter().flat_map(|one| lengths.map(|of| (one, of))) {
         let mut hostile = block.to_vec();
+        hostile[5] = compression;
         hostile[8..16].copy_from_slice(&4_u64.to_le_bytes());
         hostile[16..20].copy_from_slice(&count.to_le_bytes());
         hostile[20..24].copy_from_slice(&len.to_le_bytes());
@@ -221,4 +267,21 @@ fn a_hostile_length_in_a_large_file_costs_no_memory() {
     }
     let log = DurableLog::open(Options::new(dir.path())).expect("opens");
     assert_eq!(log.read_stream(&stream("run/a"), 1, ALL).expect("reads").len(), 3);
+}
+
+#[test]
+fn a_log_that_a_newer_version_wrote_is_said_to_be_one_and_left_alone() {
+    let given = given(2, Payload::Text(600));
+    let (path, offsets) = &given.segments[0];
+    let mut bytes = given.disk.bytes(path);
+    // Another compression in the last block, under a checksum that is right: the segment's nonce, the header, the body.
+    let last = offsets[offsets.len() - 2];
+    bytes[last + 5] = 9;
+    let covered = [&bytes[16..24], &bytes[last..last + 76], &bytes[last + 80..]].concat();
+    bytes[last + 76..last + 80].copy_from_slice(&crc32c::crc32c(&covered).to_le_bytes());
+    given.disk.replace(path, bytes);
+    let refused = given.refused();
+    assert!(matches!(&refused, OpenError::Newer { place: said, .. } if *said == place(path, last)), "{refused:?}");
+    assert!(refused.to_string().contains("update regatta; nothing was changed"), "{refused}");
+    given.check_start(path);
 }

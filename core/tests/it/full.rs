@@ -15,7 +15,7 @@ use crate::simulated::{Dice, SimulatedDisk, Unsynced};
 const ALL: ReadMax = ReadMax { events: usize::MAX, bytes: usize::MAX };
 
 fn sized(n: u64, bytes: usize) -> Append {
-    let events = vec![draft(n, vec![b'x'; bytes])];
+    let events = vec![draft(n, Dice(n).noise(bytes))];
     Append { stream: stream("run/a"), expect: Expect::Any, events }
 }
 
@@ -75,7 +75,7 @@ fn what_waits_for_room_is_written_in_order_when_there_is_some() {
     // More than one group, each on top of the one before it.
     let waiting: Vec<_> = (0..40)
         .map(|n| {
-            let events = vec![draft(n, vec![b'x'; 50_000])];
+            let events = vec![draft(n, Dice(n).noise(50_000))];
             log.submit_patiently(Append { stream: stream("run/b"), expect: Expect::At(n), events })
         })
         .collect();

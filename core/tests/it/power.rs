@@ -98,7 +98,9 @@ impl Life {
             1 | 2 => self.dice.roll(5_000),
             _ => self.dice.roll(200),
         };
-        let payload: Vec<u8> = (0..bytes).map(|_| self.dice.roll(256) as u8).collect();
+        // Noise stays as it is, text is packed.
+        let letters = if self.dice.roll(2) == 0 { 256 } else { 3 };
+        let payload: Vec<u8> = (0..bytes).map(|_| self.dice.roll(letters) as u8).collect();
         self.handed_over.insert(n, payload.clone());
         let to = ["run/a", "run/b", "run/c"][n as usize % 3];
         regatta_core::Append { stream: stream(to), expect: Expect::Any, events: vec![draft(n, payload)] }

@@ -13,15 +13,25 @@ use crate::simulated::{Dice, SimulatedDisk, Unsynced};
 const ALL: ReadMax = ReadMax { events: usize::MAX, bytes: usize::MAX };
 const MODELS: [Unsynced; 3] = [Unsynced::Vanishes, Unsynced::Survives, Unsynced::AtRandom];
 
+/// What is packed when it is written.
+fn repetitive(n: u64) -> Vec<u8> {
+    (0..700).map(|at| (at * n % 11) as u8).collect()
+}
+
+/// What becomes smaller when it is sealed, and not before.
+fn letters(n: u64) -> Vec<u8> {
+    let mut dice = Dice(n);
+    (0..700).map(|_| b'a' + dice.roll(16) as u8).collect()
+}
+
 /// A closed log with several full segments, as they were written.
-fn given(seed: u64) -> (tempfile::TempDir, SimulatedDisk, Vec<Envelope>) {
+fn given(seed: u64, payload: fn(u64) -> Vec<u8>) -> (tempfile::TempDir, SimulatedDisk, Vec<Envelope>) {
     let dir = tempfile::tempdir().expect("folder");
     let disk = SimulatedDisk::new(dir.path(), seed);
     let log = DurableLog::open(Options { ahead_bytes: 0, ..on(&disk, small(dir.path())) }).expect("opens");
     for n in 1..=24 {
-        let payload: Vec<u8> = (0..700).map(|at| (at * n % 11) as u8).collect();
         let to = stream(if n % 2 == 0 { "run/a" } else { "run/b" });
-        append(&log, Append { stream: to, expect: Expect::Any, events: vec![draft(n, payload)] }).expect("appended");
+        append(&log, Append { stream: to, expect: Expect::Any, events: vec![draft(n, payload(n))] }).expect("appended");
     }
     let events = log.reader().read(Seq(1), ALL).expect("reads");
     log.close().expect("stops");
@@ -59,7 +69,7 @@ fn sealing_may_be_cut_at_any_call() {
     let mut cuts = 0;
     for unsynced in MODELS {
         for calls in 1.. {
-            let (dir, disk, events) = given(calls);
+            let (dir, disk, events) = given(calls, repetitive);
             disk.cut_after(calls);
             let opened = DurableLog::open(Options { ahead_bytes: 0, ..on(&disk, sealing(dir.path())) });
             if let Ok(log) = &opened {
@@ -87,7 +97,7 @@ fn sealing_may_be_cut_at_any_call() {
 fn removing_may_be_cut_at_any_call() {
     for unsynced in MODELS {
         for calls in 1.. {
-            let (dir, disk, events) = given(calls);
+            let (dir, disk, events) = given(calls, repetitive);
             let log = DurableLog::open(on(&disk, sealing(dir.path()))).expect("opens");
             wait(|| is_sealed(&log));
             log.close().expect("stops");
@@ -116,7 +126,7 @@ fn removing_may_be_cut_at_any_call() {
 fn a_full_disk_keeps_segments_as_they_were_until_there_is_room() {
     for seed in 1..=20 {
         println!("REGATTA_SEED={seed}");
-        let (dir, disk, events) = given(seed);
+        let (dir, disk, events) = given(seed, letters);
         disk.set_quota(disk.used() + Dice(seed).roll(4_500));
         let used = disk.used();
         let log = DurableLog::open(Options { ahead_bytes: 0, ..on(&disk, sealing(dir.path())) }).expect("opens");
@@ -134,7 +144,7 @@ fn a_full_disk_keeps_segments_as_they_were_until_there_is_room() {
 #[test]
 fn a_sync_that_fails_while_sealing_costs_nothing() {
     for syncs in 0..8 {
-        let (dir, disk, events) = given(syncs);
+        let (dir, disk, events) = given(syncs, repetitive);
         let log = DurableLog::open(Options { ahead_bytes: 0, ..on(&disk, sealing(dir.path())) });
         let log = log.expect("opens");
         disk.fail_syncs_after(syncs);

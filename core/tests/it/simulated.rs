@@ -34,6 +34,11 @@ impl Dice {
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         (mixed ^ (mixed >> 31)) % sides
     }
+
+    /// Bytes that do not repeat: blocks of them are not packed.
+    pub(crate) fn noise(&mut self, len: usize) -> Vec<u8> {
+        (0..len).map(|_| self.roll(256) as u8).collect()
+    }
 }
 
 type Id = usize;

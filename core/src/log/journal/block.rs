@@ -1,10 +1,14 @@
-//! Blocks: one group commit as bytes. An 80-byte header, then `count` times a length and a record. Every length is
-//! checked against a bound before anything is allocated for it. Knows nothing of files.
+//! Blocks: one group commit as bytes. An 80-byte header, then the body: `count` times a length and a record, as it is or
+//! packed. Every length is checked against a bound before anything is allocated for it. Knows nothing of files.
+//!
+//! A block that is packed in a file stands for the plain one: its header with the plain lengths and checksum, and the
+//! plain body. Hashes are over plain blocks, sealed segments hold plain blocks, records are read from plain blocks;
+//! [`Header::open`] is the one way from the bytes in a file to them.
 
 use serde::{Deserialize, Serialize};
 
 use super::record::{CODEC, CODECS, Raw, Record};
-use super::{Hash, fixed};
+use super::{Hash, fixed, packing};
 
 /// Begins every block: `1GOL` on disk.
 pub(crate) const MAGIC: u32 = 0x4C4F_4731;
@@ -16,7 +20,11 @@ pub(crate) const BODY_BYTES_MAX: usize = 8 << 20;
 pub(crate) const COUNT_MAX: usize = 4_096;
 
 const FORMAT: u8 = 1;
-const UNCOMPRESSED: u8 = 0;
+/// Most bytes of memory kept for the next block.
+const KEPT_BYTES_MAX: usize = 2 << 20;
+const PLAIN: u8 = 0;
+/// The body is one LZ4 block (no frame, no dictionary).
+const LZ4: u8 = 1;
 /// The checksum is the header's last field and covers all before it.
 const CHECKSUM_AT: usize = HEADER_BYTES - size_of::<u32>();
 
@@ -49,6 +57,8 @@ pub(crate) enum Fault {
     CutOff,
     #[error("the block's checksum does not match")]
     Checksum,
+    #[error("the block cannot be decompressed")]
+    Packed,
     #[error(
         "the block was written by a newer version (format {format}, compression {compression}, codec {codec}): update \
          regatta"
@@ -67,7 +77,7 @@ impl Fault {
     pub(crate) fn may_be_unfinished(&self) -> bool {
         match self {
             Self::NoBlock | Self::OutOfBounds | Self::CutOff | Self::Checksum => true,
-            Self::Newer { .. } | Self::Order { .. } | Self::Chain | Self::Record { .. } => false,
+            Self::Packed | Self::Newer { .. } | Self::Order { .. } | Self::Chain | Self::Record { .. } => false,
         }
     }
 }
@@ -108,7 +118,7 @@ impl Header {
         }
     }
 
-    /// Bytes of the whole block.
+    /// Bytes of the whole block as it stands there.
     pub(crate) fn block_bytes(&self) -> usize {
         HEADER_BYTES + self.body_len as usize
     }
@@ -118,7 +128,7 @@ impl Header {
         self.first_seq + u64::from(self.count) - 1
     }
 
-    /// Checks the whole block: its checksum, and that this version can read it.
+    /// Checks the whole block as it stands there: its checksum, and that this version can read it.
     pub(crate) fn check(&self, block: &[u8], nonce: u64) -> Result<(), Fault> {
         let (Some(covered), Some(body)) = (block.get(..CHECKSUM_AT), block.get(HEADER_BYTES..self.block_bytes()))
         else {
@@ -128,12 +138,54 @@ impl Header {
             return Err(Fault::Checksum);
         }
         // Flags do not change how a block is read; a version that gives them a meaning that must be known bumps `format`.
-        if (self.format, self.compression) != (FORMAT, UNCOMPRESSED) || !CODECS.contains(&self.codec) {
-            let Self { format, compression, codec, .. } = *self;
+        let Self { format, compression, codec, raw_len, body_len, .. } = *self;
+        if format != FORMAT || !matches!(compression, PLAIN | LZ4) || !CODECS.contains(&codec) {
             return Err(Fault::Newer { format, compression, codec });
         }
-        if self.raw_len == self.body_len { Ok(()) } else { Err(Fault::OutOfBounds) }
+        let fits = if compression == PLAIN { body_len == raw_len } else { body_len < raw_len };
+        if fits { Ok(()) } else { Err(Fault::OutOfBounds) }
     }
+
+    /// Checks the whole block as it stands there, and gives the plain one. `room` is memory for it, used again and again.
+    pub(crate) fn open<'a>(&self, stored: &'a [u8], nonce: u64, room: &'a mut Vec<u8>) -> Result<Plain<'a>, Fault> {
+        self.check(stored, nonce)?;
+        if self.compression == PLAIN {
+            return Ok(Plain { header: *self, bytes: stored, stored: stored.len() });
+        }
+        let packed = stored.get(HEADER_BYTES..).unwrap_or_default();
+        // Bounded by `parse`.
+        room.resize(HEADER_BYTES + self.raw_len as usize, 0);
+        let Some((place, body)) = room.split_at_mut_checked(HEADER_BYTES) else { return Err(Fault::Packed) };
+        if !packing::unpack(packed, body) {
+            return Err(Fault::Packed);
+        }
+        let (header, bytes) = Self { compression: PLAIN, body_len: self.raw_len, ..*self }.signed(nonce, body);
+        place.copy_from_slice(&bytes);
+        Ok(Plain { header, bytes: room, stored: stored.len() })
+    }
+
+    /// Checks a block of a sealed segment, where all are plain.
+    pub(crate) fn check_plain(&self, block: &[u8], nonce: u64) -> Result<(), Fault> {
+        self.check(block, nonce)?;
+        if self.compression == PLAIN { Ok(()) } else { Err(Fault::Packed) }
+    }
+
+    /// The header with its checksum over that body, and its bytes.
+    fn signed(mut self, nonce: u64, body: &[u8]) -> (Self, Vec<u8>) {
+        let unsigned = fixed(&self);
+        self.checksum = checksum(nonce, unsigned.get(..CHECKSUM_AT).unwrap_or_default(), body);
+        (self, fixed(&self))
+    }
+}
+
+/// A checked block in its plain form.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plain<'a> {
+    pub(crate) header: Header,
+    /// Header and body.
+    pub(crate) bytes: &'a [u8],
+    /// Bytes it takes where it stands.
+    pub(crate) stored: usize,
 }
 
 /// The bytes of a field that stands at an offset.
@@ -146,12 +198,12 @@ fn checksum(nonce: u64, covered: &[u8], body: &[u8]) -> u32 {
     crc32c::crc32c_append(crc32c::crc32c_append(seeded, covered), body)
 }
 
-/// The hash of a whole block, in its uncompressed form.
+/// The hash of a whole plain block.
 pub(crate) fn hash(block: &[u8]) -> Hash {
     *blake3::hash(block).as_bytes()
 }
 
-/// Splits the body of a checked block into the bytes of its records.
+/// Splits the body of a checked, plain block into the bytes of its records.
 pub(crate) struct Records<'a> {
     codec: u8,
     rest: &'a [u8],
@@ -196,6 +248,8 @@ impl<'a> Iterator for Records<'a> {
 #[derive(Debug)]
 pub(crate) struct Builder {
     bytes: Vec<u8>,
+    /// Room for a header and the packed body; empty when it did not pay.
+    packed: Vec<u8>,
     count: u32,
     t_min_us: u64,
     t_max_us: u64,
@@ -203,7 +257,7 @@ pub(crate) struct Builder {
 
 impl Default for Builder {
     fn default() -> Self {
-        Self { bytes: vec![0; HEADER_BYTES], count: 0, t_min_us: u64::MAX, t_max_us: 0 }
+        Self { bytes: vec![0; HEADER_BYTES], packed: Vec::new(), count: 0, t_min_us: u64::MAX, t_max_us: 0 }
     }
 }
 
@@ -228,21 +282,32 @@ impl Builder {
         self.count
     }
 
-    /// Bytes of the block so far.
+    /// Bytes of the plain block so far.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Finishes the block at its place and gives its bytes.
-    pub(crate) fn seal(&mut self, first_seq: u64, prev_hash: Hash, nonce: u64) -> Result<&[u8], String> {
+    /// Packs the body when that pays. Nothing is added after it. Gives the bytes the block will take.
+    pub(crate) fn pack(&mut self) -> usize {
+        self.packed.clear();
+        self.packed.resize(HEADER_BYTES, 0);
+        if packing::pack(self.bytes.get(HEADER_BYTES..).unwrap_or_default(), &mut self.packed) {
+            return self.packed.len();
+        }
+        self.packed.clear();
+        self.bytes.len()
+    }
+
+    /// Finishes the block at its place: the bytes to write, and the hash of the plain block.
+    pub(crate) fn finish(&mut self, first_seq: u64, prev_hash: Hash, nonce: u64) -> Result<(&[u8], Hash), String> {
         let body_len = self.bytes.len() - HEADER_BYTES;
         if body_len > BODY_BYTES_MAX || self.count as usize > COUNT_MAX {
             return Err(format!("a block of {body_len} bytes and {} events is out of bounds", self.count));
         }
-        let mut header = Header {
+        let header = Header {
             magic: MAGIC,
             format: FORMAT,
-            compression: UNCOMPRESSED,
+            compression: PLAIN,
             codec: CODEC,
             flags: 0,
             first_seq,
@@ -255,16 +320,22 @@ impl Builder {
             checksum: 0,
         };
         let (place, body) = self.bytes.split_at_mut(HEADER_BYTES);
-        let unsigned = fixed(&header);
-        header.checksum = checksum(nonce, unsigned.get(..CHECKSUM_AT).unwrap_or_default(), body);
-        place.copy_from_slice(&fixed(&header));
-        Ok(&self.bytes)
+        place.copy_from_slice(&header.signed(nonce, body).1);
+        let hash = hash(&self.bytes);
+        let Some((place, packed)) = self.packed.split_at_mut_checked(HEADER_BYTES) else {
+            return Ok((&self.bytes, hash));
+        };
+        let header = Header { compression: LZ4, body_len: packed.len() as u32, ..header };
+        place.copy_from_slice(&header.signed(nonce, packed).1);
+        Ok((&self.packed, hash))
     }
 
     /// Empties it. Memory of an unusually large block is given back.
     pub(crate) fn clear(&mut self) {
         self.bytes.truncate(HEADER_BYTES);
-        self.bytes.shrink_to(2 << 20);
+        self.bytes.shrink_to(KEPT_BYTES_MAX);
+        self.packed.clear();
+        self.packed.shrink_to(KEPT_BYTES_MAX);
         self.count = 0;
         self.t_min_us = u64::MAX;
         self.t_max_us = 0;

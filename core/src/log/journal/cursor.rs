@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::Place;
-use super::block::{self, Fault, Header, Records};
+use super::block::{self, Fault, Header, Plain, Records};
 use super::reader::{Mark, Reader, Segment, bad, corrupt, io};
 use super::sealed::Sealed;
 use super::sealed::read::{Bad, Unpacker};
@@ -51,8 +51,15 @@ struct Open {
 /// Where bytes come from. Offsets are those of the file as it was written, or those in the bundle.
 #[derive(Debug)]
 enum Bytes {
-    Written(Window),
+    Written(Box<Written>),
     Sealed(Box<Unpacked>),
+}
+
+/// A segment as it was written, and memory for one of its blocks.
+#[derive(Debug)]
+struct Written {
+    window: Window,
+    room: Vec<u8>,
 }
 
 /// A sealed segment with one of its bundles.
@@ -96,7 +103,8 @@ impl<'r> Cursor<'r> {
                 file => {
                     let file = file.map_err(io)?;
                     let end = file.size().map_err(io)?;
-                    return Ok(Open { segment, last, bytes: Bytes::Written(Window::new(file, end, self.step)), next });
+                    let (window, room) = (Window::new(file, end, self.step), Vec::new());
+                    return Ok(Open { segment, last, bytes: Bytes::Written(Box::new(Written { window, room })), next });
                 }
             }
         }
@@ -112,7 +120,7 @@ impl<'r> Cursor<'r> {
         Ok(Open { segment, last, bytes, next })
     }
 
-    /// The block that holds an event, checked.
+    /// The plain block that holds an event, checked.
     pub(super) fn block(&mut self, seq: u64) -> Result<(Place, Header, &[u8]), ReadError> {
         let open = self.segment(seq)?;
         let mut mark = open.next;
@@ -129,9 +137,9 @@ impl<'r> Cursor<'r> {
             if header.last_seq() >= seq {
                 open.next = next;
                 let (place, nonce) = (open.place(mark.at), open.segment.header.nonce);
-                let block = open.bytes.get(mark.at, header.block_bytes()).map_err(io)?;
-                header.check(block, nonce).map_err(|fault| corrupt(place, &fault))?;
-                return Ok((place, header, block));
+                let plain = open.bytes.plain(mark.at, &header, nonce).map_err(io)?;
+                let Plain { header, bytes, .. } = plain.map_err(|fault| corrupt(place, &fault))?;
+                return Ok((place, header, bytes));
             }
             open.note(next);
             mark = next;
@@ -277,12 +285,23 @@ impl Bytes {
     /// Bytes from an offset on: fewer only before the end.
     fn get(&mut self, at: u64, len: usize) -> io::Result<&[u8]> {
         match self {
-            Self::Written(window) => window.get(at, len),
+            Self::Written(written) => written.window.get(at, len),
             Self::Sealed(unpacked) => {
                 let at = usize::try_from(at).unwrap_or(usize::MAX);
                 let rest = unpacked.blocks.get(at..).unwrap_or_default();
                 Ok(rest.get(..len).unwrap_or(rest))
             }
         }
+    }
+
+    /// The plain block of a header that stands at an offset.
+    fn plain(&mut self, at: u64, header: &Header, nonce: u64) -> io::Result<Result<Plain<'_>, Fault>> {
+        if let Self::Written(written) = self {
+            let Written { window, room } = &mut **written;
+            return Ok(header.open(window.get(at, header.block_bytes())?, nonce, room));
+        }
+        let bytes = self.get(at, header.block_bytes())?;
+        let checked = header.check_plain(bytes, nonce);
+        Ok(checked.map(|()| Plain { header: *header, bytes, stored: bytes.len() }))
     }
 }

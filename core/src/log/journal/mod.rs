@@ -4,9 +4,9 @@
 //!
 //! - `journal/<first seq, 20 digits>.seg`: one 4 KiB page of [`segment`] header, then blocks back to back, then zeros
 //!   prepared for the blocks to come. A name exists only once its header is on disk.
-//! - A [`block`] is one group commit: an 80-byte header and the records. Its checksum also covers the segment's nonce,
-//!   so that bytes of another segment can never be read as a block of this one. Its hash (BLAKE3 of header and body in
-//!   the uncompressed form) is the next block's `prev_hash`, across segments.
+//! - A [`block`] is one group commit: an 80-byte header and the records, packed with LZ4 where that pays. Its checksum
+//!   also covers the segment's nonce, so that bytes of another segment can never be read as a block of this one. Its hash
+//!   (BLAKE3 of header and body in the plain form) is the next block's `prev_hash`, across segments.
 //! - A [`record`] is one event; its position is not stored, it follows from the block's.
 //! - `HEAD` is the [`anchor`]: how far the log certainly went, so that a shortened or emptied journal is noticed.
 //! - A full segment becomes a [`sealed`] one, `journal/<first seq>.sealed`, in the background ([`sealer`]): the same
@@ -23,6 +23,7 @@ pub(crate) mod block;
 mod cursor;
 pub mod disk;
 mod ledger;
+mod packing;
 pub(crate) mod reader;
 pub(crate) mod record;
 pub(crate) mod recover;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::anchor::{self, Anchor};
 use super::beginning::{self, Beginning};
-use super::block::{self, Fault};
+use super::block::{self, Fault, Plain};
 use super::disk::Disk;
 use super::reader::{Mark, Segment};
 use super::sealed::Sealed;
@@ -54,8 +54,19 @@ pub(crate) struct Tip {
     pub(crate) segment: segment::Header,
     /// Where to go on in it.
     pub(crate) end: u64,
+    /// Where that would be if all its blocks were plain: what makes it full.
+    pub(crate) plain_end: u64,
     /// What stands there when it is not prepared space: why it is no block, and how many bytes the file goes on.
     pub(crate) unfinished: Option<(Fault, u64)>,
+}
+
+impl Tip {
+    /// The end of a journal whose last segment has no blocks yet.
+    pub(crate) fn at_the_beginning_of(segment: segment::Header) -> Self {
+        let end = segment::HEADER_BYTES as u64;
+        let (seq, hash) = (segment.first_seq - 1, segment.prev_hash);
+        Self { seq, hash, segment, end, plain_end: end, unfinished: None }
+    }
 }
 
 /// Finds the journal of a data directory: nothing when there never was one.
@@ -161,11 +172,11 @@ fn walk(disk: &dyn Disk, dir: &Path, segment: &Segment, each: &mut dyn FnMut(u64
     let file = disk.open(&segment::path(dir, header.first_seq, Form::Written)).map_err(io)?;
     let end = file.size().map_err(io)?;
     let mut window = Window::new(file, end, STEP_BYTES);
-    let at = segment::HEADER_BYTES as u64;
-    let mut tip = Tip { seq: header.first_seq - 1, hash: header.prev_hash, segment: header, end: at, unfinished: None };
+    let mut tip = Tip::at_the_beginning_of(header);
+    let mut room = Vec::new();
     let mut looked_again = None;
     loop {
-        let fault = match step(&mut window, &mut tip).map_err(io)? {
+        let fault = match step(&mut window, &mut room, &mut tip).map_err(io)? {
             Ok(()) => {
                 segment.note(Mark { seq: tip.seq + 1, at: tip.end });
                 each(tip.seq, tip.hash);
@@ -174,6 +185,9 @@ fn walk(disk: &dyn Disk, dir: &Path, segment: &Segment, each: &mut dyn FnMut(u64
             Err(fault) => fault,
         };
         let place = segment.place(tip.end).to_string();
+        if matches!(fault, Fault::Newer { .. }) {
+            return Err(OpenError::Newer { place, reason: fault.to_string() });
+        }
         if !fault.may_be_unfinished() {
             return Err(OpenError::Corrupt { place, reason: fault.to_string() });
         }
@@ -194,8 +208,8 @@ fn walk(disk: &dyn Disk, dir: &Path, segment: &Segment, each: &mut dyn FnMut(u64
 }
 
 /// Moves the tip past the next block.
-fn step(window: &mut Window, tip: &mut Tip) -> io::Result<Result<(), Fault>> {
-    let (header, bytes) = match block_at(window, tip.end, tip.segment.nonce)? {
+fn step(window: &mut Window, room: &mut Vec<u8>, tip: &mut Tip) -> io::Result<Result<(), Fault>> {
+    let Plain { header, bytes, stored } = match block_at(window, room, tip.end, tip.segment.nonce)? {
         Ok(found) => found,
         Err(fault) => return Ok(Err(fault)),
     };
@@ -204,7 +218,8 @@ fn step(window: &mut Window, tip: &mut Tip) -> io::Result<Result<(), Fault>> {
     }
     tip.hash = block::hash(bytes);
     tip.seq = header.last_seq();
-    tip.end += bytes.len() as u64;
+    tip.end += stored as u64;
+    tip.plain_end += bytes.len() as u64;
     Ok(Ok(()))
 }
 

@@ -3,20 +3,25 @@
 
 use std::io;
 
-use super::block::{Fault, HEADER_BYTES, Header, MAGIC};
+use super::block::{Fault, HEADER_BYTES, Header, MAGIC, Plain};
 use super::window::Window;
 
 /// Bytes searched at once for the beginning of a block.
 const SEARCH_BYTES: usize = 1 << 20;
 
-/// The block at an offset, checked; its bytes stay in the window.
-pub(crate) fn block_at(window: &mut Window, at: u64, nonce: u64) -> io::Result<Result<(Header, &[u8]), Fault>> {
+/// The block at an offset, checked; its bytes stay in the window, or in `room` when it was packed.
+pub(crate) fn block_at<'a>(
+    window: &'a mut Window,
+    room: &'a mut Vec<u8>,
+    at: u64,
+    nonce: u64,
+) -> io::Result<Result<Plain<'a>, Fault>> {
     let header = match Header::parse(window.get(at, HEADER_BYTES)?) {
         Ok(header) => header,
         Err(fault) => return Ok(Err(fault)),
     };
-    let block = window.get(at, header.block_bytes())?;
-    Ok(header.check(block, nonce).map(|()| (header, block)))
+    let stored = window.get(at, header.block_bytes())?;
+    Ok(header.open(stored, nonce, room))
 }
 
 /// The next offset from `from` on where a block of this segment stands that holds an event at or after `seq`.

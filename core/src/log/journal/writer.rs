@@ -22,7 +22,7 @@ use super::reader::Reader;
 use super::record::{RECORD_OVERHEAD_MAX, Record};
 use super::recover::Tip;
 use super::room::{LowWater, Room, is_full};
-use super::{block, segment};
+use super::segment;
 use crate::Clock;
 use crate::log::index::{Catalog, Committed};
 use crate::log::{Append, AppendError, Appended};
@@ -295,18 +295,21 @@ impl Writer {
 
     /// One write, one sync.
     fn write(&mut self) -> std::io::Result<()> {
-        let bytes = self.builder.len() as u64;
+        let plain = self.builder.len() as u64;
         let has_blocks = self.tip.seq >= self.tip.segment.first_seq;
-        if has_blocks && self.tip.end + bytes > self.segment_bytes {
+        // Counted plain, so that what a start reads and a sealed segment holds is bounded however well it packs.
+        if has_blocks && self.tip.plain_end + plain > self.segment_bytes {
             self.next_segment()?;
         }
-        let sealed = self.builder.seal(self.tip.seq + 1, self.tip.hash, self.tip.segment.nonce);
-        let block = sealed.map_err(std::io::Error::other)?;
-        self.ahead.claim(self.tip.end + bytes);
+        let stored = self.builder.pack() as u64;
+        let finished = self.builder.finish(self.tip.seq + 1, self.tip.hash, self.tip.segment.nonce);
+        let (block, hash) = finished.map_err(std::io::Error::other)?;
+        self.ahead.claim(self.tip.end + stored);
         self.file.write(block, self.tip.end)?;
         disk::sync(&*self.file)?;
-        self.tip.hash = block::hash(block);
-        self.tip.end += bytes;
+        self.tip.hash = hash;
+        self.tip.end += stored;
+        self.tip.plain_end += plain;
         self.tip.seq += u64::from(self.builder.count());
         Ok(())
     }
@@ -327,8 +330,7 @@ impl Writer {
         let header = new_header(&*self.clock, number, self.tip.seq + 1, self.tip.hash);
         self.file = segment::create(&*self.disk, &self.dir, &header)?;
         self.reader.begin_segment(header);
-        self.tip.segment = header;
-        self.tip.end = segment::HEADER_BYTES as u64;
+        self.tip = Tip::at_the_beginning_of(header);
         self.ahead.begin(self.file.clone(), self.tip.end, self.segment_bytes);
         if let Some(full) = &self.full {
             // One that was not taken yet says the same.

@@ -98,7 +98,7 @@ impl Pass<'_> {
     fn next<'b>(&mut self, rest: &'b [u8]) -> Result<(Header, &'b [u8]), Fault> {
         let header = Header::parse(rest)?;
         let block = rest.get(..header.block_bytes()).ok_or(Fault::CutOff)?;
-        header.check(block, self.sealed.header.nonce)?;
+        header.check_plain(block, self.sealed.header.nonce)?;
         if self.whole {
             let totals = &self.gather.totals;
             recover::follows(&header, totals.last_seq, totals.last_hash)?;

@@ -1,11 +1,11 @@
-//! Sealed segments: full ones, compressed and never changed again. What is sealed is the bytes of the blocks as they
-//! were written, so every hash of the chain can be recomputed from them.
+//! Sealed segments: full ones, compressed and never changed again. What is sealed is the bytes of the plain
+//! blocks, so every hash of the chain can be recomputed from them.
 //!
 //! # Shape on disk (final; a change is a new format number)
 //!
 //! `journal/<first seq, 20 digits>.sealed`:
 //! - the segment's own header page, with form 1;
-//! - *bundles* from byte 4,096 on, back to back: whole blocks of the segment, in order, as one zstd frame each;
+//! - *bundles* from byte 4,096 on, back to back: whole plain blocks of the segment, in order, as one zstd frame each;
 //! - *pages*, back to back, as one zstd frame each: where the events of each stream are, in the order of the streams'
 //!   names;
 //! - the [`shape::Summary`]: totals, amounts by kind, and length, checksum, positions and times of each bundle and page;

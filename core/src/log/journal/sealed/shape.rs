@@ -102,7 +102,7 @@ pub(crate) struct Totals {
     /// The last event.
     pub(crate) last_seq: u64,
     pub(crate) blocks: u64,
-    /// Bytes of the blocks as they were written.
+    /// Bytes of the plain blocks.
     pub(crate) block_bytes: u64,
     /// Bytes of the records in them.
     pub(crate) record_bytes: u64,

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::super::block;
+use super::super::block::{self, Plain};
 use super::super::disk::{self, Disk, DiskFile};
 use super::super::recover::follows;
 use super::super::segment::{self, Form};
@@ -99,10 +99,11 @@ impl Sealing<'_> {
         let mut window = Window::new(file, end, STEP_BYTES);
         let mut at = segment::HEADER_BYTES as u64;
         let mut zstd = zstd::bulk::Compressor::new(LEVEL)?;
-        let (mut bundles, mut loose) = (Vec::new(), Loose::default());
+        let (mut bundles, mut loose, mut room) = (Vec::new(), Loose::default(), Vec::new());
         while gather.totals.last_seq + 1 < self.next.first_seq {
-            let found = block_at(&mut window, at, header.nonce)?;
-            let (block_header, block) = found.map_err(|fault| self.damaged(at, fault.to_string()))?;
+            let found = block_at(&mut window, &mut room, at, header.nonce)?;
+            let plain = found.map_err(|fault| self.damaged(at, fault.to_string()))?;
+            let Plain { header: block_header, bytes: block, stored } = plain;
             let checked = follows(&block_header, gather.totals.last_seq, gather.totals.last_hash);
             checked
                 .and_then(|()| gather.block(&block_header, block))
@@ -114,7 +115,7 @@ impl Sealing<'_> {
                 }
             }
             loose.push(&block_header, block);
-            at += block.len() as u64;
+            at += stored as u64;
         }
         if !loose.bytes.is_empty() {
             bundles.push(out.bundle(&mut zstd, &mut loose)?);
