@@ -1,6 +1,8 @@
 //! All views together: one fold, one position. Any of them as of any position or time, from the log alone.
 
 use std::collections::VecDeque;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
 
 use regatta_core::event::RunEvent;
 use regatta_core::{AttemptId, Envelope, Event, Log, ReadError, ReadMax, RunId, Seq};
@@ -15,6 +17,11 @@ use crate::timeline::Timeline;
 
 /// Runs that are over and still open; older ones are packed, and take a tenth of the memory.
 pub const RUNS_ENDED_OPEN_MAX: usize = 256;
+
+/// What is read at once of a log that is folded on and on: several bundles of a sealed segment.
+const BATCH: ReadMax = ReadMax { events: 8_192, bytes: 2 << 20 };
+/// Batches that wait to be folded: bounds the memory they take.
+const BATCHES_AHEAD: usize = 1;
 
 /// Everything people look at, as of one position.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -142,20 +149,33 @@ impl Views {
     /// # Errors
     /// When the log cannot be read; what was read before is kept.
     pub fn catch_up(&mut self, log: &dyn Log, until: Option<Seq>) -> Result<(), ReadError> {
-        let end = until.unwrap_or(Seq(u64::MAX));
-        while self.seq() < end {
-            let batch = log.read(self.seq().next(), ReadMax::default())?;
-            if batch.is_empty() {
-                break;
+        let (from, end) = (self.seq().next(), until.unwrap_or(Seq(u64::MAX)));
+        let (ahead, batches) = sync_channel(BATCHES_AHEAD);
+        thread::scope(|scope| {
+            scope.spawn(move || read_on(log, from, end, &ahead));
+            for batch in batches {
+                for envelope in batch?.iter().take_while(|envelope| envelope.seq <= end) {
+                    self.apply(envelope);
+                }
             }
-            for envelope in batch.iter().take_while(|envelope| envelope.seq <= end) {
-                self.apply(envelope);
-            }
-            if batch.last().is_some_and(|last| last.seq > end) {
-                break;
-            }
+            Ok(())
+        })
+    }
+}
+
+/// Reads batch after batch while the last one is folded, up to the one with `end`, to the log's end, or until nobody
+/// wants them.
+fn read_on(log: &dyn Log, from: Seq, end: Seq, batches: &SyncSender<Result<Vec<Envelope>, ReadError>>) {
+    let mut next = from;
+    while next <= end {
+        let wanted = usize::try_from(end.0 - next.0).unwrap_or(usize::MAX).saturating_add(1);
+        let batch = log.read(next, ReadMax { events: BATCH.events.min(wanted), ..BATCH });
+        let last = batch.as_ref().ok().and_then(|batch| batch.last()).map(|last| last.seq);
+        if batches.send(batch).is_err() {
+            return;
         }
-        Ok(())
+        let Some(last) = last else { return };
+        next = last.next();
     }
 }
 
