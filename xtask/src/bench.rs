@@ -23,11 +23,11 @@ pub(crate) fn run(rest: &[&str]) -> Result<ExitCode, String> {
             command::run(benches.arg("dispatch").arg(release.join("regatta")).args(options).current_dir(root()))?;
         }
         ["log", options @ ..] => {
-            for package in ["regatta-core", "regatta-projections"] {
-                let example = if package == "regatta-core" { "replay" } else { "rebuild" };
+            for (package, example) in [("regatta-core", "replay"), ("regatta-projections", "rebuild")] {
                 let build = ["build", "--release", "--locked", "--package", package, "--example", example];
                 command::run(&mut cargo(&build))?;
             }
+            command::run(&mut cargo(&["build", "--release", "--locked", "--package", "regatta"]))?;
             let run =
                 ["run", "--release", "--locked", "--package", "regatta-benches", "--features", "log", "--", "log"];
             command::run(cargo(&run).args(options).current_dir(root()))?;

@@ -4,9 +4,10 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 
+use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::load::Engine;
+use super::load::{Engine, Turns};
 use crate::Outcome;
 
 /// Records in one group, at most.
@@ -14,25 +15,25 @@ const GROUP_RECORDS_MAX: usize = 4_096;
 /// Bytes in one group, at most.
 const GROUP_BYTES_MAX: usize = 1 << 20;
 
-type Waiting = (Vec<u8>, oneshot::Sender<()>);
+type Waiting = (Bytes, oneshot::Sender<()>);
 
 /// The thread and the way to it. Dropping it ends the thread and reports what went wrong.
 pub(crate) struct Committer {
     queue: Option<Sender<Waiting>>,
     thread: Option<JoinHandle<Outcome<()>>>,
-    record: Vec<u8>,
+    records: Turns<Bytes>,
 }
 
 impl Committer {
-    /// `commit` makes one group durable. Every record is a copy of `record`.
-    pub(crate) fn start(record: Vec<u8>, commit: impl FnMut(&[Vec<u8>]) -> Outcome<()> + Send + 'static) -> Self {
+    /// `commit` makes one group durable.
+    pub(crate) fn start(records: Turns<Bytes>, commit: impl FnMut(&[Bytes]) -> Outcome<()> + Send + 'static) -> Self {
         let (queue, waiting) = channel();
         let thread = Some(thread::spawn(move || run(&waiting, commit)));
-        Self { queue: Some(queue), thread, record }
+        Self { queue: Some(queue), thread, records }
     }
 }
 
-fn run(waiting: &Receiver<Waiting>, mut commit: impl FnMut(&[Vec<u8>]) -> Outcome<()>) -> Outcome<()> {
+fn run(waiting: &Receiver<Waiting>, mut commit: impl FnMut(&[Bytes]) -> Outcome<()>) -> Outcome<()> {
     let (mut group, mut answers) = (Vec::new(), Vec::new());
     while let Ok((record, answer)) = waiting.recv() {
         let mut bytes = record.len();
@@ -59,7 +60,7 @@ impl Engine for Committer {
     async fn append(&self, _: usize) -> Outcome<()> {
         let (answer, answered) = oneshot::channel();
         let queue = self.queue.as_ref().ok_or("the committer has ended")?;
-        queue.send((self.record.clone(), answer))?;
+        queue.send((self.records.next()?.clone(), answer))?;
         Ok(answered.await?)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::Outcome;
@@ -34,11 +35,24 @@ pub(crate) struct Shown {
     pub(crate) p99_ms: f64,
 }
 
-/// Legal JSON of about that many bytes, as an event's payload would be.
-pub(crate) fn payload(bytes: usize) -> Vec<u8> {
-    const FRAME: &str = r#"{"text":""}"#;
-    let letters: String = ('a'..='z').cycle().take(bytes.saturating_sub(FRAME.len())).collect();
-    format!(r#"{{"text":"{letters}"}}"#).into_bytes()
+/// Things that take turns, so that no two neighbours are the same and nobody waits until one is made.
+pub(crate) struct Turns<T> {
+    all: Vec<T>,
+    next: AtomicUsize,
+}
+
+impl<T> Turns<T> {
+    /// How many there are: more bytes than any compressor looks back.
+    const COUNT: u64 = 4_096;
+
+    pub(crate) fn new(make: impl FnMut(u64) -> T) -> Self {
+        Self { all: (0..Self::COUNT).map(make).collect(), next: AtomicUsize::new(0) }
+    }
+
+    pub(crate) fn next(&self) -> Outcome<&T> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        self.all.get(turn % self.all.len().max(1)).ok_or_else(|| "nothing takes turns".into())
+    }
 }
 
 async fn produce<E: Engine>(engine: Arc<E>, producer: usize, until: Instant) -> Outcome<Vec<Duration>> {

@@ -5,12 +5,15 @@
 
 mod acks;
 mod committer;
+#[path = "../../../core/examples/events/mod.rs"]
+mod events;
 mod load;
 mod long;
 mod ours;
 mod peers;
 mod projections;
 mod relay;
+mod start;
 mod subscribers;
 
 use std::path::Path;
@@ -22,7 +25,7 @@ use crate::Outcome;
 use crate::rows::Rows;
 
 /// What can be measured alone.
-const PARTS: [&str; 5] = ["acks", "subscribers", "relay", "long", "projections"];
+const PARTS: [&str; 6] = ["acks", "subscribers", "relay", "long", "projections", "start"];
 
 /// What one figure is, for the table.
 pub(crate) struct Line {
@@ -41,7 +44,8 @@ pub(crate) fn run(words: &[&str]) -> Outcome<()> {
         return Err(format!("there is no part {unknown}; there are {}", PARTS.join(", ")).into());
     }
     let is_asked = |part: &str| parts.is_empty() || parts.contains(&part);
-    let mut rows = Rows::create("log")?;
+    // Parts measured alone keep their own rows.
+    let mut rows = Rows::create(&parts.iter().fold("log".to_owned(), |name, part| format!("{name}-{part}")))?;
     let mut lines = Vec::new();
     if is_asked("acks") {
         lines.extend(acks::measure(folder, is_quick, &mut rows)?);
@@ -57,6 +61,9 @@ pub(crate) fn run(words: &[&str]) -> Outcome<()> {
     }
     if is_asked("projections") {
         lines.push(projections::measure(folder, is_quick, &mut rows)?);
+    }
+    if is_asked("start") {
+        lines.push(start::measure(folder, is_quick, &mut rows)?);
     }
     println!("| what | must | aim | measured |\n|---|---|---|---|");
     for Line { what, must, aim, measured } in lines {

@@ -5,33 +5,35 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use regatta_core::log::{Options, ReadMax, append};
-use regatta_core::{Actor, Append, Clock as _, Draft, DurableLog, Expect, Kind, Log as _, Seq, Stream, SystemClock};
+use regatta_core::{Actor, Append, Clock as _, Draft, DurableLog, Expect, Log as _, Seq, Stream, SystemClock};
+use uuid::Uuid;
 
-use super::load::{Engine, payload};
+use super::events::{Dice, event};
+use super::load::{Engine, Turns};
 use crate::Outcome;
 
 /// The log, and a stream for each producer.
 pub(crate) struct Ours {
     pub(crate) log: DurableLog,
     streams: Vec<Stream>,
-    payload: Bytes,
+    drafts: Turns<Draft>,
 }
 
 impl Ours {
     pub(crate) fn open(dir: &Path, producers: usize, payload_bytes: usize) -> Outcome<Self> {
         let log = DurableLog::open(Options::new(dir.join("log")))?;
         let streams = (0..producers).map(|producer| Stream::try_from(format!("run/{producer}").as_str()));
-        Ok(Self { log, streams: streams.collect::<Result<_, _>>()?, payload: payload(payload_bytes).into() })
+        let drafts = Turns::new(|n| Draft::new(&event(n, payload_bytes), &SystemClock, Actor::regatta(), Uuid::nil()));
+        Ok(Self { log, streams: streams.collect::<Result<_, _>>()?, drafts })
     }
 
     /// Appends that many events over all streams, with many under way.
     pub(crate) async fn fill(&self, events: u64) -> Outcome<()> {
         const WINDOW: usize = 4_096;
         let mut pending = VecDeque::new();
-        for stream in self.streams.iter().cycle().take(usize::try_from(events)?) {
-            let append = Append { stream: stream.clone(), expect: Expect::Any, events: vec![self.draft()] };
+        for (producer, stream) in self.streams.iter().enumerate().cycle().take(usize::try_from(events)?) {
+            let append = Append { stream: stream.clone(), expect: Expect::Any, events: vec![self.draft(producer)?] };
             pending.push_back(self.log.submit(append));
             if pending.len() >= WINDOW
                 && let Some(first) = pending.pop_front()
@@ -45,25 +47,19 @@ impl Ours {
         Ok(())
     }
 
-    fn draft(&self) -> Draft {
-        Draft {
-            id: SystemClock.event_id(),
-            kind: Kind::RUN_DECIDED,
-            version: 1,
-            at_us: SystemClock.now_us(),
-            actor: Actor::regatta(),
-            cause: None,
-            correlation: uuid::Uuid::nil(),
-            dedup: None,
-            payload: self.payload.clone(),
-        }
+    /// The next event, now, of the producer's run.
+    fn draft(&self, producer: usize) -> Outcome<Draft> {
+        let run = u64::try_from(producer)?;
+        let correlation = Uuid::from_u64_pair(Dice(run).roll(u64::MAX), run);
+        let draft = self.drafts.next()?.clone();
+        Ok(Draft { id: SystemClock.event_id(), at_us: SystemClock.now_us(), correlation, ..draft })
     }
 }
 
 impl Engine for Ours {
     async fn append(&self, producer: usize) -> Outcome<()> {
         let stream = self.streams.get(producer).ok_or("more producers than streams")?.clone();
-        append(&self.log, Append { stream, expect: Expect::Any, events: vec![self.draft()] }).await?;
+        append(&self.log, Append { stream, expect: Expect::Any, events: vec![self.draft(producer)?] }).await?;
         Ok(())
     }
 }
@@ -113,7 +109,8 @@ pub(crate) async fn commit_to_subscriber(dir: &Path, subscribers: usize, events:
         beat.tick().await;
         for _ in 0..PER_MS {
             let stream = ours.streams.first().ok_or("no stream")?.clone();
-            let done = append(&ours.log, Append { stream, expect: Expect::Any, events: vec![ours.draft()] }).await?;
+            let next = Append { stream, expect: Expect::Any, events: vec![ours.draft(0)?] };
+            let done = append(&ours.log, next).await?;
             if let Some(place) = usize::try_from(done.last.0).ok().and_then(|place| commits.at.get(place)) {
                 place.set(Instant::now()).ok();
             }

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
 use regatta_core::bus::nats::{Relay, Server};
 use regatta_core::log::install_id;
 use regatta_core::{DurableLog, Log as _, SystemClock};
@@ -43,11 +42,11 @@ async fn relay(log: &DurableLog, server: &Jetstream, events: u64) -> Outcome<f64
 /// What a program without a log of its own would do.
 async fn publish(server: &Jetstream, events: u64) -> Outcome<f64> {
     let context = server.with_stream().await?;
-    let record = Bytes::from(super::peers::record(PAYLOAD_BYTES));
+    let records = super::peers::records(PAYLOAD_BYTES);
     let began = Instant::now();
     let mut pending = VecDeque::new();
     for n in 0..events {
-        pending.push_back(context.publish(format!("events.{}", n % 64), record.clone()).await?);
+        pending.push_back(context.publish(format!("events.{}", n % 64), records.next()?.clone()).await?);
         if pending.len() >= WINDOW
             && let Some(first) = pending.pop_front()
         {

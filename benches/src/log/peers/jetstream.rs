@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use async_nats::jetstream::{self, Context};
 use bytes::Bytes;
 
-use super::super::load::Engine;
+use super::super::load::{Engine, Turns};
 use crate::Outcome;
 
 /// When the server writes through to the disk.
@@ -27,7 +27,8 @@ const START_MAX: Duration = Duration::from_secs(20);
 pub(crate) struct Jetstream {
     server: Child,
     context: Option<Context>,
-    record: Bytes,
+    /// Nothing until there is something to append to.
+    records: Option<Turns<Bytes>>,
     url: String,
 }
 
@@ -56,7 +57,7 @@ impl Jetstream {
         command.arg("-c").arg(&settings).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let server = command.spawn().map_err(|error| format!("failed to start nats-server: {error}"))?;
         let url = format!("nats://127.0.0.1:{port}");
-        let mut jetstream = Self { server, context: None, record: Bytes::new(), url };
+        let mut jetstream = Self { server, context: None, records: None, url };
         let client = jetstream.connect().await?;
         jetstream.context = Some(jetstream::new(client));
         Ok(jetstream)
@@ -65,7 +66,7 @@ impl Jetstream {
     /// The same with a stream to append to.
     pub(crate) async fn start(dir: &Path, durable: Durable, payload_bytes: usize) -> Outcome<Self> {
         let mut jetstream = Self::serve(dir, durable).await?;
-        jetstream.record = super::record(payload_bytes).into();
+        jetstream.records = Some(super::records(payload_bytes));
         jetstream.with_stream().await?;
         Ok(jetstream)
     }
@@ -105,7 +106,8 @@ impl Jetstream {
 impl Engine for Jetstream {
     async fn append(&self, producer: usize) -> Outcome<()> {
         let context = self.context.as_ref().ok_or("not connected")?;
-        context.publish(format!("events.{producer}"), self.record.clone()).await?.await?;
+        let record = self.records.as_ref().ok_or("nothing to append")?.next()?.clone();
+        context.publish(format!("events.{producer}"), record).await?.await?;
         Ok(())
     }
 }

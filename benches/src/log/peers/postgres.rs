@@ -5,15 +5,16 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use bytes::Bytes;
 use tokio_postgres::{Client, NoTls, Statement};
 
-use super::super::load::Engine;
+use super::super::load::{Engine, Turns};
 use crate::Outcome;
 
 /// A running server and a client for each producer. Dropping it stops the server.
 pub(crate) struct Postgres {
     clients: Vec<(Client, Statement)>,
-    record: Vec<u8>,
+    records: Turns<Bytes>,
     programs: PathBuf,
     data: PathBuf,
 }
@@ -67,7 +68,7 @@ impl Postgres {
             .arg(log)
             .args(["-o", &options])
             .args(start))?;
-        let mut postgres = Self { clients: vec![], record: super::record(payload_bytes), programs, data };
+        let mut postgres = Self { clients: vec![], records: super::records(payload_bytes), programs, data };
         postgres.connect(clients).await?;
         Ok(postgres)
     }
@@ -90,7 +91,7 @@ impl Postgres {
 impl Engine for Postgres {
     async fn append(&self, producer: usize) -> Outcome<()> {
         let (client, insert) = self.clients.get(producer).ok_or("more producers than clients")?;
-        client.execute(insert, &[&self.record]).await?;
+        client.execute(insert, &[&&**self.records.next()?]).await?;
         Ok(())
     }
 }

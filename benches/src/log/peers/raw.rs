@@ -10,7 +10,7 @@ use crate::Outcome;
 pub(crate) fn raw(dir: &Path, payload_bytes: usize) -> Outcome<Committer> {
     let mut file = File::options().create(true).append(true).open(dir.join("raw"))?;
     let mut bytes = Vec::new();
-    Ok(Committer::start(super::record(payload_bytes), move |group| {
+    Ok(Committer::start(super::records(payload_bytes), move |group| {
         bytes.clear();
         group.iter().for_each(|record| bytes.extend_from_slice(record));
         file.write_all(&bytes)?;
