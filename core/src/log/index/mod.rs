@@ -29,8 +29,6 @@ pub(crate) use known::Known;
 
 pub use keep::{NAME_BYTES_MAX, SNAPSHOT_BYTES_MAX};
 
-/// Passes over recent events between two flushes.
-const FLUSH_PASSES: u32 = 5;
 /// Bytes that must be free on the disk before the store is written to: one that meets a full disk fails for good.
 /// The log only reads long before, so what waits in memory meanwhile does not grow.
 const FREE_MIN: u64 = 4 << 20;
@@ -189,12 +187,9 @@ impl Shared {
     /// The body of the index's thread.
     fn follow(&self) {
         let mut dirty = false;
-        let mut passes = 0;
         loop {
             let stopped = self.recent.wait(dirty);
-            passes += 1;
-            let flush = stopped || passes % FLUSH_PASSES == 0;
-            match self.ask(|store| self.pass(store, &mut dirty, flush)) {
+            match self.ask(|store| self.pass(store, &mut dirty)) {
                 Ok(()) if !stopped => {}
                 Ok(()) => return,
                 Err(_) => return self.recent.give_up(),
@@ -202,7 +197,7 @@ impl Shared {
         }
     }
 
-    fn pass(&self, store: &Store, dirty: &mut bool, flush: bool) -> Result<(), IndexError> {
+    fn pass(&self, store: &Store, dirty: &mut bool) -> Result<(), IndexError> {
         if !self.has_room() {
             return Ok(());
         }
@@ -212,7 +207,7 @@ impl Shared {
             self.recent.drop_oldest();
             *dirty = true;
         }
-        if *dirty && flush {
+        if *dirty {
             store.flush()?;
             *dirty = false;
         }

@@ -12,8 +12,9 @@ use crate::log::Appended;
 const PART_EVENTS_MAX: usize = 65_536;
 /// Parts that wait for the store before the writer waits for it too: bounds the memory all of this takes.
 const PARTS_MAX: usize = 8;
-/// How long events may wait before the store is told.
-const INTERVAL: Duration = Duration::from_millis(200);
+/// How long events may wait before the store is told. Each time takes a key for every stream in it, and sled's memory
+/// follows the number of its keys: five times a second took 400 MB for 1.5 million events in a thousand streams.
+const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Some events in the order of the log.
 #[derive(Debug, Default)]

@@ -21,6 +21,8 @@ use crate::{Envelope, Kind, Seq};
 
 /// Most bytes read at once when reading on and on.
 pub(super) const STEP_BYTES_MAX: usize = 256 << 10;
+/// Bytes most events take less than.
+const EVENT_BYTES_LIKELY: usize = 1 << 10;
 /// Least bytes read at once.
 const STEP_BYTES_MIN: usize = 8 << 10;
 /// Between two remembered places in a segment: bounds both the memory they take and the headers walked to a block.
@@ -146,7 +148,9 @@ impl Reader {
     /// As [`Self::read`].
     pub fn read_skipping(&self, from: Seq, max: ReadMax, skip: &[Kind]) -> Result<Vec<Envelope>, ReadError> {
         let mut taken = Taken::new(max, skip);
-        self.scan(from.0.max(1), taken.step(), &mut |seq, record| taken.take(seq, record))?;
+        let left = self.head().0.saturating_sub(from.0).saturating_add(1);
+        let step = taken.step(usize::try_from(left).unwrap_or(usize::MAX));
+        self.scan(from.0.max(1), step, &mut |seq, record| taken.take(seq, record))?;
         Ok(taken.events)
     }
 
@@ -358,8 +362,10 @@ impl<'a> Taken<'a> {
         Self { events: Vec::new(), bytes: 0, max, skip, names: Names::default() }
     }
 
-    fn step(&self) -> usize {
-        self.max.bytes.clamp(STEP_BYTES_MIN, STEP_BYTES_MAX)
+    /// Bytes to read at once when so many events are left: whoever follows the log reads the last few, again and again.
+    fn step(&self, left: usize) -> usize {
+        let likely = left.min(self.max.events).saturating_mul(EVENT_BYTES_LIKELY);
+        self.max.bytes.min(likely).clamp(STEP_BYTES_MIN, STEP_BYTES_MAX)
     }
 
     fn take(&mut self, seq: u64, record: &Record<'_>) -> Result<ControlFlow<()>, String> {
