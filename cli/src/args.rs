@@ -70,6 +70,7 @@ enum Command {
     Fleet(commands::fleet::Args),
     Open(commands::open::Args),
     Token(commands::token::Args),
+    Secret(commands::secret::Args),
     User(commands::user::Args),
     Log(commands::log::Args),
     Replay(commands::replay::Args),
@@ -101,6 +102,7 @@ impl Command {
             | Self::Discard(_)
             | Self::Fleet(_)
             | Self::Token(_)
+            | Self::Secret(_)
             | Self::User(_)
             | Self::Artifacts(_)
             | Self::Replay(_)
@@ -157,6 +159,7 @@ fn dispatch(args: Args, is_data_dir_given: bool) -> Outcome {
         Command::Fleet(args) => commands::fleet::run(&context, args),
         Command::Open(args) => commands::open::run(&context, args),
         Command::Token(args) => commands::token::run(&context, args),
+        Command::Secret(args) => commands::secret::run(&context, args),
         Command::User(args) => commands::user::run(&context, args),
         Command::Log(args) => commands::log::run(&context, args),
         Command::Replay(args) => commands::replay::run(&context, args),

@@ -19,6 +19,7 @@ pub(crate) use with::{of_command, server};
 
 #[cfg(feature = "nats")]
 mod with {
+    use regatta_core::Vault;
     use regatta_core::bus::nats::Server;
 
     use super::without_secret;
@@ -27,9 +28,9 @@ mod with {
     use crate::failure::Failure;
 
     /// The way to the server.
-    pub(crate) fn server(settings: NatsSettings) -> Server {
+    pub(crate) fn server(settings: NatsSettings, vault: Option<Vault>) -> Server {
         let NatsSettings { url, credentials, nkey, tls_ca, tls_identity } = settings;
-        Server { url, credentials, nkey, tls_ca, tls_identity }
+        Server { url, credentials, nkey, vault, tls_ca, tls_identity }
     }
 
     /// The way to the server a command names; credentials come from the configuration.
@@ -37,7 +38,7 @@ mod with {
         without_secret(flag, Some(url))?;
         let layer = config::flag("nats.url", flag, Some(Written::One(url.to_owned())))?;
         let settings = Config::of_server(&context.data_dir, vec![layer])?.nats()?;
-        settings.map(server).ok_or_else(|| Failure::usage(format!("{flag} names no server")))
+        settings.map(|settings| server(settings, None)).ok_or_else(|| Failure::usage(format!("{flag} names no server")))
     }
 }
 

@@ -51,7 +51,7 @@ impl fmt::Display for EventId {
 }
 
 /// Names the ordered events of one thing: `run/7q2k9x0m`, `attempt/7q2k9x0m.b`, `output/7q2k9x0m.b`, `sandbox/<key>`,
-/// `delivery/7q2k9x0m`, `config/install`, `user/install`. Characters: `a-z0-9._/-`.
+/// `delivery/7q2k9x0m`, `config/install`, `user/install`, `secret/install`. Characters: `a-z0-9._/-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Arc<str>", into = "Arc<str>")]
 pub struct Stream(Arc<str>);
@@ -108,6 +108,18 @@ impl Stream {
     #[must_use]
     pub fn refusals() -> Self {
         Self("user/refused".into())
+    }
+
+    /// The stream of what the vault holds.
+    #[must_use]
+    pub fn secrets() -> Self {
+        Self("secret/install".into())
+    }
+
+    /// The stream of who was given secrets. Its own, so that what the vault holds is read at once however often it is used.
+    #[must_use]
+    pub fn secret_uses() -> Self {
+        Self("secret/used".into())
     }
 
     /// The name as text.

@@ -1,4 +1,4 @@
-//! Facts and how they are kept: events, envelopes, the log, blobs, ids and time.
+//! Facts and how they are kept: events, envelopes, the log, blobs, ids and time; and the vault, for what must not be a fact.
 //!
 //! This crate knows nothing of sandboxes, agents, dispatch or views. It imports none of our other crates.
 
@@ -10,6 +10,7 @@ pub mod event;
 pub mod id;
 pub mod log;
 mod schema;
+pub mod vault;
 
 pub use blob::{BlobRef, Blobs};
 pub use clock::{Clock, SystemClock};
@@ -17,3 +18,4 @@ pub use envelope::{Actor, Draft, Envelope, EventId, Seq, Stream};
 pub use event::{Event, Kind};
 pub use id::{AttemptId, InstallId, RunId, SandboxKey, Slot};
 pub use log::{Append, AppendError, Appended, DurableLog, Expect, Log, ReadError, ReadMax};
+pub use vault::{SecretName, SecretString, Vault, VaultError};

@@ -18,6 +18,7 @@ pub mod request;
 pub mod run;
 pub mod service;
 pub mod source_control;
+pub mod variables;
 
 pub use asked::{Asked, CommandKey};
 pub use executor::{Fatal, World};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use regatta_core::event::run::{CHECKS_MAX, Check, Entry, Limits, PROMPT_BYTES_MAX, Strategy};
+use regatta_core::event::run::{CHECKS_MAX, Check, Entry, Limits, PROMPT_BYTES_MAX, Strategy, Variable};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -50,6 +50,9 @@ pub struct RunRequest {
     /// What one attempt may use.
     #[serde(default)]
     pub limits: Limits,
+    /// Variables its commands get, beside those every command gets.
+    #[serde(default)]
+    pub environment: Vec<Variable>,
 }
 
 /// What to do about changes that are not committed.
@@ -99,6 +102,7 @@ impl RunRequest {
         }
         self.check_names()?;
         self.check_artifacts()?;
+        crate::variables::check(&self.environment)?;
         self.check_limits()
     }
 

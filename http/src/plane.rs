@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use regatta_core::bus::RelayState;
-use regatta_core::{Blobs, Log};
+use regatta_core::{Blobs, Log, Vault};
 use regatta_projections::Live;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +30,8 @@ pub struct Plane {
     pub commands: Arc<dyn Commands>,
     /// Who may do what.
     pub auth: Auth,
+    /// What is sealed.
+    pub vault: Vault,
     /// The configuration and the machine.
     pub premises: Arc<dyn Premises>,
     /// What this server is.

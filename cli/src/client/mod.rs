@@ -93,6 +93,20 @@ impl Client {
         self.send(Method::PATCH, path, HeaderMap::new(), to_json(body)?).await.map(drop)
     }
 
+    /// Puts something in place.
+    pub(crate) async fn put<B: Serialize, T: DeserializeOwned>(&self, path: &str, body: &B) -> Result<T, Failure> {
+        self.json(self.send(Method::PUT, path, HeaderMap::new(), to_json(body)?).await?).await
+    }
+
+    /// Changes something and says what it is now.
+    pub(crate) async fn patch_answered<B: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Result<T, Failure> {
+        self.json(self.send(Method::PATCH, path, HeaderMap::new(), to_json(body)?).await?).await
+    }
+
     /// Takes something away.
     pub(crate) async fn delete(&self, path: &str) -> Result<(), Failure> {
         self.send(Method::DELETE, path, HeaderMap::new(), Bytes::new()).await.map(drop)

@@ -18,6 +18,7 @@ pub(crate) mod replay;
 pub(crate) mod restore;
 pub(crate) mod run;
 pub(crate) mod schema;
+pub(crate) mod secret;
 pub(crate) mod show;
 pub(crate) mod synthesize;
 pub(crate) mod token;

@@ -170,6 +170,7 @@ fn request(context: &Context, args: &Args) -> Result<RunRequest, Failure> {
         checks: run.checks,
         artifacts: run.artifacts,
         limits: run.limits,
+        environment: run.environment,
     })
 }
 

@@ -4,6 +4,7 @@ use std::str::FromStr as _;
 
 use bytesize::ByteSize;
 use regatta_core::bus::redacted;
+use regatta_core::vault::Credential;
 
 /// Which half of the program a key belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub(crate) enum Shape {
     Text,
     /// A server's address, or several with commas. It may hold a password, so it is never shown as it is.
     Address,
+    /// Where a credential comes from: a file, `env:NAME` or `secret:NAME`.
+    Credential,
     /// One of these words.
     Word(&'static [&'static str]),
     Flag,
@@ -84,6 +87,10 @@ impl Key {
         };
         let wrong = |expected: &str| format!("{} = {text:?} should be {expected}", self.name);
         match self.shape {
+            Shape::Credential => match text.parse::<Credential>() {
+                Ok(credential) => Ok(Value::Text(credential.to_string())),
+                Err(error) => Err(format!("{} = {text:?}: {error}", self.name)),
+            },
             Shape::Text | Shape::List => Ok(Value::Text(text.to_owned())),
             Shape::Address => {
                 let fits = |part: &str| !part.trim().is_empty() && !part.contains(char::is_whitespace);

@@ -53,10 +53,10 @@ keys! {
         "size at which a file of the log is full and the next one begins; twice as much must stay free on the disk";
     "nats.url" Server Shape::Address, Value::Unset,
         "NATS server every event is published to, as nats://host:4222; none when unset";
-    "nats.credentials" Server Shape::Text, Value::Unset,
-        "file with credentials for it (.creds)";
-    "nats.nkey" Server Shape::Text, Value::Unset,
-        "file with an nkey seed for it";
+    "nats.credentials" Server Shape::Credential, Value::Unset,
+        "credentials for it (.creds): a file, env:NAME or secret:NAME";
+    "nats.nkey" Server Shape::Credential, Value::Unset,
+        "an nkey seed for it: a file, env:NAME or secret:NAME";
     "nats.tls_ca" Server Shape::Text, Value::Unset,
         "file with the certificates of authorities to trust for it";
     "nats.tls_cert" Server Shape::Text, Value::Unset,

@@ -8,13 +8,15 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::key::{Key, Scope, Written};
-use super::{Config, Error, FILE_BYTES_MAX, KEYS, Setting};
+use super::{Config, Error, FILE_BYTES_MAX, KEYS, Setting, environment};
 use crate::suggest;
 
 /// Values from one source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Layer {
     pub(super) settings: BTreeMap<&'static str, Setting>,
+    /// Variables that a run's commands get.
+    pub(super) environment: environment::Environment,
 }
 
 /// What every variable of ours begins with.
@@ -144,9 +146,15 @@ impl Reader<'_> {
                 prompt = Some(text.clone());
                 continue;
             }
+            if let Some(name) = environment::within(&name) {
+                let read = environment::read(&mut layer.environment, name, &written);
+                read.map_err(|reason| self.wrong(offset, reason, None))?;
+                continue;
+            }
             let key = self.key(offset, &name, &allowed)?;
             layer.put(key, &written, &self.at(offset), self.is_project)?;
         }
+        environment::variables(&layer.environment).map_err(|reason| self.wrong(0, reason, None))?;
         Ok((layer, prompt))
     }
 

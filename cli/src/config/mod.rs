@@ -2,6 +2,7 @@
 //! < environment `REGATTA_*` < flags. Every value knows where it came from; an unknown key is an error with a
 //! suggestion. The tables of keys are in [`keys`]; reading files and variables is in [`layer`].
 
+mod environment;
 mod key;
 mod keys;
 mod layer;
@@ -55,6 +56,8 @@ pub(crate) struct Setting {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Config {
     settings: BTreeMap<&'static str, Setting>,
+    /// Variables that a run's commands get.
+    environment: environment::Environment,
 }
 
 impl Config {
@@ -65,10 +68,12 @@ impl Config {
             (key.name, Setting { value, from: "default".to_owned(), from_project: false })
         });
         let mut settings: BTreeMap<&'static str, Setting> = defaults.collect();
+        let mut environment = environment::Environment::new();
         for layer in layers {
             settings.extend(layer.settings);
+            environment.extend(layer.environment);
         }
-        Self { settings }
+        Self { settings, environment }
     }
 
     /// Every value in force, in the order of their names.

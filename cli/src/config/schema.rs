@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use super::environment;
 use super::key::{Key, Shape, Value};
 use super::keys::KEYS;
 
@@ -17,6 +18,7 @@ pub(crate) fn schema() -> Json {
             properties.insert(name.to_owned(), of(key));
         }
     }
+    sections.insert(environment::SECTION.to_owned(), variables());
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "regatta.toml",
@@ -24,6 +26,33 @@ pub(crate) fn schema() -> Json {
         "type": "object",
         "additionalProperties": false,
         "properties": sections,
+    })
+}
+
+/// The one section whose keys are anybody's.
+fn variables() -> Json {
+    let part = json!({ "type": "string", "enum": ["setup", "agent", "checks"] });
+    let full = |word: &str, about: &str| {
+        json!({
+            "type": "object",
+            "additionalProperties": false,
+            "required": [word],
+            "properties": {
+                word: { "type": "string", "description": about },
+                "for": { "description": "which commands get it; all when absent", "anyOf": [part, { "type": "array", "items": part }] },
+            },
+        })
+    };
+    json!({
+        "type": "object",
+        "description": "Variables that a run's commands get. A secret is named, never written here: regatta secret set NAME.",
+        "additionalProperties": {
+            "anyOf": [
+                { "type": ["string", "number", "boolean"] },
+                full("secret", "the name of a secret in the vault"),
+                full("value", "the text"),
+            ],
+        },
     })
 }
 
@@ -48,6 +77,9 @@ fn of(key: &Key) -> Json {
 fn shape(shape: Shape) -> Json {
     match shape {
         Shape::Text | Shape::Address => json!({ "type": "string" }),
+        Shape::Credential => {
+            json!({ "type": "string", "examples": ["secret:nats", "env:NATS_CREDENTIALS", "~/nats.creds"] })
+        }
         Shape::Word(words) => json!({ "type": "string", "enum": words }),
         Shape::Flag => json!({ "type": "boolean" }),
         Shape::Count(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),

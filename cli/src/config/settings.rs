@@ -4,12 +4,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use regatta_core::event::run::{Check, Entry, Limits, Strategy};
+use regatta_core::event::run::{Check, Entry, Limits, Strategy, Variable};
 use regatta_core::log::open::SEGMENT_BYTES;
+use regatta_core::vault::Credential;
 use regatta_dispatcher::Uncommitted;
 use regatta_http::listener::{PORT_DEFAULT, Wanted};
 
-use super::{Config, Value};
+use super::{Config, Value, environment};
 use crate::failure::Failure;
 use crate::{attempt_spec, check_spec};
 
@@ -60,8 +61,8 @@ pub(crate) struct WebSettings {
 #[cfg_attr(not(feature = "nats"), expect(dead_code, reason = "only what speaks NATS reads them"))]
 pub(crate) struct NatsSettings {
     pub(crate) url: String,
-    pub(crate) credentials: Option<PathBuf>,
-    pub(crate) nkey: Option<PathBuf>,
+    pub(crate) credentials: Option<Credential>,
+    pub(crate) nkey: Option<Credential>,
     pub(crate) tls_ca: Option<PathBuf>,
     pub(crate) tls_identity: Option<(PathBuf, PathBuf)>,
 }
@@ -77,6 +78,7 @@ pub(crate) struct RunDefaults {
     pub(crate) uncommitted: Uncommitted,
     pub(crate) base: Option<String>,
     pub(crate) limits: Limits,
+    pub(crate) environment: Vec<Variable>,
 }
 
 impl Config {
@@ -155,11 +157,21 @@ impl Config {
         let tls_identity = self.pair("nats.tls_cert", "nats.tls_key")?;
         Ok(Some(NatsSettings {
             url: url.clone(),
-            credentials: path("nats.credentials"),
-            nkey: path("nats.nkey"),
+            credentials: self.credential("nats.credentials"),
+            nkey: self.credential("nats.nkey"),
             tls_ca: path("nats.tls_ca"),
             tls_identity,
         }))
+    }
+
+    /// Where a credential comes from.
+    fn credential(&self, name: &str) -> Option<Credential> {
+        // It was read when the key was; a path may begin with `~`.
+        let credential = self.text(name)?.parse().ok()?;
+        Some(match credential {
+            Credential::File(path) => Credential::File(expand_home(&path.to_string_lossy())),
+            named @ (Credential::Secret(_) | Credential::Variable(_)) => named,
+        })
     }
 
     /// Two files that go together.
@@ -194,6 +206,7 @@ impl Config {
             },
             base: self.text("run.base"),
             limits: self.limits(),
+            environment: environment::variables(&self.environment).map_err(Failure::usage)?,
         })
     }
 

@@ -151,3 +151,34 @@ fn what_a_value_is_shown_as_reads_back_as_the_same_value() {
         assert_eq!(layer.settings.get(key.name).map(|setting| &setting.value), Some(&value), "{}", key.name);
     }
 }
+
+#[test]
+fn a_run_gets_the_variables_that_are_declared() {
+    use regatta_core::event::run::{Content, Part};
+    let install = layer("[environment]\nCI = true\nNODE_ENV = \"production\"", false);
+    let project = layer(
+        "[environment]\nNODE_ENV = \"test\"\nKEY = { secret = \"openai\", for = [\"agent\"] }\nURL = { value = \"x\", for = \"checks\" }",
+        true,
+    );
+    let variables = Config::resolve([install, project]).run(&[]).expect("run").environment;
+    let shown: Vec<(&str, &Content, Vec<Part>)> = variables
+        .iter()
+        .map(|variable| (variable.name.as_str(), &variable.content, variable.parts.iter().copied().collect()))
+        .collect();
+    let (value, secret) = (|text: &str| Content::Value(text.to_owned()), Content::Secret("openai".to_owned()));
+    let expected = [
+        ("CI", &value("true"), vec![]),
+        ("KEY", &secret, vec![Part::Agent]),
+        ("NODE_ENV", &value("test"), vec![]),
+        ("URL", &value("x"), vec![Part::Checks]),
+    ];
+    assert_eq!(shown, expected);
+    for wrong in [
+        "KEY = { secrt = \"a\" }",
+        "KEY = { secret = \"a\", value = \"b\" }",
+        "KEY = { for = [\"agent\"] }",
+        "KEY = { value = \"a\", for = [\"agents\"] }",
+    ] {
+        refused(&format!("[environment]\n{wrong}"), true, "the variable KEY should be", "");
+    }
+}

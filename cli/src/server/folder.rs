@@ -11,6 +11,8 @@ use crate::failure::{Exit, Failure};
 pub(super) const SERVER_LOG: &str = "server.log";
 /// Where local sandboxes are.
 pub(super) const SANDBOXES: &str = "sandboxes";
+/// Where secrets are sealed.
+pub(super) const VAULT: &str = "vault";
 /// Where patches and long prompts are.
 pub(crate) const BLOBS: &str = "blobs";
 

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use regatta_core::DurableLog;
 use regatta_core::bus::RelayState;
+use regatta_core::{DurableLog, Vault};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -22,11 +22,12 @@ pub(super) fn start(
     data_dir: &Path,
     config: &Config,
     log: &DurableLog,
+    vault: &Vault,
     stop: CancellationToken,
 ) -> Result<Relaying, Failure> {
     match config.nats()? {
         None => Ok(Relaying { state: None, task: tokio::spawn(std::future::ready(())) }),
-        Some(settings) => relay(data_dir, settings, log, stop),
+        Some(settings) => relay(data_dir, settings, log, vault, stop),
     }
 }
 
@@ -35,6 +36,7 @@ fn relay(
     data_dir: &Path,
     settings: crate::config::NatsSettings,
     log: &DurableLog,
+    vault: &Vault,
     stop: CancellationToken,
 ) -> Result<Relaying, Failure> {
     use regatta_core::SystemClock;
@@ -43,13 +45,19 @@ fn relay(
 
     let install =
         install_id(data_dir, &SystemClock).map_err(|error| Failure::caused("failed to name this install", &error))?;
-    let (relay, state) = Relay::new(log.clone(), install, crate::nats::server(settings))
+    let (relay, state) = Relay::new(log.clone(), install, crate::nats::server(settings, Some(vault.clone())))
         .map_err(|error| Failure::caused("failed to begin the relay to NATS", &error))?;
     let task = tokio::spawn(relay.run(stop.cancelled_owned()));
     Ok(Relaying { state: Some(state), task })
 }
 
 #[cfg(not(feature = "nats"))]
-fn relay(_: &Path, _: crate::config::NatsSettings, _: &DurableLog, _: CancellationToken) -> Result<Relaying, Failure> {
+fn relay(
+    _: &Path,
+    _: crate::config::NatsSettings,
+    _: &DurableLog,
+    _: &Vault,
+    _: CancellationToken,
+) -> Result<Relaying, Failure> {
     Err(crate::nats::absent())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regatta_core::log::{DurableLog, OpenError, Options as LogOptions, install_id};
-use regatta_core::{Blobs, Clock as _, InstallId, SystemClock};
+use regatta_core::{Blobs, Clock as _, InstallId, SystemClock, Vault};
 use regatta_dispatcher::{Caps, Dispatcher, Handle, Options, World};
 use regatta_http::{About, Auth, Feed, LiveClients, Plane, Works, listener, router};
 use regatta_projections::{Follower, Keeping, Live, follow_kept};
@@ -14,7 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::folder::{self, BLOBS};
+use super::folder::{self, BLOBS, VAULT};
 use super::premises::Here;
 use super::web::Web;
 use super::{applied, detach, parts, relay, trace, web, witness};
@@ -61,6 +61,7 @@ struct Parts {
     blobs: Blobs,
     works: Works,
     auth: Auth,
+    vault: Vault,
     web: Web,
 }
 
@@ -75,9 +76,9 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
         .map_err(|error| Failure::caused("failed to open the server's socket", &error))?;
     let log = parts.log.clone();
     let (auth, web) = (parts.auth.clone(), parts.web);
-    let relay = relay::start(&context.data_dir, config, &log, stop.child_token())?;
+    let relay = relay::start(&context.data_dir, config, &log, &parts.vault, stop.child_token())?;
     let end = CancellationToken::new();
-    let witness = witness::start(&context.data_dir, config, &log, parts.install, end.clone())?;
+    let witness = witness::start(&context.data_dir, config, &log, &parts.vault, parts.install, end.clone())?;
     let plane = Plane {
         feed: Feed::follow(Arc::new(log.clone()), stop.clone()),
         live_clients: LiveClients::default(),
@@ -87,6 +88,7 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
         commands: Arc::new(parts.handle),
         live: parts.live,
         auth: parts.auth,
+        vault: parts.vault,
         premises: Arc::new(Here::new(&context.data_dir, config.clone(), Arc::new(log.clone()))),
         about: Arc::new(parts.about),
         relay: relay.state,
@@ -191,6 +193,8 @@ async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<P
     };
     let repositories = parts::repositories(data_dir)?;
     let works = Works::new(repositories.clone(), blobs.clone());
+    let vault = Vault::of(&data_dir.join(VAULT), Arc::new(log.clone()), Arc::new(SystemClock))
+        .map_err(|error| caused("failed to read what the vault holds")(&error))?;
     let world = World {
         install: install.clone(),
         log: Arc::new(log.clone()),
@@ -200,6 +204,7 @@ async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<P
         source_control: Arc::new(repositories.clone()),
         home: std::env::home_dir(),
         network: settings.network,
+        vault: vault.clone(),
         failpoints: regatta_dispatcher::failpoint::Failpoints::default(),
     };
     let caps = Caps {
@@ -211,7 +216,7 @@ async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<P
     };
     let (dispatcher, handle) = Options { world, caps, snapshots: Some(log.snapshots()) }.build();
     let (follower, live) = take_up_views(&log).await?;
-    Ok(Parts { install, log, dispatcher, handle, follower, live, about, blobs, works, auth, web })
+    Ok(Parts { install, log, dispatcher, handle, follower, live, about, blobs, works, auth, vault, web })
 }
 
 /// The views from their newest snapshot; what is missing they take while the server is up.

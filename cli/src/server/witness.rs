@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use regatta_core::log::witness::{Witnessed, read_file};
-use regatta_core::{Clock as _, DurableLog, InstallId, Log as _, Seq, SystemClock};
+use regatta_core::{Clock as _, DurableLog, InstallId, Log as _, Seq, SystemClock, Vault};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +16,7 @@ struct Telling {
     settings: WitnessSettings,
     nats: Option<NatsSettings>,
     log: DurableLog,
+    vault: Vault,
     install: InstallId,
     file: Told,
     stream: Told,
@@ -34,6 +35,7 @@ pub(super) fn start(
     data_dir: &Path,
     config: &Config,
     log: &DurableLog,
+    vault: &Vault,
     install: InstallId,
     stop: CancellationToken,
 ) -> Result<JoinHandle<()>, Failure> {
@@ -51,7 +53,15 @@ pub(super) fn start(
         }
         look_back(&path, log, &install);
     }
-    let telling = Telling { settings, nats, log: log.clone(), install, file: Told::default(), stream: Told::default() };
+    let telling = Telling {
+        settings,
+        nats,
+        log: log.clone(),
+        vault: vault.clone(),
+        install,
+        file: Told::default(),
+        stream: Told::default(),
+    };
     Ok(tokio::spawn(telling.run(stop)))
 }
 
@@ -97,20 +107,20 @@ impl Telling {
             self.file.heard(said.seq, told, "witness.file");
         }
         if let Some(settings) = self.nats.clone().filter(|_| self.stream.upto < said.seq) {
-            let told = tell_nats(settings, &said).await;
+            let told = tell_nats(settings, &self.vault, &said).await;
             self.stream.heard(said.seq, told, "witness.nats");
         }
     }
 }
 
 #[cfg(feature = "nats")]
-async fn tell_nats(settings: NatsSettings, said: &Witnessed) -> Result<(), String> {
-    let server = crate::nats::server(settings);
+async fn tell_nats(settings: NatsSettings, vault: &Vault, said: &Witnessed) -> Result<(), String> {
+    let server = crate::nats::server(settings, Some(vault.clone()));
     regatta_core::bus::nats::witness::tell(&server, said).await.map_err(|error| chain(&error))
 }
 
 #[cfg(not(feature = "nats"))]
-async fn tell_nats(_: NatsSettings, _: &Witnessed) -> Result<(), String> {
+async fn tell_nats(_: NatsSettings, _: &Vault, _: &Witnessed) -> Result<(), String> {
     Err("built without NATS".to_owned())
 }
 

@@ -25,6 +25,7 @@ mod races;
 mod remote;
 mod repeat;
 mod schemas;
+mod secrets;
 mod servers;
 mod sign_in;
 mod strangers;

@@ -8,7 +8,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::attempt::{Channel, Output, Phase};
-use super::{AttemptEvent, ConfigEvent, DeliveryEvent, Event, Kind, RunEvent, SandboxEvent, UserEvent, upcast};
+use super::{
+    AttemptEvent, ConfigEvent, DeliveryEvent, Event, Kind, RunEvent, SandboxEvent, SecretEvent, UserEvent, upcast,
+};
 
 /// A payload that does not have the shape its kind and version promise.
 #[derive(Debug, thiserror::Error)]
@@ -163,6 +165,11 @@ json_kinds! {
     USER_SIGNED_IN            1 User     UserEvent::SignedIn
     USER_SIGNED_OUT           1 User     UserEvent::SignedOut
     USER_REFUSED              1 User     UserEvent::Refused
+    SECRET_SET                1 Secret   SecretEvent::Set
+    SECRET_REMOVED            1 Secret   SecretEvent::Removed
+    SECRET_ALLOWED            1 Secret   SecretEvent::Allowed
+    SECRET_ROTATED            1 Secret   SecretEvent::Rotated
+    SECRET_USED               1 Secret   SecretEvent::Used
 }
 
 /// The version written today of `attempt.output`.
@@ -180,7 +187,8 @@ impl Event {
             | Self::Sandbox(_)
             | Self::Delivery(_)
             | Self::Config(_)
-            | Self::User(_) =>
+            | Self::User(_)
+            | Self::Secret(_) =>
             {
                 #[expect(clippy::expect_used, reason = "every other kind stands in the table above; a test walks it")]
                 encode_json(self).expect("kind has a row")

@@ -68,6 +68,12 @@ kinds! {
     0x0c07 "user.signed_in"          USER_SIGNED_IN
     0x0c08 "user.signed_out"         USER_SIGNED_OUT
     0x0c09 "user.refused"            USER_REFUSED
+
+    0x0d01 "secret.set"              SECRET_SET
+    0x0d02 "secret.removed"          SECRET_REMOVED
+    0x0d03 "secret.allowed"          SECRET_ALLOWED
+    0x0d04 "secret.rotated"          SECRET_ROTATED
+    0x0d05 "secret.used"             SECRET_USED
 }
 
 impl Kind {
@@ -86,9 +92,9 @@ impl Kind {
     /// The family, by the high byte: `run`, `attempt`, …; `unknown` for one this version does not know.
     #[must_use]
     pub fn family(self) -> &'static str {
-        const FAMILIES: [&str; 12] = [
+        const FAMILIES: [&str; 13] = [
             "run", "attempt", "sandbox", "gateway", "session", "approval", "pipeline", "schedule", "delivery",
-            "budget", "config", "user",
+            "budget", "config", "user", "secret",
         ];
         let place = usize::from(self.0 >> 8).checked_sub(1);
         place.and_then(|place| FAMILIES.get(place)).copied().unwrap_or("unknown")

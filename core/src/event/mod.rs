@@ -10,6 +10,7 @@ pub mod delivery;
 mod kind;
 pub mod run;
 pub mod sandbox;
+pub mod secret;
 pub mod upcast;
 pub mod user;
 
@@ -24,6 +25,7 @@ pub use delivery::DeliveryEvent;
 pub use kind::Kind;
 pub use run::RunEvent;
 pub use sandbox::SandboxEvent;
+pub use secret::SecretEvent;
 pub use user::UserEvent;
 
 use run::Prompt;
@@ -43,6 +45,8 @@ pub enum Event {
     Config(ConfigEvent),
     /// About who may do what.
     User(UserEvent),
+    /// About the vault.
+    Secret(SecretEvent),
     /// A kind this version does not know. Kept as it came, never dropped.
     Unknown {
         /// The number of the kind.
@@ -76,6 +80,7 @@ impl Event {
             | Self::Delivery(_)
             | Self::Config(_)
             | Self::User(_)
+            | Self::Secret(_)
             | Self::Unknown { .. } => vec![],
         }
     }
@@ -88,4 +93,4 @@ macro_rules! from_family {
         }
     )*};
 }
-from_family! { Run(RunEvent) Attempt(AttemptEvent) Sandbox(SandboxEvent) Delivery(DeliveryEvent) Config(ConfigEvent) User(UserEvent) }
+from_family! { Run(RunEvent) Attempt(AttemptEvent) Sandbox(SandboxEvent) Delivery(DeliveryEvent) Config(ConfigEvent) User(UserEvent) Secret(SecretEvent) }

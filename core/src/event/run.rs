@@ -1,5 +1,7 @@
 //! Facts about a run: one task sent to N attempts, one verdict, one delivery.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -65,6 +67,53 @@ pub struct Requested {
     pub artifacts: Vec<String>,
     /// What one attempt may use.
     pub limits: Limits,
+    /// Variables its commands get, beside those every command gets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environment: Vec<Variable>,
+}
+
+/// A variable that commands of a run get.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Variable {
+    /// What it is called.
+    pub name: String,
+    /// What it holds.
+    pub content: Content,
+    /// Which commands get it; all of them when empty.
+    #[serde(default, rename = "for", skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(value_type = Vec<Part>)]
+    pub parts: BTreeSet<Part>,
+}
+
+impl Variable {
+    /// Whether commands of that part of a run get it.
+    #[must_use]
+    pub fn is_for(&self, part: Part) -> bool {
+        self.parts.is_empty() || self.parts.contains(&part)
+    }
+}
+
+/// What a variable holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// This text. Never a secret: it stands in the log.
+    Value(String),
+    /// The value of the secret of that name.
+    Secret(String),
+}
+
+/// A part of what an attempt runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// The setup command.
+    Setup,
+    /// The agent.
+    Agent,
+    /// The checks.
+    Checks,
 }
 
 /// A task's text.

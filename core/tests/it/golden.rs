@@ -6,6 +6,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use bytes::Bytes;
+use regatta_core::event::SecretEvent;
 use regatta_core::event::attempt::{
     self, AttemptEvent, Channel, Collected, DiffStat, Exit, FileChange, Outcome, Output, Phase, PhaseEnded,
     PhaseStarted, RetryScheduled,
@@ -17,6 +18,7 @@ use regatta_core::event::run::{
     AttemptEnded, Check, Decided, Entry, Judge, Limits, Prepared, Prompt, Requested, RunEvent, RunOutcome, Strategy,
 };
 use regatta_core::event::sandbox::{self, SandboxEvent};
+use regatta_core::event::secret::{self, Scope, UsedBy};
 use regatta_core::event::user::{self, Means, Role, SignedOutReason, UserEvent};
 use regatta_core::{AttemptId, BlobRef, Event, Kind, SandboxKey, Slot};
 
@@ -59,6 +61,7 @@ fn run_events() -> Vec<RunEvent> {
             checks: vec![Check { name: "tests".to_owned(), command: "make test".to_owned() }],
             artifacts: vec![],
             limits: Limits::default(),
+            environment: vec![],
         }),
         RunEvent::Prepared(Prepared { base_commit: COMMIT.to_owned() }),
         RunEvent::AttemptEnded(AttemptEnded {
@@ -258,11 +261,28 @@ fn user_events() -> Vec<UserEvent> {
     ]
 }
 
+fn secret_events() -> Vec<SecretEvent> {
+    let openai = || "openai".to_owned();
+    let scope = || Scope { everywhere: false, repositories: ["/home/ada/parser".to_owned()].into() };
+    let by = UsedBy::Attempt { attempt: attempt_id(), epoch: 1, phase: Phase::Agent };
+    vec![
+        SecretEvent::Set(secret::Set { secret: openai(), generation: 7, scope: scope() }),
+        SecretEvent::Removed(secret::Removed { secret: openai(), generation: 10 }),
+        SecretEvent::Allowed(secret::Allowed { secret: openai(), generation: 8, scope: scope() }),
+        SecretEvent::Rotated(secret::Rotated { generation: 9, key: "passphrase".to_owned(), secrets: 1 }),
+        SecretEvent::Used(secret::Used { secrets: vec![openai(), "npm".to_owned()], by }),
+    ]
+}
+
 /// One fact of every kind.
 fn facts() -> Vec<Event> {
     let runs = run_events().into_iter().map(Event::Run);
     let attempts = attempt_events().into_iter().map(Event::Attempt);
-    runs.chain(attempts).chain(other_events()).chain(user_events().into_iter().map(Event::User)).collect()
+    runs.chain(attempts)
+        .chain(other_events())
+        .chain(user_events().into_iter().map(Event::User))
+        .chain(secret_events().into_iter().map(Event::Secret))
+        .collect()
 }
 
 fn folder() -> PathBuf {

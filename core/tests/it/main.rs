@@ -44,4 +44,6 @@ mod stats;
 #[cfg(test)]
 mod transfer;
 #[cfg(test)]
+mod vault;
+#[cfg(test)]
 mod witness;

@@ -92,8 +92,12 @@ fn given(events: &[Event]) -> Attempt {
         match event {
             Event::Attempt(event) => attempt.evolve(event, 1_000_000),
             Event::Sandbox(event) => attempt.evolve_sandbox(event),
-            other
-            @ (Event::Run(_) | Event::Delivery(_) | Event::Config(_) | Event::User(_) | Event::Unknown { .. }) => {
+            other @ (Event::Run(_)
+            | Event::Delivery(_)
+            | Event::Config(_)
+            | Event::User(_)
+            | Event::Secret(_)
+            | Event::Unknown { .. }) => {
                 panic!("{other:?} is not of an attempt")
             }
         }

@@ -7,8 +7,9 @@ use regatta_core::{BlobRef, Blobs, SandboxKey};
 use regatta_sandboxes::{Error, Exec, Exit, Provider, Stdio};
 
 use super::collect::ended;
+use super::mask::Mask;
 use super::sandbox::provider;
-use super::{Job, World, chain};
+use super::{Job, World, chain, environment};
 use crate::artifacts::{
     ARTIFACTS_BYTES_MAX, Gathered, Known, LIST_BYTES_MAX, LIST_FILE, PACKING_BYTES_MAX, Source, gather, pack_exec,
     pack_failure,
@@ -63,6 +64,7 @@ async fn try_collect(
     if globs.is_empty() && provider.left_nothing(&sandbox, &phase.to_string()).await.map_err(said)? {
         return Ok(None);
     }
+    let mask = environment::mask(world, job, key).await;
     for tries in 1..=TRIES_MAX {
         let exec = pack_exec(format!("artifacts-{phase}-{tries}"), phase, globs);
         match provider.start(&sandbox, &exec).await {
@@ -78,11 +80,11 @@ async fn try_collect(
         }
         let complaints = provider.read(&sandbox, &exec.name, Stdio::Err, 0, COMPLAINTS_BYTES_MAX).await;
         if let Some(failure) = pack_failure(&ended.exit, &complaints.unwrap_or_default()) {
-            return Err(failure);
+            return Err(mask.text(failure));
         }
         let packed = get(&*provider, &sandbox, &exec).await.map_err(said)?;
         world.failpoints.reach("artifacts-packed").await;
-        return keep(world.blobs.clone(), phase, packed, job.artifacts.clone()).await.map(Some);
+        return keep(world.blobs.clone(), phase, packed, job.artifacts.clone(), mask).await.map(Some);
     }
     Err(format!("failed to collect the artifacts: its runner was lost {TRIES_MAX} times"))
 }
@@ -112,10 +114,17 @@ async fn get(provider: &dyn Provider, sandbox: &str, exec: &Exec) -> Result<Pack
 }
 
 /// Blobs first; the event that names them comes after.
-async fn keep(blobs: Blobs, phase: Phase, packed: Packed, known: Known) -> Result<(Vec<Artifact>, Gathered), String> {
+async fn keep(
+    blobs: Blobs,
+    phase: Phase,
+    packed: Packed,
+    known: Known,
+    mask: Mask,
+) -> Result<(Vec<Artifact>, Gathered), String> {
     let keep = move || -> Result<(Vec<Artifact>, Gathered), String> {
         let mut gathered = gather(phase, &packed.list, &packed.archives, &known);
         drop(packed);
+        mask.withhold(&mut gathered);
         let files = std::mem::take(&mut gathered.files);
         let kept = blobs.put_all(files.iter().map(|file| file.content.as_slice()));
         let kept: Vec<BlobRef> = kept.map_err(|error| format!("failed to keep the artifacts: {}", chain(&error)))?;

@@ -5,7 +5,7 @@ use regatta_core::{BlobRef, SandboxKey};
 use regatta_sandboxes::{Ended, Error, Exec, Exit, Provider, Status, Stdio};
 
 use super::sandbox::provider;
-use super::{Fatal, Job, World, artifacts, chain};
+use super::{Fatal, Job, World, artifacts, chain, environment};
 use crate::attempt::Command;
 use crate::repository::{NUMSTAT_FILE, PATCH_BYTES_MAX, PATCH_FILE};
 
@@ -63,6 +63,7 @@ async fn try_collect(world: &World, job: &Job, key: &SandboxKey) -> Result<Optio
     if provider.untouched(&sandbox).await.map_err(said)? {
         return Ok(None);
     }
+    let mask = environment::mask(world, job, key).await;
     let exec = world.source_control.collect_exec(&job.facts.repository, &job.facts.base_commit);
     for tries in 1..=TRIES_MAX {
         let exec = Exec { name: format!("collect-{tries}"), ..exec.clone() };
@@ -73,10 +74,13 @@ async fn try_collect(world: &World, job: &Job, key: &SandboxKey) -> Result<Optio
         }
         let complaints = provider.read(&sandbox, &exec.name, Stdio::Err, 0, COMPLAINTS_BYTES_MAX).await;
         if let Some(failure) = world.source_control.collect_failure(&ended.exit, &complaints.unwrap_or_default()) {
-            return Err(failure);
+            return Err(mask.text(failure));
         }
         let get = |name: &'static str| provider.get(&sandbox, &exec.name, name, PATCH_BYTES_MAX);
         let patch = get(PATCH_FILE).await.map_err(said)?;
+        if let Some(secret) = mask.found_in(&patch) {
+            return Err(format!("it holds the value of the secret `{secret}`, so nothing of it is kept"));
+        }
         // What setup did is not the agent's work.
         if job.facts.setup.is_some()
             && provider.get(&sandbox, BASELINE, PATCH_FILE, PATCH_BYTES_MAX).await.ok().as_ref() == Some(&patch)

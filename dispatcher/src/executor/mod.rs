@@ -4,6 +4,8 @@
 mod artifacts;
 mod collect;
 mod deliver;
+mod environment;
+mod mask;
 mod phase;
 mod sandbox;
 mod synthesis;
@@ -14,7 +16,7 @@ use std::sync::Arc;
 use regatta_agents::Agent;
 use regatta_core::event::attempt::{Channel, Phase};
 use regatta_core::event::run::{Prompt, Requested, SynthesisRequested};
-use regatta_core::{BlobRef, Blobs, Clock, EventId, InstallId, Log, RunId, SandboxKey, Slot};
+use regatta_core::{BlobRef, Blobs, Clock, EventId, InstallId, Log, RunId, SandboxKey, Slot, Vault};
 use regatta_sandboxes::Provider;
 use uuid::Uuid;
 
@@ -42,6 +44,8 @@ pub struct World {
     pub home: Option<std::path::PathBuf>,
     /// Whether attempts may reach the network.
     pub network: bool,
+    /// Where secrets come from.
+    pub vault: Vault,
     /// Where the simulation may crash us.
     pub failpoints: Failpoints,
 }

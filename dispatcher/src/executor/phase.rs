@@ -9,8 +9,9 @@ use regatta_core::{Actor, Append, AppendError, AttemptId, Draft, Event, Expect, 
 use regatta_sandboxes::{Created, Ended, Error, Exec, Provider, Secrets, Status, Stdio};
 
 use super::collect::baseline;
+use super::mask::{Mask, Rest};
 use super::sandbox::{PROMPT_FILE, provider};
-use super::{Fatal, Job, World, agent, artifacts, chain, prompt, synthesis};
+use super::{Fatal, Job, World, agent, artifacts, chain, environment, prompt, synthesis};
 use crate::attempt::Command;
 
 /// How long a command that is asked to end may take before it is ended by force.
@@ -24,8 +25,10 @@ const TRIES_MAX: u32 = 5;
 
 pub(super) async fn run(world: &World, job: &Job, key: &SandboxKey, phase: Phase) -> Result<Command, Fatal> {
     world.failpoints.reach("phase-begun").await;
-    let mut follower = Follower::new(world, job, key, phase);
-    let ended = match launch(world, job, key, phase).await {
+    let mut mask = environment::mask(world, job, key).await;
+    let launched = launch(world, job, key, phase, &mut mask).await;
+    let mut follower = Follower::new(world, job, key, phase, &mask);
+    let ended = match launched {
         Ok(provider) => {
             world.failpoints.reach("phase-launched").await;
             follower.follow(provider).await?
@@ -33,7 +36,7 @@ pub(super) async fn run(world: &World, job: &Job, key: &SandboxKey, phase: Phase
         Err(reason) => Ended { exit: regatta_sandboxes::Exit::NotStarted(reason), elapsed_ms: 0, oom_kills: 0 },
     };
     world.failpoints.reach("phase-over").await;
-    let exit = exit(ended.exit);
+    let exit = exit(ended.exit, &mask);
     let artifacts = match (phase, &exit) {
         // The agent's are collected together with its change.
         (Phase::Setup | Phase::Agent, _) | (Phase::Check(_), Exit::Lost | Exit::NotStarted { .. }) => None,
@@ -53,7 +56,13 @@ pub(super) async fn run(world: &World, job: &Job, key: &SandboxKey, phase: Phase
 }
 
 /// Starts the command unless it was started before.
-async fn launch(world: &World, job: &Job, key: &SandboxKey, phase: Phase) -> Result<Arc<dyn Provider>, String> {
+async fn launch(
+    world: &World,
+    job: &Job,
+    key: &SandboxKey,
+    phase: Phase,
+    mask: &mut Mask,
+) -> Result<Arc<dyn Provider>, String> {
     let provider = provider(world, job, key)?;
     let found = match provider.find(&key.to_string()).await {
         Ok(found) => found,
@@ -61,10 +70,19 @@ async fn launch(world: &World, job: &Job, key: &SandboxKey, phase: Phase) -> Res
         Err(Error::Missing(_)) => return Ok(provider),
         Err(error) => return Err(chain(&error)),
     };
+    // Nothing is given out again for what began before a crash.
+    if let Ok(Status::Running | Status::Ended(_)) = provider.status(&key.to_string(), &phase.to_string()).await {
+        return Ok(provider);
+    }
     if phase == Phase::Agent && job.facts.setup.is_some() {
         baseline(world, job, key, &*provider).await;
     }
-    let exec = exec(world, job, key, phase, &found)?;
+    let mut exec = exec(world, job, key, phase, &found)?;
+    if job.synthesis(key.attempt.slot).is_none() || phase != Phase::Agent {
+        let given = environment::give(world, job, key, phase, mask).await?;
+        exec.env.extend(given.plain);
+        exec.secrets = given.secrets;
+    }
     let mut pause = Duration::from_millis(50);
     for tries in 1.. {
         match provider.start(&key.to_string(), &exec).await {
@@ -163,12 +181,13 @@ struct Follower<'a> {
     epoch: u32,
     sandbox: String,
     phase: Phase,
+    mask: &'a Mask,
     out: u64,
     err: u64,
 }
 
 impl<'a> Follower<'a> {
-    fn new(world: &'a World, job: &'a Job, key: &SandboxKey, phase: Phase) -> Self {
+    fn new(world: &'a World, job: &'a Job, key: &SandboxKey, phase: Phase, mask: &'a Mask) -> Self {
         let recorded = |channel| job.recorded.get(&(key.epoch, phase, channel)).copied().unwrap_or(0);
         Self {
             world,
@@ -177,6 +196,7 @@ impl<'a> Follower<'a> {
             epoch: key.epoch,
             sandbox: key.to_string(),
             phase,
+            mask,
             out: recorded(Channel::Out),
             err: recorded(Channel::Err),
         }
@@ -188,7 +208,7 @@ impl<'a> Follower<'a> {
         loop {
             // First where it stands, then what it printed: when it has ended, what is read is all there is.
             let status = provider.status(&self.sandbox, &name).await;
-            let printed = match self.drain(&provider, &name).await? {
+            let printed = match self.drain(&provider, &name, matches!(status, Ok(Status::Ended(_)))).await? {
                 Ok(printed) => printed,
                 Err(Error::Missing(_)) => return Ok(lost()),
                 Err(error) => {
@@ -214,20 +234,31 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// Records everything printed so far on both channels; whether there was anything.
-    async fn drain(&mut self, provider: &Arc<dyn Provider>, name: &str) -> Result<Result<bool, Error>, Fatal> {
+    /// Records everything printed so far on both channels; whether there was anything. The beginning of what may be a
+    /// secret waits for what follows, unless nothing does.
+    async fn drain(
+        &mut self,
+        provider: &Arc<dyn Provider>,
+        name: &str,
+        is_over: bool,
+    ) -> Result<Result<bool, Error>, Fatal> {
         let mut any = false;
         for (stdio, channel) in [(Stdio::Out, Channel::Out), (Stdio::Err, Channel::Err)] {
             loop {
                 let offset = if channel == Channel::Out { self.out } else { self.err };
                 let read = provider.read(&self.sandbox, name, stdio, offset, OUTPUT_CHUNK_BYTES_MAX).await;
-                let bytes = match read {
+                let mut bytes = match read {
                     Ok(bytes) if bytes.is_empty() => break,
                     Ok(bytes) => bytes,
                     Err(error) => return Ok(Err(error)),
                 };
                 self.world.failpoints.reach("output-read").await;
                 let full = bytes.len() == OUTPUT_CHUNK_BYTES_MAX;
+                self.mask
+                    .cover(&mut bytes, if is_over && !full { Rest::None } else { Rest::Some { must_shrink: full } });
+                if bytes.is_empty() {
+                    break;
+                }
                 self.record(channel, offset, bytes).await?;
                 self.world.failpoints.reach("output-recorded").await;
                 any = true;
@@ -267,14 +298,14 @@ impl<'a> Follower<'a> {
     }
 }
 
-fn exit(exit: regatta_sandboxes::Exit) -> Exit {
+fn exit(exit: regatta_sandboxes::Exit, mask: &Mask) -> Exit {
     match exit {
         regatta_sandboxes::Exit::Code(code) => Exit::Code(code),
         regatta_sandboxes::Exit::Signal(signal) => Exit::Signal(signal),
         regatta_sandboxes::Exit::TimedOut => Exit::TimedOut,
         regatta_sandboxes::Exit::Killed => Exit::Killed,
         regatta_sandboxes::Exit::OverLimit(limit) => Exit::OverLimit { limit },
-        regatta_sandboxes::Exit::NotStarted(reason) => Exit::NotStarted { reason },
+        regatta_sandboxes::Exit::NotStarted(reason) => Exit::NotStarted { reason: mask.text(reason) },
         regatta_sandboxes::Exit::Lost => Exit::Lost,
     }
 }

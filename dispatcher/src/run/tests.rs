@@ -34,6 +34,7 @@ fn facts(strategy: Strategy) -> Requested {
         checks: vec![],
         artifacts: vec![],
         limits: Limits::default(),
+        environment: vec![],
     }
 }
 
@@ -85,6 +86,7 @@ fn given(strategy: Strategy, events: &[Event]) -> Run {
             | Event::Sandbox(_)
             | Event::Config(_)
             | Event::User(_)
+            | Event::Secret(_)
             | Event::Unknown { .. }) => {
                 panic!("{other:?} is not of a run")
             }

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use regatta_core::event::run::{PROMPT_INLINE_BYTES_MAX, Prompt, Requested};
-use regatta_core::{Actor, RunId, Slot};
+use regatta_core::event::run::{Content, PROMPT_INLINE_BYTES_MAX, Prompt, Requested};
+use regatta_core::{Actor, RunId, Slot, VaultError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Input, Reply};
@@ -40,6 +40,7 @@ impl Handle {
             None => self.world.clock.event_id().to_string().into(),
         };
         let facts = Box::new(self.facts(request).await?);
+        self.check_secrets(&facts).await?;
         self.ask(|reply| Input::Request { facts, key, by, reply }).await
     }
 
@@ -125,6 +126,25 @@ impl Handle {
         Ok(())
     }
 
+    /// Whether every secret the run declares is there and may be used by runs of its repository.
+    async fn check_secrets(&self, facts: &Requested) -> Result<(), Refusal> {
+        for variable in &facts.environment {
+            let Content::Secret(secret) = &variable.content else { continue };
+            let refuse = |error: VaultError| {
+                let hint = if matches!(error, VaultError::NotThere(_)) {
+                    format!("regatta secret set {secret} --repository {}", facts.repository)
+                } else {
+                    error.hint()
+                };
+                let message = format!("the run's variable {} cannot be given: {error}", variable.name);
+                Refusal::new(RefusalKind::Unusable, message).hint(hint)
+            };
+            let name = secret.parse().map_err(refuse)?;
+            self.world.vault.check(&name, &facts.repository).await.map_err(refuse)?;
+        }
+        Ok(())
+    }
+
     /// The request as a fact: the base found, a large prompt kept as a blob.
     async fn facts(&self, request: RunRequest) -> Result<Requested, Refusal> {
         let resolve = self.world.source_control.resolve(
@@ -157,6 +177,7 @@ impl Handle {
             checks: request.checks,
             artifacts: request.artifacts,
             limits: request.limits,
+            environment: request.environment,
         })
     }
 }

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use regatta_core::Vault;
 use regatta_core::event::attempt::{AttemptEvent, Channel, DiffStat, Exit as Ended, FileChange, Phase};
 use regatta_core::event::delivery::DeliveryEvent;
 use regatta_core::event::run::{Check, Entry, Limits, RunEvent, RunOutcome, Strategy};
@@ -351,6 +352,12 @@ impl Simulation {
             source_control: Arc::new(self.git.clone()),
             home: None,
             network: false,
+            vault: Vault::of(
+                &self.folder.path().join("vault"),
+                Arc::new(self.log.clone()),
+                Arc::clone(&self.clock) as _,
+            )
+            .expect("vault"),
             failpoints,
         };
         let caps = Caps { attempts_max: 8, by_provider: BTreeMap::from([("fake".to_owned(), CAP)]) };
@@ -471,6 +478,7 @@ fn request(random: &mut Random) -> RunRequest {
         checks: (0..random.below(3)).map(|n| check(&format!("check {n}"))).collect(),
         artifacts: if random.one_in(4) { vec!["out/**".into()] } else { vec![] },
         limits: Limits { agent_timeout_ms: 40, ..Limits::default() },
+        environment: vec![],
     }
 }
 

@@ -65,6 +65,13 @@ pub const RIGHTS: &[(&str, &str, Need)] = &[
     ("PUT", "/api/v1/config/{key}", ADMIN),
     ("GET", "/api/v1/config/history", VIEWER),
     ("GET", "/api/v1/doctor", OPERATOR),
+    ("GET", "/api/v1/secrets", ADMIN),
+    ("PUT", "/api/v1/secrets/{name}", ADMIN),
+    ("PATCH", "/api/v1/secrets/{name}", ADMIN),
+    ("DELETE", "/api/v1/secrets/{name}", ADMIN),
+    ("PUT", "/api/v1/vault/key", ADMIN),
+    ("PUT", "/api/v1/vault/passphrase", ADMIN),
+    ("PUT", "/api/v1/vault/contents", ADMIN),
     ("GET", "/sign-in", ANYONE),
     ("GET", "/problems/{name}", ANYONE),
     ("GET", "/healthz", ANYONE),
@@ -104,6 +111,7 @@ pub(crate) fn rights(role: Role) -> Vec<&'static str> {
         (Role::Admin, "configure"),
         (Role::Admin, "tokens"),
         (Role::Admin, "users"),
+        (Role::Admin, "secrets"),
         (Role::Admin, "shutdown"),
     ];
     all.into_iter().filter(|(least, _)| role >= *least).map(|(_, right)| right).collect()

@@ -15,6 +15,7 @@ mod output;
 mod pieces;
 mod premises;
 mod runs;
+mod secrets;
 mod server;
 mod sign_in;
 mod timeline;
@@ -60,6 +61,7 @@ pub(crate) fn described() -> OpenApiRouter<Plane> {
         .merge(tokens::routes())
         .merge(users::routes())
         .merge(premises::routes())
+        .merge(secrets::routes())
 }
 
 /// The whole API over one plane.

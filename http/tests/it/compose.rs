@@ -81,6 +81,7 @@ impl Repository {
             checks: vec![],
             artifacts: vec![],
             limits: Limits::default(),
+            environment: vec![],
         };
         let run = RUN.parse().expect("run");
         self.world.append(Stream::run(run), RunEvent::Requested(requested).into()).await;

@@ -10,6 +10,7 @@ use axum::extract::ConnectInfo;
 use axum::http::{Request, Response, StatusCode};
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
+use regatta_core::Vault;
 use regatta_core::event::attempt::{self, AttemptEvent, Channel, DiffStat, Output, Phase};
 use regatta_core::event::run::TakenHunk;
 use regatta_core::{
@@ -180,6 +181,7 @@ impl World {
                 started_at_us: 1,
             }),
             auth: Auth::open(log.clone(), clock.clone(), Options::default()).expect("accounts"),
+            vault: Vault::of(&folder.path().join("vault"), log.clone(), clock.clone()).expect("vault"),
             premises: Arc::new(Bare),
             relay: None,
             stop: stop.clone(),

@@ -54,3 +54,20 @@ test("the doctor's findings stand there", async ({ page, context }) => {
   await page.goto(`${install().url}/settings?part=doctor`);
   await expect(page.getByText("git", { exact: true })).toBeVisible();
 });
+
+test("an admin sees which secrets there are and removes one; no value goes over a connection in the clear", async ({
+  page,
+  context,
+}) => {
+  await install().api("PUT", "/secrets/openai", { value: "canary-value", scope: { everywhere: true } });
+  await install().signIn(context, "admin");
+  await page.goto(`${install().url}/settings?part=secrets`);
+  await expect(page.getByText("runs of every repository")).toBeVisible();
+  await expect(page.getByText("regatta secret set NAME")).toBeVisible();
+  await expect(page.getByRole("button", { name: "New secret" })).toHaveCount(0);
+  await expect(page.getByText("canary-value")).toHaveCount(0);
+  const remove = page.getByRole("button", { name: "Remove openai" });
+  await remove.click();
+  await remove.click();
+  await expect(page.getByText("There is no secret")).toBeVisible();
+});

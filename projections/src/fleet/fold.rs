@@ -69,6 +69,7 @@ impl Fold for Fleet {
                 | Event::Delivery(_)
                 | Event::Config(_)
                 | Event::User(_)
+                | Event::Secret(_)
                 | Event::Unknown { .. },
                 _,
             ) => {}

@@ -40,6 +40,7 @@ fn attempt(event: &Event, subject: Subject) -> Option<AttemptId> {
         | Event::Sandbox(_)
         | Event::Config(_)
         | Event::User(_)
+        | Event::Secret(_)
         | Event::Unknown { .. } => None,
     })
 }

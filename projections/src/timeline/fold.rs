@@ -87,6 +87,7 @@ impl Timeline {
                 | Event::Delivery(_)
                 | Event::Config(_)
                 | Event::User(_)
+                | Event::Secret(_)
                 | Event::Unknown { .. },
                 _,
             ) => {}

@@ -6,6 +6,7 @@ mod kind_name;
 mod lanes;
 mod page;
 mod people;
+mod secrets;
 mod text;
 mod view;
 

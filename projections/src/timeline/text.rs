@@ -25,6 +25,7 @@ pub fn line(event: &Event) -> String {
         Event::Delivery(event) => delivery(event),
         Event::Config(event) => config(event),
         Event::User(event) => super::people::line(event),
+        Event::Secret(event) => super::secrets::line(event),
         Event::Unknown { payload, .. } => format!("{} bytes this version cannot read", payload.len()),
     };
     clean(text)

@@ -54,6 +54,7 @@ pub(crate) fn request(strategy: Strategy, entries: &[Entry], checks: &[&str]) ->
         checks: checks.iter().map(check).collect(),
         artifacts: vec![],
         limits: Limits::default(),
+        environment: vec![],
     }
 }
 

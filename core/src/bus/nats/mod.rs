@@ -37,6 +37,9 @@ pub enum Error {
         #[source]
         source: std::io::Error,
     },
+    /// A credential that the configuration names.
+    #[error(transparent)]
+    Credential(#[from] crate::vault::CredentialError),
     /// NATS, or the way to it.
     #[error("failed to {what}: {reason}")]
     Nats {

@@ -1,7 +1,8 @@
-//! The way to a NATS server: address, credentials, certificates. Secrets come from files and are shown nowhere.
+//! The way to a NATS server: address, credentials, certificates. Secrets come from where the configuration says and are
+//! shown nowhere.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use async_nats::jetstream;
@@ -12,6 +13,7 @@ use tokio::sync::watch;
 
 use super::{Error, STREAM, SUBJECTS, nats};
 use crate::bus::redacted;
+use crate::vault::{Credential, ExposeSecret as _, Vault};
 
 /// How long a connection may take.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -22,8 +24,6 @@ const PING_EVERY: Duration = Duration::from_secs(5);
 /// How long the server remembers ids. It only has to cover what an old connection may still bring after a new one has
 /// looked: everything else is known from the stream itself. Longer costs the server memory per event.
 const DUPLICATES_WINDOW: Duration = Duration::from_secs(30);
-/// Largest file with credentials.
-const CREDENTIALS_BYTES_MAX: u64 = 64 << 10;
 /// Messages the client holds before it writes them.
 const CLIENT_CAPACITY: usize = 8_192;
 
@@ -32,10 +32,12 @@ const CLIENT_CAPACITY: usize = 8_192;
 pub struct Server {
     /// `nats://host:4222`, several with commas, `tls://…` for TLS.
     pub url: String,
-    /// A `.creds` file: JWT and seed.
-    pub credentials: Option<PathBuf>,
-    /// A file with an nkey seed.
-    pub nkey: Option<PathBuf>,
+    /// What a `.creds` file holds: JWT and seed.
+    pub credentials: Option<Credential>,
+    /// An nkey seed.
+    pub nkey: Option<Credential>,
+    /// Where secrets come from that those name.
+    pub vault: Option<Vault>,
     /// A file with the certificates of authorities to trust, besides the machine's.
     pub tls_ca: Option<PathBuf>,
     /// Files with our own certificate and its key.
@@ -85,16 +87,15 @@ impl Server {
             .client_capacity(CLIENT_CAPACITY)
             .read_buffer_capacity(u16::MAX)
             .max_reconnects(1);
-        if let Some(path) = &self.credentials {
-            let text = secret(path).await?;
-            options = options
-                .credentials(&text)
-                .map_err(|_| file(path, "it holds no credentials (expected what `nsc generate creds` writes)"))?;
+        if let Some(credential) = &self.credentials {
+            let text = credential.read(self.vault.as_ref(), "nats.credentials").await?;
+            let wrong = |_| unfit(credential, "it holds no credentials (expected what `nsc generate creds` writes)");
+            options = options.credentials(text.expose_secret()).map_err(wrong)?;
         }
-        if let Some(path) = &self.nkey {
-            let text = secret(path).await?;
-            let seed = text.lines().map(str::trim).find(|line| line.starts_with('S'));
-            options = options.nkey(seed.ok_or_else(|| file(path, "it holds no nkey seed (SU…)"))?.to_owned());
+        if let Some(credential) = &self.nkey {
+            let text = credential.read(self.vault.as_ref(), "nats.nkey").await?;
+            let seed = text.expose_secret().lines().map(str::trim).find(|line| line.starts_with('S'));
+            options = options.nkey(seed.ok_or_else(|| unfit(credential, "it holds no nkey seed (SU…)"))?.to_owned());
         }
         if let Some(path) = &self.tls_ca {
             options = options.add_root_certificates(path.clone()).require_tls(true);
@@ -133,14 +134,8 @@ impl Connection {
     }
 }
 
-fn file(path: &Path, reason: &'static str) -> Error {
-    Error::File { path: path.to_owned(), source: std::io::Error::new(std::io::ErrorKind::InvalidData, reason) }
-}
-
-async fn secret(path: &Path) -> Result<String, Error> {
-    use tokio::io::AsyncReadExt as _;
-    let mut text = String::new();
-    let read = async { tokio::fs::File::open(path).await?.take(CREDENTIALS_BYTES_MAX).read_to_string(&mut text).await };
-    read.await.map_err(|source| Error::File { path: path.to_owned(), source })?;
-    Ok(text)
+/// A credential that is not what it should be.
+fn unfit(credential: &Credential, reason: &'static str) -> Error {
+    let source = std::io::Error::new(std::io::ErrorKind::InvalidData, reason);
+    Error::File { path: PathBuf::from(credential.to_string()), source }
 }

@@ -1,6 +1,7 @@
 //! The relay on good days.
 
 use regatta_core::bus::nats::{CHECKPOINT, Server};
+use regatta_core::vault::Credential;
 use regatta_core::{Expect, Log as _, Seq};
 
 use super::server::Nats;
@@ -123,7 +124,7 @@ fn credentials_open_the_way_and_are_shown_nowhere() {
         let state = refused.until(|state| state.last_error.is_some()).await;
         assert!(state.last_error.is_some_and(|error| error.contains("authorization")));
         refused.stop().await;
-        let server = Server { nkey: Some(nkey), ..nats.server() };
+        let server = Server { nkey: Some(Credential::File(nkey)), ..nats.server() };
         assert!(!format!("{server:?}").contains(seed));
         let mut relaying = relay(&log, &server);
         relaying.catches_up(&log).await;

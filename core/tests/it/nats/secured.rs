@@ -9,6 +9,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use nkeys::KeyPair;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa};
 use regatta_core::bus::nats::Server;
+use regatta_core::vault::Credential;
 
 use super::server::Nats;
 use super::{append, holds_exactly, relay, run};
@@ -135,13 +136,13 @@ fn a_server_that_knows_nkeys_lets_the_right_one_in() {
     let seed = |pair: &KeyPair| pair.seed().expect("seed");
     let with = |name: &str, pair: &KeyPair| {
         let file = write(folder.path().join(name), &format!("# a key\n{}\n", seed(pair)));
-        Server { nkey: Some(file), ..nats.server() }
+        Server { nkey: Some(Credential::File(file)), ..nats.server() }
     };
     is_let_in(&with("user.nk", &user));
     is_turned_away(&with("stranger.nk", &stranger), &["authorization"], &[&seed(&stranger)]);
     is_turned_away(&nats.server(), &["authorization"], &[]);
     let empty = write(folder.path().join("empty.nk"), "nothing\n");
-    is_turned_away(&Server { nkey: Some(empty), ..nats.server() }, &["it holds no nkey seed"], &[]);
+    is_turned_away(&Server { nkey: Some(Credential::File(empty)), ..nats.server() }, &["it holds no nkey seed"], &[]);
 }
 
 /// A token as an operator's tools write them.
@@ -200,7 +201,7 @@ fn a_server_of_an_operator_lets_credentials_of_its_accounts_in() {
     let Some(nats) = Nats::start_with(&["-c", text(&config)]) else { return };
     let with = |name: &str, credentials: &str| {
         let file = write(folder.path().join(name), credentials);
-        Server { credentials: Some(file), ..nats.server() }
+        Server { credentials: Some(Credential::File(file)), ..nats.server() }
     };
     let user = KeyPair::new_user();
     is_let_in(&with("user.creds", &credentials(&user, &ours)));

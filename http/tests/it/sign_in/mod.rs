@@ -3,6 +3,7 @@
 mod credentials;
 mod foreign;
 mod roles;
+mod secrets;
 mod sessions;
 mod streams;
 

@@ -61,6 +61,7 @@ export type Me = Schemas["Me"];
 export type Role = Schemas["Role"];
 export type Token = Schemas["TokenRow"];
 export type User = Schemas["UserRow"];
+export type Secret = Schemas["SecretRow"];
 
 export type ConfigRow = Schemas["ConfigRow"];
 export type Finding = Schemas["Finding"];

@@ -7,6 +7,7 @@ import { SignOut } from "@/sign-in/sign-out";
 import { useQueryState } from "@/timeline/use-query";
 import { Configuration } from "./configuration";
 import { Doctor } from "./doctor";
+import { Secrets } from "./secrets";
 import { Tokens } from "./tokens";
 import { Users } from "./users";
 
@@ -14,6 +15,7 @@ const PARTS = [
   { name: "config", title: "Configuration", part: Configuration },
   { name: "tokens", title: "Tokens", part: Tokens },
   { name: "users", title: "Users", part: Users },
+  { name: "secrets", title: "Secrets", part: Secrets },
   { name: "doctor", title: "Doctor", part: Doctor },
 ] as const;
 
