@@ -8,21 +8,27 @@
 //! - `destroy` leaves no file and no process.
 
 pub mod ancestry;
+pub mod daytona;
 pub mod docker;
+pub mod e2b;
 pub mod fake;
 mod inside;
 mod layout;
 pub mod local;
 mod processes;
 pub mod provider;
+mod remote;
 pub mod runner;
 pub mod secrets;
 mod tree;
 
+pub use daytona::DaytonaProvider;
 pub use docker::DockerProvider;
+pub use e2b::E2bProvider;
 pub use fake::FakeProvider;
 pub use local::LocalProvider;
 pub use provider::{
     Bounds, Capability, Created, Ended, Error, Exec, Exit, Found, HomeLink, InboxFile, Provider, Spec, Status, Stdio,
 };
+pub use remote::cloud::{KeySource, key_from_environment};
 pub use secrets::Secrets;

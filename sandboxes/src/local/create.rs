@@ -67,7 +67,7 @@ fn created(folder: &Path, fence: String) -> Created {
     Created { fence, workspace: inside(WORK), inbox: inside(INBOX) }
 }
 
-fn check(spec: &Spec) -> Result<(), Error> {
+pub(crate) fn check(spec: &Spec) -> Result<(), Error> {
     if !spec.seed.is_dir() {
         return Err(Error::Missing(format!("the folder {}", spec.seed.display())));
     }
@@ -90,7 +90,7 @@ fn check(spec: &Spec) -> Result<(), Error> {
 }
 
 /// Whether a name is that of a file in a folder and nothing more.
-pub(super) fn is_plain(name: &str) -> bool {
+pub(crate) fn is_plain(name: &str) -> bool {
     !matches!(name, "" | "." | "..") && !name.contains(['/', '\0'])
 }
 

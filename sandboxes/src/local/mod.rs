@@ -29,6 +29,7 @@ use crate::layout::{self, EXECS, Kept, SPEC, Walls};
 use crate::provider::{Created, Error, Exec, Found, Provider, Spec, Status, Stdio};
 use crate::secrets::Secrets;
 use changes::Changes;
+pub(crate) use create::{check, is_plain};
 pub(crate) use exec::passed;
 use sight::Sight;
 

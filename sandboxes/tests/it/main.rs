@@ -6,4 +6,5 @@ mod docker;
 mod engine;
 mod fake;
 mod place;
+mod remote;
 mod unprivileged;

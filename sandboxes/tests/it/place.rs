@@ -11,6 +11,7 @@ use regatta_sandboxes::local::{Fence, Options};
 use regatta_sandboxes::{Bounds, Ended, Exec, Exit, LocalProvider, Provider, Secrets, Spec, Status, Stdio};
 
 use crate::docker;
+use crate::remote::{self, Rented};
 
 /// Longer than any command of these tests takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -22,6 +23,10 @@ pub(crate) enum Kind {
     Here(Fence),
     /// Sandboxes are containers.
     Docker,
+    /// Sandboxes are a vendor's, of which there is a fake.
+    E2b,
+    /// The same, of another one.
+    Daytona,
 }
 
 /// Names the commands a test runs on the side.
@@ -31,6 +36,8 @@ pub(crate) struct Place {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) kind: Kind,
     pub(crate) provider: Arc<dyn Provider>,
+    /// The fake of a vendor.
+    pub(crate) rented: Option<Rented>,
 }
 
 impl Place {
@@ -56,13 +63,17 @@ impl Place {
         fs::write(seed.join("run.sh"), "#!/bin/sh\necho ran\n").unwrap();
         fs::set_permissions(seed.join("run.sh"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
         std::os::unix::fs::symlink("src/main.rs", seed.join("link")).unwrap();
+        let rented = match kind {
+            Kind::Here(_) | Kind::Docker => None,
+            Kind::E2b | Kind::Daytona => Some(Rented::start(folder.path(), kind).await?),
+        };
         let provider = provider(folder.path(), kind);
         if let Err(error) = provider.probe().await {
             assert!(std::env::var("REGATTA_TEST_REQUIRE").as_deref() != Ok("all"), "{kind:?}: {error}");
             eprintln!("skipped: {kind:?}: {error}");
             return None;
         }
-        Some(Self { folder, kind, provider })
+        Some(Self { folder, kind, provider, rented })
     }
 
     /// The provider as a server that starts again would make it.
@@ -80,6 +91,8 @@ impl Place {
         match self.kind {
             Kind::Here(_) => self.root().join(key),
             Kind::Docker => "/regatta/sandbox".into(),
+            Kind::E2b => "/home/user/regatta".into(),
+            Kind::Daytona => "/home/daytona/regatta".into(),
         }
     }
 
@@ -91,6 +104,7 @@ impl Place {
                 entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
             }
             Kind::Docker => docker::left(&docker::scope(self.folder.path())).await,
+            Kind::E2b | Kind::Daytona => self.rented.as_ref().map(Rented::keys).unwrap_or_default(),
         }
     }
 
@@ -173,6 +187,7 @@ pub(crate) fn provider(folder: &Path, kind: Kind) -> Arc<dyn Provider> {
     match kind {
         Kind::Here(fence) => Arc::new(local(folder, fence)),
         Kind::Docker => Arc::new(docker::provider(folder, regatta_sandboxes::docker::Network::Bridge)),
+        Kind::E2b | Kind::Daytona => remote::provider(folder, kind),
     }
 }
 

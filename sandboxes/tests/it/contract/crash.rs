@@ -46,6 +46,8 @@ async fn a_server_of_its_own() {
         "Here(Landlock)" => Kind::Here(Fence::Landlock),
         "Here(Auto)" => Kind::Here(Fence::Auto),
         "Docker" => Kind::Docker,
+        "E2b" => Kind::E2b,
+        "Daytona" => Kind::Daytona,
         _ => Kind::Here(Fence::None),
     };
     let provider = place::provider(Path::new(folder), kind);

@@ -10,7 +10,7 @@ mod sight;
 mod workspace;
 
 /// Makes one test for each provider and fence from functions of a `Place`; `here:` only for those that keep sandboxes as
-/// folders of this machine, `fenced:` only for those of them that have a fence.
+/// folders of this machine, `fenced:` only for those of them that have a fence, `near:` for whoever runs on this machine.
 macro_rules! promises {
     (here: $($promise:ident)*) => {
         crate::contract::promises! { bubblewrap_here (Here(Bubblewrap)): $($promise)* }
@@ -21,11 +21,16 @@ macro_rules! promises {
         crate::contract::promises! { bubblewrap_only (Here(Bubblewrap)): $($promise)* }
         crate::contract::promises! { landlock_only (Here(Landlock)): $($promise)* }
     };
-    ($($promise:ident)*) => {
+    (near: $($promise:ident)*) => {
         crate::contract::promises! { bubblewrap (Here(Bubblewrap)): $($promise)* }
         crate::contract::promises! { landlock (Here(Landlock)): $($promise)* }
         crate::contract::promises! { host (Here(None)): $($promise)* }
         crate::contract::promises! { docker (Docker): $($promise)* }
+    };
+    ($($promise:ident)*) => {
+        crate::contract::promises! { near: $($promise)* }
+        crate::contract::promises! { e2b (E2b): $($promise)* }
+        crate::contract::promises! { daytona (Daytona): $($promise)* }
     };
     ($name:ident ($kind:expr): $($promise:ident)*) => {
         mod $name {

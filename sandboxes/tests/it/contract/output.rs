@@ -47,8 +47,12 @@ async fn a_change_is_noticed_soon_and_never_missed(place: Place) {
     place.provider.start("a", &sh("main", script)).await.unwrap();
     let (mut offset, mut waited) = (0, Duration::ZERO);
     for number in 1..=5 {
-        let asked = Instant::now();
+        let mut asked = Instant::now();
         place.touch("a", &format!("go{number}")).await;
+        if place.rented.is_some() {
+            // Saying so takes as long there as a command does.
+            asked = Instant::now();
+        }
         loop {
             let piece = place.provider.read("a", "main", Stdio::Out, offset, 100).await.unwrap();
             offset += piece.len() as u64;

@@ -10,7 +10,7 @@ use super::crash::Server;
 use super::promises;
 use crate::place::{Place, all, ended, sh};
 
-promises! {
+promises! { near:
     the_environment_is_private
     the_inbox_and_links_in_the_home_are_readable
 }

@@ -1,0 +1,202 @@
+//! Daytona: sandboxes of a vendor, made over version 0 of its HTTP API. What makes them a provider is in [`crate::remote`].
+
+mod control;
+mod inside;
+mod log;
+mod parts;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::provider::{Capability, Created, Error, Exec, Found, Provider, Spec, Status, Stdio};
+use crate::remote::Remote;
+use crate::remote::cloud::{Answer, Call, Cloud, KeySource, Lines, Listed, Machine, Wanted};
+use crate::remote::wire::Vendor;
+use control::{Control, Label};
+use inside::Inside;
+
+/// Where the vendor's own service is.
+pub const API_URL: &str = "https://app.daytona.io/api";
+/// How long a sandbox lives without us.
+pub const TTL: Duration = Duration::from_secs(30 * 60);
+
+const VENDOR: Vendor = Vendor { name: "Daytona", key_hint: "check the key, and that it belongs to this server" };
+
+/// How Daytona is used.
+#[derive(Clone)]
+pub struct Options {
+    /// The API.
+    pub api_url: String,
+    /// What sandboxes are made from; the account's default when unset. It needs bash, perl, tar, find, git and the agents.
+    pub snapshot: Option<String>,
+    /// The region; the account's default when unset.
+    pub target: Option<String>,
+    /// How long a sandbox lives when nothing is done in it.
+    pub ttl: Duration,
+    /// The account's key.
+    pub key: KeySource,
+}
+
+impl Options {
+    /// The vendor's own service.
+    #[must_use]
+    pub fn new(key: KeySource) -> Self {
+        Self { api_url: API_URL.to_owned(), snapshot: None, target: None, ttl: TTL, key }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { api_url, snapshot, target, ttl, key: _ } = self;
+        f.debug_struct("Options")
+            .field("api_url", api_url)
+            .field("snapshot", snapshot)
+            .field("target", target)
+            .field("ttl", ttl)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes sandboxes at Daytona.
+pub struct DaytonaProvider {
+    remote: Remote<Daytona>,
+}
+
+impl DaytonaProvider {
+    /// Nothing is asked yet.
+    ///
+    /// # Errors
+    /// When this machine cannot do HTTPS.
+    pub fn new(options: Options) -> Result<Self, Error> {
+        Ok(Self { remote: Remote::new(Daytona { control: Arc::new(Control::new(options)?) }) })
+    }
+}
+
+/// A client of Daytona.
+#[derive(Debug)]
+struct Daytona {
+    control: Arc<Control>,
+}
+
+impl Daytona {
+    fn inside<'a>(&'a self, machine: &'a Machine) -> Inside<'a> {
+        Inside { control: &self.control, machine }
+    }
+}
+
+#[async_trait]
+impl Cloud for Daytona {
+    fn name(&self) -> &'static str {
+        "daytona"
+    }
+
+    fn fence(&self) -> &'static str {
+        "daytona sandbox"
+    }
+
+    async fn check(&self) -> Result<(), Error> {
+        let page = self.control.page("{}", "1", None).await;
+        page.map(drop).map_err(|fault| VENDOR.error("list sandboxes", "the list of sandboxes", fault))
+    }
+
+    async fn make(&self, wanted: &Wanted<'_>) -> Result<Machine, Error> {
+        self.control.create(wanted.key, wanted.owner, wanted.network).await
+    }
+
+    async fn find(&self, key: &str) -> Result<Vec<Listed>, Error> {
+        self.control.labelled(Label::Key(key)).await
+    }
+
+    async fn reach(&self, id: &str) -> Result<Machine, Error> {
+        self.control.started(id).await
+    }
+
+    async fn list(&self, owner: &str) -> Result<Vec<Listed>, Error> {
+        self.control.labelled(Label::Owner(owner)).await
+    }
+
+    async fn remove(&self, id: &str) -> Result<(), Error> {
+        self.control.remove(id).await
+    }
+
+    async fn renew(&self, id: &str) -> Result<(), Error> {
+        self.control.put_off(id).await
+    }
+
+    async fn call(&self, machine: &Machine, call: &Call) -> Result<Answer, Error> {
+        self.inside(machine).call(&call.argv, &call.env).await
+    }
+
+    async fn upload(&self, machine: &Machine, path: &str, file: &Path) -> Result<(), Error> {
+        self.inside(machine).upload(path, file).await
+    }
+
+    async fn part(&self, _: &Machine, _: &str, _: u64, _: usize) -> Result<Option<Vec<u8>>, Error> {
+        Ok(None)
+    }
+
+    async fn download(&self, machine: &Machine, path: &str, bytes_max: u64) -> Result<Vec<u8>, Error> {
+        self.inside(machine).download(path, bytes_max).await
+    }
+
+    async fn lines(&self, machine: &Machine, call: &Call) -> Result<Lines, Error> {
+        let session = self.inside(machine).begin(&call.argv).await?;
+        Ok(inside::lines(Arc::clone(&self.control), machine.clone(), session))
+    }
+}
+
+/// Everything is [`Remote`]'s; written out so that nobody outside has to know it.
+#[async_trait]
+impl Provider for DaytonaProvider {
+    fn name(&self) -> &'static str {
+        self.remote.name()
+    }
+    async fn probe(&self) -> Result<String, Error> {
+        self.remote.probe().await
+    }
+    async fn create(&self, spec: &Spec) -> Result<Created, Error> {
+        self.remote.create(spec).await
+    }
+    async fn find(&self, key: &str) -> Result<Created, Error> {
+        self.remote.find(key).await
+    }
+    async fn list(&self, owner: &str) -> Result<Vec<Found>, Error> {
+        self.remote.list(owner).await
+    }
+    async fn start(&self, key: &str, exec: &Exec) -> Result<(), Error> {
+        self.remote.start(key, exec).await
+    }
+    async fn status(&self, key: &str, exec: &str) -> Result<Status, Error> {
+        self.remote.status(key, exec).await
+    }
+    async fn read(&self, key: &str, exec: &str, stdio: Stdio, offset: u64, bytes_max: usize) -> Result<Vec<u8>, Error> {
+        self.remote.read(key, exec, stdio, offset, bytes_max).await
+    }
+    async fn changed(&self, key: &str, exec: &str) {
+        self.remote.changed(key, exec).await;
+    }
+    async fn kill(&self, key: &str, exec: &str, grace_ms: u64) -> Result<(), Error> {
+        self.remote.kill(key, exec, grace_ms).await
+    }
+    async fn get(&self, key: &str, exec: &str, name: &str, bytes_max: u64) -> Result<Vec<u8>, Error> {
+        self.remote.get(key, exec, name, bytes_max).await
+    }
+    async fn left_nothing(&self, key: &str, exec: &str) -> Result<bool, Error> {
+        self.remote.left_nothing(key, exec).await
+    }
+    async fn untouched(&self, key: &str) -> Result<bool, Error> {
+        self.remote.untouched(key).await
+    }
+    async fn destroy(&self, key: &str) -> Result<(), Error> {
+        self.remote.destroy(key).await
+    }
+    fn capabilities(&self) -> &'static [Capability] {
+        &[Capability::NetworkOff, Capability::MemoryCaged, Capability::Remote]
+    }
+}

@@ -1,0 +1,285 @@
+//! E2B: small virtual machines of a vendor, made over its HTTP API. What makes them a provider is in [`crate::remote`].
+
+mod control;
+mod envelope;
+mod inside;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::provider::{Capability, Created, Error, Exec, Found, Provider, Spec, Status, Stdio};
+use crate::remote::Remote;
+use crate::remote::cloud::{Answer, Call, Cloud, KeySource, Lines, Listed, Machine, Wanted};
+use crate::remote::wire::Vendor;
+use control::{Control, Label};
+use inside::Inside;
+pub use inside::Process;
+
+/// Where the vendor's own service is.
+pub const API_URL: &str = "https://api.e2b.app";
+/// Its domain, whose sandboxes share one host.
+pub const DOMAIN: &str = "e2b.app";
+/// The template every account has.
+pub const TEMPLATE: &str = "base";
+/// How long a sandbox lives without us; put off while somebody has to do with it.
+pub const TTL: Duration = Duration::from_secs(30 * 60);
+
+const VENDOR: Vendor = Vendor { name: "E2B", key_hint: "check the key, and that it belongs to this server" };
+
+/// How E2B is used.
+#[derive(Clone)]
+pub struct Options {
+    /// The control plane.
+    pub api_url: String,
+    /// Where all insides are reached, when not by the domain.
+    pub sandbox_url: Option<String>,
+    /// The domain of sandboxes whose maker names none.
+    pub domain: String,
+    /// What sandboxes are made from; it needs bash, perl, tar, find, git and the agents.
+    pub template: String,
+    /// How long a sandbox lives without us.
+    pub ttl: Duration,
+    /// How often a sandbox may be asked for; an account's plan says so.
+    pub creates_per_second: Option<f64>,
+    /// The account's key.
+    pub key: KeySource,
+}
+
+impl Options {
+    /// The vendor's own service.
+    #[must_use]
+    pub fn new(key: KeySource) -> Self {
+        Self {
+            api_url: API_URL.to_owned(),
+            sandbox_url: None,
+            domain: DOMAIN.to_owned(),
+            template: TEMPLATE.to_owned(),
+            ttl: TTL,
+            creates_per_second: Some(1.0),
+            key,
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { api_url, sandbox_url, domain, template, ttl, creates_per_second, key: _ } = self;
+        f.debug_struct("Options")
+            .field("api_url", api_url)
+            .field("sandbox_url", sandbox_url)
+            .field("domain", domain)
+            .field("template", template)
+            .field("ttl", ttl)
+            .field("creates_per_second", creates_per_second)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Makes sandboxes at E2B.
+pub struct E2bProvider {
+    remote: Remote<E2b>,
+}
+
+impl E2bProvider {
+    /// Nothing is asked yet.
+    ///
+    /// # Errors
+    /// When this machine cannot do HTTPS.
+    pub fn new(options: Options) -> Result<Self, Error> {
+        Ok(Self { remote: Remote::new(E2b { control: Control::new(options)? }) })
+    }
+
+    /// The client behind it.
+    #[must_use]
+    pub fn client(&self) -> &E2b {
+        self.remote.cloud()
+    }
+}
+
+/// A client of E2B.
+#[derive(Debug)]
+pub struct E2b {
+    control: Control,
+}
+
+impl E2b {
+    /// Stops a sandbox where it is, memory kept. It costs no time then, and lives until it is removed.
+    ///
+    /// # Errors
+    /// When it is gone, or E2B refuses or does not answer.
+    pub async fn pause(&self, id: &str) -> Result<(), Error> {
+        self.control.pause(id).await
+    }
+
+    /// Lets a sandbox go on; one that runs stays as it is.
+    ///
+    /// # Errors
+    /// When it is gone, or E2B refuses or does not answer.
+    pub async fn resume(&self, id: &str) -> Result<(), Error> {
+        self.control.connect(id).await.map(drop)
+    }
+
+    /// Makes as many sandboxes that begin where this one is; their ids.
+    ///
+    /// # Errors
+    /// When it is gone, or E2B refuses one of them or does not answer.
+    pub async fn fork(&self, id: &str, count: u32) -> Result<Vec<String>, Error> {
+        let made = self.control.fork(id, count).await?;
+        Ok(made.into_iter().map(|made| self.control.machine(made).id).collect())
+    }
+
+    /// The ids of the live sandboxes of that key, oldest first.
+    ///
+    /// # Errors
+    /// When E2B refuses or does not answer.
+    pub async fn ids(&self, key: &str) -> Result<Vec<String>, Error> {
+        Ok(self.control.labelled(Label::Key(key)).await?.into_iter().map(|listed| listed.id).collect())
+    }
+
+    /// The processes envd knows in a sandbox.
+    ///
+    /// # Errors
+    /// When it is gone, or E2B refuses or does not answer.
+    pub async fn processes(&self, id: &str) -> Result<Vec<Process>, Error> {
+        let machine = self.reach(id).await?;
+        self.inside(&machine).processes().await
+    }
+
+    fn inside<'a>(&'a self, machine: &'a Machine) -> Inside<'a> {
+        Inside { wire: &self.control.wire, vendor: VENDOR, machine }
+    }
+}
+
+#[async_trait]
+impl Cloud for E2b {
+    fn name(&self) -> &'static str {
+        "e2b"
+    }
+
+    fn fence(&self) -> &'static str {
+        "e2b virtual machine"
+    }
+
+    async fn check(&self) -> Result<(), Error> {
+        let page = self.control.page(None, "1", None).await;
+        page.map(drop).map_err(|fault| VENDOR.error("list sandboxes", "the list of sandboxes", fault))
+    }
+
+    async fn make(&self, wanted: &Wanted<'_>) -> Result<Machine, Error> {
+        let made = self.control.create(wanted.key, wanted.owner, wanted.network).await?;
+        Ok(self.control.machine(made))
+    }
+
+    async fn find(&self, key: &str) -> Result<Vec<Listed>, Error> {
+        self.control.labelled(Label::Key(key)).await
+    }
+
+    async fn reach(&self, id: &str) -> Result<Machine, Error> {
+        Ok(self.control.machine(self.control.connect(id).await?))
+    }
+
+    async fn list(&self, owner: &str) -> Result<Vec<Listed>, Error> {
+        self.control.labelled(Label::Owner(owner)).await
+    }
+
+    async fn remove(&self, id: &str) -> Result<(), Error> {
+        self.control.kill(id).await
+    }
+
+    async fn renew(&self, id: &str) -> Result<(), Error> {
+        self.control.put_off(id).await
+    }
+
+    async fn call(&self, machine: &Machine, call: &Call) -> Result<Answer, Error> {
+        self.inside(machine).call(&call.argv, &call.env).await
+    }
+
+    async fn upload(&self, machine: &Machine, path: &str, file: &Path) -> Result<(), Error> {
+        self.inside(machine).upload(path, file).await
+    }
+
+    async fn part(
+        &self,
+        machine: &Machine,
+        path: &str,
+        offset: u64,
+        bytes_max: usize,
+    ) -> Result<Option<Vec<u8>>, Error> {
+        self.inside(machine).part(path, offset, bytes_max).await.map(Some)
+    }
+
+    async fn download(&self, machine: &Machine, path: &str, bytes_max: u64) -> Result<Vec<u8>, Error> {
+        self.inside(machine).download(path, bytes_max).await
+    }
+
+    async fn lines(&self, machine: &Machine, call: &Call) -> Result<Lines, Error> {
+        self.inside(machine).lines(&call.argv, &call.env).await
+    }
+}
+
+/// Everything is [`Remote`]'s; written out so that nobody outside has to know it.
+#[async_trait]
+impl Provider for E2bProvider {
+    fn name(&self) -> &'static str {
+        self.remote.name()
+    }
+    async fn probe(&self) -> Result<String, Error> {
+        self.remote.probe().await
+    }
+    async fn create(&self, spec: &Spec) -> Result<Created, Error> {
+        self.remote.create(spec).await
+    }
+    async fn find(&self, key: &str) -> Result<Created, Error> {
+        self.remote.find(key).await
+    }
+    async fn list(&self, owner: &str) -> Result<Vec<Found>, Error> {
+        self.remote.list(owner).await
+    }
+    async fn start(&self, key: &str, exec: &Exec) -> Result<(), Error> {
+        self.remote.start(key, exec).await
+    }
+    async fn status(&self, key: &str, exec: &str) -> Result<Status, Error> {
+        self.remote.status(key, exec).await
+    }
+    async fn read(&self, key: &str, exec: &str, stdio: Stdio, offset: u64, bytes_max: usize) -> Result<Vec<u8>, Error> {
+        self.remote.read(key, exec, stdio, offset, bytes_max).await
+    }
+    async fn changed(&self, key: &str, exec: &str) {
+        self.remote.changed(key, exec).await;
+    }
+    async fn kill(&self, key: &str, exec: &str, grace_ms: u64) -> Result<(), Error> {
+        self.remote.kill(key, exec, grace_ms).await
+    }
+    async fn get(&self, key: &str, exec: &str, name: &str, bytes_max: u64) -> Result<Vec<u8>, Error> {
+        self.remote.get(key, exec, name, bytes_max).await
+    }
+    async fn left_nothing(&self, key: &str, exec: &str) -> Result<bool, Error> {
+        self.remote.left_nothing(key, exec).await
+    }
+    async fn untouched(&self, key: &str) -> Result<bool, Error> {
+        self.remote.untouched(key).await
+    }
+    async fn destroy(&self, key: &str) -> Result<(), Error> {
+        self.remote.destroy(key).await
+    }
+    fn capabilities(&self) -> &'static [Capability] {
+        &[Capability::Pause, Capability::NetworkOff, Capability::MemoryCaged, Capability::Remote]
+    }
+    async fn pause(&self, key: &str) -> Result<(), Error> {
+        match self.client().ids(key).await?.first() {
+            Some(id) => self.client().pause(id).await,
+            None => Err(Error::Missing(format!("sandbox {key}"))),
+        }
+    }
+    async fn resume(&self, key: &str) -> Result<(), Error> {
+        match self.client().ids(key).await?.first() {
+            Some(id) => self.client().resume(id).await,
+            None => Err(Error::Missing(format!("sandbox {key}"))),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The few primitives a vendor of sandboxes must have for [`super::Remote`] to keep a provider's promises on them. A vendor
+//! knows its API; it knows nothing of commands that outlive us, of output by offset or of workspaces.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::Stream;
+use secrecy::SecretString;
+
+use crate::provider::Error;
+
+/// Where the key of an account comes from, asked for each request: it may be replaced while we run. The error says what to do.
+pub type KeySource = Arc<dyn Fn() -> Result<SecretString, String> + Send + Sync>;
+
+/// A key that is read from an environment variable of this process.
+#[must_use]
+pub fn key_from_environment(variable: String) -> KeySource {
+    Arc::new(move || match std::env::var(&variable) {
+        Ok(key) if !key.trim().is_empty() => Ok(SecretString::from(key.trim().to_owned())),
+        Ok(_) | Err(_) => Err(format!("{variable} is not set; export it where the server is started")),
+    })
+}
+
+/// One sandbox of a vendor, as it is reached.
+#[derive(Debug, Clone)]
+pub(crate) struct Machine {
+    /// The vendor's own id.
+    pub(crate) id: String,
+    /// Where its inside is reached.
+    pub(crate) address: String,
+    /// What opens the inside, when it is not the account's key.
+    pub(crate) token: Option<SecretString>,
+}
+
+/// What a sandbox is asked for with.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted<'a> {
+    pub(crate) key: &'a str,
+    pub(crate) owner: &'a str,
+    pub(crate) network: bool,
+}
+
+/// A sandbox of ours, as the vendor lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listed {
+    pub(crate) id: String,
+    pub(crate) key: String,
+    pub(crate) created_at_ms: u64,
+}
+
+/// A short command inside, waited for. Running it twice must do no harm. It is never printed: it may hold secrets.
+#[derive(Clone, Default)]
+pub(crate) struct Call {
+    pub(crate) argv: Vec<String>,
+    /// Variables, which may be secrets: they must reach no file.
+    pub(crate) env: BTreeMap<String, String>,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) code: i32,
+    pub(crate) out: Vec<u8>,
+    pub(crate) err: Vec<u8>,
+}
+
+/// Bytes a call may answer on each channel.
+pub(crate) const ANSWER_BYTES_MAX: usize = 4 << 20;
+/// Bytes one line of a stream may have.
+pub(crate) const LINE_BYTES_MAX: usize = 256 << 10;
+
+/// Lines a command inside prints, as it prints them. Dropping it may leave the command running.
+pub(crate) type Lines = Pin<Box<dyn Stream<Item = Result<String, Error>> + Send>>;
+
+/// A vendor.
+#[async_trait]
+pub(crate) trait Cloud: Send + Sync + 'static {
+    /// The provider's name.
+    fn name(&self) -> &'static str;
+
+    /// What keeps commands in there, for people.
+    fn fence(&self) -> &'static str;
+
+    /// Whether the account can be used.
+    async fn check(&self) -> Result<(), Error>;
+
+    /// Makes a sandbox and returns when commands can be run in it. After a lost answer it may be made twice.
+    async fn make(&self, wanted: &Wanted<'_>) -> Result<Machine, Error>;
+
+    /// Every live sandbox of that key, oldest first.
+    async fn find(&self, key: &str) -> Result<Vec<Listed>, Error>;
+
+    /// How a sandbox is reached, woken up when it sleeps. [`Error::Missing`] when it is gone.
+    async fn reach(&self, id: &str) -> Result<Machine, Error>;
+
+    /// Every live sandbox of that owner.
+    async fn list(&self, owner: &str) -> Result<Vec<Listed>, Error>;
+
+    /// Asks for the end of a sandbox; what is gone is fine.
+    async fn remove(&self, id: &str) -> Result<(), Error>;
+
+    /// Puts off the end the vendor makes by itself.
+    async fn renew(&self, id: &str) -> Result<(), Error>;
+
+    /// Runs a short command as a login shell would.
+    async fn call(&self, machine: &Machine, call: &Call) -> Result<Answer, Error>;
+
+    /// Writes a file, folders above it included.
+    async fn upload(&self, machine: &Machine, path: &str, file: &Path) -> Result<(), Error>;
+
+    /// A part of a file; nothing when it has no such part. `None` when the vendor cannot, and a call must do it.
+    async fn part(
+        &self,
+        machine: &Machine,
+        path: &str,
+        offset: u64,
+        bytes_max: usize,
+    ) -> Result<Option<Vec<u8>>, Error>;
+
+    /// A whole file of at most that many bytes.
+    async fn download(&self, machine: &Machine, path: &str, bytes_max: u64) -> Result<Vec<u8>, Error>;
+
+    /// Runs a command whose lines are read as they come.
+    async fn lines(&self, machine: &Machine, call: &Call) -> Result<Lines, Error>;
+}

@@ -1,0 +1,437 @@
+//! Sandboxes on machines of a vendor: the provider's promises kept with a vendor's few primitives ([`Cloud`]) and a small
+//! runner in the sandbox (`runner.pl`), which outlives every connection. The files it writes are the truth; the stream that
+//! follows them only saves asking. Everything known here is found again by name, so a new instance finds what an old one left.
+//!
+//! Honest limits. What is around a command is the vendor's machine, not a fence of ours: inside it may do whatever the
+//! sandbox's user may, and could forge what the runner says of it. Files of this machine's home are not shown: credentials
+//! do not leave it. The sandbox needs perl, tar, find, git and bash. Its home is the sandbox user's, whose files do not count
+//! for the disk's bound.
+
+pub(crate) mod cloud;
+mod feed;
+mod known;
+mod plan;
+mod reading;
+#[cfg(test)]
+pub(crate) mod replay;
+mod seed;
+pub(crate) mod wire;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::layout::{MARK_SANDBOX, is_name};
+use crate::local;
+use crate::provider::{Bounds, Created, Error, Exec, Found, Provider, Spec, Status, Stdio};
+use cloud::{Answer, Call, Cloud, Machine, Wanted};
+use known::Known;
+use wire::{random, transient};
+
+/// What a command is watched by.
+const RUNNER: &str = include_str!("runner.pl");
+/// What makes our folder in a sandbox.
+const PREPARE: &str = include_str!("prepare.sh");
+/// Its exit when the sandbox's template lacks a program it names.
+const PROGRAM_MISSING: i32 = 69;
+/// Says where our folder is, and what it is; nothing when it was not made yet.
+const LOOK: &str =
+    r#"[ -e "$HOME/regatta/spec.json" ] || exit 0; printf '%s\n' "$HOME/regatta"; cat "$HOME/regatta/spec.json""#;
+/// Prints the first thing in the workspace that changed since it was made. `.git` at its top holds no file of it.
+const CHANGES: &str = r#"cd "$1" && find work -path work/.git -prune -o -newercc created -print -quit"#;
+/// How often a list is asked whether a sandbox is gone, before whoever waits is told that it is not.
+const REMOVALS_MAX: u32 = 20;
+/// Between two such questions; it grows.
+const REMOVAL_PAUSE: Duration = Duration::from_millis(50);
+
+/// A provider over a vendor.
+pub(crate) struct Remote<C> {
+    inner: Arc<Inner<C>>,
+}
+
+struct Inner<C> {
+    cloud: C,
+    /// Tells this instance's streams from those of others.
+    client: String,
+    known: Mutex<HashMap<String, Arc<Known>>>,
+    /// Held while a sandbox of a key is looked for or made.
+    making: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+/// What is kept of a spec, in the sandbox itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Kept {
+    owner: String,
+    fence: String,
+    network: bool,
+    bounds: Bounds,
+    /// Paths of the machine it was made on, which are elsewhere inside.
+    read_only: Vec<String>,
+}
+
+impl<C: Cloud> Remote<C> {
+    pub(crate) fn new(cloud: C) -> Self {
+        let client = format!("{:016x}", random());
+        Self { inner: Arc::new(Inner { cloud, client, known: Mutex::default(), making: Mutex::default() }) }
+    }
+
+    pub(crate) fn cloud(&self) -> &C {
+        &self.inner.cloud
+    }
+
+    /// The sandbox of that key, from memory or found by its label.
+    async fn known(&self, key: &str) -> Result<Arc<Known>, Error> {
+        if !is_name(key) {
+            return Err(no_name(key));
+        }
+        let known = match self.inner.remembered(key) {
+            Some(known) => known,
+            None => {
+                let making = self.inner.making(key);
+                let _held = making.lock().await;
+                self.look(key).await?.ok_or_else(|| missing(key))?
+            }
+        };
+        self.renew_if_due(&known);
+        Ok(known)
+    }
+
+    /// Looks for a prepared sandbox; the caller holds the key.
+    async fn look(&self, key: &str) -> Result<Option<Arc<Known>>, Error> {
+        if let Some(known) = self.inner.remembered(key) {
+            return Ok(Some(known));
+        }
+        let Some(listed) = self.inner.cloud.find(key).await?.into_iter().next() else { return Ok(None) };
+        let machine = match self.inner.cloud.reach(&listed.id).await {
+            Ok(machine) => machine,
+            Err(Error::Missing(_)) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let call = Call { argv: words(&["sh", "-c", LOOK]), env: BTreeMap::new() };
+        let answer = self.inner.cloud.call(&machine, &call).await?;
+        Ok(self.remember(key, machine, &answer))
+    }
+
+    /// Takes what a prepared sandbox says of itself.
+    fn remember(&self, key: &str, machine: Machine, answer: &Answer) -> Option<Arc<Known>> {
+        let (base, json) = std::str::from_utf8(&answer.out).ok()?.split_once('\n')?;
+        let kept: Kept = serde_json::from_str(json).ok()?;
+        let known = Arc::new(Known::new(machine, base, &kept));
+        let mut all = self.inner.known.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert(key.to_owned(), Arc::clone(&known));
+        Some(known)
+    }
+
+    fn renew_if_due(&self, known: &Arc<Known>) {
+        if !known.is_due_for_renewal() {
+            return;
+        }
+        let (inner, known) = (Arc::clone(&self.inner), Arc::clone(known));
+        // Whoever asked does not wait for it; it is tried again with the next question.
+        tokio::spawn(async move {
+            if inner.cloud.renew(&known.machine.id).await.is_ok() {
+                known.was_renewed();
+            }
+        });
+    }
+
+    /// Does something in a sandbox. What was remembered of it may be out of date: then it is looked for, once.
+    async fn inside<T, F>(&self, key: &str, act: impl Fn(Arc<Known>) -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let known = self.known(key).await?;
+        match act(Arc::clone(&known)).await {
+            Err(Error::Missing(what)) if what == known.machine.id => {
+                self.inner.forget(key);
+                let known = self.known(key).await?;
+                act(known).await.map_err(|error| match error {
+                    Error::Missing(_) => missing(key),
+                    error @ (Error::Unusable { .. } | Error::TooLarge { .. } | Error::Transient { .. }) => error,
+                })
+            }
+            done => done,
+        }
+    }
+
+    async fn make(&self, spec: &Spec, archive: &Path) -> Result<Created, Error> {
+        let cloud = &self.inner.cloud;
+        let before = cloud.find(&spec.key).await?;
+        let machine = match before.first() {
+            Some(listed) => cloud.reach(&listed.id).await?,
+            None => self.make_one(spec).await?,
+        };
+        match self.prepare(&spec.key, machine.clone(), archive).await {
+            Ok(known) => Ok(known.created.clone()),
+            // It would be found again, and never be of use.
+            Err(error @ Error::Unusable { .. }) => {
+                cloud.remove(&machine.id).await?;
+                Err(error)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes one; when somebody else did too, or our answer was lost and we did it twice, the oldest is the one.
+    async fn make_one(&self, spec: &Spec) -> Result<Machine, Error> {
+        let cloud = &self.inner.cloud;
+        let wanted = Wanted { key: &spec.key, owner: &spec.owner, network: spec.network };
+        let made = cloud.make(&wanted).await?;
+        let mut all = cloud.find(&spec.key).await?.into_iter();
+        let Some(oldest) = all.next() else { return Ok(made) };
+        for surplus in all {
+            cloud.remove(&surplus.id).await?;
+        }
+        if oldest.id == made.id { Ok(made) } else { cloud.reach(&oldest.id).await }
+    }
+
+    async fn prepare(&self, key: &str, machine: Machine, archive: &Path) -> Result<Arc<Known>, Error> {
+        let unique = format!("{:016x}", random());
+        let path = format!("/tmp/regatta-{unique}.tar");
+        self.inner.cloud.upload(&machine, &path, archive).await?;
+        let argv = words(&["sh", "-c", PREPARE, "prepare", &path, &unique]);
+        let answer = self.inner.cloud.call(&machine, &Call { argv, env: BTreeMap::new() }).await?;
+        let said = String::from_utf8_lossy(&answer.err).trim().chars().take(300).collect::<String>();
+        match answer.code {
+            0 => {}
+            PROGRAM_MISSING => {
+                let reason = format!(
+                    "the template of {} sandboxes has no `{said}`; use one with perl, tar, find and git",
+                    self.inner.cloud.name()
+                );
+                return Err(Error::Unusable { reason });
+            }
+            code => return Err(transient("prepare a sandbox".to_owned(), format!("exit code {code}: {said}"))),
+        }
+        let strange = || transient("prepare a sandbox".to_owned(), "it does not say what it is".to_owned());
+        self.remember(key, machine, &answer).ok_or_else(strange)
+    }
+
+    /// What one of the runner's modes answers.
+    async fn ask(&self, known: &Known, mode: &str, exec: &str, more: &[&str]) -> Result<Vec<u8>, Error> {
+        let call = Call { argv: known.runner(mode, exec, more), env: BTreeMap::new() };
+        let answer = self.inner.cloud.call(&known.machine, &call).await?;
+        if answer.code == 0 {
+            return Ok(answer.out);
+        }
+        let said = String::from_utf8_lossy(&answer.err).trim().chars().take(300).collect::<String>();
+        Err(transient(format!("ask the runner in a sandbox to {mode}"), format!("exit code {}: {said}", answer.code)))
+    }
+}
+
+impl<C> Inner<C> {
+    fn remembered(&self, key: &str) -> Option<Arc<Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned()
+    }
+
+    fn forget(&self, key: &str) {
+        if let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(key) {
+            known.stop_following();
+        }
+    }
+
+    fn making(&self, key: &str) -> Arc<tokio::sync::Mutex<()>> {
+        let mut making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nobody else holds what only the map holds.
+        making.retain(|name, lock| name == key || Arc::strong_count(lock) > 1);
+        Arc::clone(making.entry(key.to_owned()).or_default())
+    }
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn missing(key: &str) -> Error {
+    Error::Missing(format!("sandbox {key}"))
+}
+
+fn no_name(name: &str) -> Error {
+    Error::Unusable { reason: format!("`{name}` is no name: use a-z, 0-9 and -, at most 128") }
+}
+
+/// Packs what goes into a sandbox, away from the threads that answer.
+async fn pack(spec: &Spec, fence: &str) -> Result<tempfile::TempPath, Error> {
+    let read_only: Vec<String> = spec.read_only.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+    let kept = Kept {
+        owner: spec.owner.clone(),
+        fence: fence.to_owned(),
+        network: spec.network,
+        bounds: spec.bounds,
+        read_only,
+    };
+    let spec = spec.clone();
+    let work = move || -> Result<tempfile::TempPath, Error> {
+        local::check(&spec)?;
+        let failed = |source| Error::Transient { action: "pack what goes into a sandbox".to_owned(), source };
+        let archive = tempfile::NamedTempFile::new().map_err(failed)?.into_temp_path();
+        let Bounds { memory_bytes_max, processes_max, disk_bytes_max } = spec.bounds;
+        let json = serde_json::to_vec(&kept).map_err(|error| failed(error.into()))?;
+        let ours = [
+            ("bounds", format!("{memory_bytes_max} {processes_max} {disk_bytes_max}\n").into_bytes()),
+            ("runner.pl", RUNNER.as_bytes().to_vec()),
+            ("spec.json", json),
+        ];
+        let load = seed::Load { seed: &spec.seed, inbox: &spec.inbox, read_only: &spec.read_only, ours: &ours };
+        seed::pack(&load, &archive)?;
+        Ok(archive)
+    };
+    match tokio::task::spawn_blocking(work).await {
+        Ok(packed) => packed,
+        Err(error) => Err(transient("pack what goes into a sandbox".to_owned(), error.to_string())),
+    }
+}
+
+#[async_trait]
+impl<C: Cloud> Provider for Remote<C> {
+    fn name(&self) -> &'static str {
+        self.inner.cloud.name()
+    }
+
+    async fn probe(&self) -> Result<String, Error> {
+        self.inner.cloud.check().await?;
+        Ok(self.inner.cloud.fence().to_owned())
+    }
+
+    async fn create(&self, spec: &Spec) -> Result<Created, Error> {
+        if !is_name(&spec.key) {
+            return Err(no_name(&spec.key));
+        }
+        let making = self.inner.making(&spec.key);
+        let _held = making.lock().await;
+        if let Some(known) = self.look(&spec.key).await? {
+            return Ok(known.created.clone());
+        }
+        let archive = pack(spec, self.inner.cloud.fence()).await?;
+        self.make(spec, &archive).await
+    }
+
+    async fn find(&self, key: &str) -> Result<Created, Error> {
+        Ok(self.known(key).await?.created.clone())
+    }
+
+    async fn list(&self, owner: &str) -> Result<Vec<Found>, Error> {
+        let listed = self.inner.cloud.list(owner).await?;
+        let mut found: Vec<Found> = listed
+            .into_iter()
+            .map(|listed| Found { key: listed.key, created_at_ms: listed.created_at_ms, disk_bytes: None })
+            .collect();
+        found.sort_by(|one, other| one.key.cmp(&other.key));
+        found.dedup_by(|one, other| one.key == other.key);
+        Ok(found)
+    }
+
+    async fn start(&self, key: &str, exec: &Exec) -> Result<(), Error> {
+        if !is_name(&exec.name) {
+            return Err(no_name(&exec.name));
+        }
+        let mut env: BTreeMap<String, String> =
+            exec.env_pass.iter().filter_map(|name| Some((name.clone(), std::env::var(name).ok()?))).collect();
+        // From memory to memory: the vendor's server inside gives them to the command, and keeps no file of them.
+        env.extend(exec.secrets.exposed().map(|(name, value)| (name.to_owned(), value.to_owned())));
+        env.insert(MARK_SANDBOX.to_owned(), key.to_owned());
+        let env = &env;
+        self.inside(key, |known| async move {
+            let plan = plan::write(exec, |text| known.told(text))?;
+            let file = tempfile::NamedTempFile::new().and_then(|file| {
+                std::fs::write(file.path(), &plan)?;
+                Ok(file.into_temp_path())
+            });
+            let file = file.map_err(|source| Error::Transient { action: "write down a command".to_owned(), source })?;
+            let name = format!("plan.{:016x}", random());
+            let path = format!("{}/{name}", known.exec_folder(&exec.name));
+            self.inner.cloud.upload(&known.machine, &path, &file).await?;
+            let call = Call { argv: known.runner("run", &exec.name, &[&name]), env: env.clone() };
+            let answer = self.inner.cloud.call(&known.machine, &call).await?;
+            if answer.code != 0 {
+                let said = String::from_utf8_lossy(&answer.err).trim().chars().take(300).collect::<String>();
+                return Err(transient("start a command".to_owned(), said));
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn status(&self, key: &str, exec: &str) -> Result<Status, Error> {
+        self.inside(key, |known| async move { self.standing(&known, exec).await }).await
+    }
+
+    async fn read(&self, key: &str, exec: &str, stdio: Stdio, offset: u64, bytes_max: usize) -> Result<Vec<u8>, Error> {
+        let read = |known: Arc<Known>| async move { self.read_from(&known, exec, stdio, offset, bytes_max).await };
+        self.inside(key, read).await
+    }
+
+    async fn changed(&self, key: &str, exec: &str) {
+        match self.known(key).await {
+            Ok(known) => self.wait_for_news(known, exec).await,
+            Err(_) => tokio::time::sleep(reading::LATEST).await,
+        }
+    }
+
+    async fn kill(&self, key: &str, exec: &str, grace_ms: u64) -> Result<(), Error> {
+        let grace_ms = &grace_ms.to_string();
+        let stop = |known: Arc<Known>| async move { self.ask(&known, "stop", exec, &[grace_ms]).await.map(drop) };
+        self.inside(key, stop).await
+    }
+
+    async fn get(&self, key: &str, exec: &str, name: &str, bytes_max: u64) -> Result<Vec<u8>, Error> {
+        let what = &|| Error::Missing(format!("a regular file `{name}` in the outbox of {exec}"));
+        if !local::is_plain(name) {
+            return Err(what());
+        }
+        self.inside(key, |known| async move {
+            let answer = self.ask(&known, "outbox", exec, &[name]).await?;
+            let answer = String::from_utf8_lossy(&answer);
+            let Ok(bytes) = answer.trim().parse::<u64>() else { return Err(what()) };
+            if bytes > bytes_max {
+                return Err(Error::TooLarge { what: name.to_owned(), bytes, bytes_max });
+            }
+            let path = format!("{}/outbox/{name}", known.exec_folder(exec));
+            self.inner.cloud.download(&known.machine, &path, bytes_max).await
+        })
+        .await
+    }
+
+    async fn left_nothing(&self, key: &str, exec: &str) -> Result<bool, Error> {
+        if !is_name(exec) {
+            return Err(no_name(exec));
+        }
+        let ask = |known: Arc<Known>| async move { Ok(self.ask(&known, "nothing", exec, &[]).await? == b"nothing\n") };
+        self.inside(key, ask).await
+    }
+
+    async fn untouched(&self, key: &str) -> Result<bool, Error> {
+        self.inside(key, |known| async move {
+            let call = Call { argv: words(&["sh", "-c", CHANGES, "changes", &known.base]), env: BTreeMap::new() };
+            let answer = self.inner.cloud.call(&known.machine, &call).await?;
+            // What cannot be read is not proved.
+            Ok(answer.code == 0 && answer.out.is_empty() && answer.err.is_empty())
+        })
+        .await
+    }
+
+    async fn destroy(&self, key: &str) -> Result<(), Error> {
+        if !is_name(key) {
+            return Err(no_name(key));
+        }
+        let making = self.inner.making(key);
+        let _held = making.lock().await;
+        self.inner.forget(key);
+        for tries in 0..REMOVALS_MAX {
+            let left = self.inner.cloud.find(key).await?;
+            if left.is_empty() {
+                return Ok(());
+            }
+            for listed in left {
+                self.inner.cloud.remove(&listed.id).await?;
+            }
+            // An end may take the vendor a while; the list says when it is over.
+            tokio::time::sleep(REMOVAL_PAUSE * tries).await;
+        }
+        Err(transient(format!("remove sandbox {key}"), "it is still listed".to_owned()))
+    }
+}

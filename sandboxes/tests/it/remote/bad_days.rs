@@ -1,0 +1,238 @@
+//! What goes wrong between us and a vendor, and what must not come of it.
+
+use std::time::{Duration, Instant};
+
+use axum::http::Method;
+use regatta_sandbox_fakes::e2b::{FakeE2b, Options};
+use regatta_sandbox_fakes::{Fault, On};
+use regatta_sandboxes::{E2bProvider, Error, Exit, Provider, Status, Stdio, e2b};
+
+use super::{Rented, e2b_options, program};
+use crate::place::{Kind, Place, all, ended, follow, sh};
+
+async fn e2b() -> Option<(Place, FakeE2b)> {
+    let place = Place::new(Kind::E2b).await?;
+    let Some(Rented::E2b(fake)) = place.rented.clone() else { panic!("no fake") };
+    Some((place, fake))
+}
+
+/// A fake of its own, and who uses it.
+async fn rented(options: Options) -> Option<(Place, FakeE2b, E2bProvider)> {
+    let place = Place::new(Kind::E2b).await?;
+    let account = options.key.clone();
+    let fake = FakeE2b::start(program(), options).await;
+    let provider = E2bProvider::new(e2b_options(&fake.url, &account)).unwrap();
+    Some((place, fake, provider))
+}
+
+const LINES: &str = "i=0; while [ $i -lt 300 ]; do echo line $i; i=$((i+1)); sleep 0.01; done";
+
+fn three_hundred_lines() -> String {
+    (0..300).map(|number| format!("line {number}\n")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cut_network_costs_no_byte_and_the_stream_goes_on() {
+    for kind in [Kind::E2b, Kind::Daytona] {
+        let Some(place) = Place::new(kind).await else { return };
+        place.provider.create(&place.spec("a")).await.unwrap();
+        place.provider.start("a", &sh("main", LINES)).await.unwrap();
+        let set_cut = |is_cut| match place.rented.as_ref().unwrap() {
+            Rented::E2b(fake) => fake.set_cut(is_cut),
+            Rented::Daytona(fake) => fake.set_cut(is_cut),
+        };
+        let mut out = Vec::new();
+        let mut failures = 0;
+        let mut cut_at = None;
+        loop {
+            let status = place.provider.status("a", "main").await;
+            match place.provider.read("a", "main", Stdio::Out, out.len() as u64, 4096).await {
+                Ok(bytes) if bytes.is_empty() => {
+                    if matches!(status, Ok(Status::Ended(_))) {
+                        break;
+                    }
+                }
+                Ok(bytes) => out.extend(bytes),
+                Err(error) => {
+                    assert!(error.is_transient(), "{error}");
+                    failures += 1;
+                }
+            }
+            if cut_at.is_none() && out.len() > 400 {
+                set_cut(true);
+                cut_at = Some(Instant::now());
+            }
+            if cut_at.is_some_and(|at| at.elapsed() > Duration::from_secs(1)) {
+                set_cut(false);
+            }
+            place.provider.changed("a", "main").await;
+        }
+        assert!(cut_at.is_some() && failures > 0, "{kind:?}: {failures}");
+        assert_eq!(String::from_utf8(out).unwrap(), three_hundred_lines(), "{kind:?}");
+        assert_eq!(ended(&*place.provider, "a", "main").await.exit, Exit::Code(0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn streams_that_break_all_the_time_cost_no_byte() {
+    let Some((place, fake)) = e2b().await else { return };
+    place.provider.create(&place.spec("a")).await.unwrap();
+    place.provider.start("a", &sh("main", LINES)).await.unwrap();
+    let breaker = tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            fake.drop_connections();
+        }
+    });
+    let mut out = Vec::new();
+    while out.len() < three_hundred_lines().len() {
+        out.extend(place.provider.read("a", "main", Stdio::Out, out.len() as u64, 777).await.unwrap_or_default());
+        place.provider.changed("a", "main").await;
+    }
+    breaker.abort();
+    assert_eq!(String::from_utf8(out).unwrap(), three_hundred_lines());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sandbox_whose_answer_was_lost_is_not_made_twice() {
+    for is_first_version in [false, true] {
+        let Some((place, fake, provider)) = rented(Options { is_first_version, ..Options::default() }).await else {
+            return;
+        };
+        fake.faults.add(On::Create, Fault::LoseReply, 1);
+        provider.create(&place.spec("a")).await.unwrap();
+        assert_eq!(fake.labels("regatta-key"), ["a"], "first version: {is_first_version}");
+        // Where a vendor makes two of one wish, one is left.
+        fake.faults.add(On::Create, Fault::Twice, 1);
+        provider.create(&place.spec("b")).await.unwrap();
+        assert_eq!(fake.labels("regatta-key").len(), 2, "first version: {is_first_version}");
+        provider.destroy("a").await.unwrap();
+        provider.destroy("b").await.unwrap();
+        assert_eq!(fake.live(), [""; 0]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vendor_that_says_too_many_is_asked_seldom_and_quoted() {
+    let Some((place, fake, provider)) = rented(Options { concurrent_max: 1, ..Options::default() }).await else {
+        return;
+    };
+    provider.create(&place.spec("a")).await.unwrap();
+    let began = Instant::now();
+    for key in ["b", "c", "d", "e"] {
+        let error = provider.create(&place.spec(key)).await.unwrap_err();
+        let said = format!("{error}: {}", std::error::Error::source(&error).unwrap());
+        assert!(error.is_transient() && said.contains("too many") && said.contains("maximum number"), "{said}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    // The first of them was told to wait, and did; the others were held back without asking.
+    assert!(fake.faults.count(&Method::POST, "/sandboxes") <= 5, "{}", fake.faults.count(&Method::POST, "/sandboxes"));
+    provider.destroy("a").await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    provider.create(&place.spec("b")).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_key_is_one_clear_refusal() {
+    let canary = "e2b_canary000000000000000000000000000000000";
+    let Some((place, fake)) = e2b().await else { return };
+    let provider = E2bProvider::new(e2b_options(&fake.url, canary)).unwrap();
+    let asked = || fake.faults.count(&Method::GET, "/sandboxes") + fake.faults.count(&Method::POST, "/sandboxes");
+    let before = asked();
+    let error = provider.create(&place.spec("a")).await.unwrap_err();
+    let said = format!("{error} {error:?} {:?} {:?}", provider.client(), e2b_options(&fake.url, canary));
+    assert!(error.to_string().contains("E2B refuses the key: Invalid API key; check"), "{error}");
+    assert!(!error.is_transient() && !said.contains(canary), "{said}");
+    assert_eq!(asked() - before, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_a_key_nobody_is_asked() {
+    let Some((place, fake)) = e2b().await else { return };
+    let options = e2b::Options {
+        key: std::sync::Arc::new(|| Err("E2B_API_KEY is not set".to_owned())),
+        ..e2b_options(&fake.url, "")
+    };
+    let before = fake.faults.count(&Method::GET, "/sandboxes");
+    let error = E2bProvider::new(options).unwrap().create(&place.spec("a")).await.unwrap_err();
+    assert_eq!(error.to_string(), "there is no key for E2B: E2B_API_KEY is not set");
+    assert_eq!(fake.faults.count(&Method::GET, "/sandboxes"), before);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sandbox_that_vanished_is_missing() {
+    for kind in [Kind::E2b, Kind::Daytona] {
+        let Some(place) = Place::new(kind).await else { return };
+        place.provider.create(&place.spec("a")).await.unwrap();
+        place.provider.start("a", &sh("main", "echo one; sleep 1000")).await.unwrap();
+        place.provider.changed("a", "main").await;
+        match place.rented.as_ref().unwrap() {
+            Rented::E2b(fake) => fake.live().iter().for_each(|id| fake.vanish(id)),
+            Rented::Daytona(fake) => fake.live().iter().for_each(|id| fake.vanish(id)),
+        }
+        let again = place.again();
+        for provider in [&place.provider, &again] {
+            let mut status = provider.status("a", "main").await;
+            // A stream may take a moment to notice.
+            for _ in 0..20 {
+                if status.is_err() {
+                    break;
+                }
+                provider.changed("a", "main").await;
+                status = provider.status("a", "main").await;
+            }
+            assert!(matches!(status, Err(Error::Missing(_))), "{kind:?}: {status:?}");
+        }
+        place.provider.destroy("a").await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn passing_trouble_on_the_way_passes() {
+    let Some((place, fake)) = e2b().await else { return };
+    let starting =
+        r#"{"sandboxId":"x","message":"The sandbox is running but port is not open","code":502,"port":49983}"#;
+    fake.faults.add(On::Create, Fault::Refuse(503, r#"{"code":503,"message":"soon"}"#, vec![]), 1);
+    fake.faults.add(On::Inside, Fault::Refuse(502, starting, vec![]), 2);
+    fake.faults.add(On::List, Fault::Late(Duration::from_millis(200)), 1);
+    place.provider.create(&place.spec("a")).await.unwrap();
+    fake.faults.add(
+        On::Inside,
+        Fault::Refuse(429, r#"{"message":"too many connections"}"#, vec![("retry-after", "1")]),
+        1,
+    );
+    let began = Instant::now();
+    assert_eq!(place.ran("a", &sh("main", "echo hello")).await.out, "hello\n");
+    assert!(began.elapsed() >= Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sandbox_can_be_paused_found_and_forked() {
+    let Some((place, fake, provider)) = rented(Options::default()).await else { return };
+    provider.create(&place.spec("a")).await.unwrap();
+    provider.start("a", &sh("main", LINES)).await.unwrap();
+    let id = provider.client().ids("a").await.unwrap().remove(0);
+    provider.client().pause(&id).await.unwrap();
+    assert_eq!(provider.client().ids("a").await.unwrap(), [id.as_str()]);
+    provider.client().resume(&id).await.unwrap();
+    assert_eq!(follow(&provider, "a", "main", Stdio::Out, 999).await, three_hundred_lines().into_bytes());
+    let forked = provider.client().fork(&id, 2).await.unwrap();
+    assert_eq!((forked.len(), fake.live().len()), (2, 3));
+    assert_eq!(provider.client().processes(&forked[0]).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn more_sandboxes_than_a_page_are_all_listed() {
+    for kind in [Kind::E2b, Kind::Daytona] {
+        let Some(place) = Place::new(kind).await else { return };
+        for number in 0..7 {
+            place.provider.create(&place.spec(&format!("a{number}"))).await.unwrap();
+        }
+        let found = place.again().list("tests").await.unwrap();
+        assert_eq!(
+            found.iter().map(|found| found.key.as_str()).collect::<Vec<_>>(),
+            ["a0", "a1", "a2", "a3", "a4", "a5", "a6"]
+        );
+        assert_eq!(all(&*place.provider, "a6", "never", Stdio::Out).await, b"");
+    }
+}
