@@ -35,8 +35,8 @@ impl Context {
 
     pub(crate) fn client(&self) -> Client {
         match &self.remote {
-            Some(remote) => Client::remote(Arc::clone(remote)),
-            None => Client::new(&self.data_dir, &self.user),
+            Some(remote) => Client::remote(Arc::clone(remote), &self.terminal),
+            None => Client::new(&self.data_dir, &self.user, &self.terminal),
         }
     }
 }

@@ -122,6 +122,12 @@ impl Stream {
         Self("secret/used".into())
     }
 
+    /// The stream of what becomes of the log itself.
+    #[must_use]
+    pub fn log() -> Self {
+        Self("log/install".into())
+    }
+
     /// The name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

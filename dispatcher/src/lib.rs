@@ -25,4 +25,4 @@ pub use executor::{Fatal, World};
 pub use placement::Caps;
 pub use refusal::{Refusal, RefusalKind};
 pub use request::{RunRequest, Uncommitted};
-pub use service::{Dispatcher, Handle, Options, Recall, SynthesisRequest, Synthesized};
+pub use service::{Dispatcher, Handle, Options, Recall, Released, SynthesisRequest, Synthesized};

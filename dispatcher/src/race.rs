@@ -87,7 +87,7 @@ impl Race {
                     attempt.evolve_sandbox(event);
                 }
             }
-            Event::Config(_) | Event::User(_) | Event::Secret(_) | Event::Unknown { .. } => {}
+            Event::Config(_) | Event::User(_) | Event::Secret(_) | Event::Log(_) | Event::Unknown { .. } => {}
         }
     }
 

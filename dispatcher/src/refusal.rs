@@ -12,6 +12,8 @@ pub enum RefusalKind {
     Invalid,
     /// There is no such run or attempt.
     NotFound,
+    /// Its beginning was removed from the log, after a backup held it.
+    Archived,
     /// It is over, not there yet, or already so.
     WrongState,
     /// The repository or base cannot be used.

@@ -45,5 +45,7 @@ pub const EVENTS_PAGE_MAX: usize = 1_000;
 pub const EVENTS_SCANNED_MAX: usize = 50_000;
 /// The header that says who the owner is, at the socket. Elsewhere it is not looked at.
 pub const ACTOR_HEADER: &str = "regatta-actor";
+/// The header of an answer made while the views are far behind the log: `1200/90000`, where they are and where it ends.
+pub const CATCHING_UP_HEADER: &str = "regatta-catching-up";
 /// The header that makes a repeated POST return the first answer.
 pub const IDEMPOTENCY_HEADER: &str = "idempotency-key";

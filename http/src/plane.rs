@@ -4,12 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use regatta_core::bus::RelayState;
-use regatta_core::{Blobs, Log, Vault};
+use regatta_core::{Blobs, Log, Seq, Vault};
 use regatta_projections::Live;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{Auth, Commands, Feed, LiveClients, Premises, Works};
+
+/// Views that are no further behind than this many events are as good as up to date.
+const BEHIND_EVENTS_MAX: u64 = 2_048;
 
 /// What the handlers stand on. Cheap to clone.
 #[derive(Clone)]
@@ -40,6 +43,15 @@ pub struct Plane {
     pub relay: Option<watch::Receiver<RelayState>>,
     /// Ends live streams and the server; cancelled by `POST /shutdown` too.
     pub stop: CancellationToken,
+}
+
+impl Plane {
+    /// Where the views are while they are far behind the log, as when they are built anew.
+    #[must_use]
+    pub fn catching_up(&self) -> Option<Seq> {
+        let (shown, head) = (self.live.seq(), self.log.head());
+        (head.0.saturating_sub(shown.0) > BEHIND_EVENTS_MAX).then_some(shown)
+    }
 }
 
 /// What this server is.

@@ -22,6 +22,62 @@ pub trait Premises: Send + Sync + 'static {
 
     /// What the doctor finds.
     async fn doctor(&self) -> Vec<Finding>;
+
+    /// Removes old segments of the log that are in a backup and that nobody needs any more, or says what would go.
+    async fn prune(&self, request: PruneRequest, by: Actor) -> Result<Pruned, Refusal>;
+}
+
+/// How much of the log is to be kept. What neither says is as the configuration says; without any nothing is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PruneRequest {
+    /// What is older than so many milliseconds may go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub older_than_ms: Option<u64>,
+    /// The oldest may go while the log takes more bytes of disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_bytes: Option<u64>,
+    /// Whether it is only asked what would go.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// What was removed from the log, or would be, and why the rest stays.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Pruned {
+    /// Whether it was only asked.
+    pub dry_run: bool,
+    /// What goes, oldest first.
+    pub segments: Vec<PrunedSegment>,
+    /// Bytes of those.
+    pub freed_bytes: u64,
+    /// The folder of the backup that holds them; absent when nothing goes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub archive: Option<String>,
+    /// The first event kept.
+    pub first: Seq,
+    /// The last event.
+    pub head: Seq,
+    /// Segments that stay.
+    pub kept_segments: u64,
+    /// Bytes of those.
+    pub kept_bytes: u64,
+    /// Why the first of those stays, and so all after it.
+    pub reason: String,
+}
+
+/// A segment that goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PrunedSegment {
+    /// Its first event.
+    pub first: Seq,
+    /// Its last event.
+    pub last: Seq,
+    /// Bytes of its file.
+    pub bytes: u64,
+    /// When its latest event happened, in microseconds since the Unix epoch.
+    pub last_at_us: u64,
 }
 
 /// A configuration key and its value.

@@ -121,8 +121,15 @@ pub struct Health {
     pub version: String,
     /// Its process.
     pub pid: u32,
+    /// The oldest event the log keeps; older ones were removed.
+    pub first: Seq,
     /// The last position of the log.
     pub seq: Seq,
+    /// The last position that runs, attempts and the other views hold, while they are far behind `seq`: what they show is
+    /// as of then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, value_type = Option<u64>)]
+    pub catching_up: Option<Seq>,
     /// Where it keeps everything.
     pub data_dir: String,
     /// The fence a local sandbox made now would have, or why there is none.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use regatta_core::log::Snapshots;
 use regatta_core::log::snapshots::{Kind, Place};
-use regatta_core::{Log, ReadError, Seq};
+use regatta_core::{Log, ReadError, ReadMax, Seq};
 use tokio::task::JoinHandle;
 
 use crate::{Projection as _, Views, snapshot};
@@ -15,7 +15,8 @@ pub const SNAPSHOT_EVENTS: u64 = 100_000;
 /// Time after which a snapshot is written when anything happened.
 pub const SNAPSHOT_EVERY: Duration = Duration::from_secs(300);
 
-const KIND: Kind = Kind { name: Views::NAME, version: Views::VERSION };
+/// What snapshots of views are called, and the version that is written now.
+pub const KIND: Kind = Kind { name: Views::NAME, version: Views::VERSION };
 
 /// Where snapshots of views are kept, and how often they are written.
 #[derive(Debug, Clone)]
@@ -46,8 +47,11 @@ impl Views {
     /// Everything up to and including `until`, from the nearest snapshot before it, or from the log's beginning.
     ///
     /// # Errors
-    /// When the log cannot be read.
+    /// When the log cannot be read, or what stands there was removed.
     pub fn as_of(log: &dyn Log, snapshots: Option<&Snapshots>, until: Seq) -> Result<Self, ReadError> {
+        if until > Seq(0) && until < log.first() {
+            log.read(until, ReadMax { events: 1, bytes: 0 })?;
+        }
         let mut views = snapshots.map(|snapshots| newest(log, snapshots, until)).unwrap_or_default();
         views.catch_up(log, Some(until))?;
         Ok(views)

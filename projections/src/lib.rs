@@ -23,7 +23,7 @@ pub mod snapshot;
 pub mod timeline;
 
 pub use can::Can;
-pub use keeping::{Keeping, SNAPSHOT_EVENTS, SNAPSHOT_EVERY};
+pub use keeping::{KIND, Keeping, SNAPSHOT_EVENTS, SNAPSHOT_EVERY};
 pub use live::{FollowError, Follower, Live, Stopped, follow, follow_kept};
 pub use projection::{Fault, Progress, Projection};
 pub use views::{RUNS_ENDED_OPEN_MAX, Views, seq_at};

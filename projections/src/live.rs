@@ -4,8 +4,8 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use regatta_core::log::Snapshots;
 use regatta_core::log::snapshots::Place;
+use regatta_core::log::{Reader, Snapshots};
 use regatta_core::{Log, ReadError, ReadMax, Seq};
 use tokio::sync::watch;
 
@@ -16,19 +16,30 @@ use crate::{Keeping, Projection as _, Views};
 /// work and has to be spawned; the [`Live`] is for whoever looks.
 #[must_use]
 pub fn follow(log: Arc<dyn Log>, views: Views) -> (Follower, Live) {
-    follow_with(log, views, None)
+    follow_with(log, views, None, None)
 }
 
 /// As [`follow`], from the newest snapshot that can be used, or from the log's beginning; the [`Follower`] writes the
-/// next ones. Reads from the disk.
+/// next ones. Without a snapshot, what was removed from the log is read in `older`, a backup that holds it. Reads from
+/// the disk.
 #[must_use]
-pub fn follow_kept(log: Arc<dyn Log>, keeping: Keeping) -> (Follower, Live) {
+pub fn follow_kept(log: Arc<dyn Log>, keeping: Keeping, older: impl FnOnce() -> Option<Reader>) -> (Follower, Live) {
     let views = keeping::newest(&*log, &keeping.snapshots, log.head());
+    let wants_older = views.seq() == Seq(0) && log.first() > Seq(1);
+    let older = if wants_older { older() } else { None };
     tracing::info!(from = %views.seq(), head = %log.head(), "views taken up");
-    follow_with(log, views, Some(keeping))
+    follow_with(log, views, Some(keeping), older)
 }
 
-fn follow_with(log: Arc<dyn Log>, views: Views, keeping: Option<Keeping>) -> (Follower, Live) {
+fn follow_with(
+    log: Arc<dyn Log>,
+    mut views: Views,
+    keeping: Option<Keeping>,
+    older: Option<Reader>,
+) -> (Follower, Live) {
+    if older.is_none() {
+        views.begin(log.first());
+    }
     let kept = views.seq();
     let applied = watch::Sender::new(kept);
     let seq = applied.subscribe();
@@ -36,12 +47,14 @@ fn follow_with(log: Arc<dyn Log>, views: Views, keeping: Option<Keeping>) -> (Fo
     let snapshots = keeping.as_ref().map(|keeping| keeping.snapshots.clone());
     let live = Live { log: Arc::clone(&log), snapshots, views: Arc::clone(&views), seq };
     let keeper = keeping.map(|keeping| Keeper::new(keeping, kept));
-    (Follower { log, views, applied, last: None, keeper }, live)
+    (Follower { log, older: older.map(Arc::new), views, applied, last: None, keeper }, live)
 }
 
 /// The task that brings the views up to date.
 pub struct Follower {
     log: Arc<dyn Log>,
+    /// Holds what was removed from the log, when the views begin there.
+    older: Option<Arc<Reader>>,
     views: Arc<RwLock<Views>>,
     applied: watch::Sender<Seq>,
     /// The last event taken; nothing before the first.
@@ -142,11 +155,24 @@ impl Follower {
 
     /// Reading may touch the disk, so it has a thread of its own.
     async fn take_batch(&mut self) -> Result<bool, FollowError> {
-        let (log, views) = (Arc::clone(&self.log), Arc::clone(&self.views));
+        let (log, older, views) = (Arc::clone(&self.log), self.older.clone(), Arc::clone(&self.views));
         let from = self.applied.borrow().next();
         let batch = tokio::task::spawn_blocking(move || {
             // Whoever looks waits only while events are taken, not while they are read.
-            let batch = log.read(from, ReadMax::default())?;
+            let first = log.first();
+            let batch = match older.filter(|_| from < first) {
+                Some(older) => match older.read(from, ReadMax::default()) {
+                    Ok(batch) => batch.into_iter().take_while(|envelope| envelope.seq < first).collect(),
+                    Err(error) => {
+                        tracing::warn!(%error, %first, "the backup cannot be read on: runs that began before are not listed");
+                        let mut without = Views::default();
+                        without.begin(first);
+                        *views.write().unwrap_or_else(PoisonError::into_inner) = without;
+                        log.read(first, ReadMax::default())?
+                    }
+                },
+                None => log.read(from, ReadMax::default())?,
+            };
             let mut views = views.write().unwrap_or_else(PoisonError::into_inner);
             for envelope in &batch {
                 views.apply(envelope);

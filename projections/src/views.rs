@@ -75,6 +75,13 @@ impl Fold for Views {
 }
 
 impl Views {
+    /// Without a snapshot, views of a log whose beginning was removed hold what began after that.
+    pub(crate) fn begin(&mut self, first: Seq) {
+        if self.seq() == Seq(0) {
+            self.progress.seq = Seq(first.0.saturating_sub(1));
+        }
+    }
+
     /// Opens the packed run that a fact is about.
     fn open(&mut self, fact: &Fact<'_>) {
         if let Some(run) = fact.subject.run().filter(|run| self.runs.is_packed(*run)) {
@@ -149,6 +156,7 @@ impl Views {
     /// # Errors
     /// When the log cannot be read; what was read before is kept.
     pub fn catch_up(&mut self, log: &dyn Log, until: Option<Seq>) -> Result<(), ReadError> {
+        self.begin(log.first());
         let (from, end) = (self.seq().next(), until.unwrap_or(Seq(u64::MAX)));
         let (ahead, batches) = sync_channel(BATCHES_AHEAD);
         thread::scope(|scope| {
@@ -185,12 +193,5 @@ fn read_on(log: &dyn Log, from: Seq, end: Seq, batches: &SyncSender<Result<Vec<E
 /// # Errors
 /// When the log cannot be read.
 pub fn seq_at(log: &dyn Log, at_us: u64) -> Result<Option<Seq>, ReadError> {
-    let mut found = None;
-    let mut from = Seq(1);
-    loop {
-        let batch = log.read(from, ReadMax::default())?;
-        let Some(last) = batch.last() else { return Ok(found) };
-        from = last.seq.next();
-        found = batch.iter().rfind(|envelope| envelope.at_us <= at_us).map(|envelope| envelope.seq).or(found);
-    }
+    Ok(Some(log.seq_at(at_us)?).filter(|seq| *seq > Seq(0)))
 }

@@ -5,6 +5,7 @@ pub(crate) mod remote;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full, Limited};
@@ -13,11 +14,12 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, He
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use regatta_http::requests::Health;
-use regatta_http::{ACTOR_HEADER, IDEMPOTENCY_HEADER, Problem, listener};
+use regatta_http::{ACTOR_HEADER, CATCHING_UP_HEADER, IDEMPOTENCY_HEADER, Problem, listener};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::failure::{Exit, Failure};
+use crate::terminal::Terminal;
 
 pub(crate) use events::Events;
 use remote::Pipe;
@@ -46,16 +48,23 @@ enum Way {
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
     way: Way,
+    terminal: Terminal,
+    /// Whether it was said that the views catch up.
+    said: Arc<AtomicBool>,
 }
 
 impl Client {
-    pub(crate) fn new(data_dir: &Path, actor: &str) -> Self {
-        Self { way: Way::Socket { data_dir: data_dir.to_owned(), actor: actor.to_owned() } }
+    pub(crate) fn new(data_dir: &Path, actor: &str, terminal: &Terminal) -> Self {
+        Self::by(Way::Socket { data_dir: data_dir.to_owned(), actor: actor.to_owned() }, terminal)
     }
 
     /// One that is reached by its address.
-    pub(crate) fn remote(remote: Arc<Remote>) -> Self {
-        Self { way: Way::Remote(remote) }
+    pub(crate) fn remote(remote: Arc<Remote>, terminal: &Terminal) -> Self {
+        Self::by(Way::Remote(remote), terminal)
+    }
+
+    fn by(way: Way, terminal: &Terminal) -> Self {
+        Self { way, terminal: terminal.clone(), said: Arc::default() }
     }
 
     /// How the server is; nothing when none runs.
@@ -159,6 +168,7 @@ impl Client {
         let request =
             request.body(Full::new(body)).map_err(|error| Failure::caused("failed to ask the server", &error))?;
         let response = sender.send_request(request).await.map_err(broken)?;
+        self.say_when_behind(response.headers());
         if response.status().is_success() {
             return Ok(response);
         }
@@ -197,6 +207,16 @@ impl Client {
             }
         }
         Ok(())
+    }
+
+    /// Says once that the server's views are far behind its log.
+    fn say_when_behind(&self, headers: &HeaderMap) {
+        let told = headers.get(CATCHING_UP_HEADER).and_then(|told| told.to_str().ok()?.split_once('/'));
+        if let Some((shown, head)) = told
+            && !self.said.swap(true, Ordering::Relaxed)
+        {
+            self.terminal.note(format!("catching up: event {shown} of {head}; what is shown is as of then"));
+        }
     }
 
     async fn collect(&self, response: Response<Incoming>) -> Result<Bytes, Failure> {

@@ -113,7 +113,9 @@ impl Key {
                 let count = text.parse().ok().filter(|count| (min..=max).contains(count));
                 count.map(Value::Count).ok_or_else(|| wrong(&format!("a number between {min} and {max}")))
             }
-            Shape::Duration => duration_ms(text).map(Value::Ms).ok_or_else(|| wrong("a time, as 90s, 10m or 1h30m")),
+            Shape::Duration => {
+                duration_ms(text).map(Value::Ms).ok_or_else(|| wrong("a time, as 90s, 10m, 1h30m or 90d"))
+            }
             Shape::Size => ByteSize::from_str(text)
                 .ok()
                 .filter(|size| size.as_u64() > 0)
@@ -125,7 +127,11 @@ impl Key {
 
 /// Reads a time longer than nothing, in milliseconds.
 pub(crate) fn duration_ms(text: &str) -> Option<u64> {
-    let duration: jiff::SignedDuration = text.parse().ok()?;
+    let in_days = || {
+        let span: jiff::Span = text.parse().ok()?;
+        span.to_duration(jiff::SpanRelativeTo::days_are_24_hours()).ok()
+    };
+    let duration: jiff::SignedDuration = text.parse().ok().or_else(in_days)?;
     u64::try_from(duration.as_millis()).ok().filter(|ms| *ms > 0)
 }
 

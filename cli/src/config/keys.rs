@@ -51,6 +51,16 @@ keys! {
         "how long a browser stays signed in without being used";
     "log.segment" Server Shape::Size, Value::Bytes(SEGMENT_BYTES),
         "size at which a file of the log is full and the next one begins; twice as much must stay free on the disk";
+    "log.index_deadline" Server Shape::Duration, Value::Ms(120_000),
+        "how long the log's index may take to open before it is taken for hanging, and rebuilt";
+    "log.archive" Server Shape::Text, Value::Unset,
+        "folder a backup is made to before anything is removed; best on another disk";
+    "log.retain_age" Server Shape::Duration, Value::Unset,
+        "how old what is in the log may become, as 90d; for ever when unset";
+    "log.retain_bytes" Server Shape::Size, Value::Unset,
+        "how much disk the log may take, as 20GiB; what is older is removed, once a backup holds it";
+    "log.retain_every" Server Shape::Duration, Value::Ms(60 * 60 * 1_000),
+        "how often it is looked for what may be removed";
     "nats.url" Server Shape::Address, Value::Unset,
         "NATS server every event is published to, as nats://host:4222; none when unset";
     "nats.credentials" Server Shape::Credential, Value::Unset,

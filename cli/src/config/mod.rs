@@ -15,7 +15,7 @@ pub(crate) use key::{Key, Scope, Value, Written, duration_ms};
 pub(crate) use keys::KEYS;
 pub(crate) use layer::{Layer, flag, task};
 pub(crate) use schema::schema;
-pub(crate) use settings::{Fence, NatsSettings, ServerSettings, WebSettings, WitnessSettings};
+pub(crate) use settings::{Fence, NatsSettings, RetainSettings, ServerSettings, WebSettings, WitnessSettings};
 
 /// Name of a configuration file, in the data directory and in a project.
 pub(crate) const FILE_NAME: &str = "regatta.toml";

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use regatta_core::event::run::{Check, Entry, Limits, Strategy, Variable};
-use regatta_core::log::open::SEGMENT_BYTES;
+use regatta_core::log::open::{INDEX_DEADLINE, SEGMENT_BYTES};
 use regatta_core::vault::Credential;
 use regatta_dispatcher::Uncommitted;
 use regatta_http::listener::{PORT_DEFAULT, Wanted};
@@ -34,6 +34,7 @@ pub(crate) struct ServerSettings {
     pub(crate) hide: Vec<PathBuf>,
     pub(crate) read: Vec<PathBuf>,
     pub(crate) segment_bytes: u64,
+    pub(crate) index_deadline: Duration,
 }
 
 /// Who is told where the log stands.
@@ -42,6 +43,16 @@ pub(crate) struct WitnessSettings {
     pub(crate) file: Option<PathBuf>,
     pub(crate) nats: bool,
     pub(crate) every: Duration,
+}
+
+/// What of the log is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RetainSettings {
+    pub(crate) age: Option<Duration>,
+    pub(crate) bytes: Option<u64>,
+    pub(crate) every: Duration,
+    /// Where a backup is made before anything is removed.
+    pub(crate) archive: Option<PathBuf>,
 }
 
 /// How the page is served.
@@ -119,6 +130,7 @@ impl Config {
             hide: paths("sandbox.hide"),
             read: paths("sandbox.read"),
             segment_bytes: self.number("log.segment").unwrap_or(SEGMENT_BYTES),
+            index_deadline: self.number("log.index_deadline").map_or(INDEX_DEADLINE, Duration::from_millis),
         }
     }
 
@@ -128,6 +140,16 @@ impl Config {
             file: self.text("witness.file").map(|text| expand_home(&text)),
             nats: *self.value("witness.nats") == Value::Flag(true),
             every: Duration::from_millis(self.number("witness.every").unwrap_or(60_000)),
+        }
+    }
+
+    /// What of the log is kept.
+    pub(crate) fn retain(&self) -> RetainSettings {
+        RetainSettings {
+            age: self.number("log.retain_age").map(Duration::from_millis),
+            bytes: self.number("log.retain_bytes"),
+            every: Duration::from_millis(self.number("log.retain_every").unwrap_or(3_600_000)),
+            archive: self.text("log.archive").map(|text| expand_home(&text)),
         }
     }
 

@@ -8,6 +8,7 @@ mod folder;
 mod parts;
 mod premises;
 mod relay;
+mod retention;
 mod serve;
 mod trace;
 mod web;

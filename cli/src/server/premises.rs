@@ -11,10 +11,11 @@ use regatta_core::event::ConfigEvent;
 use regatta_core::event::config::{Applied, Changed};
 use regatta_core::{Actor, Append, Draft, Envelope, Event, Expect, Log, ReadMax, Stream, SystemClock, log};
 use regatta_dispatcher::{Refusal, RefusalKind};
-use regatta_http::premises::{ConfigChange, ConfigRow, Finding, Premises};
+use regatta_http::premises::{ConfigChange, ConfigRow, Finding, Premises, PruneRequest, Pruned};
 use serde_json::Value as Json;
 use toml_edit::DocumentMut;
 
+use super::retention::Retention;
 use crate::commands::doctor;
 use crate::config::{self, Config, FILE_NAME, KEYS, Key, Scope, Value, Written};
 use crate::failure::chain;
@@ -31,6 +32,7 @@ pub(super) struct Here {
     /// What the server was started with.
     in_force: Config,
     log: Arc<dyn Log>,
+    retention: Retention,
     /// Held while the file is changed.
     changing: tokio::sync::Mutex<()>,
     /// Held while the doctor looks, who starts programs.
@@ -38,9 +40,9 @@ pub(super) struct Here {
 }
 
 impl Here {
-    pub(super) fn new(data_dir: &Path, in_force: Config, log: Arc<dyn Log>) -> Self {
+    pub(super) fn new(data_dir: &Path, in_force: Config, log: Arc<dyn Log>, retention: Retention) -> Self {
         let (changing, looking) = (tokio::sync::Mutex::default(), tokio::sync::Mutex::default());
-        Self { data_dir: data_dir.to_owned(), in_force, log, changing, looking }
+        Self { data_dir: data_dir.to_owned(), in_force, log, retention, changing, looking }
     }
 
     fn path(&self) -> PathBuf {
@@ -146,6 +148,13 @@ impl Premises for Here {
     async fn doctor(&self) -> Vec<Finding> {
         let _looking = self.looking.lock().await;
         doctor::look(&self.data_dir).await
+    }
+
+    async fn prune(&self, request: PruneRequest, by: Actor) -> Result<Pruned, Refusal> {
+        // Reading a backup takes its time: it goes on when whoever asked has gone.
+        let retention = self.retention.clone();
+        let done = tokio::spawn(async move { retention.prune(request, by).await }).await;
+        done.map_err(|error| Refusal::new(RefusalKind::Unusable, error.to_string()))?
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regatta_core::log::{DurableLog, OpenError, Options as LogOptions, install_id};
-use regatta_core::{Blobs, Clock as _, InstallId, SystemClock, Vault};
+use regatta_core::{Blobs, Clock as _, InstallId, Seq, SystemClock, Vault};
 use regatta_dispatcher::{Caps, Dispatcher, Handle, Options, World};
 use regatta_http::{About, Auth, Feed, LiveClients, Plane, Works, listener, router};
 use regatta_projections::{Follower, Keeping, Live, follow_kept};
@@ -16,9 +16,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::folder::{self, BLOBS, VAULT};
 use super::premises::Here;
+use super::retention::{Kept, Retention};
 use super::web::Web;
-use super::{applied, detach, parts, relay, trace, web, witness};
-use crate::config::Config;
+use super::{applied, detach, parts, relay, retention, trace, web, witness};
+use crate::config::{Config, ServerSettings};
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome, chain};
 
@@ -69,7 +70,7 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     // Before anybody is told that it is ready, and may ask it to end.
     let signalled = signalled()?;
     let log = open(&context.data_dir, config)?;
-    applied::record(&log, config.applied()).await?;
+    applied::record(&log, config.applied(), Seq(0)).await?;
     let parts = assemble(&context.data_dir, config, log).await?;
     let stop = CancellationToken::new();
     let socket = listener::bind(&context.data_dir)
@@ -79,6 +80,8 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     let relay = relay::start(&context.data_dir, config, &log, &parts.vault, stop.child_token())?;
     let end = CancellationToken::new();
     let witness = witness::start(&context.data_dir, config, &log, &parts.vault, parts.install, end.clone())?;
+    let (state, heard) = (relay.state.clone(), witness.heard);
+    let retention = Retention::new(Kept::of(&context.data_dir, config, &log, &auth, &parts.handle, (state, heard)));
     let plane = Plane {
         feed: Feed::follow(Arc::new(log.clone()), stop.clone()),
         live_clients: LiveClients::default(),
@@ -89,7 +92,7 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
         live: parts.live,
         auth: parts.auth,
         vault: parts.vault,
-        premises: Arc::new(Here::new(&context.data_dir, config.clone(), Arc::new(log.clone()))),
+        premises: Arc::new(Here::new(&context.data_dir, config.clone(), Arc::new(log.clone()), retention.clone())),
         about: Arc::new(parts.about),
         relay: relay.state,
         stop: stop.clone(),
@@ -102,7 +105,7 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     let mut dispatching = tokio::spawn(parts.dispatcher.run(stop.child_token()));
     let views_stop = CancellationToken::new();
     let mut following = tokio::spawn(parts.follower.run_until(views_stop.clone().cancelled_owned()));
-    let router = router(plane);
+    let (retaining, router) = (tokio::spawn(retention.run(stop.child_token())), router(plane));
     let is_stranger = regatta_sandboxes::ancestry::is_inside;
     let mut serving = tokio::spawn(listener::serve(socket, is_stranger, router.clone(), stop.clone()));
     let mut serving_tcp = tokio::spawn(web.serve(router, stop.clone()));
@@ -117,12 +120,12 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
         ended = &mut serving_tcp => failed("the page", ended),
     };
     stop.cancel();
-    finish([wait(dispatching), wait(serving), wait(serving_tcp), wait(relay.task)]).await;
+    finish([wait(dispatching), wait(serving), wait(serving_tcp), wait(relay.task), wait(retaining)]).await;
     // After whoever writes events: a clean stop leaves nothing to fold for the next start, and the witness hears the
     // last word.
     views_stop.cancel();
     end.cancel();
-    finish([wait(following), wait(witness)]).await;
+    finish([wait(following), wait(witness.task)]).await;
     let closed = close(log).await;
     // Why a part failed is what matters; a log that is poisoned does not close well either.
     ended.and(closed).map(|()| Exit::Done)
@@ -162,8 +165,8 @@ async fn close(log: DurableLog) -> Result<(), Failure> {
 }
 
 fn open(data_dir: &Path, config: &Config) -> Result<DurableLog, Failure> {
-    let segment_bytes = config.server().segment_bytes;
-    DurableLog::open(LogOptions { segment_bytes, ..LogOptions::new(data_dir) }).map_err(|error| {
+    let ServerSettings { segment_bytes, index_deadline, .. } = config.server();
+    DurableLog::open(LogOptions { segment_bytes, index_deadline, ..LogOptions::new(data_dir) }).map_err(|error| {
         if let OpenError::Locked { pid, .. } = error {
             let message = format!("a server already runs on {}: process {pid}", data_dir.display());
             return Failure::new(Exit::Refused, message).hint("use it as it is, or stop it first: regatta down");
@@ -222,7 +225,11 @@ async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<P
 /// The views from their newest snapshot; what is missing they take while the server is up.
 async fn take_up_views(log: &DurableLog) -> Result<(Follower, Live), Failure> {
     let (log, keeping) = (log.clone(), Keeping::new(log.snapshots()));
-    let taken_up = tokio::task::spawn_blocking(move || follow_kept(Arc::new(log), keeping)).await;
+    let taken_up = tokio::task::spawn_blocking(move || {
+        let older = retention::archive_of(&log);
+        follow_kept(Arc::new(log), keeping, older)
+    })
+    .await;
     taken_up.map_err(|error| Failure::caused("failed to take up the views", &error))
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use regatta_core::log::witness::{Witnessed, read_file};
 use regatta_core::{Clock as _, DurableLog, InstallId, Log as _, Seq, SystemClock, Vault};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +21,15 @@ struct Telling {
     install: InstallId,
     file: Told,
     stream: Told,
+    /// Up to where every witness has heard.
+    heard: watch::Sender<Seq>,
+}
+
+/// Witnesses being told.
+pub(super) struct Witnessing {
+    pub(super) task: JoinHandle<()>,
+    /// Up to where every witness has heard since the start; nothing without any.
+    pub(super) heard: Option<watch::Receiver<Seq>>,
 }
 
 /// What one witness has heard.
@@ -38,11 +48,11 @@ pub(super) fn start(
     vault: &Vault,
     install: InstallId,
     stop: CancellationToken,
-) -> Result<JoinHandle<()>, Failure> {
+) -> Result<Witnessing, Failure> {
     let settings = config.witness();
     let nats = if settings.nats { Some(nats(config)?) } else { None };
     if settings.file.is_none() && nats.is_none() {
-        return Ok(tokio::spawn(std::future::ready(())));
+        return Ok(Witnessing { task: tokio::spawn(std::future::ready(())), heard: None });
     }
     if let Some(path) = &settings.file {
         let path = std::path::absolute(path)?;
@@ -53,16 +63,11 @@ pub(super) fn start(
         }
         look_back(&path, log, &install);
     }
-    let telling = Telling {
-        settings,
-        nats,
-        log: log.clone(),
-        vault: vault.clone(),
-        install,
-        file: Told::default(),
-        stream: Told::default(),
-    };
-    Ok(tokio::spawn(telling.run(stop)))
+    let (heard, seen) = watch::channel(Seq(0));
+    let (file, stream) = (Told::default(), Told::default());
+    let (log, vault) = (log.clone(), vault.clone());
+    let telling = Telling { settings, nats, log, vault, install, file, stream, heard };
+    Ok(Witnessing { task: tokio::spawn(telling.run(stop)), heard: Some(seen) })
 }
 
 fn nats(config: &Config) -> Result<NatsSettings, Failure> {
@@ -110,6 +115,9 @@ impl Telling {
             let told = tell_nats(settings, &self.vault, &said).await;
             self.stream.heard(said.seq, told, "witness.nats");
         }
+        let file = self.settings.file.as_ref().map(|_| self.file.upto);
+        let stream = self.nats.as_ref().map(|_| self.stream.upto);
+        self.heard.send_replace(file.into_iter().chain(stream).min().unwrap_or_default());
     }
 }
 

@@ -2,8 +2,49 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use crate::install::Install;
+
+/// What the server says of its index from now on.
+fn told_at_a_start(install: &Install) -> String {
+    let log = install.data().join("server.log");
+    let before = fs::read_to_string(&log).expect("log").len();
+    install.regatta(&["up", "--detach"]).exits(0);
+    fs::read_to_string(&log).expect("log").split_off(before)
+}
+
+#[test]
+fn an_index_that_hangs_is_left_behind_and_rebuilt() {
+    let install = Install::new();
+    fs::create_dir(install.data()).expect("data");
+    fs::write(install.data().join("regatta.toml"), "[log]\nindex_deadline = \"1s\"\n").expect("configuration");
+    let ask = ["run", "x", "-a", "command=seq 300; echo changed >> file", "--sandbox", "host", "--wait"];
+    let run = install.regatta(&ask).exits(0).out.trim().to_owned();
+    let compared = install.regatta(&["compare", &run]).exits(0).out;
+    install.regatta(&["down"]).exits(0);
+    // sled opens its configuration first, and nobody ever writes to this one.
+    let conf = install.data().join("index/conf");
+    fs::remove_file(&conf).expect("it is there");
+    let made = Command::new("mkfifo").arg(&conf).status().expect("mkfifo");
+    assert!(made.success());
+    let told = told_at_a_start(&install);
+    assert_eq!(told.matches("index left behind; it is rebuilt").count(), 1, "{told}");
+    assert!(told.contains("it did not open within 1000 ms"), "{told}");
+    assert_eq!(told.matches("the index was rebuilt from the journal").count(), 1, "{told}");
+    assert_eq!(install.regatta(&["compare", &run]).exits(0).out, compared);
+    install.regatta(&["down"]).exits(0);
+    // The next start takes the new one for good.
+    let told = told_at_a_start(&install);
+    assert_eq!(
+        (told.matches("the index was rebuilt from the journal").count(), told.matches("ERROR").count()),
+        (0, 0),
+        "{told}"
+    );
+    assert_eq!(install.regatta(&["compare", &run]).exits(0).out, compared);
+    install.regatta(&["down"]).exits(0);
+    install.regatta(&["log", "verify"]).exits(0);
+}
 
 type Damage<'a> = &'a dyn Fn(&Path);
 
@@ -31,10 +72,7 @@ fn an_index_that_is_lost_cut_or_damaged_is_rebuilt_and_said_once() {
     ];
     for (what, damage) in damages {
         damage(&index.join("db"));
-        let log = install.data().join("server.log");
-        let before = fs::read_to_string(&log).expect("log").len();
-        install.regatta(&["up", "--detach"]).exits(0);
-        let told = fs::read_to_string(&log).expect("log").split_off(before);
+        let told = told_at_a_start(&install);
         assert_eq!(told.matches("the index was rebuilt from the journal").count(), 1, "{what}: {told}");
         assert_eq!(told.matches("index set aside").count(), usize::from(what != "deleted"), "{what}: {told}");
         let ours = told.lines().filter(|line| line.contains("ERROR regatta"));

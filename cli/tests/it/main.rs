@@ -11,6 +11,7 @@ mod demo;
 mod evidence;
 mod full;
 mod help;
+mod hostile_log;
 mod index;
 mod install;
 mod kill;
@@ -21,6 +22,7 @@ mod nats;
 #[cfg(feature = "nats")]
 #[path = "../../../core/tests/it/nats/server.rs"]
 mod nats_server;
+mod prune;
 mod races;
 mod remote;
 mod repeat;

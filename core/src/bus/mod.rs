@@ -10,6 +10,9 @@ use utoipa::ToSchema;
 
 use crate::Seq;
 
+/// Name of the relay's checkpoint, and of the snapshot that keeps where it stands in the stream.
+pub const RELAY_CHECKPOINT: &str = "nats-relay";
+
 /// Where a relay stands.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct RelayState {

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::attempt::{Channel, Output, Phase};
 use super::{
-    AttemptEvent, ConfigEvent, DeliveryEvent, Event, Kind, RunEvent, SandboxEvent, SecretEvent, UserEvent, upcast,
+    AttemptEvent, ConfigEvent, DeliveryEvent, Event, Kind, LogEvent, RunEvent, SandboxEvent, SecretEvent, UserEvent,
+    upcast,
 };
 
 /// A payload that does not have the shape its kind and version promise.
@@ -165,11 +166,13 @@ json_kinds! {
     USER_SIGNED_IN            1 User     UserEvent::SignedIn
     USER_SIGNED_OUT           1 User     UserEvent::SignedOut
     USER_REFUSED              1 User     UserEvent::Refused
+    USER_RESTATED             1 User     UserEvent::Restated
     SECRET_SET                1 Secret   SecretEvent::Set
     SECRET_REMOVED            1 Secret   SecretEvent::Removed
     SECRET_ALLOWED            1 Secret   SecretEvent::Allowed
     SECRET_ROTATED            1 Secret   SecretEvent::Rotated
     SECRET_USED               1 Secret   SecretEvent::Used
+    LOG_RELEASED              1 Log      LogEvent::Released
 }
 
 /// The version written today of `attempt.output`.
@@ -188,7 +191,8 @@ impl Event {
             | Self::Delivery(_)
             | Self::Config(_)
             | Self::User(_)
-            | Self::Secret(_) =>
+            | Self::Secret(_)
+            | Self::Log(_) =>
             {
                 #[expect(clippy::expect_used, reason = "every other kind stands in the table above; a test walks it")]
                 encode_json(self).expect("kind has a row")

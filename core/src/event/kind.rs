@@ -68,12 +68,15 @@ kinds! {
     0x0c07 "user.signed_in"          USER_SIGNED_IN
     0x0c08 "user.signed_out"         USER_SIGNED_OUT
     0x0c09 "user.refused"            USER_REFUSED
+    0x0c0a "user.restated"           USER_RESTATED
 
     0x0d01 "secret.set"              SECRET_SET
     0x0d02 "secret.removed"          SECRET_REMOVED
     0x0d03 "secret.allowed"          SECRET_ALLOWED
     0x0d04 "secret.rotated"          SECRET_ROTATED
     0x0d05 "secret.used"             SECRET_USED
+
+    0x0e01 "log.released"            LOG_RELEASED
 }
 
 impl Kind {
@@ -92,9 +95,9 @@ impl Kind {
     /// The family, by the high byte: `run`, `attempt`, …; `unknown` for one this version does not know.
     #[must_use]
     pub fn family(self) -> &'static str {
-        const FAMILIES: [&str; 13] = [
+        const FAMILIES: [&str; 14] = [
             "run", "attempt", "sandbox", "gateway", "session", "approval", "pipeline", "schedule", "delivery",
-            "budget", "config", "user", "secret",
+            "budget", "config", "user", "secret", "log",
         ];
         let place = usize::from(self.0 >> 8).checked_sub(1);
         place.and_then(|place| FAMILIES.get(place)).copied().unwrap_or("unknown")

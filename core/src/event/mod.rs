@@ -8,6 +8,7 @@ pub mod codec;
 pub mod config;
 pub mod delivery;
 mod kind;
+pub mod log;
 pub mod run;
 pub mod sandbox;
 pub mod secret;
@@ -23,6 +24,7 @@ pub use codec::DecodeError;
 pub use config::ConfigEvent;
 pub use delivery::DeliveryEvent;
 pub use kind::Kind;
+pub use log::LogEvent;
 pub use run::RunEvent;
 pub use sandbox::SandboxEvent;
 pub use secret::SecretEvent;
@@ -47,6 +49,8 @@ pub enum Event {
     User(UserEvent),
     /// About the vault.
     Secret(SecretEvent),
+    /// About the log itself.
+    Log(LogEvent),
     /// A kind this version does not know. Kept as it came, never dropped.
     Unknown {
         /// The number of the kind.
@@ -81,6 +85,7 @@ impl Event {
             | Self::Config(_)
             | Self::User(_)
             | Self::Secret(_)
+            | Self::Log(_)
             | Self::Unknown { .. } => vec![],
         }
     }
@@ -93,4 +98,4 @@ macro_rules! from_family {
         }
     )*};
 }
-from_family! { Run(RunEvent) Attempt(AttemptEvent) Sandbox(SandboxEvent) Delivery(DeliveryEvent) Config(ConfigEvent) User(UserEvent) Secret(SecretEvent) }
+from_family! { Run(RunEvent) Attempt(AttemptEvent) Sandbox(SandboxEvent) Delivery(DeliveryEvent) Config(ConfigEvent) User(UserEvent) Secret(SecretEvent) Log(LogEvent) }

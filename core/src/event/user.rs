@@ -79,6 +79,8 @@ pub enum UserEvent {
     SignedOut(SignedOut),
     /// Callers were turned away. Many refusals make one fact, so that guessing cannot flood the log.
     Refused(Refused),
+    /// Everything that still holds, said again as a whole: what was said before may be removed from the log.
+    Restated(Restated),
 }
 
 /// Somebody may sign in from now on.
@@ -192,6 +194,42 @@ pub struct SignedOut {
     pub user: String,
     /// Why.
     pub reason: SignedOutReason,
+}
+
+/// Everything that still holds: users, tokens, sessions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Restated {
+    /// Who may sign in.
+    pub users: Vec<Added>,
+    /// Every token that is still listed.
+    pub tokens: Vec<RestatedToken>,
+    /// Every session.
+    pub sessions: Vec<RestatedSession>,
+}
+
+/// A token, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RestatedToken {
+    /// As it was issued.
+    #[serde(flatten)]
+    pub issued: TokenIssued,
+    /// When, in microseconds since the Unix epoch.
+    pub issued_at_us: u64,
+    /// When it was revoked, in microseconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at_us: Option<u64>,
+    /// Whether it was said that its time is over.
+    pub is_known_expired: bool,
+}
+
+/// A session, and when it began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RestatedSession {
+    /// As it began.
+    #[serde(flatten)]
+    pub signed_in: SignedIn,
+    /// When, in microseconds since the Unix epoch.
+    pub signed_in_at_us: u64,
 }
 
 /// Callers were turned away.

@@ -1,6 +1,7 @@
 //! The log on disk: the journal is the truth, the index makes it fast. This is the handle; the work is done by the
 //! threads it owns.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -220,22 +221,12 @@ impl DurableLog {
         Snapshots::of(&self.inner.dir)
     }
 
-    /// Up to where every consumer is done with the events: the lowest of what any of them said, and of those named here.
-    /// A consumer is done with what its newest snapshot holds, or with what it said by [`Self::set_checkpoint`]; one
-    /// that is named and did neither still needs everything, and so does all when the index was lost.
+    /// How far every consumer is that ever said so.
     ///
     /// # Errors
-    /// When the index or the folder of snapshots cannot be read.
-    pub fn lowest_checkpoint(&self, consumers: &[&str]) -> Result<Seq, IndexError> {
-        let snapshots = self.snapshots();
-        let reach = |name: &str| snapshots.reach(name).map_err(|error| IndexError::Failed(error.to_string()));
-        let said = self.inner.catalog.checkpoints()?;
-        let mut lowest = said.values().copied().min();
-        for name in consumers.iter().filter(|name| !said.contains_key(**name)) {
-            let done = reach(name)?;
-            lowest = Some(lowest.map_or(done, |lowest| lowest.min(done)));
-        }
-        Ok(lowest.unwrap_or_default())
+    /// As [`Self::checkpoint`].
+    pub fn checkpoints(&self) -> Result<BTreeMap<String, Seq>, IndexError> {
+        self.inner.catalog.checkpoints()
     }
 
     /// What reading the sealed segments again in the background has found.
@@ -264,6 +255,29 @@ impl DurableLog {
     pub fn reader(&self) -> &Reader {
         &self.inner.reader
     }
+}
+
+impl DurableLog {
+    /// The first position in a stream, from `from` on, of an event that is not before `first`; found by halving, because
+    /// the index of a stream whose beginning was removed may have a gap.
+    fn first_kept(&self, stream: &Stream, from: u64, first: u64) -> Result<u64, ReadError> {
+        let catalog = &self.inner.catalog;
+        let (mut removed, mut kept) = (from, catalog.stream_head(stream).map_err(unindexed)? + 1);
+        while kept - removed > 1 {
+            let middle = removed + (kept - removed) / 2;
+            let seqs = catalog.positions(stream, middle, 1).map_err(unindexed)?;
+            if seqs.first().is_some_and(|seq| *seq < first) {
+                removed = middle;
+            } else {
+                kept = middle;
+            }
+        }
+        Ok(kept)
+    }
+}
+
+fn unindexed(error: IndexError) -> ReadError {
+    ReadError::Io(Arc::new(io::Error::other(error)))
 }
 
 impl Inner {
@@ -353,9 +367,29 @@ impl Log for DurableLog {
     }
 
     fn read_stream(&self, stream: &Stream, from_stream_seq: u64, max: ReadMax) -> Result<Vec<Envelope>, ReadError> {
-        let index = |error: IndexError| ReadError::Io(Arc::new(io::Error::other(error)));
-        let seqs = self.inner.catalog.positions(stream, from_stream_seq.max(1), max.events).map_err(index)?;
-        self.inner.reader.read_at(&seqs, max)
+        let Inner { catalog, reader, .. } = &*self.inner;
+        let mut from = from_stream_seq.max(1);
+        loop {
+            let first = reader.first().0;
+            let mut seqs = catalog.positions(stream, from, max.events).map_err(unindexed)?;
+            if seqs.first().is_some_and(|seq| *seq < first) {
+                from = self.first_kept(stream, from, first)?;
+                seqs = catalog.positions(stream, from, max.events).map_err(unindexed)?;
+            }
+            let events = reader.read_at(&seqs, max)?;
+            // Others may have been removed since; then it is looked for anew.
+            if !events.is_empty() || seqs.is_empty() || reader.first().0 == first {
+                return Ok(events);
+            }
+        }
+    }
+
+    fn stream_head(&self, stream: &Stream) -> Result<u64, ReadError> {
+        self.inner.catalog.stream_head(stream).map_err(unindexed)
+    }
+
+    fn first(&self) -> Seq {
+        self.inner.reader.first()
     }
 
     fn seq_at(&self, at_us: u64) -> Result<Seq, ReadError> {

@@ -124,6 +124,10 @@ impl Log for MemoryLog {
         Ok(bounded(places.iter().skip(start).filter_map(|place| kept.events.get(*place)), max))
     }
 
+    fn stream_head(&self, stream: &Stream) -> Result<u64, ReadError> {
+        Ok(self.kept().streams.get(stream).map_or(0, |places| places.len() as u64))
+    }
+
     fn head(&self) -> Seq {
         *self.head.borrow()
     }

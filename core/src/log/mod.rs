@@ -12,6 +12,7 @@ mod lock;
 pub mod memory;
 pub mod open;
 mod positions;
+pub mod retention;
 pub mod scrub;
 pub mod segments;
 pub mod snapshots;
@@ -20,6 +21,7 @@ pub mod transfer;
 pub mod verify;
 pub mod witness;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -118,12 +120,14 @@ pub enum ReadError {
         reason: String,
     },
     /// Old events were removed, this one among them.
-    #[error("event {seq} was removed; the log begins with event {first}")]
+    #[error("event {seq} was removed; the log begins with event {first}{}", backup::named(archive.as_deref()))]
     Removed {
         /// The event.
         seq: Seq,
         /// The oldest one kept.
         first: Seq,
+        /// The backup that holds it, as far as this data directory knows.
+        archive: Option<PathBuf>,
     },
     /// The disk failed.
     #[error("failed to read the log: {0}")]
@@ -191,7 +195,7 @@ pub trait Log: Send + Sync + 'static {
     /// As [`Self::read`].
     fn seq_at(&self, at_us: u64) -> Result<Seq, ReadError> {
         let mut found = Seq(0);
-        let mut from = Seq(1);
+        let mut from = self.first();
         loop {
             let events = self.read(from, ReadMax::default())?;
             let Some(last) = events.last() else { return Ok(found) };
@@ -200,11 +204,23 @@ pub trait Log: Send + Sync + 'static {
         }
     }
 
-    /// Reads one stream from `from_stream_seq` on, in order; empty at the end.
+    /// Reads one stream from `from_stream_seq` on, in order; empty at the end. What was removed is left out: the first
+    /// event then has a later position than was asked for.
     ///
     /// # Errors
     /// As [`Self::read`].
     fn read_stream(&self, stream: &Stream, from_stream_seq: u64, max: ReadMax) -> Result<Vec<Envelope>, ReadError>;
+
+    /// How many events a stream ever had, removed ones included; 0 when there is no such stream.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    fn stream_head(&self, stream: &Stream) -> Result<u64, ReadError>;
+
+    /// The oldest event kept; 1 while nothing was removed.
+    fn first(&self) -> Seq {
+        Seq(1)
+    }
 
     /// The last durable position; 0 when empty.
     fn head(&self) -> Seq;

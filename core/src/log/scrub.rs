@@ -68,14 +68,18 @@ impl Start {
                 next = 0;
                 continue;
             };
+            // A segment that is removed while it is read is not damaged.
+            let is_kept = |first: u64| first >= self.reader.first().0;
             let found = verify_full(&*self.disk, &self.dir, &segment, &follower).unwrap_or_else(|error| {
                 let place = segment.place(0).to_string();
                 vec![Damage { place, reason: format!("it cannot be read: {error}") }]
             });
+            let found = if is_kept(segment.header.first_seq) { found } else { Vec::new() };
             for Damage { place, reason } in &found {
                 tracing::error!(%place, %reason, "a full segment is damaged; restore it from a backup");
             }
             faults.insert(segment.header.first_seq, found);
+            faults.retain(|first, _| is_kept(*first));
             next = follower.header.first_seq;
             self.found.send_modify(|scrubbed| {
                 scrubbed.segments += 1;

@@ -16,6 +16,8 @@ use crate::{Envelope, EventId, Seq};
 
 /// Most snapshots kept of one consumer: the newest, and ever fewer of long ago, for looking back.
 pub const KEPT_MAX: usize = 6;
+/// Whole snapshots of one consumer that are wanted before what they hold may be removed from the log.
+const WHOLE_MAX: usize = 2;
 /// Longest name of a consumer in bytes.
 const NAME_BYTES_MAX: usize = 64;
 /// Largest snapshot in bytes; a file that claims more is damaged.
@@ -137,6 +139,27 @@ impl Snapshots {
         Ok(self.kept(name)?.last().copied().unwrap_or_default())
     }
 
+    /// Up to where events may go and a consumer still finds all it needs in its snapshots, even if its newest one were
+    /// damaged: the older of the newest two of this version that are whole, or the only one; 0 when there is none.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn carries(&self, kind: Kind) -> io::Result<Seq> {
+        let mut carried = Seq(0);
+        let mut whole = 0;
+        for seq in self.kept(kind.name)?.into_iter().rev() {
+            let bytes = fs::read(self.path(kind.name, seq))?;
+            if parse(&bytes).is_some_and(|(version, place, _)| version == kind.version && place.seq == seq) {
+                carried = seq;
+                whole += 1;
+            }
+            if whole == WHOLE_MAX {
+                break;
+            }
+        }
+        Ok(carried)
+    }
+
     fn read<T>(
         &self,
         log: &dyn Log,
@@ -155,9 +178,14 @@ impl Snapshots {
         if version != kind.version {
             return Err(Unusable::Version(version));
         }
-        let there = log.read(seq, ReadMax { events: 1, bytes: 0 }).map_err(|error| never(&error.to_string()))?;
-        // An event that is no longer kept can no longer be asked.
-        let is_other = there.first().is_none_or(|event| event.seq == seq && event.id != place.event);
+        if seq.next() < log.first() {
+            return Err(never("what came after it was removed from the log"));
+        }
+        // The last event that was removed can no longer be asked.
+        let is_other = seq >= log.first() && {
+            let there = log.read(seq, ReadMax { events: 1, bytes: 0 }).map_err(|error| never(&error.to_string()))?;
+            there.first().is_none_or(|event| event.seq != seq || event.id != place.event)
+        };
         if place.seq != seq || is_other {
             return Err(never("it is of another log"));
         }
@@ -314,6 +342,21 @@ mod tests {
             assert_eq!(newest(&snapshots, &log, KIND, 100).as_deref(), Some("state at 10"));
             assert!(!path.exists(), "it would be told at every start");
         }
+    }
+
+    #[test]
+    fn what_two_whole_ones_of_this_version_hold_may_go() {
+        let (dir, snapshots) = given(&[]);
+        let carries = |version| snapshots.carries(Kind { version, ..KIND }).expect("carries").0;
+        assert_eq!(carries(3), 0);
+        for seq in [10, 50, 90] {
+            snapshots.keep(KIND, place(seq), b"state").expect("kept");
+        }
+        assert_eq!((carries(3), carries(4)), (50, 0));
+        fs::write(dir.path().join("snapshots/views.00000000000000000090.snapshot"), "damage").expect("damage");
+        assert_eq!(carries(3), 10);
+        fs::remove_file(dir.path().join("snapshots/views.00000000000000000010.snapshot")).expect("removed");
+        assert_eq!(carries(3), 50, "there is no other");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use regatta_core::event::attempt::{
 };
 use regatta_core::event::config::{Applied, Changed, ConfigEvent, Setting};
 use regatta_core::event::delivery::{self, DeliveryEvent};
+use regatta_core::event::log::{self, LogEvent};
 use regatta_core::event::run;
 use regatta_core::event::run::{
     AttemptEnded, Check, Decided, Entry, Judge, Limits, Prepared, Prompt, Requested, RunEvent, RunOutcome, Strategy,
@@ -20,7 +21,7 @@ use regatta_core::event::run::{
 use regatta_core::event::sandbox::{self, SandboxEvent};
 use regatta_core::event::secret::{self, Scope, UsedBy};
 use regatta_core::event::user::{self, Means, Role, SignedOutReason, UserEvent};
-use regatta_core::{AttemptId, BlobRef, Event, Kind, SandboxKey, Slot};
+use regatta_core::{AttemptId, BlobRef, Event, Kind, SandboxKey, Seq, Slot};
 
 fn slot(text: &str) -> Slot {
     text.parse().expect("slot")
@@ -258,6 +259,7 @@ fn user_events() -> Vec<UserEvent> {
             sources: vec!["127.0.0.1".to_owned()],
             since_us: 1_700_000_000_000_000,
         }),
+        restated(),
     ]
 }
 
@@ -274,6 +276,52 @@ fn secret_events() -> Vec<SecretEvent> {
     ]
 }
 
+/// Who may do what, said again.
+fn restated() -> UserEvent {
+    let ada = || "ada".to_owned();
+    UserEvent::Restated(user::Restated {
+        users: vec![user::Added { user: ada(), role: Role::Approver }],
+        tokens: vec![user::RestatedToken {
+            issued: user::TokenIssued {
+                token: "t0k3n1d0".to_owned(),
+                name: "nightly".to_owned(),
+                user: ada(),
+                role: Role::Viewer,
+                hash: "ab".repeat(32),
+                expires_at_us: None,
+            },
+            issued_at_us: 1_600_000_000_000_000,
+            revoked_at_us: Some(1_700_000_000_000_000),
+            is_known_expired: false,
+        }],
+        sessions: vec![user::RestatedSession {
+            signed_in: user::SignedIn {
+                session: "5e5510n0".to_owned(),
+                user: ada(),
+                role: Role::Operator,
+                means: Means::Link,
+                hash: "cd".repeat(32),
+                source: "127.0.0.1".to_owned(),
+                expires_at_us: 1_700_000_000_000_000,
+            },
+            signed_in_at_us: 1_600_000_000_000_000,
+        }],
+    })
+}
+
+fn log_event() -> Event {
+    Event::Log(LogEvent::Released(log::Released {
+        first_kept: Seq(1_201),
+        archive: "/mnt/elsewhere/regatta".to_owned(),
+        segments: vec![log::ReleasedSegment {
+            first: Seq(1),
+            last: Seq(1_200),
+            bytes: 20_480,
+            blake3: "ef".repeat(32),
+        }],
+    }))
+}
+
 /// One fact of every kind.
 fn facts() -> Vec<Event> {
     let runs = run_events().into_iter().map(Event::Run);
@@ -282,6 +330,7 @@ fn facts() -> Vec<Event> {
         .chain(other_events())
         .chain(user_events().into_iter().map(Event::User))
         .chain(secret_events().into_iter().map(Event::Secret))
+        .chain([log_event()])
         .collect()
 }
 

@@ -30,6 +30,8 @@ mod power;
 #[cfg(test)]
 mod property;
 #[cfg(test)]
+mod retention;
+#[cfg(test)]
 mod rot;
 #[cfg(test)]
 mod scrub;

@@ -97,6 +97,7 @@ fn given(events: &[Event]) -> Attempt {
             | Event::Config(_)
             | Event::User(_)
             | Event::Secret(_)
+            | Event::Log(_)
             | Event::Unknown { .. }) => {
                 panic!("{other:?} is not of an attempt")
             }

@@ -87,6 +87,7 @@ fn given(strategy: Strategy, events: &[Event]) -> Run {
             | Event::Config(_)
             | Event::User(_)
             | Event::Secret(_)
+            | Event::Log(_)
             | Event::Unknown { .. }) => {
                 panic!("{other:?} is not of a run")
             }

@@ -211,6 +211,6 @@ fn stream(run: RunId, slot: Option<Slot>, event: &Event) -> Option<Stream> {
             SandboxEvent::Destroyed(destroyed) => &destroyed.key,
             SandboxEvent::Reaped(reaped) => &reaped.key,
         })),
-        Event::Config(_) | Event::User(_) | Event::Secret(_) | Event::Unknown { .. } => None,
+        Event::Config(_) | Event::User(_) | Event::Secret(_) | Event::Log(_) | Event::Unknown { .. } => None,
     }
 }

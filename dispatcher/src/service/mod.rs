@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use regatta_core::event::run::{Requested, RunEvent};
 use regatta_core::log::Snapshots;
-use regatta_core::{Actor, EventId, Log, RunId, Slot};
+use regatta_core::{Actor, EventId, Log, RunId, Seq, Slot};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +34,7 @@ use submit::{Submitter, Ticket};
 
 pub use handle::Handle;
 pub use recall::Recall;
+pub use restore::Released;
 pub use synthesis::{SynthesisRequest, Synthesized};
 
 /// Commands and outcomes that may wait for the dispatcher; past it, callers wait.
@@ -63,6 +64,8 @@ pub struct Dispatcher {
     /// For the effects' outcomes.
     outcomes: mpsc::Sender<Input>,
     races: BTreeMap<RunId, Held>,
+    /// Runs that began before this event and are not held are not taken up again: they are being removed from the log.
+    released: Seq,
     submitter: Submitter,
     snapshots: Option<Snapshots>,
     /// Keeps those snapshots.
@@ -79,6 +82,7 @@ enum Input {
     Command { run: RunId, command: run::Command, asked: Asked, reply: Reply<()> },
     CancelAttempt { run: RunId, slot: Slot, reason: String, asked: Asked, reply: Reply<()> },
     Works { run: RunId, reply: Reply<synthesis::Works> },
+    Release { below: Seq, is_dry: bool, reply: Reply<Released> },
     Synthesize { run: RunId, synthesis: Box<run::Synthesis>, asked: Asked, reply: Reply<Slot> },
     Outcome { run: RunId, effect: Effect, wish: Option<Wish>, cause: Option<EventId> },
     Failed(Fatal),
@@ -100,6 +104,7 @@ impl Options {
             inputs,
             outcomes: sender,
             races: BTreeMap::new(),
+            released: Seq(0),
             tasks: TaskTracker::new(),
             halt: CancellationToken::new(),
         };
@@ -173,6 +178,7 @@ impl Dispatcher {
                 self.answer(run, Wish::Attempt(slot, attempt::Command::Cancel(reason)), asked, reply)
             }
             Input::Works { run, reply } => self.works(run, reply),
+            Input::Release { below, is_dry, reply } => self.release(below, is_dry, reply),
             Input::Synthesize { run, synthesis, asked, reply } => self.synthesize(run, *synthesis, asked, reply),
             Input::Outcome { run, effect, wish, cause } => {
                 if let Some(wish) = wish
@@ -191,7 +197,12 @@ impl Dispatcher {
             let run = run_id(key, place);
             let known = self.find(run)?;
             match known.map(|held| (held.key.as_ref() == Some(key), held.race.run.facts == facts)) {
-                None => {
+                Err(refusal) if refusal.kind == RefusalKind::Archived => {
+                    // Whether it asked for the same can no longer be told.
+                    reply.send(Err(refusal.hint("use a fresh key for another run"))).ok();
+                    return Ok(());
+                }
+                Err(_) => {
                     if let Some(refusal) = read_only(&*self.world.log, "nothing was done; ask again then") {
                         reply.send(Err(refusal)).ok();
                         return Ok(());
@@ -205,16 +216,16 @@ impl Dispatcher {
                     self.answer_when_durable(reply, Ok(run));
                     return self.advance(run);
                 }
-                Some((true, true)) => {
+                Ok((true, true)) => {
                     self.answer_when_durable(reply, Ok(run));
                     return self.advance(run);
                 }
-                Some((true, false)) => {
+                Ok((true, false)) => {
                     reply.send(Err(reused())).ok();
                     return self.advance(run);
                 }
                 // Another run has this id by chance: the key's next id.
-                Some((false, _)) => {}
+                Ok((false, _)) => {}
             }
         }
         Ok(())
@@ -230,10 +241,12 @@ impl Dispatcher {
     }
 
     fn answer(&mut self, run: RunId, wish: Wish, asked: Asked, reply: Reply<()>) -> Result<(), Fatal> {
-        let Some(held) = self.find(run)? else {
-            let refusal = Refusal::new(RefusalKind::NotFound, format!("there is no run {run}"));
-            reply.send(Err(refusal.hint("regatta ls shows them"))).ok();
-            return Ok(());
+        let held = match self.find(run)? {
+            Ok(held) => held,
+            Err(refusal) => {
+                reply.send(Err(refusal)).ok();
+                return Ok(());
+            }
         };
         let is_done = asked.key.as_ref().map_or(Ok(false), |key| held.is_done(key));
         if !matches!(is_done, Ok(false)) {

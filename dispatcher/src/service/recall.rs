@@ -22,6 +22,8 @@ const KIND: Kind = Kind { name: "dispatcher", version: 4 };
 const SNAPSHOT_EVENTS: u64 = 100_000;
 /// Time after which a snapshot is written when anything happened.
 const SNAPSHOT_EVERY: Duration = Duration::from_secs(300);
+/// One event, whatever it says.
+const ONE: ReadMax = ReadMax { events: 1, bytes: 0 };
 
 /// Every run for which something is still to be done, as of one position.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -60,6 +62,8 @@ impl Recall {
     /// # Errors
     /// When the log cannot be read.
     pub fn advance(&mut self, log: &dyn Log) -> Result<(), Fatal> {
+        // Nothing that is under way was removed.
+        self.seq = self.seq.max(Seq(log.first().0.saturating_sub(1)));
         loop {
             let batch = log.read(self.seq.next(), ReadMax::default()).map_err(unreadable)?;
             let Some(last) = batch.last() else { return Ok(()) };
@@ -69,7 +73,11 @@ impl Recall {
             for envelope in &batch {
                 let Some((run, slot)) = whose(&envelope.stream) else { continue };
                 if !self.races.contains_key(&run) && !begins(envelope) && !is_output(&envelope.stream) {
-                    whole.extend(load(log, run, until)?.map(|held| self.races.insert(run, held)).map(|_| run));
+                    // One whose beginning was removed is over, whatever else is told of it here.
+                    if let Found::Whole(held) = load(log, run, until)? {
+                        self.races.insert(run, *held);
+                        whole.insert(run);
+                    }
                 }
                 if !whole.contains(&run) {
                     take(&mut self.races, envelope, (run, slot))?;
@@ -130,12 +138,29 @@ impl Recall {
     }
 }
 
-/// The state of a run as its own streams have it up to a position; nothing when there is no such run. What attempts
-/// that are over printed is not read.
-pub(super) fn load(log: &dyn Log, run: RunId, until: Seq) -> Result<Option<Held>, Fatal> {
-    let mut facts = stream(log, &Stream::run(run), until)?;
-    if facts.is_empty() {
-        return Ok(None);
+/// What the log has of a run.
+pub(super) enum Found {
+    /// There is no such run.
+    Nothing,
+    /// There was one, and its beginning was removed from the log.
+    Archived,
+    /// All of it.
+    Whole(Box<Held>),
+}
+
+/// The state of a run as its own streams have it up to a position. What attempts that are over printed is not read.
+pub(super) fn load(log: &dyn Log, run: RunId, until: Seq) -> Result<Found, Fatal> {
+    let own = Stream::run(run);
+    let mut facts = stream(log, &own, until)?;
+    let Some(first) = facts.first() else {
+        // One that begins after the position is not there yet.
+        let is_archived = log.first() > Seq(1)
+            && log.stream_head(&own).map_err(unreadable)? > 0
+            && log.read_stream(&own, 1, ONE).map_err(unreadable)?.is_empty();
+        return Ok(if is_archived { Found::Archived } else { Found::Nothing });
+    };
+    if first.stream_seq > 1 {
+        return Ok(Found::Archived);
     }
     facts.extend(stream(log, &Stream::delivery(run), until)?);
     for slot in (0..).map_while(Slot::new) {
@@ -169,7 +194,13 @@ pub(super) fn load(log: &dyn Log, run: RunId, until: Seq) -> Result<Option<Held>
             take(&mut races, envelope, (run, slot))?;
         }
     }
-    Ok(races.remove(&run))
+    Ok(races.remove(&run).map_or(Found::Nothing, |held| Found::Whole(Box::new(held))))
+}
+
+/// The position of a run's first fact; nothing when it is not in the log, or not yet.
+pub(super) fn begins_at(log: &dyn Log, run: RunId) -> Result<Option<Seq>, Fatal> {
+    let first = log.read_stream(&Stream::run(run), 1, ONE).map_err(unreadable)?;
+    Ok(first.first().map(|envelope| envelope.seq))
 }
 
 fn stream(log: &dyn Log, stream: &Stream, until: Seq) -> Result<Vec<Envelope>, Fatal> {

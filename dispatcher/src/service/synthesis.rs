@@ -7,6 +7,7 @@ use regatta_core::event::attempt::DiffStat;
 use regatta_core::event::run::TakenHunk;
 use regatta_core::{BlobRef, Blobs, RunId, Slot};
 
+use super::restore::no_run;
 use super::{Dispatcher, Handle, Input, Reply};
 use crate::compose::{self, Choice, Composed, Conflict, NotComposed};
 use crate::executor::{Fatal, chain};
@@ -157,7 +158,7 @@ impl Dispatcher {
                 .collect(),
         });
         // Whoever asked may be gone.
-        reply.send(works.ok_or_else(|| no_run(run))).ok();
+        reply.send(works).ok();
         self.advance(run)
     }
 
@@ -169,9 +170,12 @@ impl Dispatcher {
         asked: Asked,
         reply: Reply<Slot>,
     ) -> Result<(), Fatal> {
-        let Some(held) = self.find(run)? else {
-            reply.send(Err(no_run(run))).ok();
-            return Ok(());
+        let held = match self.find(run)? {
+            Ok(held) => held,
+            Err(refusal) => {
+                reply.send(Err(refusal)).ok();
+                return Ok(());
+            }
         };
         // What was asked for before is there: the same choice is the same attempt.
         if let Some(Err(refusal)) = asked.key.as_ref().map(|key| held.is_done(key)) {
@@ -187,8 +191,4 @@ impl Dispatcher {
         self.answer_when_durable(reply, slot);
         self.advance(run)
     }
-}
-
-fn no_run(run: RunId) -> Refusal {
-    Refusal::new(RefusalKind::NotFound, format!("there is no run {run}")).hint("regatta ls shows them")
 }

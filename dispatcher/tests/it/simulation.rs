@@ -240,6 +240,10 @@ impl Log for TightLog {
         self.log.read_stream(stream, from, max)
     }
 
+    fn stream_head(&self, stream: &Stream) -> Result<u64, ReadError> {
+        self.log.stream_head(stream)
+    }
+
     fn head(&self) -> Seq {
         self.log.head()
     }

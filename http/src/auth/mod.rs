@@ -22,7 +22,9 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use regatta_core::event::user::{Role, UserEvent};
-use regatta_core::{Actor, Append, AppendError, Clock, Draft, Event, Expect, Log, ReadError, ReadMax, Stream, log};
+use regatta_core::{
+    Actor, Append, AppendError, Clock, Draft, Event, Expect, Log, ReadError, ReadMax, Seq, Stream, log,
+};
 use regatta_dispatcher::asked::reused;
 use regatta_dispatcher::{CommandKey, Refusal, RefusalKind};
 use tokio::sync::watch;
@@ -153,6 +155,8 @@ impl Auth {
                 }
             }
         }
+        // Also what was removed counts.
+        stand.position = log.stream_head(&Stream::users())?.max(stand.position);
         let began_at_us = clock.now_us();
         Ok(Self(Arc::new(Inner {
             hosts: Hosts::new(options.hosts.iter().cloned()),
@@ -176,6 +180,25 @@ impl Auth {
 
     pub(crate) fn now_us(&self) -> u64 {
         self.0.clock.now_us()
+    }
+
+    /// Says everything that holds again, so that the facts before `below` may be removed from the log.
+    ///
+    /// # Errors
+    /// When the log takes no writes now.
+    pub async fn restate(&self, by: Actor, below: Seq) -> Result<(), Refusal> {
+        let mut stand = self.0.stand.lock().await;
+        let first = self.0.log.read_stream(&Stream::users(), 1, ReadMax { events: 1, bytes: 0 });
+        let first = first.map_err(|error| Refusal::new(RefusalKind::Unusable, error.to_string()))?;
+        if first.first().is_none_or(|first| first.seq >= below) {
+            return Ok(());
+        }
+        let event = UserEvent::Restated(self.accounts().restated());
+        let draft = Draft::new(&Event::User(event), &*self.0.clock, by, uuid::Uuid::nil());
+        let events = vec![Draft { correlation: draft.id.0, ..draft }];
+        let append = Append { stream: Stream::users(), expect: Expect::At(stand.position), events };
+        stand.position = log::append(&*self.0.log, append).await.map_err(refused)?.stream_seq;
+        Ok(())
     }
 
     /// Decides about a wish, makes what was decided durable, and only then lets it hold.

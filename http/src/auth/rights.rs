@@ -72,6 +72,7 @@ pub const RIGHTS: &[(&str, &str, Need)] = &[
     ("PUT", "/api/v1/vault/key", ADMIN),
     ("PUT", "/api/v1/vault/passphrase", ADMIN),
     ("PUT", "/api/v1/vault/contents", ADMIN),
+    ("POST", "/api/v1/log/prune", ADMIN),
     ("GET", "/sign-in", ANYONE),
     ("GET", "/problems/{name}", ANYONE),
     ("GET", "/healthz", ANYONE),

@@ -168,6 +168,12 @@ impl Client {
             let reason = format!("from_seq {from} is past the end of the log, which is at {head}; begin without it");
             return said(&Answer::wrong(reason));
         }
+        let first = self.plane.log.first();
+        if from < first {
+            let reason =
+                format!("from_seq {from} was removed; the log begins with event {first}: begin there, or without it");
+            return said(&Answer::wrong(reason));
+        }
         let told = Seq(from.0.saturating_sub(1));
         let answer = said(&Answer { subscribed: Some(true), ..Answer::about(topic.name, topic.id.as_deref(), told) });
         self.subscriptions.push(Subscription { cursor: Cursor::new(&self.plane.feed, filter, from), topic });

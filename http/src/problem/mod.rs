@@ -3,6 +3,8 @@
 
 pub(crate) mod types;
 
+use std::path::Path;
+
 use axum::Json;
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -104,6 +106,7 @@ impl From<Refusal> for Problem {
         let (status, name) = match refusal.kind {
             RefusalKind::Invalid => (StatusCode::BAD_REQUEST, "invalid"),
             RefusalKind::NotFound => (StatusCode::NOT_FOUND, "not_found"),
+            RefusalKind::Archived => (StatusCode::GONE, "archived"),
             RefusalKind::WrongState => (StatusCode::CONFLICT, "wrong_state"),
             RefusalKind::Repository => (StatusCode::UNPROCESSABLE_ENTITY, "repository"),
             RefusalKind::Unusable => (StatusCode::UNPROCESSABLE_ENTITY, "unusable"),
@@ -132,8 +135,20 @@ impl From<NotComposed> for Problem {
 
 impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
-        Self::internal("read the log", &error)
+        match &error {
+            ReadError::Removed { archive, .. } => archived(error.to_string(), archive.as_deref()),
+            ReadError::Corrupt { .. } | ReadError::Io(_) => Self::internal("read the log", &error),
+        }
     }
+}
+
+/// What was asked for was removed from the log.
+pub(crate) fn archived(detail: impl Into<String>, archive: Option<&Path>) -> Problem {
+    let whole = match archive {
+        Some(folder) => format!("regatta --data-dir NEW log restore --from {}", folder.display()),
+        None => "regatta --data-dir NEW log restore --from BACKUP".to_owned(),
+    };
+    Problem::new(StatusCode::GONE, "archived", detail).hint(format!("to look at all there ever was: {whole}"))
 }
 
 impl From<blob::Error> for Problem {

@@ -11,6 +11,7 @@ use super::Problem;
 /// Every type of problem: its name, its usual status, and what it means.
 pub const TYPES: &[(&str, u16, &str)] = &[
     ("ambiguous", 400, "the beginning of an id fits several runs; write more of it"),
+    ("archived", 410, "it was removed from the log after a backup held it; the detail says where the log begins now"),
     ("body_too_slow", 408, "the request's body was not here in time; send it at once"),
     ("busy", 429, "too much is waiting already; come again"),
     ("conflicts", 409, "what was chosen does not go together; `conflicts` lists what with what"),

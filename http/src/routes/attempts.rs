@@ -13,7 +13,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::looking::{AsOf, Asked, AttemptPath, look, resolve_attempt};
+use super::looking::{AsOf, Asked, AttemptPath, check_kept, look, resolve_attempt};
 use super::narrow;
 use crate::{Identity, Plane, Problem};
 
@@ -117,6 +117,7 @@ impl Facts {
 /// Every fact of an attempt's own stream, in order.
 pub(super) fn each(log: &dyn Log, attempt: AttemptId, mut take: impl FnMut(&Envelope)) -> Result<(), Problem> {
     let mut next = 1;
+    check_kept(log, &Stream::attempt(attempt))?;
     loop {
         let batch = log.read_stream(&Stream::attempt(attempt), next, ReadMax::default())?;
         let Some(last) = batch.last() else { break };

@@ -15,7 +15,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::looking::{Asked, Moment, first_at, last_at};
+use super::looking::{Asked, Moment, check_kept, first_at, last_at};
 use crate::feed::{Cursor, Published, page};
 use crate::filter::{Filter, FilterQuery};
 use crate::live::Seat;
@@ -99,7 +99,7 @@ async fn list(State(plane): State<Plane>, asked: Asked<EventsQuery>) -> Result<J
         return Err(Problem::invalid(format!("limit must be between 1 and {EVENTS_PAGE_MAX}")));
     }
     let (filter, from) = query.read(&plane).await?;
-    let from = first_of(&plane, &filter, from.unwrap_or(Seq(1)))?;
+    let from = first_of(&plane, &filter, from.unwrap_or(plane.log.first()))?;
     Ok(Json(page::page(&plane.log, from, limit, &filter).await?))
 }
 
@@ -136,6 +136,9 @@ async fn stream(
         None => from.unwrap_or(head.next()),
     };
     let from = first_of(&plane, &filter, from)?;
+    if from < plane.log.first() {
+        page::one(&plane.log, from).await?;
+    }
     let client = Client { seat: plane.live_clients.sit()?, cursor: Cursor::new(&plane.feed, filter, from), plane };
     let body = Body::from_stream(futures_util::stream::unfold(client, |mut client| async move {
         let piece = client.step().await?;
@@ -208,7 +211,9 @@ fn frame(event: &Published) -> Bytes {
 fn first_of(plane: &Plane, filter: &Filter, from: Seq) -> Result<Seq, Problem> {
     let Some(run) = filter.run() else { return Ok(from) };
     let one = regatta_core::ReadMax { events: 1, ..Default::default() };
-    let requested = plane.log.read_stream(&regatta_core::Stream::run(run), 1, one)?;
+    let stream = regatta_core::Stream::run(run);
+    check_kept(&*plane.log, &stream)?;
+    let requested = plane.log.read_stream(&stream, 1, one)?;
     Ok(requested.first().map_or(from, |first| first.seq.max(from)))
 }
 

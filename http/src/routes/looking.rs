@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
 use axum::http::StatusCode;
-use regatta_core::{AttemptId, Clock as _, ReadError, RunId, Seq, Slot, SystemClock};
+use regatta_core::{AttemptId, Clock as _, Log, ReadError, ReadMax, RunId, Seq, Slot, Stream, SystemClock};
 use regatta_projections::runs::RunFilter;
 use regatta_projections::{Projection as _, Views};
 use serde::Deserialize;
@@ -167,6 +167,16 @@ pub(super) fn resolve_attempt(views: &Views, text: &str) -> Result<AttemptId, Pr
     let (run, slot) = text.rsplit_once('.').ok_or_else(wrong)?;
     let slot: Slot = id(slot)?;
     Ok(AttemptId { run: resolve(views, run)?, slot })
+}
+
+/// Refuses a stream whose beginning was removed from the log.
+pub(super) fn check_kept(log: &dyn Log, stream: &Stream) -> Result<(), Problem> {
+    let one = ReadMax { events: 1, bytes: 0 };
+    if log.first() <= Seq(1) || log.stream_head(stream)? == 0 {
+        return Ok(());
+    }
+    let is_whole = log.read_stream(stream, 1, one)?.first().is_some_and(|first| first.stream_seq == 1);
+    if is_whole { Ok(()) } else { log.read(Seq(log.first().0 - 1), one).map(drop).map_err(Problem::from) }
 }
 
 /// What to say when there is no such run.

@@ -22,12 +22,14 @@ mod timeline;
 mod tokens;
 mod users;
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequestParts, Request};
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use regatta_core::Actor;
@@ -38,7 +40,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::may;
 use crate::problem::types;
-use crate::{IDEMPOTENCY_HEADER, Identity, Plane, Problem, around, numbers, page};
+use crate::{CATCHING_UP_HEADER, IDEMPOTENCY_HEADER, Identity, Plane, Problem, around, numbers, page};
 
 /// Every route of `/api/v1`, with what `schemas/openapi.json` says of it. A route is added here, by `routes!` in the
 /// file of what it is about, so that none can be without its description.
@@ -70,10 +72,27 @@ pub fn router(plane: Plane) -> Router {
     let page = Router::new().route("/sign-in", get(sign_in::by_link)).with_state(plane.clone());
     let (v1, _) = described().split_for_parts();
     let v1 = v1.fallback(no_such_route).method_not_allowed_fallback(no_such_method).with_state(plane.clone());
+    let v1 = v1.layer(axum::middleware::from_fn_with_state(plane.clone(), told_when_behind));
     let rest = Router::new().merge(numbers::routes(plane)).merge(types::routes()).merge(page);
     let all = rest.nest("/api/v1", around::api(v1)).fallback(outside);
     // Whoever is turned away at the gate is counted all the same.
     around::everything(all.layer(axum::middleware::from_fn_with_state(auth, crate::auth::guard)))
+}
+
+/// Says with every answer that the views are far behind the log, when they are.
+async fn told_when_behind(
+    axum::extract::State(plane): axum::extract::State<Plane>,
+    request: Request,
+    next: axum::middleware::Next,
+) -> Response {
+    // Before the answer: it shows no more than what the views held then, or a little more.
+    let behind = plane.catching_up();
+    let mut answer = next.run(request).await;
+    let told = behind.and_then(|shown| HeaderValue::try_from(format!("{shown}/{}", plane.log.head())).ok());
+    if let Some(told) = told {
+        answer.headers_mut().insert(CATCHING_UP_HEADER, told);
+    }
+    answer
 }
 
 /// Outside the API stands the page.
@@ -144,10 +163,13 @@ pub(crate) const IDEMPOTENCY_KEY_BYTES_MAX: usize = 96;
 /// A request's body, or why it could not be read.
 type Body = Result<Bytes, BytesRejection>;
 
+/// How long a command waits for the views to show what came of it. Views that are built anew take longer.
+const SEEN_MAX: Duration = Duration::from_secs(5);
+
 /// Waits until the views show what was just decided, so that whoever asks next sees their own command's effect.
 async fn seen(plane: &Plane) {
     // When the views have stopped, so has the server; the command stands all the same.
-    plane.live.wait_for(plane.log.head()).await.ok();
+    tokio::time::timeout(SEEN_MAX, plane.live.wait_for(plane.log.head())).await.ok();
 }
 
 /// Reads a JSON body. An empty one and `null` count as `{}`, so that a POST without options needs none.

@@ -104,6 +104,9 @@ fn page(
 ) -> Result<PiecesBody, ReadError> {
     let stream = Stream::output(attempt);
     let end = end(log, &stream, until)?;
+    if end == 0 && log.first() > Seq(1) && log.stream_head(&stream)? > 0 {
+        log.read(Seq(log.first().0 - 1), ReadMax { events: 1, bytes: 0 })?;
+    }
     let pieces = if let Some(after) = query.after {
         forward(log, &stream, after.saturating_add(1), end, limit)?
     } else {

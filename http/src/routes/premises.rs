@@ -1,4 +1,4 @@
-//! The configuration, and what the doctor finds.
+//! The configuration, what the doctor finds, and what of the log is kept.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -9,7 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Body, Caller, json};
-use crate::premises::{ConfigChange, ConfigRow, Finding};
+use crate::premises::{ConfigChange, ConfigRow, Finding, PruneRequest, Pruned};
 use crate::{Plane, Problem};
 
 pub(super) fn routes() -> OpenApiRouter<Plane> {
@@ -18,6 +18,7 @@ pub(super) fn routes() -> OpenApiRouter<Plane> {
         .routes(routes!(history))
         .routes(routes!(configure))
         .routes(routes!(doctor))
+        .routes(routes!(prune))
 }
 
 /// Lists every key of the configuration, its value, and where that comes from. Secrets are left out.
@@ -61,4 +62,12 @@ async fn configure(
     responses((status = 200, description = "What was found.", body = [Finding])))]
 async fn doctor(State(plane): State<Plane>) -> Json<Vec<Finding>> {
     Json(plane.premises.doctor().await)
+}
+
+/// Removes old segments of the log that are in a backup and that nobody needs any more, or says what would go.
+#[utoipa::path(post, path = "/log/prune", operation_id = "pruneLog", tag = "server", request_body = PruneRequest,
+    responses((status = 200, description = "What went, and why the rest stays.", body = Pruned)))]
+async fn prune(State(plane): State<Plane>, caller: Caller, body: Body) -> Result<Json<Pruned>, Problem> {
+    let request: PruneRequest = json(body)?;
+    Ok(Json(plane.premises.prune(request, caller.actor).await?))
 }

@@ -22,7 +22,9 @@ async fn health(State(plane): State<Plane>) -> Json<Health> {
     Json(Health {
         version: plane.about.version.to_owned(),
         pid: std::process::id(),
+        first: plane.log.first(),
         seq: plane.log.head(),
+        catching_up: plane.catching_up(),
         data_dir: plane.about.data_dir.display().to_string(),
         fence: plane.about.fence.clone(),
         url: plane.about.url.clone(),

@@ -4,8 +4,10 @@
 #![expect(clippy::indexing_slicing, clippy::string_slice, reason = "what is not there fails the test")]
 #![expect(clippy::wildcard_enum_match_arm, reason = "whatever else comes fails the test")]
 
+mod archived;
 mod artifacts;
 mod bounds;
+mod catching_up;
 mod compose;
 mod connections;
 mod live;

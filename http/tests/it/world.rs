@@ -21,7 +21,7 @@ use regatta_dispatcher::compose::{Choice, Conflict, NotComposed};
 use regatta_dispatcher::repository::Repositories;
 use regatta_dispatcher::{Asked, Refusal, RefusalKind, RunRequest, SynthesisRequest, Synthesized};
 use regatta_http::auth::{Auth, Door, Options};
-use regatta_http::premises::{ConfigChange, ConfigRow, Finding, Premises};
+use regatta_http::premises::{ConfigChange, ConfigRow, Finding, Premises, PruneRequest, Pruned};
 use regatta_http::{About, Commands, Feed, LiveClients, Plane, Works, router};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
@@ -134,6 +134,10 @@ impl Premises for Bare {
     async fn doctor(&self) -> Vec<Finding> {
         Vec::new()
     }
+
+    async fn prune(&self, _: PruneRequest, _: Actor) -> Result<Pruned, Refusal> {
+        Err(Refusal::new(RefusalKind::Unusable, "there are no files"))
+    }
 }
 
 pub(crate) struct World {
@@ -158,13 +162,24 @@ impl World {
 
     /// A server over a log that is there already, as after a restart.
     pub(crate) fn with(log: Arc<dyn Log>, refusal: Option<Refusal>) -> Self {
+        Self::made(log, refusal, true)
+    }
+
+    /// A server whose views do not move.
+    pub(crate) fn stalled() -> Self {
+        Self::made(Arc::new(MemoryLog::default()), None, false)
+    }
+
+    fn made(log: Arc<dyn Log>, refusal: Option<Refusal>, follows: bool) -> Self {
         let folder = tempfile::tempdir().expect("folder");
         let blobs = Blobs::open(folder.path()).expect("blobs");
         let told = Arc::new(Told { refusal, ..Told::default() });
         let (stop, live_clients) = (CancellationToken::new(), LiveClients::default());
         let clock = Arc::new(Hand(AtomicU64::new(SystemClock.now_us())));
         let (follower, live) = regatta_projections::follow(log.clone(), regatta_projections::Views::default());
-        tokio::spawn(follower.run());
+        if follows {
+            tokio::spawn(follower.run());
+        }
         let plane = Plane {
             log: log.clone(),
             works: Works::new(Repositories::open(&folder.path().join("data")).expect("mirrors"), blobs.clone()),

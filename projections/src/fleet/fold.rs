@@ -70,6 +70,7 @@ impl Fold for Fleet {
                 | Event::Config(_)
                 | Event::User(_)
                 | Event::Secret(_)
+                | Event::Log(_)
                 | Event::Unknown { .. },
                 _,
             ) => {}

@@ -78,7 +78,15 @@ impl Fold for Runs {
             (Event::Run(event), Subject::Run(_)) => kept.fold(event, envelope),
             (Event::Attempt(event), Subject::Attempt(id)) => kept.fold_attempt(id.slot, event),
             (Event::Delivery(event), Subject::Run(_)) => kept.fold_delivery(event, envelope.at_us),
-            (Event::Sandbox(_) | Event::Config(_) | Event::User(_) | Event::Secret(_) | Event::Unknown { .. }, _) => {}
+            (
+                Event::Sandbox(_)
+                | Event::Config(_)
+                | Event::User(_)
+                | Event::Secret(_)
+                | Event::Log(_)
+                | Event::Unknown { .. },
+                _,
+            ) => {}
             (Event::Run(_) | Event::Attempt(_) | Event::Delivery(_), _) => return Err(Stray),
         }
         Ok(())

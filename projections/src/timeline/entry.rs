@@ -41,6 +41,7 @@ fn attempt(event: &Event, subject: Subject) -> Option<AttemptId> {
         | Event::Config(_)
         | Event::User(_)
         | Event::Secret(_)
+        | Event::Log(_)
         | Event::Unknown { .. } => None,
     })
 }

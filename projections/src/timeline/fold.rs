@@ -88,6 +88,7 @@ impl Timeline {
                 | Event::Config(_)
                 | Event::User(_)
                 | Event::Secret(_)
+                | Event::Log(_)
                 | Event::Unknown { .. },
                 _,
             ) => {}

@@ -93,17 +93,18 @@ pub fn read(log: &dyn Log, filter: &TimelineFilter, limit: usize) -> Result<Time
     let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
     let end = filter.to.unwrap_or(Seq(u64::MAX));
     let mut entries: Vec<TimelineEntry> = vec![];
-    let mut next = filter.from.unwrap_or_default().max(Seq(1));
+    let (first, from) = (log.first(), filter.from.filter(|from| *from > Seq(1)));
+    let mut next = from.unwrap_or(first);
     let mut looked_at = 0;
     while next <= end && looked_at < SCAN_EVENTS_MAX {
         let batch = log.read(next, ReadMax::default())?;
         if batch.is_empty() {
-            return Ok(TimelinePage { rows: entries, next: None, kept_from: Seq(1) });
+            return Ok(TimelinePage { rows: entries, next: None, kept_from: first });
         }
         for envelope in batch {
             if entries.len() == limit || envelope.seq > end {
                 let next = (envelope.seq <= end).then_some(envelope.seq);
-                return Ok(TimelinePage { rows: entries, next, kept_from: Seq(1) });
+                return Ok(TimelinePage { rows: entries, next, kept_from: first });
             }
             next = envelope.seq.next();
             looked_at += 1;
@@ -116,7 +117,7 @@ pub fn read(log: &dyn Log, filter: &TimelineFilter, limit: usize) -> Result<Time
         }
     }
     let next = (next <= end).then_some(next);
-    Ok(TimelinePage { rows: entries, next, kept_from: Seq(1) })
+    Ok(TimelinePage { rows: entries, next, kept_from: first })
 }
 
 /// Reads back from the end, or from [`TimelineFilter::to`]: the last entries that a filter shows, in order, at most
@@ -126,7 +127,7 @@ pub fn read(log: &dyn Log, filter: &TimelineFilter, limit: usize) -> Result<Time
 /// When the log cannot be read.
 pub fn read_back(log: &dyn Log, filter: &TimelineFilter, limit: usize) -> Result<TimelinePage, ReadError> {
     let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
-    let begins = filter.from.unwrap_or_default().max(Seq(1));
+    let begins = filter.from.filter(|from| *from > Seq(1)).unwrap_or(log.first());
     let mut end = filter.to.unwrap_or(Seq(u64::MAX)).min(log.head());
     let mut found: Vec<TimelineEntry> = vec![];
     let mut looked_at = 0;
@@ -142,5 +143,5 @@ pub fn read_back(log: &dyn Log, filter: &TimelineFilter, limit: usize) -> Result
     found.truncate(limit);
     found.reverse();
     let next = if is_cut { found.first().map(|first| first.seq) } else { (end >= begins).then_some(end.next()) };
-    Ok(TimelinePage { rows: found, next, kept_from: Seq(1) })
+    Ok(TimelinePage { rows: found, next, kept_from: log.first() })
 }

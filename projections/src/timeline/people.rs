@@ -29,6 +29,10 @@ pub(super) fn line(event: &UserEvent) -> String {
             };
             format!("{} signed out{reason}", signed.user)
         }
+        UserEvent::Restated(restated) => {
+            let (users, tokens, sessions) = (restated.users.len(), restated.tokens.len(), restated.sessions.len());
+            format!("who may do what, said again: {users} users, {tokens} tokens, {sessions} sessions")
+        }
         UserEvent::Refused(refused) => {
             let counts: Vec<String> =
                 refused.counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use regatta_core::event::LogEvent;
 use regatta_core::event::attempt::{
     ArtifactsCollected, AttemptEvent, Channel, Collected, DiffStat, Exit, Outcome, Phase, PhaseEnded,
 };
@@ -26,6 +27,10 @@ pub fn line(event: &Event) -> String {
         Event::Config(event) => config(event),
         Event::User(event) => super::people::line(event),
         Event::Secret(event) => super::secrets::line(event),
+        Event::Log(LogEvent::Released(released)) => format!(
+            "events before {} are not kept here any more; the backup in {} holds them",
+            released.first_kept, released.archive
+        ),
         Event::Unknown { payload, .. } => format!("{} bytes this version cannot read", payload.len()),
     };
     clean(text)

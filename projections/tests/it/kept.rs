@@ -28,7 +28,7 @@ fn live(log: &MemoryLog, dir: &Path, events: &[Envelope], snapshot_events: u64) 
     runtime.block_on(async {
         let snapshots = Snapshots::of(dir);
         let keeping = Keeping { snapshots, events: snapshot_events, every: Duration::from_secs(3_600) };
-        let (follower, live) = follow_kept(Arc::new(log.clone()), keeping);
+        let (follower, live) = follow_kept(Arc::new(log.clone()), keeping, || None);
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let following = tokio::spawn(follower.run_until(async { drop(stopped.await) }));
         for part in events.chunks(20) {

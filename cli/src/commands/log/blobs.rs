@@ -81,7 +81,7 @@ fn files(root: &Path) -> std::io::Result<Vec<(String, String)>> {
 fn named(data_dir: &Path) -> Result<BTreeMap<String, (Seq, &'static str)>, Failure> {
     let unreadable = |error: &dyn std::error::Error| Failure::caused("the log cannot be read", error);
     let reader = Reader::open(data_dir).map_err(|error| unreadable(&error))?;
-    let (mut found, mut next) = (BTreeMap::new(), Seq(1));
+    let (mut found, mut next) = (BTreeMap::new(), reader.first());
     loop {
         let batch = reader.read_skipping(next, ReadMax::default(), &[Kind::ATTEMPT_OUTPUT]);
         let batch = batch.map_err(|error| unreadable(&error))?;

@@ -19,9 +19,9 @@ Examples:
   regatta log export --from 1200 --output new.jsonl
   regatta log export | zstd > events.jsonl.zst")]
 pub(crate) struct Args {
-    /// The first event
-    #[arg(long, value_name = "SEQ", default_value_t = 1)]
-    from: u64,
+    /// The first event; without it, the first one that is kept
+    #[arg(long, value_name = "SEQ")]
+    from: Option<u64>,
 
     /// Write into a new file instead of standard output
     #[arg(long, short, value_name = "FILE")]
@@ -34,7 +34,11 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
         Some(path) => Box::new(BufWriter::new(create(path)?)),
         None => Box::new(BufWriter::new(std::io::stdout().lock())),
     };
-    match export(&reader, Seq(args.from), &mut out) {
+    let first = reader.first();
+    if args.from.is_none() && first > Seq(1) {
+        context.terminal.note(super::begins(&context.data_dir, first));
+    }
+    match export(&reader, args.from.map_or(first, Seq), &mut out) {
         Ok(moved) => {
             context.terminal.note(format!("exported {}, up to {}", counted(moved.events, "event"), moved.last));
             Ok(Exit::Done)

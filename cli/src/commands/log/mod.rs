@@ -5,16 +5,22 @@ mod blobs;
 mod export;
 mod import;
 mod mirror;
+mod prune;
 mod restore;
 mod stats;
 mod tail;
 mod verify;
 mod witness;
 
+use std::path::Path;
+
 use clap::Subcommand;
+use regatta_core::Seq;
+use regatta_core::log::backup::receipts;
 
 use crate::context::Context;
 use crate::failure::Outcome;
+use crate::terminal::escape;
 
 /// Look at the log itself: follow it, prove it, carry it away, bring it back
 #[derive(Debug, clap::Args)]
@@ -32,6 +38,7 @@ enum Command {
     Import(import::Args),
     Backup(backup::Args),
     Restore(restore::Args),
+    Prune(prune::Args),
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Outcome {
@@ -43,7 +50,18 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
         Command::Import(args) => import::run(context, args),
         Command::Backup(args) => backup::run(context, args),
         Command::Restore(args) => restore::run(context, args),
+        Command::Prune(args) => prune::run(context, args),
     }
+}
+
+/// That the log does not begin with its first event any more, and where the others are.
+fn begins(data_dir: &Path, first: Seq) -> String {
+    let known = receipts(data_dir).into_iter().rev().find(|receipt| receipt.first < first);
+    let place = known.map_or_else(
+        || "in a backup".to_owned(),
+        |receipt| format!("in the backup in {}", escape::line(&receipt.folder.display().to_string())),
+    );
+    format!("the log begins with event {first}; what is before is {place}")
 }
 
 /// A moment for people, to the second.

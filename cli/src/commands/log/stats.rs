@@ -1,5 +1,6 @@
 //! `regatta log stats`: how much of what is in the log. Needs no server, and may run beside one.
 
+use regatta_core::Seq;
 use regatta_core::log::stats::{Amount, Stats};
 use regatta_core::log::{Reader, stats};
 use serde_json::json;
@@ -28,6 +29,9 @@ pub(crate) fn run(context: &Context, _: Args) -> Outcome {
         terminal.json(&as_json(&found))?;
     } else {
         terminal.out(render(&found, terminal))?;
+        if found.first > Seq(1) {
+            terminal.note(super::begins(&context.data_dir, found.first));
+        }
     }
     Ok(Exit::Done)
 }
@@ -45,7 +49,7 @@ fn as_json(found: &Stats) -> serde_json::Value {
     let families: serde_json::Map<_, _> = families.collect();
     json!({
         "events": found.all.events, "payload_bytes": found.all.payload_bytes, "disk_bytes": found.disk_bytes,
-        "segments": found.segments, "head": found.head, "first_at_us": found.first_at_us,
+        "segments": found.segments, "first": found.first, "head": found.head, "first_at_us": found.first_at_us,
         "last_at_us": found.last_at_us, "kinds": kinds, "families": families,
     })
 }

@@ -61,7 +61,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     let (terminal, client) = (&context.terminal, context.client());
     block_on(async {
         let health: Health = client.get("/health").await?;
-        let from = args.from.unwrap_or_else(|| (health.seq.0 + 1).saturating_sub(args.last)).max(1);
+        let from = args.from.unwrap_or_else(|| (health.seq.0 + 1).saturating_sub(args.last).max(health.first.0)).max(1);
         let mut query = form_urlencoded::Serializer::new(String::new());
         for (name, value) in [("kind", &args.kind), ("stream", &args.stream)] {
             if let Some(value) = value {

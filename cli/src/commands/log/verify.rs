@@ -1,5 +1,6 @@
 //! `regatta log verify`: proves that nothing in the log was changed or cut out. Needs no server, and may run beside one.
 
+use regatta_core::Seq;
 use regatta_core::log::verify::{self, IndexChecked, Report};
 use regatta_core::log::witness::{Comparison, verify_against};
 
@@ -50,6 +51,9 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
         json(&report, blobs.as_ref(), compared, is_clean && agrees, &context.terminal)?;
     } else {
         show(&report, blobs.as_ref(), is_clean, &context.terminal)?;
+        if report.first > Seq(1) {
+            context.terminal.note(super::begins(&context.data_dir, report.first));
+        }
         compared.map_or(Ok(()), |compared| witness::show(compared, &context.terminal))?;
     }
     Ok(if is_clean && agrees { Exit::Done } else { Exit::NoWinner })

@@ -14,7 +14,7 @@ use crate::log::{IndexError, ReadError};
 use crate::{EventId, Seq};
 
 pub use mirror::{Events, Mirror, Mirrored, Restored, restore};
-pub use relay::{CHECKPOINT, Relay};
+pub use relay::Relay;
 pub use server::Server;
 pub use subject::{filter, subject};
 

@@ -19,12 +19,10 @@ use super::mirror::{Cursor, Part, Start};
 use super::server::{Connection, Server};
 use super::stock::{Anchor, Stock};
 use super::{Error, SEQ_HEADER, STREAM, message_id, nats, subject};
-use crate::bus::RelayState;
+use crate::bus::{RELAY_CHECKPOINT, RelayState};
 use crate::log::transfer::each_line;
 use crate::{DurableLog, EventId, InstallId, Kind, Log as _, ReadMax, Seq};
 
-/// Name of the relay's checkpoint, and of the snapshot that keeps where it stands in the stream.
-pub const CHECKPOINT: &str = "nats-relay";
 /// Version of that snapshot: the place in the stream, eight bytes, little end first.
 const SNAPSHOT_VERSION: u32 = 1;
 /// Most messages that wait for their acknowledgement.
@@ -66,7 +64,7 @@ impl Relay {
         install: InstallId,
         server: Server,
     ) -> Result<(Self, watch::Receiver<RelayState>), Error> {
-        let kept = log.snapshot(CHECKPOINT, SNAPSHOT_VERSION)?;
+        let kept = log.snapshot(RELAY_CHECKPOINT, SNAPSHOT_VERSION)?;
         let anchor = kept.and_then(|(seq, bytes)| {
             let at = u64::from_le_bytes(bytes.try_into().ok()?);
             Some(Anchor { seq: seq.0, at })
@@ -186,7 +184,8 @@ impl Relay {
                     Some((seq, header(NATS_MESSAGE_ID.as_ref()).map(|id| id.as_str().to_owned()).unwrap_or_default()));
             }
         }
-        if let Some((seq, id)) = last
+        // What was removed from the log can no longer be compared.
+        if let Some((seq, id)) = last.filter(|(seq, _)| *seq >= self.log.first().0)
             && self.id_of(seq)?.as_ref() != Some(&id)
         {
             return Err(Error::Foreign { seq: Seq(seq), there: id });
@@ -210,6 +209,9 @@ impl Relay {
             other => other.map_err(nats("read the stream"))?,
         };
         let id = message.headers.get(NATS_MESSAGE_ID).map(|id| id.as_str().to_owned());
+        if seq < self.log.first().0 {
+            return Ok(id.is_some());
+        }
         Ok(id.is_some() && id == self.id_of(seq)?)
     }
 
@@ -232,8 +234,8 @@ impl Relay {
     fn keep(&mut self, stock: &Stock) -> Result<(), Error> {
         if let Some(anchor) = stock.anchor().filter(|anchor| *anchor != self.anchor) {
             self.anchor = anchor;
-            self.log.set_snapshot(CHECKPOINT, SNAPSHOT_VERSION, Seq(anchor.seq), &anchor.at.to_le_bytes())?;
-            self.log.set_checkpoint(CHECKPOINT, Seq(anchor.seq))?;
+            self.log.set_snapshot(RELAY_CHECKPOINT, SNAPSHOT_VERSION, Seq(anchor.seq), &anchor.at.to_le_bytes())?;
+            self.log.set_checkpoint(RELAY_CHECKPOINT, Seq(anchor.seq))?;
         }
         let (acked, head) = (Seq(stock.upto()), self.log.head());
         let waiting_since_us = self.waiting_since_us(acked, head);

@@ -3,10 +3,12 @@
 //!
 //! What is copied: the journal's files (sealed ones never change; of the one being written, what is whole), the blobs,
 //! the install's name, and a `HEAD` of the copy's own. A backup keeps what the log has
-//! removed since. Not the index, which is rebuilt, nor sandboxes, mirrors and
+//! removed since, so a folder that is backed up to again and again is the log's archive; the data directory remembers
+//! it by a receipt. Not the index, which is rebuilt, nor sandboxes, mirrors and
 //! configuration. Blobs come after the journal: a blob is kept before the event that names it.
 
 mod copy;
+mod receipts;
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -18,11 +20,14 @@ use std::path::{Path, PathBuf};
 use super::journal::anchor::{self, Anchor};
 use super::journal::beginning::{self, Beginning};
 use super::journal::recover::{Tip, recover};
+use super::journal::sealed::Sealed;
 use super::journal::{Disk as _, RealDisk, segment};
 use super::lock::Lock;
 use super::{OpenError, install};
-use crate::Seq;
+use crate::{Clock as _, Seq, SystemClock};
 use copy::{Brought, copy, copy_part, same};
+pub use receipts::{Receipt, holds, receipts};
+pub(crate) use receipts::{holding, named};
 
 /// Folder of the blobs in a data directory.
 const BLOBS: &str = "blobs";
@@ -106,6 +111,12 @@ pub fn backup(dir: &Path, to: &Path) -> Result<Copied, BackupError> {
     blobs(dir, to, &mut copied)?;
     name(dir, to, &mut copied)?;
     (copied.head, copied.hash) = (Seq(tip.seq), blake3::Hash::from_bytes(hash).to_string());
+    let (first, head) = (Seq(beginning(to)?.first), copied.head);
+    let folder = std::path::absolute(to).unwrap_or_else(|_| to.to_owned());
+    let receipt = Receipt { folder, first, head, hash: copied.hash.clone(), at_us: SystemClock.now_us() };
+    if let Err(error) = receipts::keep(dir, receipt) {
+        tracing::warn!(%error, "the backup is made, but the data directory cannot remember it: nothing is removed for it");
+    }
     Ok(copied)
 }
 
@@ -242,8 +253,12 @@ fn journal(from: &Path, to: &Path, tip: &Tip, copied: &mut Copied) -> Result<(),
         source,
     })?;
     let begins = beginning(from)?;
+    let there_before = files(to)?;
+    if let Some(last) = there_before.keys().next_back().filter(|last| **last < begins.first) {
+        check_adjoins(to, *last, &begins)?;
+    }
     // A copy that goes further back keeps its own beginning.
-    if files(to)?.is_empty() && begins != Beginning::whole() {
+    if there_before.is_empty() && begins != Beginning::whole() {
         let written = begins.write(&RealDisk, to);
         written.map_err(|source| BackupError::Io { what: "write FIRST of", path: to.to_owned(), source })?;
     }
@@ -256,6 +271,24 @@ fn journal(from: &Path, to: &Path, tip: &Tip, copied: &mut Copied) -> Result<(),
         remove_others(&there, *first, name)?;
     }
     Ok(())
+}
+
+/// Between what a copy holds and where the log begins now nothing may be missing.
+fn check_adjoins(to: &Path, last: u64, begins: &Beginning) -> Result<(), BackupError> {
+    let sealed = Sealed::open(&RealDisk, to, last);
+    let ends = match &sealed {
+        Ok(Ok(sealed)) => Some((sealed.summary.totals.last_seq, sealed.summary.totals.last_hash)),
+        Ok(Err(_)) | Err(_) => None,
+    };
+    if ends == Some((begins.first - 1, begins.prev_hash)) {
+        return Ok(());
+    }
+    Err(BackupError::Other(format!(
+        "the log begins with event {} now, and the backup in {} ends before that: what is between was removed from the \
+         log; name another folder",
+        begins.first,
+        to.display(),
+    )))
 }
 
 /// Copies a file that does not change any more, unless it is there.

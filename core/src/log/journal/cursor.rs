@@ -84,8 +84,7 @@ impl<'r> Cursor<'r> {
             Some(open) => open,
             None => {
                 let found = self.reader.segment_of(seq, self.head);
-                let first = self.reader.first();
-                let (segment, last) = found.ok_or(ReadError::Removed { seq: Seq(seq), first })?;
+                let (segment, last) = found.ok_or_else(|| self.reader.removed(Seq(seq)))?;
                 self.enter(segment, last)?
             }
         };

@@ -16,7 +16,7 @@ use super::sealed::shape::{Page, Totals};
 use super::sealed::{Sealed, StreamEntry, entries};
 use super::segment::Form;
 use super::{Hash, Place, recover, segment};
-use crate::log::{OpenError, ReadError, ReadMax};
+use crate::log::{OpenError, ReadError, ReadMax, backup};
 use crate::{Envelope, Kind, Seq};
 
 /// Most bytes read at once when reading on and on.
@@ -183,7 +183,7 @@ impl Reader {
     /// The last event whose time is not after `at_us`; 0 when there is none.
     ///
     /// # Errors
-    /// As [`Self::read`].
+    /// As [`Self::read`]; also when it was removed.
     pub fn seq_at(&self, at_us: u64) -> Result<Seq, ReadError> {
         let mut cursor = Cursor::new(self, STEP_BYTES_MAX);
         let mut below = cursor.head;
@@ -196,7 +196,12 @@ impl Reader {
             }
             below = first - 1;
         }
-        Ok(Seq(0))
+        if below > 0 { Err(self.removed(Seq(below))) } else { Ok(Seq(0)) }
+    }
+
+    /// That an event was removed, and where it is.
+    pub(super) fn removed(&self, seq: Seq) -> ReadError {
+        ReadError::Removed { seq, first: self.first(), archive: backup::holding(&self.dir, seq) }
     }
 
     /// Shows every event from `from` on to `each`, until it breaks or the end is reached. What `each` cannot make

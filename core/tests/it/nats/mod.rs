@@ -1,5 +1,6 @@
 //! The relay and the way back, against a real NATS server.
 
+mod killed;
 mod outages;
 mod relays;
 mod restores;

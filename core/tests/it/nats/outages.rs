@@ -10,6 +10,9 @@ use crate::given;
 /// Events appended in each phase.
 const PHASE: u64 = 4_000;
 
+/// For how long a stream remembers ids at least.
+pub(super) const WINDOW: std::time::Duration = std::time::Duration::from_millis(100);
+
 /// Appends while something else happens.
 async fn meanwhile(log: &DurableLog, phase: u64, happens: impl Future<Output = ()>) {
     tokio::join!(append(log, 1 + phase * PHASE, (phase + 1) * PHASE), happens);
@@ -88,13 +91,13 @@ fn a_relay_stopped_at_any_moment_goes_on_without_repeating() {
 }
 
 /// A stream that remembers ids for as short as the server lets it: what is not repeated then was known from the stream.
-fn forget_at_once(server: &Server, test: impl FnOnce()) {
+pub(super) fn forget_at_once(server: &Server, test: impl FnOnce()) {
     run(async {
         let client = async_nats::connect(&server.url).await.expect("client");
         let config = async_nats::jetstream::stream::Config {
             name: regatta_core::bus::nats::STREAM.to_owned(),
             subjects: vec![regatta_core::bus::nats::SUBJECTS.to_owned()],
-            duplicate_window: std::time::Duration::from_millis(100),
+            duplicate_window: WINDOW,
             ..Default::default()
         };
         async_nats::jetstream::new(client).create_stream(config).await.expect("stream");

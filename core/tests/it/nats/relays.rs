@@ -1,6 +1,7 @@
 //! The relay on good days.
 
-use regatta_core::bus::nats::{CHECKPOINT, Server};
+use regatta_core::bus::RELAY_CHECKPOINT;
+use regatta_core::bus::nats::Server;
 use regatta_core::vault::Credential;
 use regatta_core::{Expect, Log as _, Seq};
 
@@ -21,7 +22,7 @@ fn every_event_is_published_in_order_as_it_stands_in_the_log() {
         relaying.catches_up(&log).await;
         let state = relaying.state.borrow().clone();
         assert_eq!((state.behind(), state.last_error), (0, None));
-        assert_eq!(log.checkpoint(CHECKPOINT).expect("checkpoint"), Seq(6_000));
+        assert_eq!(log.checkpoint(RELAY_CHECKPOINT).expect("checkpoint"), Seq(6_000));
         relaying.stop().await;
         let order: Vec<u64> = mirrored(&nats.server()).await.iter().map(|event| event.envelope.seq.0).collect();
         assert!(order.is_sorted(), "in the order of the log");

@@ -3,6 +3,7 @@
 //! The state is folded from the stream `user/install` and decides about it; nothing else writes there.
 
 mod decide;
+mod restate;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +27,7 @@ pub(crate) const SESSIONS_MAX: usize = 2_000;
 const DEAD_TOKENS_MAX: usize = 200;
 
 /// A token.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Token {
     pub(crate) name: String,
     pub(crate) user: String,
@@ -52,18 +53,20 @@ impl Token {
 }
 
 /// A session of a browser.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Session {
     pub(crate) user: String,
     pub(crate) role: Role,
     pub(crate) means: Means,
     pub(crate) hash: Hash,
+    /// From where it began: an address.
+    pub(crate) source: String,
     pub(crate) created_at_us: u64,
     pub(crate) expires_at_us: u64,
 }
 
 /// Who may do what.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Accounts {
     users: BTreeMap<String, Role>,
     tokens: BTreeMap<String, Token>,
@@ -102,37 +105,20 @@ impl Accounts {
             }
             UserEvent::Removed(removed) => self.remove(&removed.user, at_us),
             UserEvent::TokenIssued(issued) => {
-                let token = Token {
-                    name: issued.name.clone(),
-                    user: issued.user.clone(),
-                    role: issued.role,
-                    hash: Hash::from_hex(&issued.hash),
-                    created_at_us: at_us,
-                    expires_at_us: issued.expires_at_us,
-                    revoked_at_us: None,
-                    is_known_expired: false,
-                };
-                self.tokens.insert(issued.token.clone(), token);
+                self.tokens.insert(issued.token.clone(), Token::issued(issued, at_us));
             }
             UserEvent::TokenRevoked(revoked) => self.end_token(&revoked.token, |token| {
                 token.revoked_at_us.get_or_insert(at_us);
             }),
             UserEvent::TokenExpired(expired) => self.end_token(&expired.token, |token| token.is_known_expired = true),
             UserEvent::SignedIn(signed) => {
-                let session = Session {
-                    user: signed.user.clone(),
-                    role: signed.role,
-                    means: signed.means.clone(),
-                    hash: Hash::from_hex(&signed.hash),
-                    created_at_us: at_us,
-                    expires_at_us: signed.expires_at_us,
-                };
-                self.sessions.insert(signed.session.clone(), session);
+                self.sessions.insert(signed.session.clone(), Session::begun(signed, at_us));
             }
             UserEvent::SignedOut(signed) => {
                 self.sessions.remove(&signed.session);
             }
             UserEvent::Refused(_) => {}
+            UserEvent::Restated(restated) => *self = Self::of(restated),
         }
     }
 

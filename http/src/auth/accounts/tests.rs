@@ -59,6 +59,7 @@ fn short(event: &UserEvent) -> String {
         UserEvent::SignedIn(fact) => format!("in {} {}", fact.session, fact.user),
         UserEvent::SignedOut(fact) => format!("out {}", fact.session),
         UserEvent::Refused(_) => "refused".to_owned(),
+        UserEvent::Restated(_) => "restated".to_owned(),
     }
 }
 
@@ -141,4 +142,23 @@ fn signing_in_again_ends_the_session_before_and_the_oldest_makes_room() {
     check(first(), OWNER, sign_out("s9"), Ok(&[]));
     let full = (0..SESSIONS_PER_USER_MAX).map(|n| sign_in(&format!("s{n}"), "ada", Means::Link, None)).collect();
     check(full, OWNER, sign_in("more", "ada", Means::Link, None), Ok(&["out s0", "in more ada"]));
+}
+
+#[test]
+fn everything_said_again_is_the_same_and_stands_for_all_before() {
+    let accounts = given(vec![
+        add("bob", Role::Operator),
+        issue("t", "bob", Some(Role::Viewer), Some(NOW + 1)),
+        issue("u", "ada", None, None),
+        sign_in("s", "ada", Means::Token("u".to_owned()), None),
+        sign_in("l", "bob", Means::Link, None),
+        revoke("t"),
+        Command::NoteExpired { token: "u".to_owned() },
+    ]);
+    let restated = UserEvent::Restated(accounts.restated());
+    let others = [Accounts::default(), given(vec![add("eve", Role::Admin), issue("e", "eve", None, None)])];
+    for mut other in others {
+        other.evolve(&restated, NOW + 5);
+        assert_eq!(other, accounts);
+    }
 }

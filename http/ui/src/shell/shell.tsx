@@ -7,6 +7,7 @@ import { useShortcuts } from "@/keyboard/use-shortcuts";
 import { classes } from "@/parts/classes";
 import { useReplay } from "@/replay/replay";
 import { ReplayBar } from "@/replay/replay-bar";
+import { CatchingUp } from "./catching-up";
 import { ConnectionBar } from "./connection-bar";
 import { PLACES } from "./places";
 import { Side } from "./side";
@@ -37,6 +38,7 @@ export function Shell() {
       <Side onPalette={() => setOpen("palette")} onHelp={() => setOpen("help")} />
       <div className="flex min-h-0 min-w-0 flex-1 flex-col">
         <ConnectionBar />
+        <CatchingUp />
         <ReplayBar />
         <main className={classes("relative min-h-0 flex-1 overflow-hidden", asOf && "border-2 border-warn border-t-0")}>
           <Outlet />
