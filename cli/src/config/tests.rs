@@ -40,7 +40,7 @@ fn a_mistake_is_told_with_its_line_and_what_was_probably_meant() {
     );
     refused("zebra = 1", false, "unknown key `zebra`", "doctor --config");
     refused("[limits]\nattempts = 0", false, "should be a number between 1 and 1000", "limits.attempts:");
-    refused("[run]\ntimeout = \"soon\"", false, "should be a time, as 90s, 10m or 1h30m", "run.timeout:");
+    refused("[run]\ntimeout = \"soon\"", false, "should be a time, as 90s, 10m, 1h30m or 90d", "run.timeout:");
     refused("[run]\nmemory = \"much\"", false, "should be a size", "run.memory:");
     refused("[run]\nstrategy = \"rase\"", false, "one of race, best, all", "run.strategy:");
     refused("[sandbox]\nnetwork = \"maybe\"", false, "should be true or false", "sandbox.network:");
