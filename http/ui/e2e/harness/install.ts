@@ -43,7 +43,7 @@ export class Install {
   /** Files whose appearance lets an agent go on; every sandbox may see them. */
   private readonly gates = join(this.folder, "gates");
   readonly log: string;
-  private readonly tokens = new Map<Role, string>();
+  private readonly tokens = new Map<string, string>();
   private server: ChildProcess | undefined;
   private port = 0;
   constructor(
@@ -171,21 +171,21 @@ export class Install {
     writeFileSync(join(this.gates, gate), "");
   }
 
-  /** A token with that role, made once. */
-  async token(role: Role): Promise<string> {
-    const known = this.tokens.get(role);
+  /** A token of somebody with that role, made once. */
+  async token(role: Role, name: string = role): Promise<string> {
+    const known = this.tokens.get(name);
     if (known) return known;
-    await this.api("POST", "/users", { name: role, role });
-    const wanted = { name: `the ${role}'s`, user: role, role };
+    await this.api("POST", "/users", { name, role });
+    const wanted = { name: `the ${name}'s`, user: name, role };
     const { status, body } = await this.api<{ token: string }>("POST", "/tokens", wanted);
     if (status !== 201) throw new Error(`no token: ${status} ${JSON.stringify(body)}`);
-    this.tokens.set(role, body.token);
+    this.tokens.set(name, body.token);
     return body.token;
   }
 
   /** Signs a browser in, as the form does. */
-  async signIn(context: BrowserContext, role: Role) {
-    const token = await this.token(role);
+  async signIn(context: BrowserContext, role: Role, name: string = role) {
+    const token = await this.token(role, name);
     const answer = await context.request.post(`${this.url}/api/v1/session`, {
       data: { token },
       headers: { origin: this.url },

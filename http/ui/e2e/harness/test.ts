@@ -28,7 +28,7 @@ interface Fixtures {
   /** Watches every page of the test, and fails it at its end. */
   watch: Watch;
   /** A browser of its own for somebody else. */
-  somebody: (install: Install, role: Role) => Promise<Page>;
+  somebody: (install: Install, role: Role, name?: string) => Promise<Page>;
 }
 
 export const test = base.extend<Fixtures>({
@@ -43,11 +43,11 @@ export const test = base.extend<Fixtures>({
   somebody: async ({ browser }, use) => {
     const contexts: BrowserContext[] = [];
     const watches: Watch[] = [];
-    await use(async (install, role) => {
+    await use(async (install, role, name) => {
       const context = await browser.newContext({ baseURL: install.url });
       contexts.push(context);
       watches.push(new Watch(context));
-      await install.signIn(context, role);
+      await install.signIn(context, role, name);
       return await context.newPage();
     });
     for (const context of contexts) await context.close();
