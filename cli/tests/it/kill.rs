@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::install::{Install, can_race};
 
 /// Times the server is killed; fewer or more with `REGATTA_KILLS`.
-const KILLS: u64 = 200;
+const KILLS: u64 = 300;
 /// Lines each agent prints.
 const LINES: u32 = 60;
 /// How long the last runs may take to finish once nobody kills any more.

@@ -4,6 +4,7 @@
 //! [`index`] over it. Both keep the same contract, shown by one suite. Knows nothing of what the facts mean.
 
 pub mod backup;
+mod begin;
 pub mod durable;
 pub mod index;
 pub mod install;

@@ -7,7 +7,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::durable::first_answer;
+use super::begin::first_answer;
 use super::index::{self, Known};
 use super::journal::anchor::{self, Anchor};
 use super::journal::beginning::{self, Beginning};

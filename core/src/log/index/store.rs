@@ -38,6 +38,10 @@ const LOCKED: &str = "could not acquire lock";
 /// How often opening is tried again then, and the pause between.
 const LOCKED_TRIES: u32 = 2_500;
 const LOCKED_PAUSE: Duration = Duration::from_millis(2);
+/// Nothing is freed before the epoch advanced twice, and each flush advances it once.
+const FLUSHES_MIN: usize = 3;
+/// A flush frees at most 512 things; each key replaces a few.
+const KEYS_PER_FLUSH: usize = 64;
 /// Most bytes of a meta record or a first answer.
 const SMALL_BYTES_MAX: usize = 64;
 
@@ -97,7 +101,8 @@ pub(super) fn open(dir: &Path, journal: u64, head: u64, deadline: Duration) -> R
     let failed = |error: io::Error| IndexError::Failed(error.to_string());
     if begun.exists() {
         if path.exists() {
-            set_aside(dir, &path, &hung(deadline)).map_err(failed)?;
+            let kept = set_aside(dir, &path).map_err(failed)?;
+            tracing::info!(kept = %kept.display(), "index that hung set aside for good; the one begun then is used");
         }
         fs::rename(&begun, &path).map_err(failed)?;
     }
@@ -118,7 +123,10 @@ pub(super) fn open(dir: &Path, journal: u64, head: u64, deadline: Duration) -> R
                 tracing::warn!(%error, "index left behind; it is rebuilt, consumers begin from 0");
                 return within(deadline, move || Ok((Store::open(&begun, journal)?, 0)));
             }
-            Err(error) => set_aside(dir, &path, &error).map_err(failed)?,
+            Err(reason) => {
+                let kept = set_aside(dir, &path).map_err(failed)?;
+                tracing::warn!(%reason, kept = %kept.display(), "index set aside; it is rebuilt, consumers begin from 0");
+            }
         }
     }
     fs::remove_file(suspect).ok();
@@ -172,8 +180,8 @@ pub(super) fn suspect(dir: &Path) {
     }
 }
 
-/// Moves a store out of the way, and removes older ones that were.
-fn set_aside(dir: &Path, path: &Path, reason: &IndexError) -> io::Result<()> {
+/// Moves a store out of the way, removes older ones that were, and says where it is now.
+fn set_aside(dir: &Path, path: &Path) -> io::Result<PathBuf> {
     let mut numbers = Vec::new();
     for entry in fs::read_dir(dir)? {
         let name = entry?.file_name();
@@ -183,11 +191,10 @@ fn set_aside(dir: &Path, path: &Path, reason: &IndexError) -> io::Result<()> {
     let number = numbers.last().map_or(1, |last| last.saturating_add(1));
     let target = dir.join(format!("index.bad-{number}"));
     fs::rename(path, &target)?;
-    tracing::warn!(%reason, kept = %target.display(), "index set aside; it is rebuilt, consumers begin from 0");
     for old in numbers.iter().rev().skip(SET_ASIDE_MAX - 1) {
         fs::remove_dir_all(dir.join(format!("index.bad-{old}")))?;
     }
-    Ok(())
+    Ok(target)
 }
 
 impl Store {
@@ -274,7 +281,12 @@ impl Store {
             batch.insert(answer_key(stream, key), to_bytes(&answer));
         }
         batch.insert(META, to_bytes(&Meta { format: FORMAT, journal: self.journal, cursor: part.head }));
-        guard(|| self.facts.apply_batch(batch))
+        let keys = part.streams.len() + part.answers.len();
+        guard(|| {
+            self.facts.apply_batch(batch)?;
+            give_back(keys);
+            Ok(())
+        })
     }
 
     /// Makes everything durable: sled's own flush does not, so its file is synced after it.
@@ -314,6 +326,14 @@ impl Store {
             found.extend(wanted.map(|(_, seq)| seq).take(max - found.len()));
         }
         Ok(found)
+    }
+}
+
+/// Gives back the memory of what a batch of so many keys replaced. sled leaves that to crossbeam-epoch, which frees some of
+/// it at every 128th call; a batch is one call however large it is, so that gigabytes would wait.
+fn give_back(keys: usize) {
+    for _ in 0..=FLUSHES_MIN + keys / KEYS_PER_FLUSH {
+        crossbeam_epoch::pin().flush();
     }
 }
 
