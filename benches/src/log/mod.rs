@@ -10,6 +10,7 @@ mod events;
 mod load;
 mod long;
 mod ours;
+mod outage;
 mod peers;
 mod projections;
 mod relay;
@@ -25,7 +26,7 @@ use crate::Outcome;
 use crate::rows::Rows;
 
 /// What can be measured alone.
-const PARTS: [&str; 6] = ["acks", "subscribers", "relay", "long", "projections", "start"];
+const PARTS: [&str; 7] = ["acks", "subscribers", "relay", "outage", "long", "projections", "start"];
 
 /// What one figure is, for the table.
 pub(crate) struct Line {
@@ -55,6 +56,9 @@ pub(crate) fn run(words: &[&str]) -> Outcome<()> {
     }
     if is_asked("relay") {
         lines.extend(relay::measure(folder, is_quick, &mut rows)?);
+    }
+    if is_asked("outage") {
+        lines.push(outage::measure(folder, is_quick, &mut rows)?);
     }
     if is_asked("long") {
         lines.extend(long::measure(folder, is_quick, &mut rows)?);

@@ -26,6 +26,7 @@ const START_MAX: Duration = Duration::from_secs(20);
 /// A running server and a stream on it. Dropping it stops the server.
 pub(crate) struct Jetstream {
     server: Child,
+    settings: PathBuf,
     context: Option<Context>,
     /// Nothing until there is something to append to.
     records: Option<Turns<Bytes>>,
@@ -41,6 +42,12 @@ pub(crate) fn program() -> PathBuf {
     )
 }
 
+fn spawn(settings: &Path) -> Outcome<Child> {
+    let mut command = Command::new(program());
+    command.arg("-c").arg(settings).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    Ok(command.spawn().map_err(|error| format!("failed to start nats-server: {error}"))?)
+}
+
 impl Jetstream {
     /// Starts a server with an empty store below `dir`.
     pub(crate) async fn serve(dir: &Path, durable: Durable) -> Outcome<Self> {
@@ -53,14 +60,24 @@ impl Jetstream {
             store.display().to_string()
         );
         std::fs::write(&settings, text)?;
-        let mut command = Command::new(program());
-        command.arg("-c").arg(&settings).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let server = command.spawn().map_err(|error| format!("failed to start nats-server: {error}"))?;
-        let url = format!("nats://127.0.0.1:{port}");
-        let mut jetstream = Self { server, context: None, records: None, url };
+        let (server, url) = (spawn(&settings)?, format!("nats://127.0.0.1:{port}"));
+        let mut jetstream = Self { server, settings, context: None, records: None, url };
         let client = jetstream.connect().await?;
         jetstream.context = Some(jetstream::new(client));
         Ok(jetstream)
+    }
+
+    /// Kills the server.
+    pub(crate) fn kill(&mut self) -> Outcome<()> {
+        self.server.kill()?;
+        self.server.wait()?;
+        Ok(())
+    }
+
+    /// Starts it again where it was, with what it kept.
+    pub(crate) async fn again(&mut self) -> Outcome<()> {
+        self.server = spawn(&self.settings)?;
+        self.connect().await.map(drop)
     }
 
     /// The same with a stream to append to.
