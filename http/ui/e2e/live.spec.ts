@@ -1,4 +1,5 @@
 // What happens to a page while the world around it changes: reloads, restarts, other people.
+import type { Locator } from "@playwright/test";
 import { agent, replace, say, sayLines } from "./harness/agents";
 import { expect, installed, test } from "./harness/test";
 
@@ -18,6 +19,35 @@ test("a reload in the middle of a stream loses no line and shows none twice", as
   const seen = await everyLine(column);
   const wanted = ["before", "after"].flatMap((word) => Array.from({ length: 200 }, (_, at) => `${word} ${at + 1}`));
   expect(seen.filter((line) => /^(before|after) \d+$/.test(line))).toEqual(wanted);
+});
+
+test("columns of output scroll together, each for itself once they are let loose, and all go to the end", async ({
+  page,
+  context,
+}) => {
+  const command = agent(sayLines("line", 300));
+  const run = await install().finishedRun({ attempts: [{ command }, { command }] });
+  await install().signIn(context, "viewer");
+  await page.goto(`${install().url}/runs/${run}?view=output`);
+  const boxes = ["A", "B"].map((name) => page.getByRole("region", { name: `Output of attempt ${name}` }));
+  const [a, b] = boxes as [Locator, Locator];
+  const place = (box: Locator) => box.evaluate((box) => box.scrollHeight - box.scrollTop - box.clientHeight);
+  for (const box of boxes) await expect(box.getByText("line 300", { exact: true })).toBeVisible();
+  const scroll = (box: Locator, by: number) =>
+    box.evaluate((box, by) => {
+      box.dispatchEvent(new WheelEvent("wheel", { deltaY: by }));
+      box.scrollTop += by;
+    }, by);
+  await scroll(a, -1_500);
+  await expect.poll(() => place(b)).toBeGreaterThan(1_400);
+  await page.getByRole("button", { name: "Together" }).click();
+  const stays = await place(b);
+  await scroll(a, -500);
+  await expect.poll(() => place(a)).toBeGreaterThan(1_900);
+  expect(await place(b)).toBe(stays);
+  await page.getByRole("button", { name: "Together" }).click();
+  await a.locator("..").getByRole("button", { name: "End" }).click();
+  for (const box of boxes) await expect(box.getByText("line 300", { exact: true })).toBeVisible();
 });
 
 test("a server that restarts under an open page is found again, and nothing is missing", async ({ page, context }) => {
@@ -56,7 +86,7 @@ test("what one person does the other one sees", async ({ page, context, somebody
 });
 
 /** Every line of a column's output, from the first to the last, read while scrolling through it. */
-async function everyLine(column: import("@playwright/test").Locator): Promise<string[]> {
+async function everyLine(column: Locator): Promise<string[]> {
   return await column.locator("section").evaluate(async (box) => {
     const frame = () => new Promise((done) => requestAnimationFrame(done));
     const lines = new Map<number, string>();

@@ -9,6 +9,7 @@ import {
   lazyRouteComponent,
   retainSearchParams,
 } from "@tanstack/react-router";
+import { askAhead } from "@/compare/ahead";
 import { buttonLook } from "@/parts/button";
 import { Empty } from "@/parts/empty";
 import { ProblemNotice } from "@/parts/problem-notice";
@@ -40,6 +41,9 @@ const routeTree = root.addChildren([
     getParentRoute: () => root,
     path: "/runs/$run",
     component: lazyRouteComponent(() => import("@/compare/compare-page")),
+    loader: ({ params, location }) => askAhead(params.run, location.search as Search),
+    // Asking again is the views' business.
+    shouldReload: false,
   }),
   createRoute({
     getParentRoute: () => root,

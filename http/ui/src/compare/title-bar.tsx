@@ -156,13 +156,13 @@ function Switches({ state, body, isReplay, onChange }: Pick<Props, "state" | "bo
   const hasColumns = body !== "files" && body !== "ab";
   return (
     <>
-      {body === "diff" && (
+      {(body === "diff" || body === "output") && (
         <Button
           size="small"
           look={state.isLoose ? "quiet" : "plain"}
           className="max-md:hidden"
           aria-pressed={!state.isLoose}
-          title="columns scroll together: the same place of the same file (y)"
+          title={`columns scroll together: ${body === "diff" ? "the same place of the same file" : "all by as much"} (y)`}
           onClick={() => onChange({ isLoose: !state.isLoose })}
         >
           {state.isLoose ? <Link2Off size={13} aria-hidden /> : <Link2 size={13} aria-hidden />} Together

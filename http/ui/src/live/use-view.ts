@@ -1,5 +1,5 @@
 // The one way to a view: as of now and kept fresh by the live connection, or as of the moment that is replayed.
-import { keepPreviousData, type UseQueryResult, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, queryOptions, type UseQueryResult, useQuery } from "@tanstack/react-query";
 import { getJson, type Params } from "@/api/client";
 import type { Answer, JsonPath } from "@/api/paths";
 import { useReplay } from "@/replay/replay";
@@ -13,6 +13,15 @@ type Options = {
   keep?: boolean;
 };
 
+/** How a view is asked for and kept; whoever asks in advance asks for the same. */
+export function viewOf<P extends string>(path: JsonPath<P>, params: Params, moment: string | undefined) {
+  return queryOptions<Answer<P>, Error>({
+    queryKey: ["view", path, params, moment],
+    queryFn: ({ signal }) => getJson<P>(path, { ...params, as_of: moment }, signal),
+    staleTime: moment === undefined ? 30_000 : Number.POSITIVE_INFINITY,
+  });
+}
+
 export function useView<P extends string>(
   path: JsonPath<P>,
   params: Params = {},
@@ -21,9 +30,7 @@ export function useView<P extends string>(
   const { asOf } = useReplay();
   const moment = options.timeless ? undefined : asOf;
   return useQuery<Answer<P>, Error>({
-    queryKey: ["view", path, params, moment],
-    queryFn: ({ signal }) => getJson<P>(path, { ...params, as_of: moment }, signal),
-    staleTime: moment === undefined ? 30_000 : Number.POSITIVE_INFINITY,
+    ...viewOf<P>(path, params, moment),
     enabled: options.enabled ?? true,
     // While a scrubber moves, the moment before stays until the next one is there.
     ...(options.keep || moment !== undefined ? { placeholderData: keepPreviousData } : {}),

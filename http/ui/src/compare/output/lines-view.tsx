@@ -6,6 +6,7 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowDown } from "lucide-react";
 import { memo, useCallback, useEffect, useLayoutEffect, useRef, useState } from "react";
 import { classes } from "@/parts/classes";
+import { useTogether } from "../sync";
 import { useWidth } from "../use-width";
 import { OutputLine } from "./ansi";
 import { heightOf, isCertain, LINE_PX } from "./heights";
@@ -16,7 +17,12 @@ const EDGE_PX = 600;
 /** Drawn beyond what is seen, so that a turn of the wheel finds them there. */
 const OVERSCAN_LINES = 12;
 
+/** How columns go together: by as much as the one that is scrolled, or to what is printed now. */
+type Move = { by: number } | "end";
+
 type Props = {
+  /** Whose output it is, among those that scroll together. */
+  name: string;
   lines: readonly Line[];
   checks: readonly string[];
   version: number;
@@ -63,6 +69,17 @@ export function Lines(props: Props) {
   useEffect(() => {
     known.current.total = list.getTotalSize();
   });
+  const toEnd = () => {
+    if (!isEnd) props.onEnd();
+    setFollows(true);
+  };
+  const moved = useTogether<Move>(props.name, (move) => {
+    if (move === "end") toEnd();
+    else {
+      if (move.by < 0) setFollows(false);
+      if (scroller.current) scroller.current.scrollTop += move.by;
+    }
+  });
   const last = useRef({ scrollTop: 0, scrollHeight: 0 });
   const onScroll = () => {
     const box = scroller.current;
@@ -71,8 +88,11 @@ export function Lines(props: Props) {
     const below = scrollHeight - scrollTop - clientHeight;
     // Only who scrolls up stops following: lines that came in a burst may be below before the end is scrolled to, and
     // lines that turn out lower than thought move what stands below them.
-    const isUp = scrollTop < last.current.scrollTop && scrollHeight === last.current.scrollHeight;
+    const by = scrollHeight === last.current.scrollHeight ? scrollTop - last.current.scrollTop : 0;
+    const isUp = by < 0;
     last.current = { scrollTop, scrollHeight };
+    // What follows the end moves by itself, and leads nobody.
+    if (by !== 0 && (isUp || !follows)) moved({ by });
     if (isEnd && below < LINE_PX * 2) setFollows(true);
     else if (isUp) setFollows(false);
     if (scrollTop < EDGE_PX && !isStart && !isLoading) props.onEarlier();
@@ -122,8 +142,8 @@ export function Lines(props: Props) {
         <button
           type="button"
           onClick={() => {
-            if (!isEnd) props.onEnd();
-            setFollows(true);
+            toEnd();
+            moved("end");
           }}
           className="absolute right-3 bottom-3 flex h-7 items-center gap-1.5 rounded-full border border-line-strong bg-raised px-3 text-sm shadow-lg"
         >

@@ -38,6 +38,7 @@ export default function OutputBody({ column, checks }: Props) {
       )}
       <div className="min-h-0 flex-1">
         <Lines
+          name={column.slot}
           lines={lines}
           checks={checks}
           version={output.version}

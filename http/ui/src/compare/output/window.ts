@@ -9,6 +9,8 @@ export const LINES_MAX = 20_000;
 /** Let go in bulk, so that the work stays small. */
 const LINES_SLACK = 4_000;
 const PAGE_PIECES = 1_000;
+/** Read first: more than a screen of lines, and little enough that eight columns are there at once. */
+const FIRST_PIECES = 200;
 /** What is printed is told at most this often: about as often as a screen shows a picture. */
 const TOLD_MS = 16;
 
@@ -62,7 +64,7 @@ export class OutputWindow {
 
   /** Shows the end. */
   async toEnd(): Promise<void> {
-    await this.load({ limit: PAGE_PIECES }, (page) => {
+    await this.load({ limit: FIRST_PIECES }, (page) => {
       this.replace(page.pieces);
       return { isStart: page.is_start, isEnd: true };
     });
