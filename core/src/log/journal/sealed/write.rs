@@ -22,7 +22,7 @@ const LEVEL: i32 = 1;
 /// Bytes read at once.
 const STEP_BYTES: usize = 1 << 20;
 /// Bytes written between two syncs, so that the disk is never busy for long when the writer needs it.
-const SYNC_BYTES: u64 = 4 << 20;
+const SYNC_BYTES: u64 = 1 << 20;
 
 /// Why a segment was not sealed. It is as it was.
 #[derive(Debug, thiserror::Error)]
