@@ -68,6 +68,9 @@ enum Command {
     Synthesize(commands::synthesize::Args),
     Discard(commands::discard::Args),
     Fleet(commands::fleet::Args),
+    Gateway(commands::gateway::Args),
+    Approvals(commands::approvals::Args),
+    Threads(commands::threads::Args),
     Open(commands::open::Args),
     Token(commands::token::Args),
     Secret(commands::secret::Args),
@@ -101,6 +104,9 @@ impl Command {
             | Self::Synthesize(_)
             | Self::Discard(_)
             | Self::Fleet(_)
+            | Self::Gateway(_)
+            | Self::Approvals(_)
+            | Self::Threads(_)
             | Self::Token(_)
             | Self::Secret(_)
             | Self::User(_)
@@ -157,6 +163,9 @@ fn dispatch(args: Args, is_data_dir_given: bool) -> Outcome {
         Command::Synthesize(args) => commands::synthesize::run(&context, args),
         Command::Discard(args) => commands::discard::run(&context, args),
         Command::Fleet(args) => commands::fleet::run(&context, args),
+        Command::Gateway(args) => commands::gateway::run(&context, args),
+        Command::Approvals(args) => commands::approvals::run(&context, args),
+        Command::Threads(args) => commands::threads::run(&context, args),
         Command::Open(args) => commands::open::run(&context, args),
         Command::Token(args) => commands::token::run(&context, args),
         Command::Secret(args) => commands::secret::run(&context, args),

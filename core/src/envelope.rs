@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::event::{Event, Kind};
 use crate::log::journal::record::Record;
-use crate::{AttemptId, Clock, RunId, SandboxKey};
+use crate::{AttemptId, Clock, GatewayName, RunId, SandboxKey};
 
 /// Longest stream name in bytes.
 pub const STREAM_BYTES_MAX: usize = 128;
@@ -51,7 +51,8 @@ impl fmt::Display for EventId {
 }
 
 /// Names the ordered events of one thing: `run/7q2k9x0m`, `attempt/7q2k9x0m.b`, `output/7q2k9x0m.b`, `sandbox/<key>`,
-/// `delivery/7q2k9x0m`, `config/install`, `user/install`, `secret/install`. Characters: `a-z0-9._/-`.
+/// `delivery/7q2k9x0m`, `gateway/install`, `link/main`, `approval/main`, `config/install`, `user/install`,
+/// `secret/install`. Characters: `a-z0-9._/-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Arc<str>", into = "Arc<str>")]
 pub struct Stream(Arc<str>);
@@ -120,6 +121,24 @@ impl Stream {
     #[must_use]
     pub fn secret_uses() -> Self {
         Self("secret/used".into())
+    }
+
+    /// The stream of which gateways there are.
+    #[must_use]
+    pub fn gateways() -> Self {
+        Self("gateway/install".into())
+    }
+
+    /// The stream of the connection to a gateway, with everything it said.
+    #[must_use]
+    pub fn link(gateway: &GatewayName) -> Self {
+        Self(format!("link/{gateway}").into())
+    }
+
+    /// The stream of what agents of a gateway ask, and what became of it.
+    #[must_use]
+    pub fn approvals(gateway: &GatewayName) -> Self {
+        Self(format!("approval/{gateway}").into())
     }
 
     /// The stream of what becomes of the log itself.

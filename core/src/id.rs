@@ -1,8 +1,9 @@
-//! Names of things: runs, attempts, sandboxes, installs. Parsing is strict, so that an id is safe in a path, a branch
-//! name, a label and a NATS subject. Knows nothing of what the ids stand for.
+//! Names of things: runs, attempts, sandboxes, installs, gateways and what is in them. Parsing is strict, so that an id is
+//! safe in a path, a branch name, a label and a NATS subject. Knows nothing of what the ids stand for.
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -166,6 +167,109 @@ impl FromStr for InstallId {
     }
 }
 
+/// Longest name of a gateway, in bytes.
+pub const GATEWAY_NAME_BYTES_MAX: usize = 32;
+/// Longest id a gateway gives a question, in bytes.
+const QUESTION_BYTES_MAX: usize = 64;
+
+/// What a gateway is called here: 1 to 32 of `a-z 0-9 -`, a letter or digit first.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct GatewayName(Arc<str>);
+
+impl GatewayName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for GatewayName {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let is_name =
+            (1..=GATEWAY_NAME_BYTES_MAX).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(fits);
+        let what = "a gateway's name (1 to 32 of a-z, 0-9 and -, as main)";
+        if is_name { Ok(Self(text.into())) } else { Err(invalid(text, what)) }
+    }
+}
+
+/// Names one question an agent asks a person: `<gateway>.<the gateway's id>`, as
+/// `main.a734987a-e5f9-4cc1-9920-e234a03b6053`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ApprovalId {
+    /// The gateway that asks.
+    pub gateway: GatewayName,
+    question: Arc<str>,
+}
+
+impl ApprovalId {
+    /// The question of that id at that gateway.
+    ///
+    /// # Errors
+    /// When no gateway gives such an id.
+    pub fn of(gateway: &GatewayName, question: &str) -> Result<Self, InvalidId> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        let is_id = (1..=QUESTION_BYTES_MAX).contains(&question.len()) && question.bytes().all(fits);
+        let what = "the id of a question (1 to 64 letters, digits, - and _)";
+        let id = || Self { gateway: gateway.clone(), question: question.into() };
+        is_id.then(id).ok_or_else(|| invalid(question, what))
+    }
+
+    /// The gateway's own id of it.
+    #[must_use]
+    pub fn question(&self) -> &str {
+        &self.question
+    }
+}
+
+impl fmt::Display for ApprovalId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.gateway, self.question)
+    }
+}
+
+impl FromStr for ApprovalId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let what = "a question's id (<gateway>.<id>, as regatta approvals shows it)";
+        let (gateway, question) = text.split_once('.').ok_or_else(|| invalid(text, what))?;
+        Self::of(&gateway.parse()?, question)
+    }
+}
+
+/// Names one conversation of a gateway: eight characters, derived from the gateway and its session.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ThreadId(RunId);
+
+impl ThreadId {
+    /// The conversation of a session: the same session, the same id.
+    #[must_use]
+    pub fn of(gateway: &GatewayName, session: &str) -> Self {
+        Self(RunId::derived(&format!("{gateway}\n{session}")))
+    }
+}
+
+impl fmt::Display for ThreadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str())
+    }
+}
+
+impl FromStr for ThreadId {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        text.parse().map(Self).map_err(|_| invalid(text, "a thread's id (eight characters, as 7q2k9x0m)"))
+    }
+}
+
 /// The deterministic name of one sandbox: `regatta-<install>-<run>-<slot>-<epoch>`. It is the idempotency key, the
 /// label and the folder or container name, so that a create whose answer was lost can be found again.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -215,18 +319,27 @@ macro_rules! text_form {
         }
     )*};
 }
-text_form!(RunId, Slot, AttemptId, InstallId, SandboxKey);
+text_form!(RunId, Slot, AttemptId, InstallId, SandboxKey, GatewayName, ApprovalId, ThreadId);
 
 crate::text_schema! {
     RunId "^[0-9a-hjkmnp-tv-z]{8}$" "7q2k9x0m"
     Slot "^[a-z]{1,2}$" "b"
     AttemptId "^[0-9a-hjkmnp-tv-z]{8}\\.[a-z]{1,2}$" "7q2k9x0m.b"
     SandboxKey "^regatta-[a-z0-9]{4,16}-[0-9a-hjkmnp-tv-z]{8}-[a-z]{1,2}-[0-9]+$" "regatta-abcd-7q2k9x0m-b-1"
+    GatewayName "^[a-z0-9][a-z0-9-]{0,31}$" "main"
+    ApprovalId "^[a-z0-9][a-z0-9-]{0,31}\\.[A-Za-z0-9_-]{1,64}$" "main.a734987a-e5f9-4cc1-9920-e234a03b6053"
+    ThreadId "^[0-9a-hjkmnp-tv-z]{8}$" "7q2k9x0m"
 }
 
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for GatewayName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -254,6 +367,9 @@ mod tests {
         reads_back::<Slot>("zz");
         reads_back::<AttemptId>("7q2k9x0m.ab");
         reads_back::<SandboxKey>("regatta-abcd-7q2k9x0m-b-12");
+        reads_back::<GatewayName>("main-2");
+        reads_back::<ApprovalId>("main-2.a734987a-e5f9-4cc1-9920-e234a03b6053");
+        reads_back::<ThreadId>("7q2k9x0m");
     }
 
     #[test]
@@ -263,6 +379,20 @@ mod tests {
         }
         assert!("regatta-a/b-7q2k9x0m-b-1".parse::<SandboxKey>().is_err());
         assert!("regatta-abcd-7q2k9x0m-b-1-2".parse::<SandboxKey>().is_err());
+        for text in ["", "-a", "a/b", "A", "a.b", "..", &"a".repeat(33)] {
+            assert!(text.parse::<GatewayName>().is_err(), "{text}");
+        }
+        for text in ["main", "main.", ".x", "main.a/b", "main.a.b", &format!("main.{}", "x".repeat(65))] {
+            assert!(text.parse::<ApprovalId>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_session_has_one_thread_and_its_name_is_its_gateways() {
+        let gateway = |name: &str| name.parse::<GatewayName>().expect("a name");
+        let one = ThreadId::of(&gateway("main"), "agent:main:main");
+        assert_eq!(one, ThreadId::of(&gateway("main"), "agent:main:main"));
+        assert_ne!(one, ThreadId::of(&gateway("other"), "agent:main:main"));
     }
 
     #[test]

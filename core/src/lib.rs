@@ -9,6 +9,7 @@ pub mod envelope;
 pub mod event;
 pub mod id;
 pub mod log;
+pub mod refusal;
 mod schema;
 pub mod vault;
 
@@ -16,6 +17,7 @@ pub use blob::{BlobRef, Blobs};
 pub use clock::{Clock, SystemClock};
 pub use envelope::{Actor, Draft, Envelope, EventId, Seq, Stream};
 pub use event::{Event, Kind};
-pub use id::{AttemptId, InstallId, RunId, SandboxKey, Slot};
+pub use id::{ApprovalId, AttemptId, GatewayName, InstallId, RunId, SandboxKey, Slot, ThreadId};
 pub use log::{Append, AppendError, Appended, DurableLog, Expect, Log, ReadError, ReadMax};
+pub use refusal::{Refusal, RefusalKind};
 pub use vault::{SecretName, SecretString, Vault, VaultError};

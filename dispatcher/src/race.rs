@@ -87,7 +87,13 @@ impl Race {
                     attempt.evolve_sandbox(event);
                 }
             }
-            Event::Config(_) | Event::User(_) | Event::Secret(_) | Event::Log(_) | Event::Unknown { .. } => {}
+            Event::Gateway(_)
+            | Event::Approval(_)
+            | Event::Config(_)
+            | Event::User(_)
+            | Event::Secret(_)
+            | Event::Log(_)
+            | Event::Unknown { .. } => {}
         }
     }
 

@@ -121,10 +121,12 @@ impl Refusal {
                     .to_owned()
             }
             Self::Credential { code, .. } if code.starts_with("DEVICE_AUTH_") => {
-                "remove the gateway and add it again, so that a new device is made for it".to_owned()
+                "a new device is needed: remove the secret gateway-device, and start the server again".to_owned()
             }
             Self::Credential { .. } => {
-                "the token is `gateway.auth.token` in the gateway's openclaw.json; store it anew".to_owned()
+                "the gateway's token is `gateway.auth.token` in its openclaw.json; remove the gateway here and add it \
+                 again with that one"
+                    .to_owned()
             }
             Self::Pairing { request: Some(request) } => {
                 format!("on the gateway's machine run: openclaw devices approve {request}")

@@ -5,7 +5,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use regatta_core::event::attempt::{AttemptEvent, Channel, Output, Phase};
-use regatta_core::{Actor, Envelope, Event, EventId, Kind, Seq, Stream};
+use regatta_core::event::gateway::{Frame, GatewayEvent};
+use regatta_core::{Actor, Envelope, Event, EventId, GatewayName, Kind, Seq, Stream};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -53,6 +54,8 @@ pub enum Payload {
     Fields(Value),
     /// Something an agent printed.
     Output(OutputBody),
+    /// Something a gateway said.
+    Frame(FrameBody),
     /// Bytes this version cannot read, in base 64.
     Opaque(String),
 }
@@ -78,6 +81,52 @@ pub struct OutputBody {
     pub base64: Option<String>,
 }
 
+/// What a gateway said as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema, JsonSchema)]
+pub struct FrameBody {
+    /// Which gateway.
+    pub gateway: GatewayName,
+    /// Its process.
+    pub boot_id: String,
+    /// The connection.
+    pub conn_id: String,
+    /// Its place on the connection, from 1; a few have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub seq: Option<u64>,
+    /// The name of the event.
+    pub event: String,
+    /// The whole frame as it came: JSON as text.
+    pub text: String,
+}
+
+impl From<&Frame> for FrameBody {
+    fn from(frame: &Frame) -> Self {
+        Self {
+            gateway: frame.gateway.clone(),
+            boot_id: frame.boot_id.clone(),
+            conn_id: frame.conn_id.clone(),
+            seq: frame.seq,
+            event: frame.event.clone(),
+            // A WebSocket's text message is UTF-8.
+            text: String::from_utf8_lossy(&frame.text).into_owned(),
+        }
+    }
+}
+
+impl From<&FrameBody> for Event {
+    fn from(body: &FrameBody) -> Self {
+        Self::Gateway(GatewayEvent::Frame(Frame {
+            gateway: body.gateway.clone(),
+            boot_id: body.boot_id.clone(),
+            conn_id: body.conn_id.clone(),
+            seq: body.seq,
+            event: body.event.clone(),
+            text: body.text.clone().into(),
+        }))
+    }
+}
+
 impl From<&Output> for OutputBody {
     fn from(output: &Output) -> Self {
         let text = str::from_utf8(&output.bytes).ok().map(str::to_owned);
@@ -93,6 +142,7 @@ impl From<&Envelope> for EventBody {
         let text = event.as_ref().map_or_else(ToString::to_string, regatta_projections::timeline::line);
         let (version, payload) = match event {
             Ok(Event::Attempt(AttemptEvent::Output(output))) => (envelope.version, Payload::Output((&output).into())),
+            Ok(Event::Gateway(GatewayEvent::Frame(frame))) => (envelope.version, Payload::Frame((&frame).into())),
             Ok(Event::Unknown { .. }) | Err(_) => opaque(),
             Ok(event) => {
                 let (_, version, bytes) = event.encode();
@@ -146,6 +196,7 @@ impl EventBody {
         let wrong = |reason: String| BodyError { seq: self.seq, kind: self.kind.clone(), reason };
         let payload: Bytes = match &self.payload {
             Payload::Output(output) => return output.event().map_err(wrong),
+            Payload::Frame(frame) => return Ok(frame.into()),
             Payload::Fields(fields) => serde_json::to_vec(fields).map_err(|error| wrong(error.to_string()))?.into(),
             Payload::Opaque(base64) => BASE64.decode(base64).map_err(|error| wrong(error.to_string()))?.into(),
         };

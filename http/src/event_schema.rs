@@ -6,6 +6,7 @@ use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema as _, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
+use crate::event_body::FrameBody;
 use crate::{EventBody, OutputBody};
 
 /// The schema of an event, one alternative per kind, and one for kinds that came later.
@@ -32,6 +33,8 @@ fn alternatives(generator: &mut SchemaGenerator) -> Value {
         .collect();
     let output = generator.subschema_for::<OutputBody>();
     kinds.push((Kind::ATTEMPT_OUTPUT, alternative(Kind::ATTEMPT_OUTPUT, 1, "output", output)));
+    let frame = generator.subschema_for::<FrameBody>();
+    kinds.push((Kind::GATEWAY_FRAME, alternative(Kind::GATEWAY_FRAME, 1, "frame", frame)));
     kinds.sort_by_key(|(kind, _)| kind.0);
     let known: Vec<u16> = kinds.iter().map(|(kind, _)| kind.0).collect();
     let mut alternatives: Vec<Value> = kinds.into_iter().map(|(_, alternative)| alternative).collect();

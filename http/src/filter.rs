@@ -1,6 +1,6 @@
 //! Which events a reader wants: by kind, stream, run, attempt, actor, text, up to a position. Pure.
 
-use regatta_core::{AttemptId, Envelope, RunId, SandboxKey, Seq, Stream};
+use regatta_core::{AttemptId, Envelope, Kind, RunId, SandboxKey, Seq, Stream};
 use serde::Deserialize;
 
 /// Most names in one filter.
@@ -76,10 +76,10 @@ impl Filter {
         Self { run: Some(run), ..Self::without_output() }
     }
 
-    /// Everything but what attempts printed.
+    /// Everything but what attempts printed and gateways said.
     #[must_use]
     pub fn without_output() -> Self {
-        Self { kinds_left_out: vec!["attempt.output".to_owned()], ..Self::default() }
+        Self { kinds_left_out: Kind::RAW.map(|kind| kind.to_string()).to_vec(), ..Self::default() }
     }
 
     /// What one attempt printed.

@@ -21,13 +21,14 @@ pub mod premises;
 pub mod problem;
 pub mod requests;
 mod routes;
+mod sensitive;
 pub mod works;
 
 pub use axum::Router;
 
 pub use auth::{Auth, Door, Identity};
 pub use commands::Commands;
-pub use event_body::{EventBody, OutputBody, Payload, rfc3339};
+pub use event_body::{EventBody, FrameBody, OutputBody, Payload, rfc3339};
 pub use feed::Feed;
 pub use filter::{Filter, FilterQuery, attempt_of, run_of};
 pub use live::LiveClients;
@@ -35,6 +36,7 @@ pub use plane::{About, Plane};
 pub use premises::Premises;
 pub use problem::Problem;
 pub use routes::router;
+pub use routes::{GatewayBody, GatewaysBody};
 pub use works::Works;
 
 /// Largest body of a request: a prompt of 1 MiB whose every byte is escaped in JSON, and room for the rest.

@@ -14,6 +14,7 @@ use metrics::gauge;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use regatta_core::{Clock as _, SystemClock};
 use regatta_projections::Views;
+use regatta_projections::gateways::GatewayState;
 use regatta_projections::runs::{AttemptCounts, RunFilter, RunState};
 
 use crate::Plane;
@@ -97,6 +98,11 @@ fn of_views(views: &Views, now_us: u64) {
     set("regatta_sandboxes_intended", totals.intended);
     set("regatta_sandbox_leaks", totals.leaks);
     set("regatta_attempts_waiting", totals.waiting);
+    let gateways = views.gateways().rows;
+    let connected = gateways.iter().filter(|row| row.state == GatewayState::Connected);
+    set("regatta_gateways", gateways.len() as u64);
+    set("regatta_gateways_connected", connected.count() as u64);
+    set("regatta_approvals_open", views.approvals.open_count());
     let (mut runs, mut attempts) = (BTreeMap::<RunState, u64>::new(), BTreeMap::<&str, u64>::new());
     let mut filter = RunFilter::default();
     loop {

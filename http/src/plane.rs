@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use regatta_core::bus::RelayState;
 use regatta_core::{Blobs, Log, Seq, Vault};
+use regatta_federation::Gateways;
 use regatta_projections::Live;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +36,8 @@ pub struct Plane {
     pub auth: Auth,
     /// What is sealed.
     pub vault: Vault,
+    /// The gateways, and the connection to each.
+    pub gateways: Gateways,
     /// The configuration and the machine.
     pub premises: Arc<dyn Premises>,
     /// What this server is.

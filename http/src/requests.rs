@@ -1,12 +1,13 @@
 //! Bodies of requests and small answers, shared with clients.
 
 use regatta_core::bus::RelayState;
+use regatta_core::event::approval::Decision;
 use regatta_core::event::attempt::DiffStat;
 use regatta_core::event::run::TakenHunk;
 use regatta_core::event::secret::Scope;
 use regatta_core::event::user::Role;
 use regatta_core::vault::{SecretString, Standing};
-use regatta_core::{RunId, Seq, Slot};
+use regatta_core::{GatewayName, RunId, Seq, Slot};
 use regatta_dispatcher::compose::{Choice, Conflict};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -260,6 +261,49 @@ pub struct SecretRequest {
     /// Whose runs may use it; as before when absent, nobody's at first.
     #[serde(default)]
     pub scope: Option<Scope>,
+}
+
+/// Adds a gateway.
+#[derive(Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayRequest {
+    /// What it is to be called.
+    pub name: GatewayName,
+    /// Where it listens: `ws://127.0.0.1:18789`, `wss://host`, without any secret.
+    pub url: String,
+    /// Whether a credential may go there over an unencrypted connection to another machine.
+    #[serde(default)]
+    pub allow_plain: bool,
+    /// Its shared token; without it and a password this device proves who we are, once it was approved there.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub token: Option<SecretString>,
+    /// Its password.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub password: Option<SecretString>,
+}
+
+/// Has a method of a gateway called.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CallRequest {
+    /// Which.
+    pub method: String,
+    /// With what: an object; an empty one when absent.
+    #[serde(default)]
+    pub params: Option<serde_json::Value>,
+}
+
+/// Answers a question of an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AnswerRequest {
+    /// One of the answers that are offered.
+    pub decision: Decision,
+    /// One line for people.
+    #[serde(default)]
+    pub note: String,
 }
 
 /// Seals everything with a fresh key.

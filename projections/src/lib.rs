@@ -15,11 +15,14 @@ mod shelf;
 mod tail;
 mod views;
 
+pub mod approvals;
 pub mod attempts;
 pub mod compare;
 pub mod fleet;
+pub mod gateways;
 pub mod runs;
 pub mod snapshot;
+pub mod threads;
 pub mod timeline;
 
 pub use can::Can;

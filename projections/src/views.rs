@@ -5,14 +5,17 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
 use regatta_core::event::RunEvent;
-use regatta_core::{AttemptId, Envelope, Event, Log, ReadError, ReadMax, RunId, Seq};
+use regatta_core::{AttemptId, Envelope, Event, GatewayName, Log, ReadError, ReadMax, RunId, Seq};
 use serde::{Deserialize, Serialize};
 
+use crate::approvals::Approvals;
 use crate::attempts::{AttemptView, Attempts};
 use crate::compare::{Comparison, compare};
 use crate::fleet::{Fleet, FleetView};
+use crate::gateways::{GatewayView, Gateways, GatewaysView};
 use crate::projection::{Fact, Fold, Progress, Projection, Stray, Subject};
 use crate::runs::{RunView, Runs};
+use crate::threads::Threads;
 use crate::timeline::Timeline;
 
 /// Runs that are over and still open; older ones are packed, and take a tenth of the memory.
@@ -37,11 +40,17 @@ pub struct Views {
     pub timeline: Timeline,
     /// Where attempts run and who waits.
     pub fleet: Fleet,
+    /// Gateways and how the connection to each fares.
+    pub gateways: Gateways,
+    /// What agents of gateways ask people.
+    pub approvals: Approvals,
+    /// Conversations of gateways.
+    pub threads: Threads,
 }
 
 impl Projection for Views {
     const NAME: &'static str = "views";
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
 
     fn apply(&mut self, envelope: &Envelope) {
         if !self.progress.advance(envelope) {
@@ -69,7 +78,15 @@ impl Projection for Views {
 impl Fold for Views {
     fn fold(&mut self, fact: &Fact<'_>) -> Result<(), Stray> {
         // Each view takes what it can, also when another one calls it a stray.
-        let all = [self.runs.fold(fact), self.attempts.fold(fact), self.timeline.fold(fact), self.fleet.fold(fact)];
+        let all = [
+            self.runs.fold(fact),
+            self.attempts.fold(fact),
+            self.timeline.fold(fact),
+            self.fleet.fold(fact),
+            self.gateways.fold(fact),
+            self.approvals.fold(fact),
+            self.threads.fold(fact),
+        ];
         all.into_iter().collect()
     }
 }
@@ -128,6 +145,18 @@ impl Views {
     #[must_use]
     pub fn fleet(&self, now_us: u64) -> FleetView {
         self.fleet.view(now_us)
+    }
+
+    /// Every gateway.
+    #[must_use]
+    pub fn gateways(&self) -> GatewaysView {
+        self.gateways.view(|gateway| self.approvals.open_of(gateway))
+    }
+
+    /// One gateway.
+    #[must_use]
+    pub fn gateway(&self, gateway: &GatewayName) -> Option<GatewayView> {
+        self.gateways.get(gateway, self.approvals.open_of(gateway))
     }
 
     /// Reads the log from its beginning up to and including `until`, or to its end.

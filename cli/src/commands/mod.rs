@@ -1,5 +1,6 @@
 //! The commands, one file each. A command turns arguments into requests and answers into text.
 
+pub(crate) mod approvals;
 pub(crate) mod artifacts;
 pub(crate) mod cancel;
 pub(crate) mod compare;
@@ -9,6 +10,7 @@ pub(crate) mod discard;
 pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod fleet;
+pub(crate) mod gateway;
 pub(crate) mod inside;
 pub(crate) mod log;
 pub(crate) mod ls;
@@ -21,6 +23,7 @@ pub(crate) mod schema;
 pub(crate) mod secret;
 pub(crate) mod show;
 pub(crate) mod synthesize;
+pub(crate) mod threads;
 pub(crate) mod token;
 pub(crate) mod up;
 pub(crate) mod user;

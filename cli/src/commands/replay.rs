@@ -145,7 +145,7 @@ impl Player<'_> {
                 }
                 Ok(())
             }
-            Payload::Fields(_) | Payload::Opaque(_) => {
+            Payload::Fields(_) | Payload::Frame(_) | Payload::Opaque(_) => {
                 self.terminal.out(format!("{clock} {who:>3}   {}", escape::line(&event.text)))
             }
         }

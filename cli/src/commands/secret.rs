@@ -319,7 +319,7 @@ fn repository(folder: &Path) -> Option<String> {
 
 /// Reads a value: hidden at a terminal, twice when a mistake could not be mended; else standard input as it is, without
 /// the line end at its end.
-fn read(what: &str, twice: bool) -> Result<SecretString, Failure> {
+pub(super) fn read(what: &str, twice: bool) -> Result<SecretString, Failure> {
     if std::io::stdin().is_terminal() {
         let terminal = console::Term::stderr();
         let ask = |what: &str| -> Result<SecretString, Failure> {
@@ -344,7 +344,7 @@ fn read(what: &str, twice: bool) -> Result<SecretString, Failure> {
 }
 
 /// Asks a person; without one there is nobody to ask.
-fn confirmed(question: &str) -> Result<bool, Failure> {
+pub(super) fn confirmed(question: &str) -> Result<bool, Failure> {
     if !std::io::stdin().is_terminal() {
         return Err(Failure::new(Exit::Refused, format!("{question} there is nobody to ask")).hint("say so: --yes"));
     }

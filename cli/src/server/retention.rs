@@ -17,6 +17,7 @@ use regatta_core::{
     Actor, Append, Clock as _, Draft, DurableLog, Event, Expect, Log as _, ReadMax, Seq, Stream, SystemClock,
 };
 use regatta_dispatcher::{Handle, Refusal, RefusalKind};
+use regatta_federation::Gateways;
 use regatta_http::Auth;
 use regatta_http::premises::{PruneRequest, Pruned, PrunedSegment};
 use tokio::sync::watch;
@@ -33,6 +34,7 @@ pub(super) struct Kept {
     config: Config,
     log: DurableLog,
     auth: Auth,
+    gateways: Gateways,
     handle: Handle,
     /// Where the relay to NATS stands, when there is one.
     relay: Option<watch::Receiver<RelayState>>,
@@ -48,12 +50,13 @@ impl Kept {
         data_dir: &Path,
         config: &Config,
         log: &DurableLog,
-        auth: &Auth,
+        (auth, gateways): (&Auth, &Gateways),
         handle: &Handle,
         (relay, heard): Told,
     ) -> Self {
         let (data_dir, config, log) = (data_dir.to_owned(), config.clone(), log.clone());
-        Self { data_dir, config, log, auth: auth.clone(), handle: handle.clone(), relay, heard }
+        let (auth, gateways, handle) = (auth.clone(), gateways.clone(), handle.clone());
+        Self { data_dir, config, log, auth, gateways, handle, relay, heard }
     }
 }
 
@@ -214,6 +217,7 @@ impl Retention {
         let (Some(archive), false) = (&found.archive, found.plan.goes.is_empty()) else { return Ok(()) };
         let (kept, first) = (&self.kept, found.plan.first());
         kept.auth.restate(Actor::regatta(), first).await?;
+        kept.gateways.restate(&Actor::regatta(), first).await?;
         let applied = applied::record(&kept.log, kept.config.applied(), first).await;
         applied.map_err(|failure| Refusal::new(RefusalKind::ReadOnly, failure.message))?;
         let segment = |file: &SegmentFile| ReleasedSegment {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use regatta_core::log::{DurableLog, OpenError, Options as LogOptions, install_id};
 use regatta_core::{Blobs, Clock as _, InstallId, Seq, SystemClock, Vault};
 use regatta_dispatcher::{Caps, Dispatcher, Handle, Options, World};
+use regatta_federation::Gateways;
 use regatta_http::{About, Auth, Feed, LiveClients, Plane, Works, listener, router};
 use regatta_projections::{Follower, Keeping, Live, follow_kept};
 use tokio::signal::unix::{SignalKind, signal};
@@ -63,6 +64,7 @@ struct Parts {
     works: Works,
     auth: Auth,
     vault: Vault,
+    gateways: Gateways,
     web: Web,
 }
 
@@ -80,8 +82,8 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     let relay = relay::start(&context.data_dir, config, &log, &parts.vault, stop.child_token())?;
     let end = CancellationToken::new();
     let witness = witness::start(&context.data_dir, config, &log, &parts.vault, parts.install, end.clone())?;
-    let (state, heard) = (relay.state.clone(), witness.heard);
-    let retention = Retention::new(Kept::of(&context.data_dir, config, &log, &auth, &parts.handle, (state, heard)));
+    let (said_again, told) = ((&auth, &parts.gateways), (relay.state.clone(), witness.heard));
+    let retention = Retention::new(Kept::of(&context.data_dir, config, &log, said_again, &parts.handle, told));
     let plane = Plane {
         feed: Feed::follow(Arc::new(log.clone()), stop.clone()),
         live_clients: LiveClients::default(),
@@ -92,17 +94,15 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
         live: parts.live,
         auth: parts.auth,
         vault: parts.vault,
+        gateways: parts.gateways.clone(),
         premises: Arc::new(Here::new(&context.data_dir, config.clone(), Arc::new(log.clone()), retention.clone())),
         about: Arc::new(parts.about),
         relay: relay.state,
         stop: stop.clone(),
     };
-    if as_detached {
-        context.terminal.out(detach::READY)?;
-    } else {
-        greet(context, &plane.about, &auth).await;
-    }
+    say_ready(context, as_detached, &plane.about, &auth).await?;
     let mut dispatching = tokio::spawn(parts.dispatcher.run(stop.child_token()));
+    let mut federating = tokio::spawn(parts.gateways.run(stop.child_token()));
     let views_stop = CancellationToken::new();
     let mut following = tokio::spawn(parts.follower.run_until(views_stop.clone().cancelled_owned()));
     let (retaining, router) = (tokio::spawn(retention.run(stop.child_token())), router(plane));
@@ -115,12 +115,15 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
         () = stop.cancelled() => Ok(()),
         () = signalled => Ok(()),
         ended = &mut dispatching => failed("the dispatcher", ended),
+        ended = &mut federating => failed("what keeps the gateways", ended),
         ended = &mut following => failed("the views", ended),
         ended = &mut serving => failed("the API", ended),
         ended = &mut serving_tcp => failed("the page", ended),
     };
     stop.cancel();
-    finish([wait(dispatching), wait(serving), wait(serving_tcp), wait(relay.task), wait(retaining)]).await;
+    let writers =
+        [wait(dispatching), wait(federating), wait(serving), wait(serving_tcp), wait(relay.task), wait(retaining)];
+    finish(writers).await;
     // After whoever writes events: a clean stop leaves nothing to fold for the next start, and the witness hears the
     // last word.
     views_stop.cancel();
@@ -129,6 +132,15 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     let closed = close(log).await;
     // Why a part failed is what matters; a log that is poisoned does not close well either.
     ended.and(closed).map(|()| Exit::Done)
+}
+
+/// Tells whoever started the server that it is up.
+async fn say_ready(context: &Context, as_detached: bool, about: &About, auth: &Auth) -> Result<(), Failure> {
+    if as_detached {
+        return context.terminal.out(detach::READY);
+    }
+    greet(context, about, auth).await;
+    Ok(())
 }
 
 /// Tells the person at the terminal where everything is. Secrets are told to a terminal only: what is redirected ends in
@@ -198,6 +210,8 @@ async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<P
     let works = Works::new(repositories.clone(), blobs.clone());
     let vault = Vault::of(&data_dir.join(VAULT), Arc::new(log.clone()), Arc::new(SystemClock))
         .map_err(|error| caused("failed to read what the vault holds")(&error))?;
+    let gateways = Gateways::open(Arc::new(log.clone()), vault.clone(), Arc::new(SystemClock))
+        .map_err(|error| caused("failed to read which gateways there are")(&error))?;
     let world = World {
         install: install.clone(),
         log: Arc::new(log.clone()),
@@ -219,7 +233,7 @@ async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<P
     };
     let (dispatcher, handle) = Options { world, caps, snapshots: Some(log.snapshots()) }.build();
     let (follower, live) = take_up_views(&log).await?;
-    Ok(Parts { install, log, dispatcher, handle, follower, live, about, blobs, works, auth, vault, web })
+    Ok(Parts { install, log, dispatcher, handle, follower, live, about, blobs, works, auth, vault, gateways, web })
 }
 
 /// The views from their newest snapshot; what is missing they take while the server is up.

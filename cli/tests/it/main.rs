@@ -10,6 +10,7 @@ mod commands;
 mod demo;
 mod evidence;
 mod full;
+mod gateways;
 mod help;
 mod hostile_log;
 mod index;
@@ -22,6 +23,7 @@ mod nats;
 #[cfg(feature = "nats")]
 #[path = "../../../core/tests/it/nats/server.rs"]
 mod nats_server;
+mod openclaw;
 mod prune;
 mod races;
 mod remote;

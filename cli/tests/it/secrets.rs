@@ -21,18 +21,18 @@ const CANARY: &str = "canary-5kvq-wren\"tweet-7719";
 const PLAIN: &str = "visible-plumage-3313";
 
 /// A command with something on its standard input.
-fn piped(install: &Install, arguments: &[&str], input: &str) -> crate::install::Done {
+pub(crate) fn piped(install: &Install, arguments: &[&str], input: &str) -> crate::install::Done {
     let mut child = started(install, arguments);
     child.stdin.take().expect("input").write_all(input.as_bytes()).expect("written");
     crate::install::Done::of(child.wait_with_output().expect("ended"))
 }
 
-fn started(install: &Install, arguments: &[&str]) -> Child {
+pub(crate) fn started(install: &Install, arguments: &[&str]) -> Child {
     let mut command = install.command(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started")
 }
 
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -67,12 +67,12 @@ fn guises(text: &str) -> Vec<Vec<u8>> {
     guises
 }
 
-fn holds(bytes: &[u8], text: &str) -> bool {
+pub(crate) fn holds(bytes: &[u8], text: &str) -> bool {
     guises(text).iter().any(|guise| bytes.windows(guise.len()).any(|window| window == guise.as_slice()))
 }
 
 /// Files of a folder that hold a text in any guise.
-fn holding(folder: &Path, text: &str) -> Vec<PathBuf> {
+pub(crate) fn holding(folder: &Path, text: &str) -> Vec<PathBuf> {
     let mut all = Vec::new();
     files(folder, &mut all);
     assert!(all.len() > 5, "the folder was found");
@@ -80,7 +80,7 @@ fn holding(folder: &Path, text: &str) -> Vec<PathBuf> {
     all
 }
 
-fn command_lines() -> Vec<u8> {
+pub(crate) fn command_lines() -> Vec<u8> {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok()).flatten().collect()
 }

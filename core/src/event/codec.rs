@@ -8,9 +8,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::attempt::{Channel, Output, Phase};
+use super::gateway::Frame;
 use super::{
-    AttemptEvent, ConfigEvent, DeliveryEvent, Event, Kind, LogEvent, RunEvent, SandboxEvent, SecretEvent, UserEvent,
-    upcast,
+    ApprovalEvent, AttemptEvent, ConfigEvent, DeliveryEvent, Event, GatewayEvent, Kind, LogEvent, RunEvent,
+    SandboxEvent, SecretEvent, UserEvent, upcast,
 };
 
 /// A payload that does not have the shape its kind and version promise.
@@ -37,6 +38,19 @@ struct OutputV1<'a> {
     offset: u64,
     #[serde(borrow, with = "serde_bytes")]
     bytes: &'a [u8],
+}
+
+/// The frozen shape of `gateway.frame` version 1. Never edit; a new shape is a new version.
+#[derive(Serialize, Deserialize)]
+struct FrameV1<'a> {
+    gateway: &'a str,
+    boot_id: &'a str,
+    conn_id: &'a str,
+    /// 0 when it has none.
+    seq: u64,
+    event: &'a str,
+    #[serde(borrow, with = "serde_bytes")]
+    text: &'a [u8],
 }
 
 /// Fixed-width little-endian integers, no trailing bytes: what bincode 1.3 `DefaultOptions` with fixint writes.
@@ -81,6 +95,35 @@ impl Output {
     }
 }
 
+impl Frame {
+    fn to_bytes(&self) -> Bytes {
+        use bincode::Options as _;
+        let frozen = FrameV1 {
+            gateway: self.gateway.as_str(),
+            boot_id: &self.boot_id,
+            conn_id: &self.conn_id,
+            seq: self.seq.unwrap_or(0),
+            event: &self.event,
+            text: &self.text,
+        };
+        #[expect(clippy::expect_used, reason = "a struct of integers and bounded bytes always serializes")]
+        options().serialize(&frozen).expect("a frame fits the limit").into()
+    }
+
+    fn from_bytes(payload: &Bytes) -> Result<Self, String> {
+        use bincode::Options as _;
+        let frozen: FrameV1<'_> = options().deserialize(payload).map_err(|error| error.to_string())?;
+        Ok(Self {
+            gateway: frozen.gateway.parse().map_err(|error| format!("{error}"))?,
+            boot_id: frozen.boot_id.to_owned(),
+            conn_id: frozen.conn_id.to_owned(),
+            seq: Some(frozen.seq).filter(|seq| *seq > 0),
+            event: frozen.event.to_owned(),
+            text: payload.slice_ref(frozen.text),
+        })
+    }
+}
+
 fn json<T: Serialize>(payload: &T) -> Bytes {
     #[expect(clippy::expect_used, reason = "our payloads have string keys and derived impls, so they always serialize")]
     serde_json::to_vec(payload).expect("payload serializes").into()
@@ -92,7 +135,9 @@ macro_rules! json_kinds {
         fn encode_json(event: &Event) -> Option<(Kind, u16, Bytes)> {
             match event {
                 $(Event::$family($enum::$variant(payload)) => Some((Kind::$kind, $version, json(payload))),)*
-                Event::Attempt(AttemptEvent::Output(_)) | Event::Unknown { .. } => None,
+                Event::Attempt(AttemptEvent::Output(_))
+                | Event::Gateway(GatewayEvent::Frame(_))
+                | Event::Unknown { .. } => None,
             }
         }
 
@@ -152,6 +197,20 @@ json_kinds! {
     SANDBOX_FAILED            1 Sandbox  SandboxEvent::Failed
     SANDBOX_DESTROYED         1 Sandbox  SandboxEvent::Destroyed
     SANDBOX_REAPED            1 Sandbox  SandboxEvent::Reaped
+    GATEWAY_ADDED             1 Gateway  GatewayEvent::Added
+    GATEWAY_REMOVED           1 Gateway  GatewayEvent::Removed
+    GATEWAY_RESTATED          1 Gateway  GatewayEvent::Restated
+    GATEWAY_CONNECTED         1 Gateway  GatewayEvent::Connected
+    GATEWAY_DISCONNECTED      1 Gateway  GatewayEvent::Disconnected
+    GATEWAY_STOPPED           1 Gateway  GatewayEvent::Stopped
+    GATEWAY_MISSED            1 Gateway  GatewayEvent::Missed
+    GATEWAY_CALLED            1 Gateway  GatewayEvent::Called
+    APPROVAL_REQUESTED        1 Approval ApprovalEvent::Requested
+    APPROVAL_ANSWERED         1 Approval ApprovalEvent::Answered
+    APPROVAL_ANSWER_FAILED    1 Approval ApprovalEvent::AnswerFailed
+    APPROVAL_RESOLVED         1 Approval ApprovalEvent::Resolved
+    APPROVAL_EXPIRED          1 Approval ApprovalEvent::Expired
+    APPROVAL_CANCELLED        1 Approval ApprovalEvent::Cancelled
     DELIVERY_INTENDED         1 Delivery DeliveryEvent::Intended
     DELIVERY_DELIVERED        1 Delivery DeliveryEvent::Delivered
     DELIVERY_FAILED           1 Delivery DeliveryEvent::Failed
@@ -177,6 +236,8 @@ json_kinds! {
 
 /// The version written today of `attempt.output`.
 const OUTPUT_VERSION: u16 = 1;
+/// The version written today of `gateway.frame`.
+const FRAME_VERSION: u16 = 1;
 
 impl Event {
     /// The fact as bytes: kind, version of the shape, payload.
@@ -184,10 +245,13 @@ impl Event {
     pub fn encode(&self) -> (Kind, u16, Bytes) {
         match self {
             Self::Attempt(AttemptEvent::Output(output)) => (Kind::ATTEMPT_OUTPUT, OUTPUT_VERSION, output.to_bytes()),
+            Self::Gateway(GatewayEvent::Frame(frame)) => (Kind::GATEWAY_FRAME, FRAME_VERSION, frame.to_bytes()),
             Self::Unknown { kind, version, payload } => (*kind, *version, payload.clone()),
             Self::Run(_)
             | Self::Attempt(_)
             | Self::Sandbox(_)
+            | Self::Gateway(_)
+            | Self::Approval(_)
             | Self::Delivery(_)
             | Self::Config(_)
             | Self::User(_)
@@ -211,6 +275,13 @@ impl Event {
         if kind == Kind::ATTEMPT_OUTPUT {
             return if version == OUTPUT_VERSION {
                 Output::from_bytes(payload).map(|output| Self::Attempt(AttemptEvent::Output(output))).map_err(wrong)
+            } else {
+                Ok(unknown())
+            };
+        }
+        if kind == Kind::GATEWAY_FRAME {
+            return if version == FRAME_VERSION {
+                Frame::from_bytes(payload).map(|frame| Self::Gateway(GatewayEvent::Frame(frame))).map_err(wrong)
             } else {
                 Ok(unknown())
             };

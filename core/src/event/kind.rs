@@ -52,6 +52,23 @@ kinds! {
     0x0304 "sandbox.destroyed"       SANDBOX_DESTROYED
     0x0305 "sandbox.reaped"          SANDBOX_REAPED
 
+    0x0401 "gateway.added"           GATEWAY_ADDED
+    0x0402 "gateway.removed"         GATEWAY_REMOVED
+    0x0403 "gateway.restated"        GATEWAY_RESTATED
+    0x0404 "gateway.connected"       GATEWAY_CONNECTED
+    0x0405 "gateway.disconnected"    GATEWAY_DISCONNECTED
+    0x0406 "gateway.stopped"         GATEWAY_STOPPED
+    0x0407 "gateway.missed"          GATEWAY_MISSED
+    0x0408 "gateway.called"          GATEWAY_CALLED
+    0x0409 "gateway.frame"           GATEWAY_FRAME
+
+    0x0601 "approval.requested"      APPROVAL_REQUESTED
+    0x0602 "approval.answered"       APPROVAL_ANSWERED
+    0x0603 "approval.answer_failed"  APPROVAL_ANSWER_FAILED
+    0x0604 "approval.resolved"       APPROVAL_RESOLVED
+    0x0605 "approval.expired"        APPROVAL_EXPIRED
+    0x0606 "approval.cancelled"      APPROVAL_CANCELLED
+
     0x0901 "delivery.intended"       DELIVERY_INTENDED
     0x0902 "delivery.delivered"      DELIVERY_DELIVERED
     0x0903 "delivery.failed"         DELIVERY_FAILED
@@ -80,6 +97,15 @@ kinds! {
 }
 
 impl Kind {
+    /// Kinds that hold bytes as they came, many and large: nobody lists them unless asked to.
+    pub const RAW: [Self; 2] = [Self::ATTEMPT_OUTPUT, Self::GATEWAY_FRAME];
+
+    /// Whether it holds bytes as they came.
+    #[must_use]
+    pub fn is_raw(self) -> bool {
+        Self::RAW.contains(&self)
+    }
+
     /// The name, or nothing for a kind this version does not know.
     #[must_use]
     pub fn name(self) -> Option<&'static str> {

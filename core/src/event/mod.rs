@@ -3,10 +3,12 @@
 //! Money is integer micro-dollars, time is integer µs or ms with the unit in the name. How a fact becomes bytes is in
 //! [`codec`]; how old bytes become today's fact is in [`upcast`]. Knows nothing of who decides or who looks.
 
+pub mod approval;
 pub mod attempt;
 pub mod codec;
 pub mod config;
 pub mod delivery;
+pub mod gateway;
 mod kind;
 pub mod log;
 pub mod run;
@@ -19,10 +21,12 @@ use bytes::Bytes;
 
 use crate::BlobRef;
 
+pub use approval::ApprovalEvent;
 pub use attempt::AttemptEvent;
 pub use codec::DecodeError;
 pub use config::ConfigEvent;
 pub use delivery::DeliveryEvent;
+pub use gateway::GatewayEvent;
 pub use kind::Kind;
 pub use log::LogEvent;
 pub use run::RunEvent;
@@ -41,6 +45,10 @@ pub enum Event {
     Attempt(AttemptEvent),
     /// About the place an attempt runs in.
     Sandbox(SandboxEvent),
+    /// About a gateway and the connection to it.
+    Gateway(GatewayEvent),
+    /// About what an agent asks a person.
+    Approval(ApprovalEvent),
     /// About bringing the winner to its target.
     Delivery(DeliveryEvent),
     /// About this installation's configuration.
@@ -81,6 +89,8 @@ impl Event {
             Self::Run(_)
             | Self::Attempt(_)
             | Self::Sandbox(_)
+            | Self::Gateway(_)
+            | Self::Approval(_)
             | Self::Delivery(_)
             | Self::Config(_)
             | Self::User(_)
@@ -98,4 +108,4 @@ macro_rules! from_family {
         }
     )*};
 }
-from_family! { Run(RunEvent) Attempt(AttemptEvent) Sandbox(SandboxEvent) Delivery(DeliveryEvent) Config(ConfigEvent) User(UserEvent) Secret(SecretEvent) Log(LogEvent) }
+from_family! { Run(RunEvent) Attempt(AttemptEvent) Sandbox(SandboxEvent) Gateway(GatewayEvent) Approval(ApprovalEvent) Delivery(DeliveryEvent) Config(ConfigEvent) User(UserEvent) Secret(SecretEvent) Log(LogEvent) }

@@ -7,12 +7,14 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use regatta_core::event::SecretEvent;
+use regatta_core::event::approval::{self, ApprovalEvent, Decision, Question};
 use regatta_core::event::attempt::{
     self, AttemptEvent, Channel, Collected, DiffStat, Exit, FileChange, Outcome, Output, Phase, PhaseEnded,
     PhaseStarted, RetryScheduled,
 };
 use regatta_core::event::config::{Applied, Changed, ConfigEvent, Setting};
 use regatta_core::event::delivery::{self, DeliveryEvent};
+use regatta_core::event::gateway::{self, GatewayEvent, Proof, Why};
 use regatta_core::event::log::{self, LogEvent};
 use regatta_core::event::run;
 use regatta_core::event::run::{
@@ -276,6 +278,108 @@ fn secret_events() -> Vec<SecretEvent> {
     ]
 }
 
+fn gateway_events() -> Vec<GatewayEvent> {
+    let main = || "main".parse().expect("gateway");
+    let (boot_id, conn_id) = (|| "05daf75a".to_owned(), || "e96aabfe".to_owned());
+    let added = || gateway::Added {
+        gateway: main(),
+        url: "ws://127.0.0.1:18789".to_owned(),
+        allow_plain: false,
+        proof: Proof::Token,
+    };
+    let restated = || gateway::RestatedGateway {
+        added: added(),
+        added_at_us: 1_700_000_000_000_000,
+        added_by: "user:ada".to_owned(),
+    };
+    vec![
+        GatewayEvent::Added(added()),
+        GatewayEvent::Removed(gateway::Removed { gateway: main() }),
+        GatewayEvent::Restated(gateway::Restated { gateways: vec![restated()] }),
+        GatewayEvent::Connected(gateway::Connected {
+            gateway: main(),
+            boot_id: boot_id(),
+            conn_id: conn_id(),
+            version: "2026.9.6".to_owned(),
+            scopes: vec!["operator.read".to_owned(), "operator.approvals".to_owned()],
+            methods: 466,
+        }),
+        GatewayEvent::Disconnected(gateway::Disconnected {
+            gateway: main(),
+            boot_id: boot_id(),
+            conn_id: conn_id(),
+            reason: "the gateway closed the connection with code 1012 (service restart)".to_owned(),
+            last_seq: 184,
+        }),
+        GatewayEvent::Stopped(gateway::Stopped {
+            gateway: main(),
+            reason: "the gateway does not know this device yet".to_owned(),
+            advice: Some("on the gateway's machine run: openclaw devices approve r-1".to_owned()),
+            pairing: Some("r-1".to_owned()),
+            is_tried_again: false,
+        }),
+        GatewayEvent::Missed(gateway::Missed {
+            gateway: main(),
+            boot_id: boot_id(),
+            conn_id: conn_id(),
+            last: 2,
+            next: 5,
+            why: Why::NotRecorded("the disk is nearly full".to_owned()),
+        }),
+        GatewayEvent::Called(gateway::Called { gateway: main(), method: "chat.send".to_owned() }),
+        GatewayEvent::Frame(gateway::Frame {
+            gateway: main(),
+            boot_id: boot_id(),
+            conn_id: conn_id(),
+            seq: Some(7),
+            event: "tick".to_owned(),
+            text: Bytes::from_static(b"{\"type\":\"event\",\"event\":\"tick\",\"payload\":{\"ts\":1},\"seq\":7}"),
+        }),
+    ]
+}
+
+fn approval_events() -> Vec<ApprovalEvent> {
+    let id = || "main.a734987a-e5f9-4cc1-9920-e234a03b6053".parse().expect("approval");
+    vec![
+        ApprovalEvent::Requested(approval::Requested {
+            approval: id(),
+            boot_id: "05daf75a".to_owned(),
+            question: Question {
+                command: "uname -s".to_owned(),
+                argv: vec!["uname".to_owned(), "-s".to_owned()],
+                cwd: Some("/lab/run/workspace".to_owned()),
+                program: Some("/usr/bin/uname".to_owned()),
+                host: Some("gateway".to_owned()),
+                agent: Some("main".to_owned()),
+                session: Some("agent:main:main".to_owned()),
+                run: Some("636ac1ba".to_owned()),
+                warnings: vec!["writes outside the workspace".to_owned()],
+            },
+            decisions: vec![Decision::AllowOnce, Decision::Deny],
+            asked_at_ms: 1_795_329_087_696,
+            expires_at_ms: 1_795_330_887_696,
+            is_reconstructed: false,
+        }),
+        ApprovalEvent::Answered(approval::Answered {
+            approval: id(),
+            decision: Decision::AllowOnce,
+            note: "looks safe".to_owned(),
+        }),
+        ApprovalEvent::AnswerFailed(approval::AnswerFailed {
+            approval: id(),
+            reason: "the gateway gave no answer within 20000 ms".to_owned(),
+        }),
+        ApprovalEvent::Resolved(approval::Resolved {
+            approval: id(),
+            decision: Decision::Deny,
+            by: "cli".to_owned(),
+            is_reconstructed: true,
+        }),
+        ApprovalEvent::Expired(approval::Expired { approval: id() }),
+        ApprovalEvent::Cancelled(approval::Cancelled { approval: id(), reason: "gateway-restart".to_owned() }),
+    ]
+}
+
 /// Who may do what, said again.
 fn restated() -> UserEvent {
     let ada = || "ada".to_owned();
@@ -330,6 +434,8 @@ fn facts() -> Vec<Event> {
         .chain(other_events())
         .chain(user_events().into_iter().map(Event::User))
         .chain(secret_events().into_iter().map(Event::Secret))
+        .chain(gateway_events().into_iter().map(Event::Gateway))
+        .chain(approval_events().into_iter().map(Event::Approval))
         .chain([log_event()])
         .collect()
 }
@@ -342,7 +448,7 @@ fn folder() -> PathBuf {
 fn what_is_written_today_is_what_the_golden_files_hold() {
     for fact in facts() {
         let (kind, version, payload) = fact.encode();
-        let ending = if kind == Kind::ATTEMPT_OUTPUT { "bin" } else { "json" };
+        let ending = if kind.is_raw() { "bin" } else { "json" };
         let path = folder().join(format!("{kind}.v{version}.{ending}"));
         if std::env::var_os("REGATTA_GOLDEN").is_some() && !path.exists() {
             fs::write(&path, &payload).expect("golden file");

@@ -93,6 +93,8 @@ fn given(events: &[Event]) -> Attempt {
             Event::Attempt(event) => attempt.evolve(event, 1_000_000),
             Event::Sandbox(event) => attempt.evolve_sandbox(event),
             other @ (Event::Run(_)
+            | Event::Gateway(_)
+            | Event::Approval(_)
             | Event::Delivery(_)
             | Event::Config(_)
             | Event::User(_)

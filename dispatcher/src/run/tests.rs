@@ -84,6 +84,8 @@ fn given(strategy: Strategy, events: &[Event]) -> Run {
             Event::Delivery(event) => run.evolve_delivery(event),
             other @ (Event::Attempt(_)
             | Event::Sandbox(_)
+            | Event::Gateway(_)
+            | Event::Approval(_)
             | Event::Config(_)
             | Event::User(_)
             | Event::Secret(_)

@@ -211,6 +211,12 @@ fn stream(run: RunId, slot: Option<Slot>, event: &Event) -> Option<Stream> {
             SandboxEvent::Destroyed(destroyed) => &destroyed.key,
             SandboxEvent::Reaped(reaped) => &reaped.key,
         })),
-        Event::Config(_) | Event::User(_) | Event::Secret(_) | Event::Log(_) | Event::Unknown { .. } => None,
+        Event::Gateway(_)
+        | Event::Approval(_)
+        | Event::Config(_)
+        | Event::User(_)
+        | Event::Secret(_)
+        | Event::Log(_)
+        | Event::Unknown { .. } => None,
     }
 }

@@ -65,7 +65,9 @@ impl Recall {
         // Nothing that is under way was removed.
         self.seq = self.seq.max(Seq(log.first().0.saturating_sub(1)));
         loop {
-            let batch = log.read(self.seq.next(), ReadMax::default()).map_err(unreadable)?;
+            // What gateways say is about no run.
+            let skip = [regatta_core::Kind::GATEWAY_FRAME];
+            let batch = log.read_skipping(self.seq.next(), ReadMax::default(), &skip).map_err(unreadable)?;
             let Some(last) = batch.last() else { return Ok(()) };
             // Runs that were over and are taken up again are in their own streams.
             let until = last.seq;

@@ -11,8 +11,9 @@ mod socket;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::value::RawValue;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot, watch};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::call::{Call, CallError, Outcome};
@@ -27,6 +28,9 @@ pub use socket::AddressError;
 
 /// Notices that wait to be taken; past it nothing is read from the socket.
 const NOTICES_MAX: usize = 1_024;
+/// KiB of events that were handed over and are still held by whoever takes them; past it nothing is read from the socket.
+/// More than the largest frame has.
+const NOTICES_KIB_MAX: u32 = 64 << 10;
 /// Orders that wait for the link's task.
 const ORDERS_MAX: usize = 256;
 
@@ -80,6 +84,14 @@ impl Options {
             device: None,
         }
     }
+
+    /// Whether the address can be used with these options; the address as it would be.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn check(&self) -> Result<String, AddressError> {
+        socket::Address::read(self).map(|address| address.to_string())
+    }
 }
 
 /// What a gateway said, or what happened to the connection.
@@ -99,6 +111,8 @@ pub enum Notice {
 #[derive(Debug, Clone)]
 pub struct Received {
     text: Utf8Bytes,
+    /// What it takes of [`NOTICES_KIB_MAX`], until the last copy is dropped.
+    _room: Arc<OwnedSemaphorePermit>,
     /// Its name.
     pub event: Box<str>,
     /// Its place on the connection; a few have none.
@@ -112,6 +126,12 @@ impl Received {
     #[must_use]
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The whole frame, as it came, without a copy of it being made.
+    #[must_use]
+    pub fn bytes(&self) -> Bytes {
+        self.text.clone().into()
     }
 
     /// The payload, as it came.

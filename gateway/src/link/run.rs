@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::socket::{Address, Incoming, Outgoing, open, words};
-use super::{Notice, Options, Order, Received, handshake};
+use super::{NOTICES_KIB_MAX, Notice, Options, Order, Received, handshake};
 use crate::call::{CALLS_MAX, Call, CallError, Calls};
 use crate::frame::{Decoded, FRAME_BYTES_MAX, decode};
 use crate::hello::Hello;
@@ -49,6 +49,8 @@ pub(super) struct Run {
     address: Address,
     orders: mpsc::Receiver<Order>,
     notices: mpsc::Sender<Notice>,
+    /// What may still be handed over, in KiB.
+    room: Arc<Semaphore>,
     state: watch::Sender<State>,
     calls: Calls,
     waiting: VecDeque<Call>,
@@ -71,7 +73,8 @@ impl Run {
         state: watch::Sender<State>,
     ) -> Self {
         let (calls, waiting, door) = (Calls::default(), VecDeque::new(), Door::Shut);
-        Self { options, address, orders, notices, state, calls, waiting, door }
+        let room = Arc::new(Semaphore::new(NOTICES_KIB_MAX as usize));
+        Self { options, address, orders, notices, room, state, calls, waiting, door }
     }
 
     /// The task's body.
@@ -241,7 +244,7 @@ impl Run {
     }
 
     async fn receive(&mut self, progress: &mut Progress, text: Utf8Bytes) -> Result<(), Loss> {
-        let received = match decode(&text).map_err(|error| Loss::Unreadable(error.to_string()))? {
+        let head = match decode(&text).map_err(|error| Loss::Unreadable(error.to_string()))? {
             Decoded::Response(response) => {
                 let id = response.id.to_string();
                 if !self.calls.end(response) {
@@ -249,16 +252,16 @@ impl Run {
                 }
                 return Ok(());
             }
-            Decoded::Event { head, .. } => Received {
-                event: head.event.into(),
-                seq: head.seq,
-                state_version: head.state_version,
-                text: text.clone(),
-            },
+            Decoded::Event { head, .. } => head,
         };
-        if let Some(Step::After(gap)) = received.seq.map(|seq| progress.step(seq)) {
+        let (event, seq, state_version) = (head.event.into(), head.seq, head.state_version);
+        if let Some(Step::After(gap)) = seq.map(|seq| progress.step(seq)) {
             self.notices.send(Notice::Missing(gap)).await.ok();
         }
+        // Whoever takes them slowly is not sent more than they can hold.
+        let kib = u32::try_from(text.len().div_ceil(1_024)).unwrap_or(NOTICES_KIB_MAX).min(NOTICES_KIB_MAX);
+        let Ok(room) = Arc::clone(&self.room).acquire_many_owned(kib).await else { return Ok(()) };
+        let received = Received { text, _room: Arc::new(room), event, seq, state_version };
         self.notices.send(Notice::Received(received)).await.ok();
         Ok(())
     }

@@ -74,6 +74,12 @@ impl Address {
     }
 }
 
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.uri.fmt(f)
+    }
+}
+
 fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || bare.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback())
@@ -132,7 +138,7 @@ mod tests {
 
     fn read(url: &str, allow_plain: bool) -> Result<String, String> {
         let options = Options { allow_plain, ..Options::control_plane(url, Credential::Token("t".into())) };
-        Address::read(&options).map(|address| address.uri.to_string()).map_err(|error| error.to_string())
+        options.check().map_err(|error| error.to_string())
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::mpsc;
 
-use crate::fake::Fake;
+use regatta_gateway_fake::Fake;
 
 const SOON: Duration = Duration::from_secs(10);
 

@@ -3,6 +3,4 @@
 #[cfg(test)]
 mod captured;
 #[cfg(test)]
-mod fake;
-#[cfg(test)]
 mod link;

@@ -2,6 +2,7 @@
 
 #![expect(unused_qualifications, reason = "the macro that describes a route writes them")]
 
+mod approvals;
 mod artifacts;
 mod attempts;
 mod commands;
@@ -9,6 +10,7 @@ mod compare;
 mod compose;
 mod events;
 mod fleet;
+mod gateways;
 mod live;
 mod looking;
 mod output;
@@ -18,6 +20,7 @@ mod runs;
 mod secrets;
 mod server;
 mod sign_in;
+mod threads;
 mod timeline;
 mod tokens;
 mod users;
@@ -42,6 +45,8 @@ use crate::auth::may;
 use crate::problem::types;
 use crate::{CATCHING_UP_HEADER, IDEMPOTENCY_HEADER, Identity, Plane, Problem, around, numbers, page};
 
+pub use gateways::{GatewayBody, GatewaysBody};
+
 /// Every route of `/api/v1`, with what `schemas/openapi.json` says of it. A route is added here, by `routes!` in the
 /// file of what it is about, so that none can be without its description.
 pub(crate) fn described() -> OpenApiRouter<Plane> {
@@ -64,6 +69,9 @@ pub(crate) fn described() -> OpenApiRouter<Plane> {
         .merge(users::routes())
         .merge(premises::routes())
         .merge(secrets::routes())
+        .merge(gateways::routes())
+        .merge(approvals::routes())
+        .merge(threads::routes())
 }
 
 /// The whole API over one plane.

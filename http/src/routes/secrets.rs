@@ -6,19 +6,17 @@ use axum::Json;
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use regatta_core::event::secret::{Scope, UsedBy};
-use regatta_core::vault::{SECRET_BYTES_MAX, SecretName};
+use regatta_core::vault::SecretName;
 use regatta_core::{Actor, VaultError};
-use serde::de::DeserializeOwned;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::Body;
-use crate::auth::{Identity, Place, Via};
+use crate::auth::{Identity, Place};
 use crate::requests::{KeyRequest, LastUse, PassphraseRequest, SecretRequest, SecretRow, SecretsView, VaultAnswer};
+use crate::sensitive::{is_private, private, sensitive};
 use crate::{Plane, Problem};
 
-/// Largest body that brings a secret, in bytes: a value whose every byte is escaped, and room for the rest.
-const BODY_BYTES_MAX: usize = 6 * SECRET_BYTES_MAX + (64 << 10);
 /// What stands before the name of a secret where a key of the configuration takes a credential.
 const REFERENCE: &str = "secret:";
 
@@ -174,36 +172,6 @@ impl fmt::Display for Who<'_> {
             UsedBy::Setting(setting) => write!(f, "{setting}"),
         }
     }
-}
-
-/// Whether nobody else can listen: at the owner's socket, or over TLS.
-fn is_private(identity: &Identity, place: &Place) -> bool {
-    identity.via == Via::Socket || place.is_secure
-}
-
-fn private(identity: &Identity, place: &Place) -> Result<(), Problem> {
-    if is_private(identity, place) {
-        return Ok(());
-    }
-    Err(Problem::new(StatusCode::CONFLICT, "in_the_clear", "a secret is not taken over a connection without TLS")
-        .hint("on the server's machine: regatta secret set NAME; or serve the page over TLS: --tls-cert and --tls-key"))
-}
-
-/// Reads a body that holds a secret: what is wrong with it is said without a word of it.
-fn sensitive<T: DeserializeOwned>(body: Body) -> Result<T, Problem> {
-    let body = body?;
-    if body.len() > BODY_BYTES_MAX {
-        let detail = format!("the request's body is larger than {BODY_BYTES_MAX} bytes");
-        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
-            .hint(format!("a secret has at most {SECRET_BYTES_MAX} bytes")));
-    }
-    serde_json::from_slice(&body).map_err(|error| {
-        Problem::invalid(format!(
-            "the body is not what is expected, at line {} column {}",
-            error.line(),
-            error.column()
-        ))
-    })
 }
 
 impl From<VaultError> for Problem {

@@ -20,6 +20,7 @@ use regatta_core::{
 use regatta_dispatcher::compose::{Choice, Conflict, NotComposed};
 use regatta_dispatcher::repository::Repositories;
 use regatta_dispatcher::{Asked, Refusal, RefusalKind, RunRequest, SynthesisRequest, Synthesized};
+use regatta_federation::Gateways;
 use regatta_http::auth::{Auth, Door, Options};
 use regatta_http::premises::{ConfigChange, ConfigRow, Finding, Premises, PruneRequest, Pruned};
 use regatta_http::{About, Commands, Feed, LiveClients, Plane, Works, router};
@@ -180,6 +181,7 @@ impl World {
         if follows {
             tokio::spawn(follower.run());
         }
+        let vault = Vault::of(&folder.path().join("vault"), log.clone(), clock.clone()).expect("vault");
         let plane = Plane {
             log: log.clone(),
             works: Works::new(Repositories::open(&folder.path().join("data")).expect("mirrors"), blobs.clone()),
@@ -196,7 +198,8 @@ impl World {
                 started_at_us: 1,
             }),
             auth: Auth::open(log.clone(), clock.clone(), Options::default()).expect("accounts"),
-            vault: Vault::of(&folder.path().join("vault"), log.clone(), clock.clone()).expect("vault"),
+            gateways: Gateways::open(log.clone(), vault.clone(), clock.clone()).expect("gateways"),
+            vault,
             premises: Arc::new(Bare),
             relay: None,
             stop: stop.clone(),

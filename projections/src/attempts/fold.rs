@@ -125,7 +125,16 @@ impl Fold for Attempts {
                 Ok(())
             }
             (Event::Delivery(event), Subject::Run(_)) => self.fold_delivery(event, fact.envelope),
-            (Event::Config(_) | Event::User(_) | Event::Secret(_) | Event::Log(_) | Event::Unknown { .. }, _) => Ok(()),
+            (
+                Event::Gateway(_)
+                | Event::Approval(_)
+                | Event::Config(_)
+                | Event::User(_)
+                | Event::Secret(_)
+                | Event::Log(_)
+                | Event::Unknown { .. },
+                _,
+            ) => Ok(()),
             (Event::Run(_) | Event::Attempt(_) | Event::Sandbox(_) | Event::Delivery(_), _) => Err(Stray),
         }
     }

@@ -66,6 +66,8 @@ impl Fold for Fleet {
             (
                 Event::Run(_)
                 | Event::Attempt(_)
+                | Event::Gateway(_)
+                | Event::Approval(_)
                 | Event::Delivery(_)
                 | Event::Config(_)
                 | Event::User(_)

@@ -80,6 +80,8 @@ impl Fold for Runs {
             (Event::Delivery(event), Subject::Run(_)) => kept.fold_delivery(event, envelope.at_us),
             (
                 Event::Sandbox(_)
+                | Event::Gateway(_)
+                | Event::Approval(_)
                 | Event::Config(_)
                 | Event::User(_)
                 | Event::Secret(_)

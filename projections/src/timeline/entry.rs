@@ -38,6 +38,8 @@ fn attempt(event: &Event, subject: Subject) -> Option<AttemptId> {
         Event::Run(_)
         | Event::Attempt(_)
         | Event::Sandbox(_)
+        | Event::Gateway(_)
+        | Event::Approval(_)
         | Event::Config(_)
         | Event::User(_)
         | Event::Secret(_)
@@ -63,7 +65,7 @@ impl TimelineFilter {
 
     /// What can be said before an event is read.
     pub(super) fn may_show(&self, envelope: &Envelope) -> bool {
-        (self.with_output || envelope.kind != Kind::ATTEMPT_OUTPUT)
+        (self.with_output || !envelope.kind.is_raw())
             && self.spans(envelope.seq)
             && self.names(envelope.kind)
             && self.actor.as_ref().is_none_or(|actor| actor == envelope.actor.as_str())

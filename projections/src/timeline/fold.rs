@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use regatta_core::event::RunEvent;
-use regatta_core::{Event, Kind, RunId, Seq};
+use regatta_core::{Event, RunId, Seq};
 use serde::{Deserialize, Serialize};
 
 use super::TimelineEntry;
@@ -30,7 +30,7 @@ pub struct Timeline {
 
 impl Fold for Timeline {
     fn fold(&mut self, fact: &Fact<'_>) -> Result<(), Stray> {
-        if fact.envelope.kind != Kind::ATTEMPT_OUTPUT {
+        if !fact.envelope.kind.is_raw() {
             self.keep(entry(fact.envelope, fact.event, fact.subject));
         }
         self.fold_lanes(fact)
@@ -84,6 +84,8 @@ impl Timeline {
                 Event::Run(_)
                 | Event::Attempt(_)
                 | Event::Sandbox(_)
+                | Event::Gateway(_)
+                | Event::Approval(_)
                 | Event::Delivery(_)
                 | Event::Config(_)
                 | Event::User(_)

@@ -2,6 +2,7 @@
 
 mod entry;
 mod fold;
+mod gateways;
 mod kind_name;
 mod lanes;
 mod page;

@@ -23,6 +23,8 @@ pub fn line(event: &Event) -> String {
         Event::Run(event) => run(event),
         Event::Attempt(event) => attempt(event),
         Event::Sandbox(event) => sandbox(event),
+        Event::Gateway(event) => super::gateways::gateway(event),
+        Event::Approval(event) => super::gateways::approval(event),
         Event::Delivery(event) => delivery(event),
         Event::Config(event) => config(event),
         Event::User(event) => super::people::line(event),
@@ -243,7 +245,7 @@ fn span(ms: u64) -> String {
 }
 
 /// A size: `312 B`, `1.2 kB`, `3.4 MB`.
-fn bytes(count: u64) -> String {
+pub(super) fn bytes(count: u64) -> String {
     match count {
         0..1_000 => format!("{count} B"),
         1_000..1_000_000 => format!("{}.{} kB", count / 1_000, count % 1_000 / 100),

@@ -74,7 +74,7 @@ fn the_comparison() {
 #[test]
 fn the_timeline() {
     let mut history = example();
-    let unknown = (regatta_core::Kind(0x0401), 1, bytes::Bytes::from_static(b"{}"));
+    let unknown = (regatta_core::Kind(0x7f01), 1, bytes::Bytes::from_static(b"{}"));
     history.say_raw(regatta_core::Stream::config(), &Actor::recorded("import"), unknown);
     insta::assert_snapshot!(json(&history.views().timeline.page(&TimelineFilter::default(), 1_000)));
 }

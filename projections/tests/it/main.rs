@@ -13,6 +13,8 @@ mod fleet;
 #[cfg(test)]
 mod follow;
 #[cfg(test)]
+mod gateways;
+#[cfg(test)]
 mod history;
 #[cfg(test)]
 mod kept;
@@ -22,6 +24,8 @@ mod properties;
 mod rebuild;
 #[cfg(test)]
 mod runs;
+#[cfg(test)]
+mod threads;
 #[cfg(test)]
 mod timeline;
 #[cfg(test)]

@@ -223,7 +223,7 @@ impl Walk {
         });
         if choice.is_multiple_of(16) {
             // Something of an older or newer version is in the log, too.
-            let unknown = (regatta_core::Kind(0x0401), 1, bytes::Bytes::from_static(b"{}"));
+            let unknown = (regatta_core::Kind(0x7f01), 1, bytes::Bytes::from_static(b"{}"));
             self.history.say_raw(Stream::config(), &Actor::recorded("import"), unknown);
         }
     }

@@ -10,6 +10,8 @@ use super::{Step, heading, missing, single};
 use crate::command::{cargo, root};
 use crate::ui::{INSTALL, can_build};
 
+/// The binary under test, and the gateway it connects to.
+const BUILD: [&str; 7] = ["build", "--package", "regatta", "--package", "regatta-gateway-fake", "--locked", "--quiet"];
 /// Where Debian has it; another place is named by the variable.
 const CHROMIUM: &str = "/usr/bin/chromium";
 const CHROMIUM_VARIABLE: &str = "REGATTA_CHROMIUM";
@@ -44,7 +46,7 @@ pub(super) fn browser() -> Step {
         let reason = format!("there is no {} (apt install chromium, or set {CHROMIUM_VARIABLE})", chromium.display());
         return missing(NAME, &reason);
     }
-    let built = single(NAME, &mut cargo(&["build", "--package", "regatta", "--locked", "--quiet"]));
+    let built = single(NAME, &mut cargo(&BUILD));
     if built.tally.failed > 0 {
         return built;
     }

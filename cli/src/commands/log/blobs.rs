@@ -83,7 +83,7 @@ fn named(data_dir: &Path) -> Result<BTreeMap<String, (Seq, &'static str)>, Failu
     let reader = Reader::open(data_dir).map_err(|error| unreadable(&error))?;
     let (mut found, mut next) = (BTreeMap::new(), reader.first());
     loop {
-        let batch = reader.read_skipping(next, ReadMax::default(), &[Kind::ATTEMPT_OUTPUT]);
+        let batch = reader.read_skipping(next, ReadMax::default(), &Kind::RAW);
         let batch = batch.map_err(|error| unreadable(&error))?;
         let Some(last) = batch.last() else { return Ok(found) };
         next = Seq(last.seq.0 + 1);

@@ -2,6 +2,7 @@
 
 mod credentials;
 mod foreign;
+mod gateways;
 mod roles;
 mod secrets;
 mod sessions;

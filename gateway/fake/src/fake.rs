@@ -1,5 +1,4 @@
-//! A gateway of our own that does what a test tells it: lets in, refuses, numbers events wrongly, closes, is silent.
-//! Its handshake is the captured one.
+//! A gateway whose every step a test says: lets in, refuses, numbers events wrongly, closes, is silent.
 
 use std::net::SocketAddr;
 
@@ -10,27 +9,27 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::{WebSocketStream, accept_async};
 
-pub(crate) struct Fake {
+pub struct Fake {
     listener: TcpListener,
-    pub(crate) url: String,
+    pub url: String,
     connections: u32,
 }
 
 /// One connection to it.
-pub(crate) struct Guest {
+pub struct Guest {
     socket: WebSocketStream<TcpStream>,
-    pub(crate) connect: Value,
+    pub connect: Value,
 }
 
 impl Fake {
-    pub(crate) async fn new() -> Self {
+    pub async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address: SocketAddr = listener.local_addr().expect("an address");
         Self { listener, url: format!("ws://{address}"), connections: 0 }
     }
 
     /// Takes the next connection up to its first call.
-    pub(crate) async fn asked(&mut self) -> Guest {
+    pub async fn asked(&mut self) -> Guest {
         let (stream, _) = self.listener.accept().await.expect("a connection");
         let mut socket = accept_async(stream).await.expect("an upgrade");
         let challenge = json!({ "nonce": "n-1", "ts": 1_795_328_450_453_u64, "capabilities": [] });
@@ -42,7 +41,7 @@ impl Fake {
     }
 
     /// Takes the next connection and lets it in.
-    pub(crate) async fn welcomed(&mut self) -> Guest {
+    pub async fn welcomed(&mut self) -> Guest {
         let mut guest = self.asked().await;
         self.connections += 1;
         guest
@@ -52,7 +51,7 @@ impl Fake {
     }
 
     /// Answers the next upgrade with an HTTP status.
-    pub(crate) async fn answered_with(&mut self, status: &str) {
+    pub async fn answered_with(&mut self, status: &str) {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         let (mut stream, _) = self.listener.accept().await.expect("a connection");
         let mut request = [0; 4_096];
@@ -75,20 +74,20 @@ fn hello(connection: u32) -> Value {
 }
 
 impl Guest {
-    pub(crate) async fn say(&mut self, frame: &Value) {
+    pub async fn say(&mut self, frame: &Value) {
         self.say_text(&frame.to_string()).await;
     }
 
-    pub(crate) async fn say_text(&mut self, text: &str) {
+    pub async fn say_text(&mut self, text: &str) {
         self.socket.send(Message::text(text)).await.expect("sent");
     }
 
-    pub(crate) async fn tell(&mut self, seq: u64) {
+    pub async fn tell(&mut self, seq: u64) {
         self.say(&json!({ "type": "event", "event": "tick", "seq": seq, "payload": { "ts": seq } })).await;
     }
 
     /// The next call; nothing when the other side is gone.
-    pub(crate) async fn heard(&mut self) -> Option<Value> {
+    pub async fn heard(&mut self) -> Option<Value> {
         loop {
             match self.socket.next().await {
                 Some(Ok(Message::Text(text))) => return Some(serde_json::from_str(&text).expect("JSON")),
@@ -98,12 +97,12 @@ impl Guest {
         }
     }
 
-    pub(crate) async fn refuse(mut self, error: Value, code: u16) {
+    pub async fn refuse(mut self, error: Value, code: u16) {
         self.say(&json!({ "type": "res", "id": self.connect["id"], "ok": false, "error": error })).await;
         self.close(code, "refused").await;
     }
 
-    pub(crate) async fn close(mut self, code: u16, reason: &'static str) {
+    pub async fn close(mut self, code: u16, reason: &'static str) {
         self.socket.close(Some(CloseFrame { code: code.into(), reason: reason.into() })).await.ok();
         while self.heard().await.is_some() {}
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub enum RefusalKind {
     /// What was asked is not well-formed or out of bounds.
     Invalid,
-    /// There is no such run or attempt.
+    /// There is no such thing.
     NotFound,
     /// Its beginning was removed from the log, after a backup held it.
     Archived,
@@ -18,7 +18,7 @@ pub enum RefusalKind {
     WrongState,
     /// The repository or base cannot be used.
     Repository,
-    /// The agent, sandbox or fence asked for cannot be used here.
+    /// What it asks for cannot be used here, or does not answer.
     Unusable,
     /// The idempotency key came with another request before.
     KeyReused,

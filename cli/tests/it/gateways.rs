@@ -1,0 +1,147 @@
+//! Gateways through the real binary, against the fake gateway: added, listed, tested, called, asked for answers; and the
+//! token nowhere to be found.
+
+#![expect(clippy::indexing_slicing, reason = "what is not there fails the test")]
+
+use std::path::PathBuf;
+
+use regatta_gateway_fake::House;
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+use crate::install::Install;
+use crate::secrets::{command_lines, holding, holds, piped, started, until};
+
+/// Nothing else holds this.
+const CANARY: &str = "canary-gateway-token-8821-plover";
+const OFFERED: [&str; 2] = ["allow-once", "deny"];
+
+/// The fake gateway, with threads of its own.
+struct Away {
+    runtime: Runtime,
+    house: House,
+}
+
+impl Away {
+    fn new() -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("threads");
+        let house = runtime.block_on(House::open());
+        Self { runtime, house }
+    }
+
+    /// Asks a question, and waits until it is here.
+    fn ask(&self, install: &Install, id: &str, command: &str) {
+        let _inside = self.runtime.enter();
+        self.house.ask(id, command, &OFFERED, now_ms());
+        until("the question is here", || {
+            let open = install.view(&["approvals"])["open"].as_array().cloned().unwrap_or_default();
+            open.iter().any(|asked| asked["id"] == format!("main.{id}")).then_some(())
+        });
+    }
+}
+
+fn now_ms() -> u64 {
+    use regatta_core::Clock as _;
+    regatta_core::SystemClock.now_ms()
+}
+
+fn added(install: &Install, away: &Away) {
+    let url = away.house.url.clone();
+    piped(install, &["gateway", "add", "main", &url, "--token-stdin"], CANARY).exits(0).says("is added and connected");
+}
+
+#[test]
+fn a_gateway_is_added_listed_tested_called_and_removed() {
+    let (install, away) = (Install::new(), Away::new());
+    away.house.wants_token(CANARY);
+    install.regatta(&["gateway", "ls"]).exits(0).says("regatta gateway add main");
+    let wrong = piped(&install, &["gateway", "add", "main", &away.house.url, "--token-stdin"], "wrong");
+    wrong.exits(0).says("unauthorized: token mismatch").says("gateway.auth.token");
+    let tested = install.regatta(&["gateway", "test", "main"]).exits(3);
+    assert!(tested.out.starts_with("no  connection: unauthorized: token mismatch"), "{}", tested.out);
+    install.regatta(&["gateway", "rm", "main", "--yes"]).exits(0).says("removed main");
+    added(&install, &away);
+    piped(&install, &["gateway", "add", "main", &away.house.url, "--token-stdin"], "x").exits(3).says("already");
+    let row = &install.view(&["gateway", "ls"])["rows"][0];
+    assert_eq!(
+        (&row["name"], &row["link"]["state"], &row["version"]),
+        (&json!("main"), &json!("connected"), &json!("2026.9.6"),)
+    );
+    install.regatta(&["gateway", "test", "main"]).exits(0);
+    install.regatta(&["gateway", "pair", "main"]).exits(0).says("main knows this device");
+    assert_eq!(install.regatta(&["gateway", "call", "main", "health"]).exits(0).out, "{\"ok\":true}\n");
+    install.regatta(&["gateway", "call", "main", "sessions.spawn"]).exits(3).says("has no method");
+    install.regatta(&["gateway", "call", "main", "health", "{"]).exits(2).says("no JSON");
+    install.regatta(&["gateway", "call", "main", "exec.approval.resolve"]).exits(3).says("regatta approvals answer");
+    install.regatta(&["gateway", "call", "attic", "health"]).exits(3).says("there is no gateway attic");
+    install.regatta(&["down"]).exits(0);
+    install.regatta(&["up", "--detach"]).exits(0);
+    until("it is connected again", || {
+        (install.view(&["gateway", "ls"])["rows"][0]["link"]["state"] == "connected").then_some(())
+    });
+}
+
+#[test]
+fn what_an_agent_asks_is_answered_once() {
+    let (install, away) = (Install::new(), Away::new());
+    added(&install, &away);
+    install.regatta(&["approvals"]).exits(0).says("nobody asks anything");
+    away.ask(&install, "a734987a-e5f9", "rm -rf build");
+    let shown = install.regatta(&["approvals"]).exits(0).out;
+    assert!(shown.contains("$ rm -rf build") && shown.contains("in /lab/run/workspace"), "{shown}");
+    assert!(shown.contains("regatta approvals answer main.a734987a allow-once|deny"), "{shown}");
+    install
+        .regatta(&["approvals", "answer", "a734", "allow-always"])
+        .exits(2)
+        .says("what is offered: allow-once, deny");
+    install.regatta(&["approvals", "answer", "zzz", "deny"]).exits(3).says("there is no question");
+    install.regatta(&["approvals", "answer", "a734", "allow-once", "-m", "fine"]).exits(0).says("rm -rf build");
+    assert_eq!(away.house.asked("a734987a-e5f9").status, "allowed");
+    let late = install.regatta(&["approvals", "answer", "main.a734987a-e5f9", "deny"]).exits(3);
+    assert!(late.err.contains("ana answered allow-once"), "{}", late.err);
+    let over = install.view(&["approvals", "ls", "--over"])["over"][0].clone();
+    assert_eq!((&over["by"], &over["note"], &over["state"]), (&json!("user:ana"), &json!("fine"), &json!("resolved")));
+    let log = install.regatta(&["log", "tail", "--kind", "approval", "-n", "1000"]).exits(0).out;
+    for line in ["asks: rm -rf build", "answered allow-once: fine", "settled: allow-once by user:ana"] {
+        assert!(log.contains(line), "{line} is not in {log}");
+    }
+}
+
+#[test]
+fn a_gateways_token_is_in_no_event_file_answer_line_or_argument_list() {
+    let (install, away) = (Install::new(), Away::new());
+    away.house.wants_token(CANARY);
+    let url = away.house.url.clone();
+    let mut adding = started(&install, &["gateway", "add", "main", &url, "--token-stdin"]);
+    let written = std::io::Write::write_all(adding.stdin.as_mut().expect("input"), CANARY.as_bytes());
+    written.expect("written");
+    assert!(!holds(&command_lines(), CANARY), "a command line holds it");
+    drop(adding.stdin.take());
+    crate::install::Done::of(adding.wait_with_output().expect("ended")).exits(0);
+    away.ask(&install, "q-1", "make");
+    install.regatta(&["approvals", "answer", "q-1", "deny"]).exits(0);
+    install.regatta(&["gateway", "test", "main"]).exits(0);
+    assert!(!holds(&command_lines(), CANARY), "a command line holds it");
+    let answers = [
+        &["gateway", "ls", "--json"][..],
+        &["gateway", "test", "main", "--json"],
+        &["log", "tail", "--json", "-n", "10000"],
+        &["secret", "ls", "--json"],
+        &["approvals", "ls", "--over", "--json"],
+    ];
+    for arguments in answers {
+        let done = install.regatta(arguments).exits(0);
+        assert!(!holds(&done.raw, CANARY) && !holds(done.err.as_bytes(), CANARY), "{arguments:?}");
+    }
+    assert_ne!(
+        holding(&install.data(), "gateway.main.token"),
+        [""; 0].map(PathBuf::from),
+        "the search finds what is there"
+    );
+    assert_eq!(holding(&install.data(), CANARY), [""; 0].map(PathBuf::from));
+    let refused = json!({ "name": "Other Name", "url": "ws://127.0.0.1:1", "token": CANARY, "odd": true });
+    let refused =
+        piped(&install, &["gateway", "add", "Other Name", "ws://127.0.0.1:1", "--token-stdin"], &refused.to_string());
+    assert!(!holds(refused.err.as_bytes(), CANARY), "{}", refused.err);
+}

@@ -1,0 +1,164 @@
+//! The real OpenClaw gateway, when `REGATTA_TEST_OPENCLAW` names its `openclaw.mjs`: connected to, chatted with, asked for
+//! an approval, killed and found again. The model behind it is a stub.
+
+#![expect(clippy::indexing_slicing, reason = "what is not there fails the test")]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::install::Install;
+use crate::secrets::{piped, until};
+
+const TOKEN: &str = "a-token-of-the-real-gateway";
+
+/// A gateway and its model, in a folder of their own; gone when dropped.
+struct Real {
+    node: String,
+    openclaw: PathBuf,
+    folder: PathBuf,
+    port: u16,
+    model: Child,
+    gateway: Option<Child>,
+}
+
+impl Real {
+    /// Starts them; nothing when there is no gateway to start.
+    fn start(folder: &Path) -> Option<Self> {
+        let Some(openclaw) = std::env::var_os("REGATTA_TEST_OPENCLAW").map(PathBuf::from) else {
+            println!("skipped: REGATTA_TEST_OPENCLAW names no openclaw.mjs (npm openclaw@2026.9.6)");
+            return None;
+        };
+        let node = std::env::var("REGATTA_TEST_OPENCLAW_NODE").unwrap_or_else(|_| "node".to_owned());
+        for name in ["home", "state", "workspace"] {
+            fs::create_dir_all(folder.join(name)).expect("a folder");
+        }
+        let stub = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openclaw/stub-model.mjs");
+        let mut model = Command::new(&node).arg(stub).stdout(Stdio::piped()).spawn().expect("node");
+        let mut said = String::new();
+        BufReader::new(model.stdout.take().expect("output")).read_line(&mut said).expect("a port");
+        let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+        let mut real = Self { node, openclaw, folder: folder.to_owned(), port, model, gateway: None };
+        fs::write(real.folder.join("openclaw.json"), real.config(said.trim()).to_string()).expect("written");
+        real.run();
+        Some(real)
+    }
+
+    fn config(&self, model_port: &str) -> Value {
+        let model = json!({
+            "id": "stub-1", "name": "Stub", "reasoning": false, "input": ["text"], "contextWindow": 128_000,
+            "cost": { "input": 1, "output": 2, "cacheRead": 0, "cacheWrite": 0 }, "maxTokens": 8_192,
+        });
+        let provider = json!({
+            "baseUrl": format!("http://127.0.0.1:{model_port}/v1"), "apiKey": "k", "api": "openai-completions",
+            "models": [model],
+        });
+        json!({
+            "gateway": {
+                "mode": "local", "port": self.port, "bind": "loopback", "controlUi": { "enabled": false },
+                "auth": { "mode": "token", "token": TOKEN },
+            },
+            "models": { "mode": "replace", "providers": { "stub": provider } },
+            "agents": { "defaults": { "model": { "primary": "stub/stub-1" }, "workspace": self.folder.join("workspace") } },
+            "logging": { "file": self.folder.join("openclaw.log") },
+            "tools": { "exec": { "host": "gateway", "mode": "ask" } },
+            "plugins": { "enabled": false },
+        })
+    }
+
+    /// Starts the gateway and waits until it is usable.
+    fn run(&mut self) {
+        let mut command = Command::new(&self.node);
+        let path = Path::new(&self.node).parent().map(|folder| format!("{}:/usr/bin:/bin", folder.display()));
+        command.env_clear().env("PATH", path.unwrap_or_default()).env("HOME", self.folder.join("home"));
+        command.env("OPENCLAW_STATE_DIR", self.folder.join("state"));
+        command.env("OPENCLAW_CONFIG_PATH", self.folder.join("openclaw.json"));
+        for name in ["DISABLE_BONJOUR", "NO_RESPAWN", "SKIP_CHANNELS", "NO_AUTO_UPDATE"] {
+            command.env(format!("OPENCLAW_{name}"), "1");
+        }
+        command.env("OPENCLAW_EXEC_SHELL_SNAPSHOT", "0").arg(&self.openclaw);
+        command.args(["gateway", "run", "--port", &self.port.to_string()]);
+        self.gateway = Some(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the gateway"));
+        until("the gateway is usable", || self.is_ready().then_some(()));
+    }
+
+    fn is_ready(&self) -> bool {
+        let Ok(mut socket) = TcpStream::connect(("127.0.0.1", self.port)) else { return false };
+        let asked = socket.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+        let mut answer = String::new();
+        asked.and_then(|()| socket.read_to_string(&mut answer)).is_ok() && answer.starts_with("HTTP/1.1 200")
+    }
+
+    fn kill(&mut self) {
+        if let Some(mut gateway) = self.gateway.take() {
+            gateway.kill().ok();
+            gateway.wait().ok();
+        }
+    }
+}
+
+impl Drop for Real {
+    fn drop(&mut self) {
+        self.kill();
+        self.model.kill().ok();
+        self.model.wait().ok();
+    }
+}
+
+/// Sends a message and gives back the session it is in.
+fn chat(install: &Install, message: &str) -> String {
+    let session = format!("agent:main:{}", message.len());
+    let params =
+        json!({ "sessionKey": session, "message": message, "idempotencyKey": format!("key-{}", message.len()) });
+    let call = install.regatta(&["gateway", "call", "main", "chat.send", &params.to_string()]).exits(0);
+    assert_eq!(call.json()["status"], "started");
+    session
+}
+
+/// The last turn of a session, once it is over.
+fn turn(install: &Install, session: &str) -> Value {
+    until("the turn ends", || {
+        let exported = install.view(&["threads"]);
+        let row = exported["rows"].as_array()?.iter().find(|row| row["session"] == session)?.clone();
+        (row["state"] == "final").then_some(row)
+    })
+}
+
+#[test]
+fn a_real_gateway_is_connected_to_listened_to_and_its_questions_answered() {
+    let install = Install::new();
+    let Some(mut real) = Real::start(&install.folder().join("openclaw")) else { return };
+    let url = format!("ws://127.0.0.1:{}", real.port);
+    piped(&install, &["gateway", "add", "main", &url, "--token-stdin"], TOKEN).exits(0).says("is added and connected");
+    install.regatta(&["gateway", "test", "main"]).exits(0);
+    let said = turn(&install, &chat(&install, "[[say hello over the wire]]"));
+    assert_eq!(said["last_text"], "hello over the wire");
+    let session = chat(&install, "[[exec uname -s]] please");
+    let asked = until("it asks", || install.view(&["approvals"])["open"].as_array()?.first().cloned());
+    assert_eq!((&asked["question"]["command"], &asked["question"]["agent"]), (&json!("uname -s"), &json!("main")));
+    let id = asked["id"].as_str().expect("an id");
+    install.regatta(&["approvals", "answer", id, "allow-once"]).exits(0);
+    assert_eq!(turn(&install, &session)["last_text"], "The tool said: Linux");
+    let over = until("it is settled", || {
+        let over = install.view(&["approvals", "ls", "--over"])["over"][0].clone();
+        (over["state"] == "resolved").then_some(over)
+    });
+    assert_eq!((&over["by"], &over["decision"]), (&json!("user:ana"), &json!("allow-once")));
+
+    chat(&install, "[[exec uname -r]] and then something else");
+    until("it asks again", || install.view(&["approvals"])["open"].as_array()?.first().cloned());
+    real.kill();
+    real.run();
+    until("it is connected again", || {
+        let row = install.view(&["gateway", "ls"])["rows"][0].clone();
+        (row["link"]["state"] == "connected" && row["restarts"] == 1).then_some(())
+    });
+    until("the question was cancelled by the restart", || {
+        let over = install.view(&["approvals", "ls", "--over"])["over"].as_array()?.clone();
+        over.iter().any(|ask| ask["state"] == "cancelled" && ask["reason"] == "gateway-restart").then_some(())
+    });
+}

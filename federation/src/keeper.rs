@@ -1,0 +1,372 @@
+//! Keeps the one connection to a gateway for as long as it belongs to us: connects, records what it says, has its questions
+//! brokered, says loudly when it cannot, and tries again for ever where trying does no harm.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use regatta_core::event::gateway::{Added, GatewayEvent, Stopped};
+use regatta_core::{
+    Actor, Append, AppendError, Clock, Draft, Event, EventId, Expect, GatewayName, Log, Refusal, Stream, log,
+};
+use regatta_gateway::{Hello, Link, Notice, Reason, State};
+use serde_json::json;
+use serde_json::value::to_raw_value;
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::broker::Broker;
+use crate::keyring::Keyring;
+use crate::record::Recorder;
+use crate::status::{AGAIN_S, LinkNow, LinkState};
+
+/// Notices taken at once.
+const BATCH_MAX: usize = 1_024;
+/// Bytes of frames appended at once; more than the largest one.
+const APPEND_BYTES_MAX: usize = 3 << 20;
+/// Events appended at once.
+const APPEND_EVENTS_MAX: usize = 1_000;
+/// How long is waited when too many appends wait already.
+const BUSY_WAIT: Duration = Duration::from_millis(50);
+/// How long is waited after what cannot be helped: a credential that cannot be had, a log that takes nothing.
+const LATER: Duration = Duration::from_secs(10);
+/// How often it is looked for questions whose time is over.
+const TIMES_EVERY: Duration = Duration::from_secs(5);
+/// How long a gateway may take to answer.
+const WITHIN: Duration = Duration::from_secs(20);
+
+/// What others see of a gateway's connection, and how they reach it.
+#[derive(Clone)]
+pub(crate) struct Shown {
+    pub(crate) now: watch::Receiver<LinkNow>,
+    pub(crate) link: watch::Receiver<Option<Arc<Link>>>,
+    pub(crate) hello: watch::Receiver<Option<Arc<Hello>>>,
+    pub(crate) broker: Broker,
+    /// Tries now.
+    pub(crate) poke: Arc<Notify>,
+}
+
+/// When a link that ended is opened again.
+#[derive(PartialEq, Eq)]
+enum Next {
+    /// At once, with what proves that we may as it is now.
+    Again,
+    Later,
+}
+
+/// Keeps one gateway's connection.
+pub(crate) struct Keeper {
+    added: Added,
+    keyring: Keyring,
+    log: Arc<dyn Log>,
+    clock: Arc<dyn Clock>,
+    broker: Broker,
+    recorder: Recorder,
+    now: watch::Sender<LinkNow>,
+    link: watch::Sender<Option<Arc<Link>>>,
+    hello: watch::Sender<Option<Arc<Hello>>>,
+    poke: Arc<Notify>,
+    stop: CancellationToken,
+    /// What everything on the present connection belongs to.
+    correlation: Uuid,
+    /// The last reason that was recorded for there being no connection.
+    said: Option<String>,
+    is_full: bool,
+}
+
+impl Keeper {
+    pub(crate) fn new(
+        added: Added,
+        keyring: Keyring,
+        (log, clock): (Arc<dyn Log>, Arc<dyn Clock>),
+        broker: Broker,
+        stop: CancellationToken,
+    ) -> (Self, Shown) {
+        let (now, link, hello) =
+            (watch::Sender::new(LinkNow::default()), watch::Sender::new(None), watch::Sender::new(None));
+        let poke = Arc::new(Notify::new());
+        let shown = Shown {
+            now: now.subscribe(),
+            link: link.subscribe(),
+            hello: hello.subscribe(),
+            broker: broker.clone(),
+            poke: Arc::clone(&poke),
+        };
+        let recorder = Recorder::new(added.gateway.clone());
+        let correlation = Uuid::nil();
+        let keeper = Self {
+            added,
+            keyring,
+            log,
+            clock,
+            broker,
+            recorder,
+            now,
+            link,
+            hello,
+            poke,
+            stop,
+            correlation,
+            said: None,
+            is_full: false,
+        };
+        (keeper, shown)
+    }
+
+    fn gateway(&self) -> &GatewayName {
+        &self.added.gateway
+    }
+
+    /// Keeps it until told to stop.
+    pub(crate) async fn run(mut self) {
+        while !self.stop.is_cancelled() {
+            match self.open().await {
+                Ok((link, notices)) => {
+                    if self.attend(&link, notices).await == Next::Again {
+                        continue;
+                    }
+                }
+                Err(refusal) => {
+                    let now = LinkNow::untried(&refusal);
+                    self.say_stopped(&now, true).await;
+                    self.now.send_replace(now);
+                }
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => {}
+                () = self.poke.notified() => {}
+                () = sleep(LATER) => {}
+            }
+        }
+    }
+
+    async fn open(&self) -> Result<(Arc<Link>, mpsc::Receiver<Notice>), Refusal> {
+        let options = self.keyring.options(&self.added).await?;
+        let unusable =
+            |error: regatta_gateway::AddressError| Refusal::new(regatta_core::RefusalKind::Unusable, error.to_string());
+        let (link, notices) = Link::open(options).map_err(unusable)?;
+        let link = Arc::new(link);
+        self.link.send_replace(Some(Arc::clone(&link)));
+        Ok((link, notices))
+    }
+
+    /// Takes what the link notices until told to stop, or until it is to be opened anew.
+    async fn attend(&mut self, link: &Arc<Link>, mut notices: mpsc::Receiver<Notice>) -> Next {
+        let (mut state, mut batch) = (link.state(), Vec::with_capacity(BATCH_MAX));
+        // What is done after a connection is begun beside what it says, since answers come on the same socket.
+        let mut beside = JoinSet::new();
+        let mut again: Option<Instant> = None;
+        let stop = self.stop.clone();
+        let next = loop {
+            tokio::select! {
+                () = stop.cancelled() => break Next::Again,
+                () = self.poke.notified() => {
+                    if !is_connected(link) {
+                        break Next::Again;
+                    }
+                }
+                taken = notices.recv_many(&mut batch, BATCH_MAX) => {
+                    if taken == 0 || self.take(std::mem::take(&mut batch), link, &mut beside).await.is_err() {
+                        break Next::Later;
+                    }
+                }
+                changed = state.changed() => {
+                    if changed.is_err() {
+                        break Next::Later;
+                    }
+                    let now = state.borrow_and_update().clone();
+                    again = self.tell(&now).await;
+                }
+                () = passed(again) => break Next::Again,
+                () = sleep(TIMES_EVERY) => {
+                    self.broker.look_at_times(is_connected(link).then_some(&**link)).await;
+                }
+                Some(_) = beside.join_next(), if !beside.is_empty() => {}
+            }
+        };
+        beside.abort_all();
+        link.close().await;
+        self.link.send_replace(None);
+        self.hello.send_replace(None);
+        self.now.send_replace(LinkNow::default());
+        let ended: Vec<GatewayEvent> = self.recorder.ended("regatta closed it").into_iter().collect();
+        // The log refusing this is told by the next connection.
+        self.record(ended).await.ok();
+        next
+    }
+
+    /// Records notices, and only then acts on them.
+    async fn take(
+        &mut self,
+        batch: Vec<Notice>,
+        link: &Arc<Link>,
+        beside: &mut JoinSet<()>,
+    ) -> Result<(), AppendError> {
+        let welcomed = batch.iter().rev().find_map(|notice| match notice {
+            Notice::Welcomed(hello) => Some(Arc::clone(hello)),
+            Notice::Received(_) | Notice::Missing(_) | Notice::Lost(_) => None,
+        });
+        let has_gap = batch.iter().any(|notice| matches!(notice, Notice::Missing(_)));
+        let facts = batch.iter().filter_map(|notice| self.recorder.fact(notice)).collect();
+        drop(batch);
+        let was_full = self.is_full;
+        self.record(facts).await?;
+        if let Some(hello) = welcomed {
+            self.said = None;
+            beside.abort_all();
+            beside.spawn(self.after_welcome(Arc::clone(link), Arc::clone(&hello)));
+            self.hello.send_replace(Some(hello));
+        } else if (has_gap || was_full && !self.is_full)
+            && let Some(boot_id) = self.recorder.boot_id().map(str::to_owned)
+        {
+            let (broker, link) = (self.broker.clone(), Arc::clone(link));
+            beside.spawn(async move { compare(&broker, &link, &boot_id).await });
+        }
+        Ok(())
+    }
+
+    /// Appends facts, in order; with what was owed before them. Only a log that is poisoned is an error.
+    async fn record(&mut self, facts: Vec<GatewayEvent>) -> Result<(), AppendError> {
+        let mut all = self.recorder.owed();
+        all.extend(facts);
+        let mut left = all.into_iter().peekable();
+        while left.peek().is_some() {
+            let (mut chunk, mut bytes) = (Vec::new(), 0);
+            while let Some(fact) = left.next_if(|fact| {
+                chunk.len() < APPEND_EVENTS_MAX && (chunk.is_empty() || bytes + size(fact) <= APPEND_BYTES_MAX)
+            }) {
+                bytes += size(&fact);
+                chunk.push(fact);
+            }
+            match self.append(&chunk).await {
+                Ok(ids) => {
+                    self.is_full = false;
+                    self.hand_on(&chunk, &ids).await;
+                }
+                Err(AppendError::ReadOnly(reason)) => {
+                    if !std::mem::replace(&mut self.is_full, true) {
+                        tracing::error!(gateway = %self.gateway(), reason, "what the gateway says is not recorded");
+                    }
+                    chunk.extend(left);
+                    self.recorder.owe(chunk, &reason);
+                    return Ok(());
+                }
+                Err(error) => {
+                    tracing::error!(gateway = %self.gateway(), %error, "what the gateway says cannot be recorded");
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn append(&mut self, facts: &[GatewayEvent]) -> Result<Vec<EventId>, AppendError> {
+        let mut drafts = Vec::with_capacity(facts.len());
+        for fact in facts {
+            let draft = Draft::new(&Event::Gateway(fact.clone()), &*self.clock, Actor::regatta(), Uuid::nil());
+            if matches!(fact, GatewayEvent::Connected(_)) || self.correlation.is_nil() {
+                self.correlation = draft.id.0;
+            }
+            drafts.push(Draft { correlation: self.correlation, ..draft });
+        }
+        let ids = drafts.iter().map(|draft| draft.id).collect();
+        let stream = Stream::link(self.gateway());
+        loop {
+            let append = Append { stream: stream.clone(), expect: Expect::Any, events: drafts.clone() };
+            match log::append(&*self.log, append).await {
+                Ok(_) => return Ok(ids),
+                // Nothing is read from the socket meanwhile.
+                Err(AppendError::Busy) => sleep(BUSY_WAIT).await,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Hands recorded frames to whoever acts on them.
+    async fn hand_on(&self, facts: &[GatewayEvent], ids: &[EventId]) {
+        for (fact, id) in facts.iter().zip(ids) {
+            if let GatewayEvent::Frame(frame) = fact {
+                self.broker.hear(frame, *id).await;
+            }
+        }
+    }
+
+    /// What is done once we are in: the token for our device is kept, every session is listened to, questions are compared.
+    fn after_welcome(&self, link: Arc<Link>, hello: Arc<Hello>) -> impl Future<Output = ()> + use<> {
+        let (gateway, keyring, broker) = (self.gateway().clone(), self.keyring.clone(), self.broker.clone());
+        async move {
+            if let Some(token) = &hello.auth.device_token
+                && let Err(refusal) = keyring.keep_device_token(&gateway, token).await
+            {
+                tracing::warn!(%gateway, reason = refusal.message, "the device's token was not kept");
+            }
+            let nothing = to_raw_value(&json!({})).unwrap_or_default();
+            if let Err(error) = link.call("sessions.subscribe", nothing, WITHIN).await {
+                tracing::warn!(%gateway, %error, "the gateway does not let us listen to its sessions");
+            }
+            compare(&broker, &link, &hello.server.boot_id).await;
+        }
+    }
+
+    /// Says how the connection is; when it is to be tried again by us, if it is.
+    async fn tell(&mut self, state: &State) -> Option<Instant> {
+        let now = LinkNow::of(state);
+        let gave_up = matches!(state, State::Disconnected(Reason::GaveUp { .. }));
+        match now.state {
+            LinkState::Connected => tracing::info!(gateway = %self.gateway(), "connected"),
+            LinkState::Stopped => self.say_stopped(&now, false).await,
+            LinkState::Waiting if gave_up => self.say_stopped(&now, true).await,
+            LinkState::Connecting | LinkState::Waiting => {}
+        }
+        self.now.send_replace(now);
+        gave_up.then(|| Instant::now() + Duration::from_secs(AGAIN_S))
+    }
+
+    /// Records and logs that there is no connection; the same reason once.
+    async fn say_stopped(&mut self, now: &LinkNow, is_tried_again: bool) {
+        let reason = now.reason.clone().unwrap_or_default();
+        if self.said.as_ref() == Some(&reason) {
+            return;
+        }
+        let advice = now.advice.as_deref().unwrap_or("nothing is known to help");
+        tracing::error!(gateway = %self.gateway(), reason, advice, "no connection: agents' questions are denied at once");
+        self.said = Some(reason.clone());
+        let (gateway, advice, pairing) = (self.gateway().clone(), now.advice.clone(), now.pairing.clone());
+        let stopped = Stopped { gateway, reason, advice, pairing, is_tried_again };
+        self.record(vec![GatewayEvent::Stopped(stopped)]).await.ok();
+    }
+}
+
+fn is_connected(link: &Link) -> bool {
+    *link.state().borrow() == State::Connected
+}
+
+async fn compare(broker: &Broker, link: &Link, boot_id: &str) {
+    if let Err(error) = broker.compare(link, boot_id).await {
+        tracing::warn!(%error, "the gateway does not say which questions are open");
+    }
+}
+
+fn size(fact: &GatewayEvent) -> usize {
+    match fact {
+        GatewayEvent::Frame(frame) => frame.text.len() + 256,
+        GatewayEvent::Added(_)
+        | GatewayEvent::Removed(_)
+        | GatewayEvent::Restated(_)
+        | GatewayEvent::Connected(_)
+        | GatewayEvent::Disconnected(_)
+        | GatewayEvent::Stopped(_)
+        | GatewayEvent::Missed(_)
+        | GatewayEvent::Called(_) => 4_096,
+    }
+}
+
+/// Returns at a time; never without one.
+async fn passed(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

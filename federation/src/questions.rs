@@ -1,0 +1,296 @@
+//! Questions for approval as a gateway says them: in events, in its list, and in what it keeps of each. Pure.
+//!
+//! Shapes: `gateway/tests/frames/exec-approval-allow-once.jsonl` and `rpc-approvals` as measured on 2026.9.6. Whatever does
+//! not have the shape of a question is none; the frame is recorded all the same.
+
+use regatta_core::event::approval::{Decision, Question, Requested};
+use regatta_core::{ApprovalId, GatewayName};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+/// Longest command of a question that is kept, in characters.
+const COMMAND_CHARS_MAX: usize = 16_384;
+/// Longest other text of a question that is kept, in characters.
+const TEXT_CHARS_MAX: usize = 1_024;
+/// Most words or warnings of a question that are kept.
+const LIST_MAX: usize = 256;
+/// Most questions read of one list.
+const LISTED_MAX: usize = 1_000;
+
+/// What a gateway says about a question.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// It is asked.
+    Asked(Box<Requested>),
+    /// It is settled.
+    Settled(ApprovalId, Settled),
+}
+
+/// What became of a question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// Somebody answered; who, as the gateway says.
+    Resolved { decision: Decision, by: Option<String> },
+    /// Nobody did in time.
+    Expired,
+    /// Nobody waits any more, and why.
+    Cancelled(String),
+}
+
+#[derive(Deserialize)]
+struct Event<'a> {
+    #[serde(borrow)]
+    payload: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Asked {
+    id: String,
+    request: Request,
+    created_at_ms: u64,
+    expires_at_ms: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Request {
+    #[serde(default)]
+    command: Option<String>,
+    #[serde(default)]
+    system_run_plan: Option<Plan>,
+    #[serde(default)]
+    cwd: Option<String>,
+    #[serde(default)]
+    host: Option<String>,
+    #[serde(default)]
+    resolved_path: Option<String>,
+    #[serde(default)]
+    agent_id: Option<String>,
+    #[serde(default)]
+    session_key: Option<String>,
+    #[serde(default)]
+    run_id: Option<String>,
+    #[serde(default)]
+    warning_text: Option<String>,
+    #[serde(default)]
+    command_analysis: Option<Analysis>,
+    #[serde(default)]
+    allowed_decisions: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Plan {
+    #[serde(default)]
+    argv: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Analysis {
+    #[serde(default)]
+    risk_kinds: Vec<String>,
+    #[serde(default)]
+    warning_lines: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Resolved {
+    id: String,
+    decision: String,
+    #[serde(default)]
+    resolved_by: Option<String>,
+}
+
+/// What `approval.get` says.
+#[derive(Deserialize)]
+struct Kept {
+    status: String,
+    #[serde(default)]
+    decision: Option<String>,
+    #[serde(default)]
+    reason: Option<String>,
+    #[serde(default)]
+    resolver: Option<Resolver>,
+}
+
+#[derive(Deserialize)]
+struct Resolver {
+    #[serde(default)]
+    id: Option<String>,
+}
+
+/// What an event says about a question; nothing for one that is about something else.
+pub(crate) fn said(gateway: &GatewayName, boot_id: &str, event: &str, text: &[u8]) -> Option<Said> {
+    let payload = || serde_json::from_slice::<Event<'_>>(text).ok().map(|event| event.payload.get());
+    match event {
+        "exec.approval.requested" => {
+            let asked: Asked = serde_json::from_str(payload()?).ok()?;
+            Some(Said::Asked(Box::new(asked.requested(gateway, boot_id, false)?)))
+        }
+        "exec.approval.resolved" => {
+            let resolved: Resolved = serde_json::from_str(payload()?).ok()?;
+            let decision = resolved.decision.parse().ok()?;
+            let id = ApprovalId::of(gateway, &resolved.id).ok()?;
+            Some(Said::Settled(id, Settled::Resolved { decision, by: resolved.resolved_by.map(short) }))
+        }
+        _ => None,
+    }
+}
+
+/// The questions in the answer to `exec.approval.list`.
+pub(crate) fn listed(gateway: &GatewayName, boot_id: &str, payload: &RawValue) -> Vec<Requested> {
+    let all: Vec<serde_json::Value> = serde_json::from_str(payload.get()).unwrap_or_default();
+    let asked = all.into_iter().take(LISTED_MAX).filter_map(|asked| serde_json::from_value::<Asked>(asked).ok());
+    asked.filter_map(|asked| asked.requested(gateway, boot_id, true)).collect()
+}
+
+/// What became of a question, by the answer to `approval.get`; nothing while it is open.
+pub(crate) fn settled(payload: &RawValue) -> Option<Settled> {
+    #[derive(Deserialize)]
+    struct Wrapped {
+        approval: Kept,
+    }
+    let kept: Option<Kept> = serde_json::from_str(payload.get()).ok();
+    let kept = kept.or_else(|| Some(serde_json::from_str::<Wrapped>(payload.get()).ok()?.approval))?;
+    let by = kept.resolver.and_then(|resolver| resolver.id).map(short);
+    let resolved = |usual| {
+        let decision = kept.decision.as_deref().and_then(|word| word.parse().ok()).unwrap_or(usual);
+        Some(Settled::Resolved { decision, by: by.clone() })
+    };
+    match kept.status.as_str() {
+        "allowed" => resolved(Decision::AllowOnce),
+        "denied" => resolved(Decision::Deny),
+        "expired" => Some(Settled::Expired),
+        "cancelled" => Some(Settled::Cancelled(short(kept.reason.unwrap_or_else(|| "cancelled".to_owned())))),
+        _ => None,
+    }
+}
+
+impl Asked {
+    fn requested(self, gateway: &GatewayName, boot_id: &str, is_reconstructed: bool) -> Option<Requested> {
+        let Self { id, request, created_at_ms, expires_at_ms } = self;
+        let warnings = request.warning_text.into_iter().chain(
+            request
+                .command_analysis
+                .into_iter()
+                .flat_map(|analysis| analysis.risk_kinds.into_iter().chain(analysis.warning_lines)),
+        );
+        let argv: Vec<String> =
+            request.system_run_plan.into_iter().flat_map(|plan| plan.argv).take(LIST_MAX).map(short).collect();
+        let command = request.command.unwrap_or_else(|| argv.join(" "));
+        Some(Requested {
+            approval: ApprovalId::of(gateway, &id).ok()?,
+            boot_id: boot_id.to_owned(),
+            question: Question {
+                command: cut(command, COMMAND_CHARS_MAX),
+                argv,
+                cwd: request.cwd.map(short),
+                program: request.resolved_path.map(short),
+                host: request.host.map(short),
+                agent: request.agent_id.map(short),
+                session: request.session_key.map(short),
+                run: request.run_id.map(short),
+                warnings: warnings.take(LIST_MAX).map(short).collect(),
+            },
+            decisions: request.allowed_decisions.iter().filter_map(|word| word.parse().ok()).collect(),
+            asked_at_ms: created_at_ms,
+            expires_at_ms,
+            is_reconstructed,
+        })
+    }
+}
+
+fn short(text: String) -> String {
+    cut(text, TEXT_CHARS_MAX)
+}
+
+/// A command that is cut says so: nobody may take the beginning for the whole.
+fn cut(text: String, chars_max: usize) -> String {
+    match text.char_indices().nth(chars_max) {
+        None => text,
+        Some((end, _)) => format!("{}… ({} more bytes)", text.get(..end).unwrap_or_default(), text.len() - end),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const CAPTURED: &str = include_str!("../../gateway/tests/frames/exec-approval-allow-once.jsonl");
+
+    fn main() -> GatewayName {
+        "main".parse().expect("a name")
+    }
+
+    fn captured() -> impl Iterator<Item = Value> {
+        CAPTURED.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line")["frame"].clone())
+    }
+
+    fn raw(value: &Value) -> Box<RawValue> {
+        serde_json::value::to_raw_value(value).expect("JSON")
+    }
+
+    #[test]
+    fn a_captured_question_is_read_with_what_a_person_needs() {
+        let frames = captured().filter(|frame| frame["type"] == "event");
+        let said: Vec<Said> = frames
+            .filter_map(|frame| {
+                said(&main(), "b-1", frame["event"].as_str().expect("a name"), frame.to_string().as_bytes())
+            })
+            .collect();
+        let [Said::Asked(asked), Said::Settled(id, settled)] = &said[..] else { panic!("{said:?}") };
+        assert_eq!(asked.approval.to_string(), "main.a734987a-e5f9-4cc1-9920-e234a03b6053");
+        assert_eq!(asked.decisions, [Decision::AllowOnce, Decision::Deny]);
+        let question = &asked.question;
+        assert_eq!((question.command.as_str(), question.cwd.as_deref()), ("uname -s", Some("/lab/run/workspace")));
+        assert_eq!((question.program.as_deref(), question.agent.as_deref()), (Some("/usr/bin/uname"), Some("main")));
+        assert_eq!(asked.expires_at_ms - asked.asked_at_ms, 1_800_000);
+        assert_eq!(
+            (id, settled),
+            (&asked.approval, &Settled::Resolved { decision: Decision::AllowOnce, by: Some("cli".to_owned()) })
+        );
+    }
+
+    #[test]
+    fn a_captured_list_has_its_questions() {
+        let list = captured().find(|frame| frame["payload"].is_array()).expect("a list");
+        let listed = listed(&main(), "b-1", &raw(&list["payload"]));
+        let commands: Vec<&str> = listed.iter().map(|asked| asked.question.command.as_str()).collect();
+        assert_eq!(commands, ["uname -m", "uname -s"]);
+        assert!(listed.iter().all(|asked| asked.is_reconstructed));
+    }
+
+    #[test]
+    fn what_became_of_a_question_is_read_with_and_without_a_wrapping() {
+        let cases = [
+            (json!({ "status": "pending" }), None),
+            (json!({ "status": "expired" }), Some(Settled::Expired)),
+            (
+                json!({ "status": "cancelled", "reason": "gateway-restart" }),
+                Some(Settled::Cancelled("gateway-restart".to_owned())),
+            ),
+            (
+                json!({ "status": "denied", "decision": "deny", "resolver": { "kind": "system", "id": "no-approval-route" } }),
+                Some(Settled::Resolved { decision: Decision::Deny, by: Some("no-approval-route".to_owned()) }),
+            ),
+        ];
+        for (kept, then) in cases {
+            assert_eq!(settled(&raw(&kept)), then, "{kept}");
+            assert_eq!(settled(&raw(&json!({ "approval": kept }))), then, "{kept}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_question_is_none_and_a_long_one_says_that_it_is_cut() {
+        let strange = json!({ "payload": { "id": "../x", "request": {}, "createdAtMs": 1, "expiresAtMs": 2 } });
+        assert_eq!(said(&main(), "b", "exec.approval.requested", strange.to_string().as_bytes()), None);
+        assert_eq!(said(&main(), "b", "exec.approval.requested", b"not JSON"), None);
+        assert_eq!(said(&main(), "b", "tick", b"{}"), None);
+        let long = cut("x".repeat(COMMAND_CHARS_MAX + 5), COMMAND_CHARS_MAX);
+        assert!(long.ends_with("x… (5 more bytes)"), "{long}");
+    }
+}

@@ -1,0 +1,157 @@
+//! Questions: heard, answered once, answered elsewhere, lost and found again.
+
+use regatta_core::event::approval::Decision;
+use regatta_core::{Actor, ApprovalId, Clock as _, Refusal, RefusalKind};
+use regatta_federation::LinkState;
+use regatta_gateway_fake::House;
+use tokio::task::JoinSet;
+
+use crate::world::{World, ana, until};
+
+const OFFERED: [&str; 2] = ["allow-once", "deny"];
+
+fn id(question: &str) -> ApprovalId {
+    format!("main.{question}").parse().expect("an id")
+}
+
+async fn answer(world: &World, question: &str, decision: Decision, by: &Actor) -> Result<(), Refusal> {
+    world.gateways.answer(&id(question), decision, String::new(), by).await
+}
+
+/// A question that was heard.
+async fn asked(world: &World, house: &House, question: &str) {
+    house.ask(question, "rm -rf build", &OFFERED, world.clock.now_ms());
+    world.asked_when(&id(question), "asked").await;
+}
+
+#[tokio::test]
+async fn the_first_answer_reaches_the_gateway_and_late_ones_are_told_who_and_when() {
+    let house = House::open().await;
+    let world = World::with(&house).await;
+    asked(&world, &house, "a-1").await;
+    let refused = answer(&world, "a-1", Decision::AllowAlways, &ana()).await.expect_err("not offered");
+    assert_eq!(refused.hint.as_deref(), Some("what is offered: allow-once, deny"));
+    answer(&world, "a-1", Decision::AllowOnce, &ana()).await.expect("taken");
+    assert_eq!(house.asked("a-1").status, "allowed");
+    let told = world.asked_when(&id("a-1"), "resolved").await;
+    assert_eq!(told, ["asked", "answered allow-once", "resolved allow-once by user:ana"]);
+    let late = answer(&world, "a-1", Decision::Deny, &Actor::user("ben")).await.expect_err("late");
+    assert_eq!(late.kind, RefusalKind::WrongState);
+    assert!(late.message.starts_with("ana answered allow-once "), "{}", late.message);
+    // Asking again for what one did is no mistake, and does nothing.
+    answer(&world, "a-1", Decision::AllowOnce, &ana()).await.expect("it is so");
+    assert_eq!(house.calls("exec.approval.resolve").len(), 1);
+}
+
+#[tokio::test]
+async fn of_many_answers_at_once_one_is_given() {
+    let house = House::open().await;
+    let world = World::with(&house).await;
+    asked(&world, &house, "a-1").await;
+    let mut answering = JoinSet::new();
+    for number in 0..20 {
+        let gateways = world.gateways.clone();
+        answering.spawn(async move {
+            let by = Actor::user(&format!("person-{number}"));
+            gateways.answer(&id("a-1"), Decision::Deny, String::new(), &by).await.is_ok()
+        });
+    }
+    let given = answering.join_all().await.into_iter().filter(|is_given| *is_given).count();
+    assert_eq!((given, house.calls("exec.approval.resolve").len()), (1, 1));
+}
+
+#[tokio::test]
+async fn an_answer_given_at_the_gateway_is_recorded_with_who_gave_it() {
+    let house = House::open().await;
+    let world = World::with(&house).await;
+    asked(&world, &house, "a-1").await;
+    house.answer("a-1", "deny", "cli");
+    let told = world.asked_when(&id("a-1"), "resolved").await;
+    assert_eq!(told, ["asked", "resolved deny by cli at the gateway"]);
+    let late = answer(&world, "a-1", Decision::Deny, &ana()).await.expect_err("late");
+    assert!(late.message.starts_with("cli at the gateway answered deny "), "{}", late.message);
+}
+
+#[tokio::test]
+async fn an_answer_nobody_heard_of_is_found_out_when_ours_comes_too_late() {
+    let house = House::open().await;
+    let world = World::with(&house).await;
+    asked(&world, &house, "a-1").await;
+    house.settle("a-1", "denied", "user");
+    let late = answer(&world, "a-1", Decision::AllowOnce, &ana()).await.expect_err("late");
+    assert!(late.message.starts_with("somebody at the gateway answered deny "), "{}", late.message);
+    let told = world.asked(&id("a-1"));
+    assert_eq!(told, ["asked", "answered allow-once", "resolved deny by somebody at the gateway (reconstructed)"]);
+}
+
+#[tokio::test]
+async fn what_was_asked_and_settled_while_nobody_listened_is_found_after_a_connection() {
+    let house = House::open().await;
+    let world = World::with(&house).await;
+    for question in ["stays", "denied", "expired"] {
+        asked(&world, &house, question).await;
+    }
+    let mut world = world;
+    world.end().await;
+    house.ask("new", "make deploy", &OFFERED, world.clock.now_ms());
+    house.settle("denied", "denied", "user");
+    house.settle("expired", "expired", "timeout");
+    let world = world.again().await;
+    world.asked_when(&id("expired"), "expired").await;
+    assert_eq!(world.asked_when(&id("new"), "asked").await, ["asked (reconstructed)"]);
+    assert_eq!(
+        world.asked_when(&id("denied"), "resolved").await,
+        ["asked", "resolved deny by somebody at the gateway (reconstructed)"]
+    );
+    assert_eq!(world.asked(&id("stays")), ["asked"]);
+    answer(&world, "new", Decision::Deny, &ana()).await.expect("taken");
+    assert_eq!(house.asked("new").status, "denied");
+}
+
+#[tokio::test]
+async fn a_restart_of_the_gateway_cancels_what_it_does_not_wait_for_any_more() {
+    let house = House::open().await;
+    let world = World::with(&house).await;
+    asked(&world, &house, "a-1").await;
+    house.restart();
+    let told = world.asked_when(&id("a-1"), "cancelled").await;
+    assert_eq!(told, ["asked", "cancelled: gateway-restart"]);
+    let late = answer(&world, "a-1", Decision::Deny, &ana()).await.expect_err("late");
+    assert!(late.message.contains("it was cancelled") && late.message.ends_with("gateway-restart"), "{}", late.message);
+}
+
+#[tokio::test]
+async fn a_question_whose_time_is_over_expires_when_the_gateway_says_so() {
+    let house = House::open().await;
+    let world = World::with(&house).await;
+    asked(&world, &house, "a-1").await;
+    house.settle("a-1", "expired", "timeout");
+    world.clock.by_s(1_803);
+    assert_eq!(world.asked_when(&id("a-1"), "expired").await, ["asked", "expired"]);
+}
+
+#[tokio::test]
+async fn without_a_connection_an_answer_is_refused_and_nothing_recorded() {
+    let house = House::open().await;
+    let world = World::with(&house).await;
+    asked(&world, &house, "a-1").await;
+    house.refuses(serde_json::json!({ "code": "INVALID_REQUEST", "message": "go away" }), 1008);
+    house.drop_connections();
+    world.link(|now| now.state == LinkState::Stopped).await;
+    let refused = answer(&world, "a-1", Decision::Deny, &ana()).await.expect_err("not connected");
+    assert_eq!(
+        (refused.kind, refused.message.as_str()),
+        (RefusalKind::WrongState, "gateway main is not connected: go away",)
+    );
+    assert_eq!(world.asked(&id("a-1")), ["asked"]);
+}
+
+#[tokio::test]
+async fn questions_of_a_gateway_that_is_removed_are_over() {
+    let house = House::open().await;
+    let world = World::with(&house).await;
+    asked(&world, &house, "a-1").await;
+    world.gateways.remove(&id("a-1").gateway, &ana()).await.expect("removed");
+    assert_eq!(world.asked(&id("a-1")), ["asked", "cancelled: the gateway was removed here"]);
+    until("the gateway still waits", || (house.asked("a-1").status == "pending").then_some(())).await;
+}

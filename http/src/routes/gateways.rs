@@ -1,0 +1,188 @@
+//! Gateways: which there are and how the connection to each fares; adding, removing, testing, calling. A credential comes
+//! in where nobody can listen, and never goes out.
+
+use axum::Json;
+use axum::extract::{Extension, Path, State};
+use axum::http::StatusCode;
+use regatta_core::GatewayName;
+use regatta_federation::{LinkNow, Secret, Tested, Wanted, need};
+use regatta_projections::gateways::GatewayView;
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::looking::{AsOf, Asked, look};
+use super::{Body, Caller, id, json, seen};
+use crate::auth::{Identity, Place};
+use crate::requests::{CallRequest, GatewayRequest};
+use crate::sensitive::{private, sensitive};
+use crate::{Plane, Problem};
+
+pub(super) fn routes() -> OpenApiRouter<Plane> {
+    OpenApiRouter::new()
+        .routes(routes!(list, add))
+        .routes(routes!(get, remove))
+        .routes(routes!(test))
+        .routes(routes!(call))
+}
+
+/// A gateway, and how the connection to it is this moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GatewayBody {
+    /// What is recorded of it.
+    #[serde(flatten)]
+    pub view: GatewayView,
+    /// How the connection is this moment; nothing of a moment in the past.
+    pub link: Option<LinkNow>,
+}
+
+/// Every gateway of this installation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct GatewaysBody {
+    /// By name.
+    pub rows: Vec<GatewayBody>,
+}
+
+/// What a call was answered.
+#[derive(Debug, Serialize, ToSchema)]
+struct CallAnswer {
+    /// The payload as the gateway gave it.
+    #[schema(value_type = serde_json::Value)]
+    payload: Box<RawValue>,
+}
+
+/// Lists every gateway.
+#[utoipa::path(get, path = "/gateways", operation_id = "listGateways", tag = "gateways", params(AsOf),
+    responses((status = 200, description = "By name.", body = GatewaysBody)))]
+async fn list(State(plane): State<Plane>, asked: Asked<AsOf>) -> Result<Json<GatewaysBody>, Problem> {
+    let moment = AsOf::moment(asked)?;
+    let is_now = moment.is_none();
+    let view = look(&plane, moment, |views, _| views.gateways()).await?;
+    Ok(Json(GatewaysBody { rows: view.rows.into_iter().map(|view| body(&plane, view, is_now)).collect() }))
+}
+
+/// Adds a gateway and connects to it. Refused where others could listen, when it comes with a credential.
+#[utoipa::path(post, path = "/gateways", operation_id = "addGateway", tag = "gateways", request_body = GatewayRequest,
+    responses((status = 201, description = "It is on disk, and being connected to.", body = GatewayBody)))]
+async fn add(
+    State(plane): State<Plane>,
+    Extension(identity): Extension<Identity>,
+    Extension(place): Extension<Place>,
+    caller: Caller,
+    body: Body,
+) -> Result<(StatusCode, Json<GatewayBody>), Problem> {
+    let request: GatewayRequest = sensitive(body)?;
+    let secret = match (request.token, request.password) {
+        (None, None) => None,
+        (Some(token), None) => Some(Secret::Token(token)),
+        (None, Some(password)) => Some(Secret::Password(password)),
+        (Some(_), Some(_)) => {
+            return Err(Problem::invalid("a gateway takes a token or a password, not both"));
+        }
+    };
+    if secret.is_some() {
+        private(&identity, &place).map_err(|problem| {
+            problem
+                .hint("on the server's machine: regatta gateway add NAME URL --token-stdin; or serve the page over TLS")
+        })?;
+    }
+    let wanted = Wanted { name: request.name.clone(), url: request.url, allow_plain: request.allow_plain, secret };
+    plane.gateways.add(wanted, &caller.actor).await?;
+    seen(&plane).await;
+    Ok((StatusCode::CREATED, shown(&plane, request.name).await?))
+}
+
+/// Shows one gateway.
+#[utoipa::path(get, path = "/gateways/{gateway}", operation_id = "getGateway", tag = "gateways",
+    params(("gateway" = String, Path, description = "Its name.", example = "main"), AsOf),
+    responses((status = 200, description = "The gateway.", body = GatewayBody)))]
+async fn get(
+    State(plane): State<Plane>,
+    Path(gateway): Path<String>,
+    asked: Asked<AsOf>,
+) -> Result<Json<GatewayBody>, Problem> {
+    let name: GatewayName = id(&gateway)?;
+    let moment = AsOf::moment(asked)?;
+    let is_now = moment.is_none();
+    let wanted = name.clone();
+    let view = look(&plane, moment, move |views, _| views.gateway(&wanted)).await?;
+    view.map(|view| Json(body(&plane, view, is_now))).ok_or_else(|| none(&name))
+}
+
+/// Removes a gateway: the connection is closed, and what proves that we may is forgotten.
+#[utoipa::path(delete, path = "/gateways/{gateway}", operation_id = "removeGateway", tag = "gateways",
+    params(("gateway" = String, Path, description = "Its name.", example = "main")),
+    responses((status = 204, description = "It is gone.")))]
+async fn remove(
+    State(plane): State<Plane>,
+    Path(gateway): Path<String>,
+    caller: Caller,
+) -> Result<StatusCode, Problem> {
+    plane.gateways.remove(&id(&gateway)?, &caller.actor).await?;
+    seen(&plane).await;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Connects to a gateway once, beside the connection that is kept, and explains what happens. What was mended is tried
+/// by the kept connection, too.
+#[utoipa::path(post, path = "/gateways/{gateway}/test", operation_id = "testGateway", tag = "gateways",
+    params(("gateway" = String, Path, description = "Its name.", example = "main")),
+    responses((status = 200, description = "What happened, step by step.", body = Tested)))]
+async fn test(State(plane): State<Plane>, Path(gateway): Path<String>) -> Result<Json<Tested>, Problem> {
+    Ok(Json(plane.gateways.test(&id(&gateway)?).await?))
+}
+
+/// Calls a method of a gateway over the connection that is kept. What a caller must be depends on the method and, for some,
+/// on its parameters.
+#[utoipa::path(post, path = "/gateways/{gateway}/call", operation_id = "callGateway", tag = "gateways",
+    params(("gateway" = String, Path, description = "Its name.", example = "main")), request_body = CallRequest,
+    responses((status = 200, description = "What it answered.", body = CallAnswer)))]
+async fn call(
+    State(plane): State<Plane>,
+    Extension(identity): Extension<Identity>,
+    Path(gateway): Path<String>,
+    caller: Caller,
+    body: Body,
+) -> Result<Json<CallAnswer>, Problem> {
+    let request: CallRequest = json(body)?;
+    let name: GatewayName = id(&gateway)?;
+    let params = request.params.unwrap_or_else(|| serde_json::json!({}));
+    if !params.is_object() {
+        return Err(Problem::invalid("a method's parameters are a JSON object"));
+    }
+    match need(&request.method, &params) {
+        None => {
+            let detail = format!("nobody may have {} called", request.method);
+            let hint = "questions are answered with `regatta approvals answer`, so that it is known who did";
+            return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail).hint(hint));
+        }
+        Some(least) if identity.role < least => {
+            let detail = format!(
+                "{} with these parameters is for {least}s, and {} is {}",
+                request.method, identity.name, identity.role
+            );
+            return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
+        }
+        Some(_) => {}
+    }
+    let params = to_raw_value(&params).map_err(|error| Problem::invalid(error.to_string()))?;
+    let payload = plane.gateways.call(&name, &request.method, params, &caller.actor).await?;
+    Ok(Json(CallAnswer { payload }))
+}
+
+fn body(plane: &Plane, view: GatewayView, is_now: bool) -> GatewayBody {
+    let link = if is_now { plane.gateways.link(&view.name) } else { None };
+    GatewayBody { view, link }
+}
+
+async fn shown(plane: &Plane, name: GatewayName) -> Result<Json<GatewayBody>, Problem> {
+    let wanted = name.clone();
+    let view = look(plane, None, move |views, _| views.gateway(&wanted)).await?;
+    view.map(|view| Json(body(plane, view, true))).ok_or_else(|| none(&name))
+}
+
+fn none(name: &GatewayName) -> Problem {
+    Problem::not_found(format!("there is no gateway {name}")).hint("`regatta gateway ls` lists them")
+}

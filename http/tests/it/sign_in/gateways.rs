@@ -1,0 +1,79 @@
+//! Gateways as callers from everywhere meet them: who may have which method called, and where a token is taken.
+
+use axum::http::StatusCode;
+use serde_json::json;
+
+use super::{ask, bearer, near, problem};
+use crate::world::{World, text};
+
+const TOKEN: &str = "canary-of-a-gateway-5521";
+
+#[tokio::test]
+async fn a_gateways_token_is_not_taken_where_others_can_listen_and_never_told() {
+    let world = World::new();
+    let ada = world.user("ada", "admin").await.token;
+    let body = json!({ "name": "main", "url": "ws://127.0.0.1:1", "token": TOKEN }).to_string();
+    let headers = [("authorization", bearer(&ada))];
+    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let refused = world.by(near(), ask("POST", "/api/v1/gateways", &headers, &body)).await;
+    assert_eq!(problem(refused).await, (StatusCode::CONFLICT, "in_the_clear".to_owned()));
+    for wrong in [
+        json!({ "name": "No Name", "url": "ws://127.0.0.1:1", "token": TOKEN }),
+        json!({ "name": "main", "url": format!("ws://{TOKEN}@host"), "token": TOKEN }),
+        json!({ "name": "main", "url": "ws://127.0.0.1:1", "token": TOKEN, "password": TOKEN }),
+        json!({ "name": "main", "url": "ws://127.0.0.1:1", "token": TOKEN, "odd": 1 }),
+    ] {
+        let (status, said) = text(world.post("/gateways", wrong.to_string()).await).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{said}");
+        assert!(!said.contains(TOKEN), "{said}");
+    }
+    let (status, said) = text(world.post("/gateways", body).await).await;
+    assert_eq!(status, StatusCode::CREATED, "{said}");
+    let (_, listed) = text(world.get("/gateways").await).await;
+    assert!(said.contains("\"name\":\"main\"") && !said.contains(TOKEN) && !listed.contains(TOKEN), "{said} {listed}");
+    let (status, said) =
+        text(world.post("/gateways", json!({ "name": "main", "url": "ws://h" }).to_string()).await).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "a credential would go there in the clear: {said}");
+}
+
+#[tokio::test]
+async fn a_method_is_called_for_whoever_may_and_refused_before_it_is_sent() {
+    let world = World::new();
+    let body = json!({ "name": "main", "url": "ws://127.0.0.1:1" }).to_string();
+    assert_eq!(world.post("/gateways", body).await.status(), StatusCode::CREATED);
+    let ben = world.user("ben", "operator").await.token;
+    let ada = world.user("ada", "admin").await.token;
+    let hello = json!({ "message": "hello" });
+    let slash = json!({ "message": "/config" });
+    // There is no connection, which is asked about last.
+    for (token, method, params, met) in [
+        (&ben, "health", json!({}), "wrong_state"),
+        (&ben, "chat.send", hello.clone(), "wrong_state"),
+        (&ben, "chat.send", slash.clone(), "forbidden"),
+        (&ben, "config.patch", json!({}), "forbidden"),
+        (&ben, "exec.approval.list", json!({}), "forbidden"),
+        (&ada, "chat.send", slash, "wrong_state"),
+        (&ada, "config.patch", json!({}), "wrong_state"),
+        (&ada, "exec.approval.resolve", json!({}), "forbidden"),
+        (&ada, "health", json!([]), "invalid"),
+    ] {
+        let authorization = bearer(token);
+        let body = json!({ "method": method, "params": params }).to_string();
+        let headers = [("authorization", authorization.as_str())];
+        let answer = world.by(near(), ask("POST", "/api/v1/gateways/main/call", &headers, &body)).await;
+        assert_eq!(problem(answer).await.1, met, "{method} {params}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_says_where_to_look() {
+    let world = World::new();
+    for (path, hint) in [("/gateways/attic", "regatta gateway ls"), ("/threads/7q2k9x0m", "GET /threads")] {
+        let (status, said) = text(world.get(path).await).await;
+        assert!(status == StatusCode::NOT_FOUND && said.contains(hint), "{path}: {said}");
+    }
+    let (status, said) = text(world.post("/approvals/main.x/answer", r#"{"decision":"deny"}"#).await).await;
+    assert!(status == StatusCode::NOT_FOUND && said.contains("regatta approvals"), "{said}");
+    let (status, said) = text(world.post("/approvals/main.x/answer", r#"{"decision":"maybe"}"#).await).await;
+    assert_eq!(status, StatusCode::BAD_REQUEST, "{said}");
+}

@@ -1,0 +1,302 @@
+//! One run of a gateway's agent: what it said, what its tools did, how it ended. Pure.
+//!
+//! The first `final`, `aborted` or `error` of a run ends it; later ones are addenda. A run whose end nobody heard is ended
+//! by what else is known: its agent's own `end`, a session that is idle, a gateway that was started anew. A chat's end
+//! that comes after such a guess replaces it. An empty `final`, as for a run that was queued, ends it without a text.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::frame::{self, Agent, Chat, Row, at};
+use super::view::{AddendumView, GatewayRunState, GatewayRunView, ToolState, ToolView};
+
+/// Longest text of a run that is kept, in bytes; the beginning.
+pub const TEXT_BYTES_MAX: usize = 64 << 10;
+/// Most tools of a run that are kept; the first ones.
+pub const TOOLS_MAX: usize = 100;
+/// Longest arguments or output of a tool that are kept, in bytes; the beginning.
+const TOOL_BYTES_MAX: usize = 4 << 10;
+/// Most addenda of a run.
+const ADDENDA_MAX: usize = 4;
+/// Longest prompt, reason or name, in bytes.
+const SHORT_BYTES_MAX: usize = 4 << 10;
+
+/// One run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Run {
+    pub(super) id: String,
+    /// The gateway's process it was heard of from.
+    pub(super) boot_id: String,
+    pub(super) prompt: Option<String>,
+    text: String,
+    is_cut: bool,
+    addenda: Vec<(GatewayRunState, String)>,
+    tools: Vec<ToolView>,
+    model: Option<String>,
+    input_tokens: u64,
+    output_tokens: u64,
+    cost_micros: u64,
+    started_at_us: u64,
+    /// Questions it waits for.
+    is_waiting: bool,
+    end: Option<End>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct End {
+    state: GatewayRunState,
+    reason: Option<String>,
+    at_us: u64,
+    /// Whether the chat itself said so.
+    is_said: bool,
+}
+
+impl Run {
+    pub(super) fn new(id: &str, boot_id: &str, at_us: u64) -> Self {
+        Self {
+            id: id.to_owned(),
+            boot_id: boot_id.to_owned(),
+            prompt: None,
+            text: String::new(),
+            is_cut: false,
+            addenda: vec![],
+            tools: vec![],
+            model: None,
+            input_tokens: 0,
+            output_tokens: 0,
+            cost_micros: 0,
+            started_at_us: at_us,
+            is_waiting: false,
+            end: None,
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.end.is_none()
+    }
+
+    pub(super) fn state(&self) -> GatewayRunState {
+        match &self.end {
+            Some(end) => end.state,
+            None if self.is_waiting => GatewayRunState::Waiting,
+            None => GatewayRunState::Running,
+        }
+    }
+
+    /// What was said last in it.
+    pub(super) fn last_text(&self) -> &str {
+        if self.text.is_empty() { self.prompt.as_deref().unwrap_or_default() } else { &self.text }
+    }
+
+    pub(super) fn asked(&mut self, prompt: &str) {
+        self.prompt = Some(short(prompt));
+    }
+
+    /// A row of the transcript that belongs to it.
+    pub(super) fn row(&mut self, row: &Row) {
+        if let Some(model) = &row.model {
+            self.model = Some(short(model));
+        }
+        if let Some(usage) = &row.usage {
+            self.input_tokens = self.input_tokens.saturating_add(usage.input);
+            self.output_tokens = self.output_tokens.saturating_add(usage.output);
+            self.cost_micros = self.cost_micros.saturating_add(usage.cost_micros());
+        }
+    }
+
+    pub(super) fn chat(&mut self, chat: &Chat, at_us: u64) {
+        let said = chat.message.as_ref().and_then(Row::text);
+        let state = match chat.state.as_str() {
+            "delta" => return self.delta(chat, said),
+            "final" => GatewayRunState::Final,
+            "aborted" => GatewayRunState::Aborted,
+            "error" => GatewayRunState::Error,
+            // What it is busy with is not kept.
+            _ => return,
+        };
+        if self.end.as_ref().is_some_and(|end| end.is_said) {
+            let text = said.or_else(|| chat.error_message.clone()).unwrap_or_default();
+            if !text.is_empty() && text != self.text && self.addenda.len() < ADDENDA_MAX {
+                self.addenda.push((state, short(&text)));
+            }
+            return;
+        }
+        if let Some(said) = said {
+            self.says(&said);
+        }
+        let usual = chat.stop_reason.clone().filter(|reason| state != GatewayRunState::Final || reason != "stop");
+        let reason = chat.error_message.clone().or(usual).map(|reason| short(&reason));
+        self.end = Some(End { state, reason, at_us, is_said: true });
+        self.is_waiting = false;
+    }
+
+    /// Text as it streams: all of it so far where the gateway says that, so that what was missed is made good.
+    fn delta(&mut self, chat: &Chat, said: Option<String>) {
+        match (said, &chat.delta_text) {
+            (Some(said), _) => self.says(&said),
+            (None, Some(text)) if chat.replace => self.says(text),
+            (None, Some(text)) => self.adds(text),
+            (None, None) => {}
+        }
+    }
+
+    fn says(&mut self, text: &str) {
+        self.text = cut(text, TEXT_BYTES_MAX).to_owned();
+        self.is_cut = self.text.len() < text.len();
+    }
+
+    fn adds(&mut self, text: &str) {
+        if self.is_cut {
+            return;
+        }
+        let added = cut(text, TEXT_BYTES_MAX - self.text.len());
+        self.text.push_str(added);
+        self.is_cut = added.len() < text.len();
+    }
+
+    /// It ended, as far as that can be told; what the chat itself says counts more.
+    pub(super) fn ends(&mut self, state: GatewayRunState, reason: Option<&str>, at_us: u64) {
+        if self.is_open() {
+            self.end = Some(End { state, reason: reason.map(short), at_us, is_said: false });
+            self.is_waiting = false;
+        }
+    }
+
+    pub(super) fn agent(&mut self, agent: &Agent, at_us: u64) {
+        let data = &agent.data;
+        match agent.stream.as_str() {
+            "lifecycle" => self.lifecycle(data, at_us),
+            "tool" => self.tool_said(data),
+            "item" if at(data, "/kind") == "tool" => self.card_said(data),
+            "command_output" => self.command_said(data),
+            _ => {}
+        }
+    }
+
+    fn lifecycle(&mut self, data: &Value, at_us: u64) {
+        let text = |pointer: &str| at(data, pointer).as_str();
+        match text("/phase") {
+            Some("model") => {
+                if let Some(model) = text("/model") {
+                    self.model = Some(short(model));
+                }
+            }
+            Some("waiting-approval") => {
+                self.is_waiting = true;
+                let approval = text("/approvalId").map(short);
+                if let Some(tool) = text("/toolCallId").and_then(|call| self.tool(call, None)) {
+                    (tool.state, tool.approval) = (ToolState::Waiting, approval);
+                }
+            }
+            Some("approval-resolved") => {
+                self.is_waiting = false;
+                if let Some(tool) = text("/toolCallId").and_then(|call| self.tool(call, None))
+                    && tool.state == ToolState::Waiting
+                {
+                    tool.state = ToolState::Running;
+                }
+            }
+            Some("end") if at(data, "/aborted") == true => {
+                self.ends(GatewayRunState::Aborted, text("/stopReason"), at_us);
+            }
+            Some("end") => self.ends(GatewayRunState::Final, None, at_us),
+            Some("error") => self.ends(GatewayRunState::Error, text("/error"), at_us),
+            Some(_) | None => {}
+        }
+    }
+
+    fn tool_said(&mut self, data: &Value) {
+        let (Some(call), name) = (at(data, "/toolCallId").as_str(), at(data, "/name").as_str()) else { return };
+        let Some(tool) = self.tool(call, name) else { return };
+        match at(data, "/phase").as_str() {
+            Some("start") => tool.arguments = Some(cut(&at(data, "/args").to_string(), TOOL_BYTES_MAX).to_owned()),
+            Some("update") => put(&mut tool.output, frame::text(at(data, "/partialResult/content"))),
+            Some("result") => {
+                put(&mut tool.output, frame::text(at(data, "/result/content")));
+                tool.exit_code = at(data, "/result/details/exitCode").as_i64().or(tool.exit_code);
+                tool.state = if at(data, "/isError") == true { ToolState::Failed } else { ToolState::Done };
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    /// What is shown of a tool while it works.
+    fn card_said(&mut self, data: &Value) {
+        let (Some(call), name) = (at(data, "/toolCallId").as_str(), at(data, "/name").as_str()) else { return };
+        let Some(tool) = self.tool(call, name) else { return };
+        if let Some(title) = at(data, "/title").as_str() {
+            tool.title = Some(short(title));
+        }
+        if at(data, "/phase") == "end" {
+            tool.state = if at(data, "/status") == "failed" { ToolState::Failed } else { ToolState::Done };
+        }
+    }
+
+    fn command_said(&mut self, data: &Value) {
+        let (Some(call), name) = (at(data, "/toolCallId").as_str(), at(data, "/name").as_str()) else { return };
+        let Some(tool) = self.tool(call, name) else { return };
+        // A piece while it runs, all of it at the end.
+        if at(data, "/phase") == "end" {
+            put(&mut tool.output, at(data, "/output").as_str().map(str::to_owned));
+            tool.exit_code = at(data, "/exitCode").as_i64().or(tool.exit_code);
+        }
+    }
+
+    /// The tool of that call; there only are so many.
+    fn tool(&mut self, call: &str, name: Option<&str>) -> Option<&mut ToolView> {
+        let at = self.tools.iter().position(|tool| tool.call == call);
+        let at = match at {
+            Some(at) => at,
+            None if self.tools.len() < TOOLS_MAX => {
+                self.tools.push(ToolView {
+                    call: short(call),
+                    name: short(name.unwrap_or("tool")),
+                    title: None,
+                    arguments: None,
+                    state: ToolState::Running,
+                    output: String::new(),
+                    exit_code: None,
+                    approval: None,
+                });
+                self.tools.len() - 1
+            }
+            None => return None,
+        };
+        self.tools.get_mut(at)
+    }
+
+    pub(super) fn view(&self) -> GatewayRunView {
+        let addendum = |(state, text): &(GatewayRunState, String)| AddendumView { state: *state, text: text.clone() };
+        GatewayRunView {
+            run: self.id.clone(),
+            state: self.state(),
+            reason: self.end.as_ref().and_then(|end| end.reason.clone()),
+            prompt: self.prompt.clone(),
+            text: self.text.clone(),
+            is_cut: self.is_cut,
+            addenda: self.addenda.iter().map(addendum).collect(),
+            tools: self.tools.clone(),
+            model: self.model.clone(),
+            input_tokens: self.input_tokens,
+            output_tokens: self.output_tokens,
+            cost_micros: self.cost_micros,
+            started_at_us: self.started_at_us,
+            ended_at_us: self.end.as_ref().map(|end| end.at_us),
+        }
+    }
+}
+
+fn put(output: &mut String, text: Option<String>) {
+    if let Some(text) = text {
+        *output = cut(&text, TOOL_BYTES_MAX).to_owned();
+    }
+}
+
+pub(super) fn short(text: &str) -> String {
+    cut(text, SHORT_BYTES_MAX).to_owned()
+}
+
+/// The beginning of a text, at most that many bytes, never half a character.
+fn cut(text: &str, bytes_max: usize) -> &str {
+    text.get(..text.floor_char_boundary(bytes_max)).unwrap_or_default()
+}

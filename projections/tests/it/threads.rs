@@ -1,0 +1,251 @@
+//! Conversations of gateways, folded from captured frames and from the odd ones the protocol is known for.
+
+use regatta_core::event::gateway::{GatewayEvent, Removed};
+use regatta_core::{GatewayName, ThreadId};
+use regatta_projections::snapshot;
+use regatta_projections::threads::{
+    GatewayRunState, GatewayRunView, RUNS_MAX, TEXT_BYTES_MAX, THREADS_MAX, ThreadView, ToolState,
+};
+use regatta_projections::{Projection as _, Views};
+use serde_json::{Value, json};
+
+use crate::gateways::{Gateways as _, captured, main};
+use crate::history::{History, views};
+
+const OBSERVED: &str = include_str!("../../../gateway/tests/frames/observer-subscribed-tool-turn.jsonl");
+const ABORTED: &str = include_str!("../../../gateway/tests/frames/chat-abort.jsonl");
+const RECONNECTED: &str = include_str!("../../../gateway/tests/frames/reconnect-socket.jsonl");
+const ALLOWED: &str = include_str!("../../../gateway/tests/frames/exec-approval-allow-once.jsonl");
+
+/// The only thread there is after these frames.
+fn thread(history: &History) -> ThreadView {
+    let views = history.views();
+    let rows = views.threads.view(None).rows;
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    views.threads.get(rows[0].id).expect("a thread")
+}
+
+fn of(file: &str) -> ThreadView {
+    let mut history = History::new();
+    for (_, frame) in captured(file) {
+        history.heard("b-1", &frame);
+    }
+    thread(&history)
+}
+
+/// Frames made by hand.
+fn made(frames: &[Value]) -> History {
+    let mut history = History::new();
+    history.connected("b-1", "c-1");
+    for frame in frames {
+        history.heard("b-1", frame);
+    }
+    history
+}
+
+fn chat(run: &str, more: Value) -> Value {
+    let mut payload = json!({ "runId": run, "sessionKey": "agent:main:main", "agentId": "main" });
+    payload.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    json!({ "type": "event", "event": "chat", "payload": payload, "seq": 1 })
+}
+
+fn says(text: &str) -> Value {
+    json!({ "role": "assistant", "content": [{ "type": "text", "text": text }] })
+}
+
+fn only(thread: &ThreadView) -> &GatewayRunView {
+    let [run] = &thread.turns[..] else { panic!("{:?}", thread.turns) };
+    run
+}
+
+#[test]
+fn a_captured_turn_has_its_prompt_its_tool_its_text_and_what_it_cost() {
+    let thread = of(OBSERVED);
+    assert_eq!((thread.row.agent.as_deref(), thread.row.state), (Some("main"), Some(GatewayRunState::Final)));
+    let run = only(&thread);
+    assert_eq!(run.prompt.as_deref(), Some("[[exec uname -o]][[say observed turn done]]"));
+    assert_eq!((run.text.as_str(), run.reason.as_deref()), ("observed turn done", None));
+    assert_eq!(
+        (run.model.as_deref(), run.input_tokens, run.output_tokens, run.cost_micros),
+        (Some("stub-1"), 200, 40, 280)
+    );
+    let [tool] = &run.tools[..] else { panic!("{:?}", run.tools) };
+    assert_eq!((tool.name.as_str(), tool.title.as_deref()), ("exec", Some("Exec uname -o")));
+    assert_eq!((tool.state, tool.output.as_str(), tool.exit_code), (ToolState::Done, "GNU/Linux", Some(0)));
+    assert_eq!(tool.arguments.as_deref(), Some("{\"command\":\"uname -o\"}"));
+    assert_eq!(tool.approval.as_deref(), Some("8f42ba7d-3014-4944-9dab-51bad3dc282a"));
+    assert!(run.addenda.is_empty() && !run.is_cut && run.ended_at_us.is_some());
+}
+
+#[test]
+fn a_captured_turn_of_ones_own_reads_the_same() {
+    // Its tools come as `agent`, not as `session.tool`.
+    let thread = of(ALLOWED);
+    let run = only(&thread);
+    assert_eq!((run.state, run.text.as_str()), (GatewayRunState::Final, "The tool said: Linux"));
+    assert_eq!((run.tools[0].state, run.tools[0].output.as_str()), (ToolState::Done, "Linux"));
+}
+
+#[test]
+fn a_run_that_waits_for_a_person_says_so() {
+    let mut history = History::new();
+    for (_, frame) in captured(ALLOWED) {
+        history.heard("b-1", &frame);
+        if frame["payload"]["data"]["phase"] == "waiting-approval" {
+            let run = only(&thread(&history)).clone();
+            assert_eq!((run.state, run.tools[0].state), (GatewayRunState::Waiting, ToolState::Waiting));
+            return;
+        }
+    }
+    panic!("it never waited");
+}
+
+#[test]
+fn a_captured_abort_keeps_the_first_end_and_what_was_said_so_far() {
+    let thread = of(ABORTED);
+    let run = only(&thread);
+    assert_eq!((run.state, run.reason.as_deref()), (GatewayRunState::Aborted, Some("rpc")));
+    assert!(run.text.starts_with("tick 1 tick 2"), "{}", run.text);
+}
+
+#[test]
+fn text_missed_while_the_socket_was_gone_is_made_good_by_what_comes_next() {
+    let mut history = History::new();
+    history.connected("b-1", "c-1");
+    let mut last = 1;
+    for (conn, frame) in captured(RECONNECTED) {
+        if conn != last {
+            history.connected("b-1", "c-2");
+            last = conn;
+        }
+        history.heard("b-1", &frame);
+    }
+    let thread = thread(&history);
+    let run = only(&thread);
+    let whole: Vec<String> = (1..=80).map(|number| format!("tick {number}")).collect();
+    assert_eq!((run.state, run.text.trim()), (GatewayRunState::Final, whole.join(" ").as_str()));
+}
+
+#[test]
+fn the_first_end_counts_and_later_ones_are_addenda() {
+    let failed = |text: &str, seq: u64| chat("r", json!({ "state": "error", "errorMessage": text, "seq": seq }));
+    let twice = made(&[failed("HTTP 500", 9), failed("something went wrong", 1), failed("HTTP 500", 2)]);
+    let thread = thread(&twice);
+    let run = only(&thread);
+    assert_eq!((run.state, run.reason.as_deref()), (GatewayRunState::Error, Some("HTTP 500")));
+    let addenda: Vec<&str> = run.addenda.iter().map(|addendum| addendum.text.as_str()).collect();
+    assert_eq!(addenda, ["something went wrong", "HTTP 500"]);
+}
+
+#[test]
+fn a_queued_run_ends_empty_and_the_answer_comes_under_another_id() {
+    let history = made(&[
+        chat("asked", json!({ "state": "final" })),
+        chat("real", json!({ "state": "delta", "deltaText": "hel" })),
+        chat("real", json!({ "state": "delta", "deltaText": "lo" })),
+        chat("real", json!({ "state": "final", "stopReason": "stop", "message": says("hello") })),
+    ]);
+    let thread = thread(&history);
+    let turns: Vec<(&str, GatewayRunState, &str)> =
+        thread.turns.iter().map(|run| (run.run.as_str(), run.state, run.text.as_str())).collect();
+    assert_eq!(turns, [("asked", GatewayRunState::Final, ""), ("real", GatewayRunState::Final, "hello")]);
+    assert_eq!((thread.row.runs, thread.row.last_text.as_str()), (2, "hello"));
+}
+
+#[test]
+fn an_increment_that_replaces_replaces_everything_so_far() {
+    let history = made(&[
+        chat("r", json!({ "state": "delta", "deltaText": "[[secret]] hi" })),
+        chat("r", json!({ "state": "delta", "deltaText": "hi", "replace": true })),
+        chat("r", json!({ "state": "delta", "deltaText": " there" })),
+    ]);
+    assert_eq!(only(&thread(&history)).text, "hi there");
+}
+
+#[test]
+fn a_run_whose_end_nobody_heard_is_ended_by_a_restart_and_not_by_a_new_socket() {
+    let mut history = made(&[chat("r", json!({ "state": "delta", "deltaText": "hi" }))]);
+    history.connected("b-1", "c-2");
+    assert_eq!(only(&thread(&history)).state, GatewayRunState::Running);
+    history.connected("b-2", "c-3");
+    let ended = only(&thread(&history)).clone();
+    assert_eq!((ended.state, ended.reason.as_deref()), (GatewayRunState::Unknown, Some("the gateway was restarted")));
+    // What the gateway goes on with by itself is another run.
+    history.heard("b-2", &chat("resumed", json!({ "state": "final", "message": says("done") })));
+    assert_eq!(thread(&history).row.state, Some(GatewayRunState::Final));
+}
+
+#[test]
+fn a_session_that_is_idle_has_no_run_and_one_that_does_not_know_may_have() {
+    let changed = |ids: Value| {
+        let payload = json!({ "sessionKey": "agent:main:main", "hasActiveRun": false, "activeRunIds": ids });
+        json!({ "type": "event", "event": "sessions.changed", "payload": payload, "seq": 2 })
+    };
+    let begun = || chat("r", json!({ "state": "delta", "deltaText": "hi" }));
+    let state = |ids: Value| only(&thread(&made(&[begun(), changed(ids)]))).state;
+    assert_eq!(state(Value::Null), GatewayRunState::Running);
+    assert_eq!(state(json!([])), GatewayRunState::Unknown);
+    // What the chat itself says counts more, also when it comes late.
+    let late = made(&[begun(), changed(json!([])), chat("r", json!({ "state": "final", "message": says("hi!") }))]);
+    let run = only(&thread(&late)).clone();
+    assert_eq!((run.state, run.text.as_str(), run.addenda.len()), (GatewayRunState::Final, "hi!", 0));
+}
+
+#[test]
+fn runs_of_a_gateway_that_is_removed_are_over() {
+    let mut history = made(&[chat("r", json!({ "state": "delta", "deltaText": "hi" }))]);
+    history.of_gateway(GatewayEvent::Removed(Removed { gateway: main() }));
+    assert_eq!(only(&thread(&history)).state, GatewayRunState::Unknown);
+}
+
+#[test]
+fn memory_is_bounded_however_much_is_said() {
+    let long = made(&[chat("r", json!({ "state": "delta", "message": says(&"é".repeat(TEXT_BYTES_MAX)) }))]);
+    let run = only(&thread(&long)).clone();
+    assert!(run.is_cut && run.text.len() <= TEXT_BYTES_MAX && run.text.ends_with('é'));
+    let many: Vec<Value> = (0..RUNS_MAX + 5).map(|run| chat(&run.to_string(), json!({ "state": "final" }))).collect();
+    let thread = thread(&made(&many));
+    assert_eq!(
+        (thread.turns.len(), thread.row.runs as usize, thread.turns[0].run.as_str()),
+        (RUNS_MAX, RUNS_MAX + 5, "5")
+    );
+    let sessions: Vec<Value> = (0..THREADS_MAX + 3)
+        .map(|number| {
+            let mut frame = chat("r", json!({ "state": "final" }));
+            frame["payload"]["sessionKey"] = format!("agent:main:{number}").into();
+            frame
+        })
+        .collect();
+    let views = made(&sessions).views();
+    assert_eq!(views.threads.view(None).rows.len(), THREADS_MAX);
+    assert_eq!(views.threads.get(ThreadId::of(&main(), "agent:main:0")), None, "the oldest made room");
+    let other: GatewayName = "other".parse().expect("a name");
+    assert_eq!(views.threads.view(Some(&other)).rows, []);
+}
+
+#[test]
+fn a_snapshot_holds_conversations_and_goes_on_where_it_was_put_down() {
+    let mut history = History::new();
+    let frames = captured(OBSERVED);
+    for (_, frame) in &frames {
+        history.heard("b-1", frame);
+    }
+    let (before, after) = history.events.split_at(30);
+    let kept = snapshot::save(&views(before));
+    let mut restored: Views = snapshot::restore(&kept).expect("restored");
+    after.iter().for_each(|envelope| restored.apply(envelope));
+    assert_eq!(restored, history.views());
+}
+
+#[test]
+fn odd_frames_say_nothing_and_harm_nothing() {
+    let odd = [
+        json!({ "type": "event", "event": "chat", "payload": 7 }),
+        json!({ "type": "event", "event": "chat", "payload": { "runId": 1 } }),
+        json!({ "type": "event", "event": "agent", "payload": { "runId": "r", "stream": "tool", "data": [] } }),
+        json!({ "type": "event", "event": "session.message", "payload": { "sessionKey": "s" } }),
+        json!({ "type": "event", "event": "sessions.changed" }),
+    ];
+    let views = made(&odd).views();
+    assert_eq!(views.threads.view(None).rows, []);
+}
