@@ -62,6 +62,16 @@ const routeTree = root.addChildren([
   }),
   createRoute({
     getParentRoute: () => root,
+    path: "/gateways",
+    component: lazyRouteComponent(() => import("@/gateways/gateways-page")),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/approvals",
+    component: lazyRouteComponent(() => import("@/approvals/approvals-page")),
+  }),
+  createRoute({
+    getParentRoute: () => root,
     path: "/settings",
     component: lazyRouteComponent(() => import("@/settings/settings-page")),
   }),

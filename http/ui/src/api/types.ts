@@ -57,6 +57,13 @@ export type Waiting = Schemas["WaitingView"];
 export type Relay = Schemas["RelayState"];
 export type Health = Schemas["Health"];
 
+export type Gateway = Schemas["GatewayBody"];
+export type LinkNow = Schemas["LinkNow"];
+export type Tested = Schemas["Tested"];
+export type Approvals = Schemas["ApprovalsView"];
+export type Approval = Schemas["ApprovalView"];
+export type Decision = Schemas["Decision"];
+
 export type Me = Schemas["Me"];
 export type Role = Schemas["Role"];
 export type Token = Schemas["TokenRow"];

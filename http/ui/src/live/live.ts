@@ -1,4 +1,4 @@
-// The one live connection of the page: every event but output, in order, by position. It says which views are out of
+// The one live connection of the page: every event but output and what gateways say, in order, by position. It says which views are out of
 // date, and nothing else: what a view shows always comes from the server. Output has its own way (compare/output).
 import type { QueryClient } from "@tanstack/react-query";
 import { address, getJson, whenSignedOut } from "@/api/client";
@@ -88,7 +88,7 @@ class Live {
   }
 
   private open(from: Seq, head: Seq): void {
-    const source = new EventSource(address("/events/stream", { from, kind: "!attempt.output" }));
+    const source = new EventSource(address("/events/stream", { from, kind: "!attempt.output,!gateway.frame" }));
     this.source = source;
     source.onopen = () => {
       const wasLost = this.state.connection === "lost";

@@ -20,6 +20,7 @@ export function touchedBy(event: Pick<EventBody, "stream" | "kind">): string[] {
   const paths = ["/timeline"];
   if (run) paths.push("/runs", `/attempts/${run}.`, "/fleet");
   if (run) return paths;
+  if (family === "gateway" || family === "approval") return [...paths, "/gateways", "/approvals", "/threads"];
   if (family === "config") return [...paths, "/config", "/doctor", "/me"];
   return [...paths, "/tokens", "/users", "/me", "/fleet"];
 }

@@ -9,6 +9,8 @@ type Options = {
   enabled?: boolean;
   /** A view that knows nothing of moments, as settings. */
   timeless?: boolean;
+  /** Reads it again that often: for what changes without an event. */
+  everyMs?: number | false;
   /** Leaves what was shown while other parameters are read, as when typing in a search field. */
   keep?: boolean;
 };
@@ -32,6 +34,7 @@ export function useView<P extends string>(
   return useQuery<Answer<P>, Error>({
     ...viewOf<P>(path, params, moment),
     enabled: options.enabled ?? true,
+    refetchInterval: moment === undefined ? (options.everyMs ?? false) : false,
     // While a scrubber moves, the moment before stays until the next one is there.
     ...(options.keep || moment !== undefined ? { placeholderData: keepPreviousData } : {}),
   });

@@ -15,10 +15,16 @@ const ENTRY =
   "flex h-9 cursor-pointer items-center gap-3 rounded-md px-3 data-[selected=true]:bg-raised data-[selected=true]:text-text";
 
 /** Places within pages; the pages themselves have keys and stand below. */
-const PAGES: { name: string; to: "/timeline" | "/fleet" | "/settings" | "/new"; search: Search }[] = [
+const PAGES: {
+  name: string;
+  to: "/timeline" | "/fleet" | "/gateways" | "/approvals" | "/settings" | "/new";
+  search: Search;
+}[] = [
   { name: "New run", to: "/new", search: {} },
   { name: "Timeline of everything", to: "/timeline", search: {} },
   { name: "Fleet: sandboxes and who waits", to: "/fleet", search: {} },
+  { name: "Approvals: what agents ask", to: "/approvals", search: {} },
+  { name: "Gateways: connections", to: "/gateways", search: {} },
   { name: "Settings: configuration", to: "/settings", search: {} },
   { name: "Settings: tokens", to: "/settings", search: { part: "tokens" } },
   { name: "Settings: users", to: "/settings", search: { part: "users" } },

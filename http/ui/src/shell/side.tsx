@@ -67,19 +67,49 @@ function Place({ name, to, icon: Icon, keys }: PlaceProps) {
       to={to as LinkProps["to"]}
       aria-current={isHere ? "page" : undefined}
       className={classes(
-        "group flex items-center rounded-md max-md:flex-col max-md:px-3 max-md:py-1 max-md:text-xs md:h-8 md:gap-2.5 md:px-2.5",
+        "group flex items-center rounded-md max-md:flex-col max-md:px-2 max-md:py-1 max-md:text-xs md:h-8 md:gap-2.5 md:px-2.5",
         isHere ? "bg-raised font-medium text-text" : "text-soft hover:bg-raised hover:text-text",
       )}
     >
       <Icon size={16} aria-hidden className={isHere ? "text-accent" : ""} />
-      {name}
+      <span className={isHere ? "" : "max-md:sr-only"}>{name}</span>
       {to === "/fleet" && <Leaks />}
+      {to === "/approvals" && <Questions />}
+      {to === "/gateways" && <Away />}
       <span className="ml-auto hidden gap-1 md:group-hover:flex" aria-hidden>
         {keys.split(" ").map((key) => (
           <Key key={key}>{key}</Key>
         ))}
       </span>
     </Link>
+  );
+}
+
+/** Questions that wait for a person: only when there are some. */
+function Questions() {
+  const { data } = useView("/approvals");
+  const open = data?.open.length ?? 0;
+  if (open === 0) return null;
+  return (
+    <span
+      className="ml-auto rounded-sm bg-accent-wash px-1 text-accent text-xs"
+      title="questions that wait for an answer"
+    >
+      {open}
+    </span>
+  );
+}
+
+/** Gateways without a connection: only when there are some. */
+function Away() {
+  const { data } = useView("/gateways");
+  const rows = data?.rows ?? [];
+  const away = rows.filter(({ link }) => link && link.state !== "connected").length;
+  if (away === 0) return null;
+  return (
+    <span className="ml-auto rounded-sm bg-warn-wash px-1 text-warn text-xs" title="gateways that are not connected">
+      {away} away
+    </span>
   );
 }
 
