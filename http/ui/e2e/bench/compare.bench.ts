@@ -80,7 +80,7 @@ async function scroll(page: Page): Promise<number[]> {
       frames.push(now - last);
       last = now;
     }
-    const still = boxes.filter((box, at) => box.scrollHeight - box.scrollTop < (before[at] ?? 0) + 120 * 100);
+    const still = boxes.filter((box, at) => box.scrollHeight - box.scrollTop < (before[at] ?? 0) + 120 * 60);
     if (still.length > 0) throw new Error(`${still.length} columns did not scroll along`);
     return frames;
   });

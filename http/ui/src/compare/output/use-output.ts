@@ -10,8 +10,15 @@ export function useOutput(attempt: string, isOver: boolean): [Snapshot, OutputWi
   useEffect(() => {
     // Following begins before reading, so that nothing is missed in between.
     const stop = isOver || asOf !== undefined ? undefined : followOutput(attempt, (piece) => output.take(piece));
-    void output.toEnd();
-    return stop;
+    let idle: number | undefined;
+    void output.toEnd().then(() => {
+      // Whoever scrolls up finds it there.
+      idle = window.requestIdleCallback?.(() => void output.earlier());
+    });
+    return () => {
+      stop?.();
+      if (idle !== undefined) window.cancelIdleCallback(idle);
+    };
   }, [attempt, asOf, isOver, output]);
   return [useSyncExternalStore(output.subscribe, output.snapshot), output];
 }
