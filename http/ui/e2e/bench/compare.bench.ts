@@ -66,8 +66,15 @@ async function open(
   return [page, { useful_ms, first_paint_ms, columns: await page.locator("article").count() }];
 }
 
+/** As much output as is scrolled through must be there: what comes first is little, the rest follows at once. */
+const SCROLLED_PX = 120 * 120;
+
 /** Scrolls a column up for a while, past where more is read, and all others with it; the times between frames, in milliseconds. */
 async function scroll(page: Page): Promise<number[]> {
+  await page.waitForFunction(
+    (px) => [...document.querySelectorAll("article section")].every((box) => box.scrollHeight > px + box.clientHeight),
+    SCROLLED_PX,
+  );
   return await page.evaluate(async () => {
     const boxes = [...document.querySelectorAll<HTMLElement>("article section")];
     const before = boxes.map((box) => box.scrollHeight - box.scrollTop);
@@ -80,7 +87,7 @@ async function scroll(page: Page): Promise<number[]> {
       frames.push(now - last);
       last = now;
     }
-    const still = boxes.filter((box, at) => box.scrollHeight - box.scrollTop < (before[at] ?? 0) + 120 * 60);
+    const still = boxes.filter((box, at) => box.scrollHeight - box.scrollTop < (before[at] ?? 0) + 120 * 100);
     if (still.length > 0) throw new Error(`${still.length} columns did not scroll along`);
     return frames;
   });
