@@ -13,7 +13,7 @@ use serde_json::json;
 use serde_json::value::to_raw_value;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -158,6 +158,8 @@ impl Keeper {
         // What is done after a connection is begun beside what it says, since answers come on the same socket.
         let mut beside = JoinSet::new();
         let mut again: Option<Instant> = None;
+        let mut times = interval(TIMES_EVERY);
+        times.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let stop = self.stop.clone();
         let next = loop {
             tokio::select! {
@@ -180,7 +182,7 @@ impl Keeper {
                     again = self.tell(&now).await;
                 }
                 () = passed(again) => break Next::Again,
-                () = sleep(TIMES_EVERY) => {
+                _ = times.tick() => {
                     self.broker.look_at_times(is_connected(link).then_some(&**link)).await;
                 }
                 Some(_) = beside.join_next(), if !beside.is_empty() => {}
@@ -210,9 +212,10 @@ impl Keeper {
         });
         let has_gap = batch.iter().any(|notice| matches!(notice, Notice::Missing(_)));
         let facts = batch.iter().filter_map(|notice| self.recorder.fact(notice)).collect();
-        drop(batch);
         let was_full = self.is_full;
         self.record(facts).await?;
+        // Until here they counted as held, so that a slow disk holds back the socket.
+        drop(batch);
         if let Some(hello) = welcomed {
             self.said = None;
             beside.abort_all();

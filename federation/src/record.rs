@@ -9,8 +9,8 @@ use regatta_core::GatewayName;
 use regatta_core::event::gateway::{Connected, Disconnected, Frame, GatewayEvent, Missed, Why};
 use regatta_gateway::{Notice, Received};
 
-/// Largest frame that is recorded, in bytes; a larger one is counted as missing.
-pub(crate) const FRAME_BYTES_MAX: usize = 1 << 20;
+/// Largest frame that is recorded, in bytes; a larger one is counted as missing. Far less than one message of NATS may have.
+pub(crate) const FRAME_BYTES_MAX: usize = 512 << 10;
 /// Most facts that wait for the log; the oldest make room.
 const OWED_MAX: usize = 256;
 /// Longest reason of a loss that is recorded, in characters.
@@ -155,13 +155,11 @@ mod tests {
 
     /// What is owed, in few words.
     fn words(event: &GatewayEvent) -> String {
-        match event {
-            GatewayEvent::Missed(missed) => {
-                format!("{} after {} before {}: {:?}", missed.conn_id, missed.last, missed.next, missed.why)
-            }
-            GatewayEvent::Disconnected(gone) => format!("{} gone", gone.conn_id),
-            other => format!("{other:?}"),
+        if let GatewayEvent::Missed(missed) = event {
+            return format!("{} after {} before {}: {:?}", missed.conn_id, missed.last, missed.next, missed.why);
         }
+        let GatewayEvent::Disconnected(gone) = event else { panic!("{event:?}") };
+        format!("{} gone", gone.conn_id)
     }
 
     fn check(facts: Vec<GatewayEvent>, then: &[&str]) {

@@ -47,13 +47,13 @@ enum Command {
 /// Add a gateway and connect to it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-The token is `gateway.auth.token` in the gateway's openclaw.json. It is sealed in the vault and shown nowhere. Without a
-token or password this device is paired with the gateway instead: regatta gateway pair NAME says how.
+The token is `gateway.auth.token` in the gateway's openclaw.json. It is sealed in the vault and shown nowhere. A gateway
+on another machine also has to approve this device: regatta gateway pair NAME says what to run there.
 
 Examples:
   regatta gateway add main 127.0.0.1:18789 --token-stdin < token
   regatta gateway add main 127.0.0.1:18789 --token-stdin    # asks for it, without showing it
-  regatta gateway add attic wss://claw.example              # to be paired")]
+  regatta gateway add attic wss://claw.example --token-stdin < token")]
 struct Add {
     /// What it is to be called: a-z, 0-9 and -
     name: GatewayName,

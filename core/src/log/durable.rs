@@ -25,8 +25,7 @@ use super::lock::Lock;
 use super::open::{BUNDLE_BYTES_BOUNDS, SEGMENT_BYTES_BOUNDS};
 use super::scrub::{self, Scrub, Scrubbed};
 use super::{
-    Append, AppendError, IndexError, Log, OpenError, Options, Pending, ReadError, ReadMax, Snapshots,
-    check_bounds,
+    Append, AppendError, IndexError, Log, OpenError, Options, Pending, ReadError, ReadMax, Snapshots, check_bounds,
 };
 use crate::{Envelope, Kind, Seq, Stream};
 

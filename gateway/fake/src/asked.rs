@@ -64,12 +64,12 @@ impl Asked {
 
     /// As `approval.get` says it.
     pub(crate) fn durable(&self) -> Value {
-        json!({
+        json!({ "approval": {
             "id": self.id, "status": self.status, "createdAtMs": self.created_at_ms,
             "presentation": { "kind": "exec", "commandText": self.command, "allowedDecisions": self.decisions },
             "expiresAtMs": self.created_at_ms + OPEN_MS, "decision": self.decision, "reason": self.reason,
-            "resolver": self.by.as_ref().map(|id| json!({ "kind": "client", "id": id })),
-        })
+            "resolver": self.by.as_ref().map(|id| json!({ "kind": "runtime", "id": id })),
+        } })
     }
 }
 

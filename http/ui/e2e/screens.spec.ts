@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { agent, replace, say, sayLines, write } from "./harness/agents";
+import { FakeGateway } from "./harness/gateway";
 import { screens } from "./harness/places";
 import { expect, installed, test } from "./harness/test";
 
@@ -16,9 +17,22 @@ const SIZES = [
 let done = "";
 let going = "";
 let ten = "";
+let gateway: FakeGateway;
 
 test.beforeAll(async () => {
   mkdirSync(screens, { recursive: true });
+  gateway = await FakeGateway.open();
+  await install().api("POST", "/gateways", { name: "main", url: gateway.url, token: "a token" });
+  await install().api("POST", "/gateways", { name: "attic", url: "ws://127.0.0.1:1", token: "a token" });
+  await gateway.ask("q-1", "git push --force origin main");
+  await gateway.ask("q-2", `cat <<'END' > notes.md\n${"a long line ".repeat(30)}\nEND`, [
+    "allow-once",
+    "allow-always",
+    "deny",
+  ]);
+  await gateway.ask("q-3", "rm -rf build");
+  await gateway.answer("q-3", "deny", "cli");
+  await gateway.say("health", { ok: true, agents: [{}], sessions: { count: 12 }, plugins: { errors: [] } });
   const fix = replace("src/count.js", 'text.split(" ").length', "text.split(/ +/).length");
   const rewrite = write("src/count.js", "export const count = (text) => text.split(/\\s+/).filter(Boolean).length;\n");
   done = await install().finishedRun({
@@ -50,6 +64,8 @@ test.beforeAll(async () => {
     attempts: [{ command }, { command }, { command }, { command }],
   });
 });
+
+test.afterAll(() => gateway.close());
 
 type Shown = {
   name: string;
@@ -135,6 +151,11 @@ const PAGES: Shown[] = [
   { name: "timeline-event", path: () => "/timeline?seq=2", ready: "base_ref" },
   { name: "replay", path: () => `/runs/${done}/timeline?as_of=20`, ready: "REPLAY" },
   { name: "fleet", path: () => "/fleet", ready: "alive" },
+  { name: "gateways", path: () => "/gateways", ready: "2026.9.6" },
+  { name: "gateways-none", path: () => "/gateways?as_of=1", ready: "No gateway yet" },
+  { name: "approvals", path: () => "/approvals?ask=main.q-2", ready: "git push --force origin main" },
+  { name: "approvals-over", path: () => "/approvals?over=1", ready: "cli at the gateway" },
+  { name: "approvals-none", path: () => "/approvals?as_of=1", ready: "Nobody asks anything" },
   { name: "settings", path: () => "/settings", ready: "limits.attempts" },
   { name: "settings-tokens", path: () => "/settings?part=tokens", ready: "the admin's" },
   { name: "settings-doctor", path: () => "/settings?part=doctor", ready: "git" },

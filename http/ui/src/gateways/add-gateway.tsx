@@ -54,13 +54,13 @@ export function AddGateway({ onClose }: { onClose: () => void }) {
             name="token"
             type="password"
             autoComplete="off"
-            hint="gateway.auth.token in its openclaw.json; sealed, and never shown again. Leave it empty to have this device approved there"
+            hint="gateway.auth.token in its openclaw.json; sealed, and never shown again"
           />
         ) : (
           <div className="flex flex-col gap-2 text-soft">
             <p>
-              This connection is not encrypted, so no token is taken here. Without one, this device has to be approved
-              at the gateway. With one, on the server's machine:
+              This connection is not encrypted, so no token is taken here. Nearly every gateway asks for one; on the
+              server's machine:
             </p>
             <CommandLine command={`regatta gateway add ${name || "main"} ${url || "127.0.0.1:18789"} --token-stdin`} />
           </div>

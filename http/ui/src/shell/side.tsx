@@ -92,7 +92,7 @@ function Questions() {
   if (open === 0) return null;
   return (
     <span
-      className="ml-auto rounded-sm bg-accent-wash px-1 text-accent text-xs"
+      className="ml-auto max-md:ml-0 rounded-sm bg-accent-wash px-1 text-accent text-xs"
       title="questions that wait for an answer"
     >
       {open}
@@ -107,7 +107,7 @@ function Away() {
   const away = rows.filter(({ link }) => link && link.state !== "connected").length;
   if (away === 0) return null;
   return (
-    <span className="ml-auto rounded-sm bg-warn-wash px-1 text-warn text-xs" title="gateways that are not connected">
+    <span className="ml-auto max-md:ml-0 rounded-sm bg-warn-wash px-1 text-warn text-xs" title="gateways that are not connected">
       {away} away
     </span>
   );
