@@ -10,11 +10,10 @@ use std::process::{Command, ExitCode, Stdio as Channel};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use regatta_sandboxes::docker::{Network, Options};
+use regatta_sandboxes::docker::{IMAGE, Network, Options};
 use regatta_sandboxes::{Bounds, DockerProvider, Exec, Exit, Provider, Secrets, Spec, Status, Stdio};
 use rustix::time::{ClockId, clock_gettime};
 
-const IMAGE: &str = "regatta/base:bookworm";
 const AT_ONCE: u32 = 10;
 const LINES: usize = 300;
 
@@ -86,6 +85,7 @@ fn provider() -> DockerProvider {
         program: std::env::current_exe().unwrap(),
         network: Network::None,
         cpus_milli: None,
+        memory_bytes_max: None,
         pids_max: 512,
         runtime: None,
         starts_max: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),

@@ -51,6 +51,8 @@ pub struct Mishaps {
     pub fails: u16,
     /// It happens, but the answer is lost: the call fails all the same.
     pub answers_lost: u16,
+    /// A sandbox is refused, because there are too many.
+    pub full: u16,
 }
 
 type Writer = dyn Fn(&str, &Exec) -> Script + Send + Sync;
@@ -197,7 +199,7 @@ impl FakeProvider {
     /// A call that changes something, and may go wrong before or after it.
     fn mutate<T>(&self, action: &str, change: impl FnOnce(&mut World) -> Result<T, Error>) -> Result<T, Error> {
         self.change(|world| {
-            let (chance, Mishaps { fails, answers_lost }) = (world.chance(), world.mishaps);
+            let (chance, Mishaps { fails, answers_lost, full: _ }) = (world.chance(), world.mishaps);
             let broken = |text| Err(Error::Transient { action: action.to_owned(), source: io::Error::other(text) });
             if chance < fails {
                 return broken("nothing happened");
@@ -269,6 +271,10 @@ impl Provider for FakeProvider {
     }
 
     async fn create(&self, spec: &Spec) -> Result<Created, Error> {
+        let is_full = self.change(|world| world.mishaps.full > 0 && world.chance() < world.mishaps.full);
+        if is_full {
+            return Err(Error::Full { reason: "there are too many".to_owned(), wait_ms: 100 });
+        }
         self.mutate("make a sandbox", |world| {
             let created_at_ms = world.now_ms;
             let make = || Sandbox { owner: spec.owner.clone(), created_at_ms, execs: BTreeMap::new() };

@@ -213,6 +213,14 @@ pub enum Error {
         /// The bound.
         bytes_max: u64,
     },
+    /// The provider takes no more sandboxes for now: a quota or a rate. Nothing failed.
+    #[error("{reason}")]
+    Full {
+        /// In the provider's words.
+        reason: String,
+        /// How long it asks us to wait, in milliseconds.
+        wait_ms: u64,
+    },
     /// A failure that may go away: disk, process table, engine.
     #[error("failed to {action}")]
     Transient {
@@ -228,7 +236,7 @@ impl Error {
     /// Whether trying again may help.
     #[must_use]
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Transient { .. })
+        matches!(self, Self::Transient { .. } | Self::Full { .. })
     }
 }
 

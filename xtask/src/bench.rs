@@ -41,9 +41,11 @@ pub(crate) fn run(rest: &[&str]) -> Result<ExitCode, String> {
             command::run(cargo(&run).arg(target().join("release/regatta")).args(options).current_dir(root()))?;
         }
         ["sandboxes", options @ ..] => {
-            let run =
-                ["run", "--release", "--locked", "--package", "regatta-sandboxes", "--example", "containers", "--"];
-            command::run(cargo(&run).args(options).current_dir(root()))?;
+            for example in ["containers", "rented"] {
+                let run =
+                    ["run", "--release", "--locked", "--package", "regatta-sandboxes", "--example", example, "--"];
+                command::run(cargo(&run).args(options).current_dir(root()))?;
+            }
         }
         ["page"] => {
             ui::build()?;

@@ -22,7 +22,8 @@ usage:
   cargo xtask bench dispatch [--quick]  the dispatch benchmarks, with peers in the same run
   cargo xtask bench http [--quick]      the server's benchmarks: live clients and views, with a bare server beside it
   cargo xtask bench log                 the log benchmarks
-  cargo xtask bench sandboxes           containers beside docker run (needs an engine and cargo xtask image)
+  cargo xtask bench sandboxes           containers beside docker run (needs an engine and cargo xtask image), and
+                                        a hundred sandboxes of a fake vendor
   cargo xtask bench page                how soon the compare page of a long run is of use, in Chromium";
 
 fn main() -> ExitCode {

@@ -4,9 +4,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::AUTHORIZATION;
 use reqwest::{Method, RequestBuilder, Response};
-use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -15,7 +14,7 @@ use tokio::time::Instant;
 use super::{Options, VENDOR};
 use crate::provider::Error;
 use crate::remote::cloud::{Listed, Machine};
-use crate::remote::wire::{Again, Fault, Wire, bounded, send, transient};
+use crate::remote::wire::{Account, Again, Fault, Wire, bounded, transient};
 
 /// The label that holds a sandbox's key.
 const KEY: &str = "regatta-key";
@@ -29,6 +28,8 @@ const PAGES_MAX: usize = 1_000;
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 /// Until a sandbox that is being made, or woken, must have started.
 const START_MAX: Duration = Duration::from_secs(300);
+/// How long nobody asks for a sandbox after a refusal for their number that does not say.
+const HOLD: Duration = Duration::from_secs(2);
 /// Between two looks at one; it grows.
 const LOOK: Duration = Duration::from_millis(100);
 const LOOK_MAX: Duration = Duration::from_secs(1);
@@ -37,7 +38,8 @@ const LOOK_MAX: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Control {
     pub(super) wire: Wire,
-    pub(super) options: Options,
+    pub(super) account: Account,
+    options: Options,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -105,24 +107,16 @@ fn standing(state: Option<&str>) -> Standing {
 
 impl Control {
     pub(super) fn new(options: Options) -> Result<Self, Error> {
-        Ok(Self { wire: Wire::new()?, options })
+        let account = Account { key: options.key.clone(), header: AUTHORIZATION, word: "Bearer " };
+        Ok(Self { wire: Wire::new()?, account, options })
     }
 
-    /// A request with the account's key.
-    pub(super) fn authorized(&self, request: RequestBuilder) -> Result<RequestBuilder, String> {
-        let key = (self.options.key)()?;
-        let value = HeaderValue::from_str(&format!("Bearer {}", key.expose_secret()));
-        let mut value = value.map_err(|_| "it has characters no key has".to_owned())?;
-        value.set_sensitive(true);
-        Ok(request.header(AUTHORIZATION, value))
-    }
-
-    fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, String> {
-        self.authorized(self.wire.client.request(method, format!("{}{path}", self.options.api_url)))
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.wire.client.request(method, format!("{}{path}", self.options.api_url))
     }
 
     async fn ask(&self, again: Again, method: Method, path: &str) -> Result<Response, Fault> {
-        send(again, || self.request(method.clone(), path)).await
+        self.account.send(again, || Ok(self.request(method.clone(), path))).await
     }
 
     /// Makes a sandbox of that key and waits until it has started. Its name is the key, so it cannot be made twice.
@@ -137,11 +131,15 @@ impl Control {
             auto_stop_interval: minutes,
             auto_delete_interval: 0,
         };
-        let sent = send(Again::Safe, || Ok(json_body(self.request(Method::POST, "/sandbox")?, &wish))).await;
-        let id = match sent {
+        let sent =
+            self.account.send(Again::SafeUnlessFull, || Ok(json_body(self.request(Method::POST, "/sandbox"), &wish)));
+        let id = match sent.await {
             Ok(response) => self.read::<Row>("make a sandbox", response).await?.id,
             // An answer was lost, or somebody else was faster: that name has one.
             Err(Fault::Refused(refused)) if refused.status == 409 => key.to_owned(),
+            Err(Fault::Refused(refused)) if refused.status == 429 => {
+                return Err(VENDOR.full(refused.retry_after.unwrap_or(HOLD), &refused.message));
+            }
             Err(fault) => return Err(VENDOR.error("make a sandbox", key, fault)),
         };
         self.started(&id).await
@@ -222,14 +220,14 @@ impl Control {
 
     /// Asks for one page of a list.
     pub(super) async fn page(&self, labels: &str, limit: &str, next: Option<&str>) -> Result<Response, Fault> {
-        send(Again::Safe, || {
-            let request = self.request(Method::GET, "/sandbox")?.query(&[("labels", labels), ("limit", limit)]);
+        let sent = self.account.send(Again::Safe, || {
+            let request = self.request(Method::GET, "/sandbox").query(&[("labels", labels), ("limit", limit)]);
             Ok(match next {
                 Some(next) => request.query(&[("cursor", next)]),
                 None => request,
             })
-        })
-        .await
+        });
+        sent.await
     }
 
     /// Asks for the end of a sandbox; it takes a while.

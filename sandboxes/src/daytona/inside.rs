@@ -20,7 +20,7 @@ use super::log::Log;
 use super::parts;
 use crate::provider::Error;
 use crate::remote::cloud::{ANSWER_BYTES_MAX, Answer, Lines, Machine};
-use crate::remote::wire::{Again, Fault, bounded, random, send, transient};
+use crate::remote::wire::{Again, Fault, bounded, random, transient};
 
 /// Longest a short command takes.
 const CALL: Duration = Duration::from_secs(20 * 60);
@@ -30,6 +30,8 @@ const UPLOAD: Duration = Duration::from_secs(30 * 60);
 const BEGIN: Duration = Duration::from_secs(30);
 /// Tries to send a file.
 const UPLOADS_MAX: u32 = 3;
+/// What is said of a request whose body is used up.
+const SPENT: &str = "spent";
 /// How often a log that broke off is connected to again before whoever hears it begins anew.
 const RECONNECTS_MAX: u32 = 3;
 /// Comes between what a command prints and its complaints, which the toolbox would mix.
@@ -60,8 +62,8 @@ pub(super) struct Inside<'a> {
 }
 
 impl<'a> Inside<'a> {
-    fn request(&self, client: &reqwest::Client, method: Method, path: &str) -> Result<RequestBuilder, String> {
-        self.control.authorized(client.request(method, format!("{}{path}", self.machine.address)))
+    fn request(&self, client: &reqwest::Client, method: Method, path: &str) -> RequestBuilder {
+        client.request(method, format!("{}{path}", self.machine.address))
     }
 
     /// What is missing is the sandbox: its files and sessions are asked for elsewhere.
@@ -78,8 +80,8 @@ impl<'a> Inside<'a> {
             BETWEEN.replace('\n', "\\n"),
         );
         let body = json!({ "command": command, "envs": env, "timeout": CALL.as_secs() });
-        let sent = send(Again::Safe, || {
-            let request = self.request(&self.control.wire.patient, Method::POST, "/process/execute")?;
+        let sent = self.control.account.send(Again::Safe, || {
+            let request = self.request(&self.control.wire.patient, Method::POST, "/process/execute");
             Ok(json_body(request.timeout(CALL), &body))
         });
         let response = sent.await.map_err(|fault| self.error("run a command", fault))?;
@@ -99,8 +101,7 @@ impl<'a> Inside<'a> {
             // A path must come before its file.
             let form = Form::new().text("files[0].path", path.to_owned()).part("files[0].file", part);
             let request = self.request(&self.control.wire.patient, Method::POST, "/files/bulk-upload");
-            let request = request.map_err(|reason| self.error("send a file", Fault::NoKey(reason)))?;
-            let error = match once(request.timeout(UPLOAD).multipart(form)).await {
+            let error = match self.once(request.timeout(UPLOAD).multipart(form)).await {
                 Ok(()) => return Ok(()),
                 Err(fault) => self.error("send a file", fault),
             };
@@ -113,8 +114,8 @@ impl<'a> Inside<'a> {
 
     pub(super) async fn download(&self, path: &str, bytes_max: u64) -> Result<Vec<u8>, Error> {
         let body = json!({ "paths": [path] });
-        let sent = send(Again::Safe, || {
-            let request = self.request(&self.control.wire.plain, Method::POST, "/files/bulk-download")?;
+        let sent = self.control.account.send(Again::Safe, || {
+            let request = self.request(&self.control.wire.plain, Method::POST, "/files/bulk-download");
             Ok(json_body(request, &body))
         });
         let response = sent.await.map_err(|fault| self.error("read a file", fault))?;
@@ -134,8 +135,8 @@ impl<'a> Inside<'a> {
     pub(super) async fn begin(&self, argv: &[String]) -> Result<Session, Error> {
         let session = format!("regatta-{:016x}", random());
         let body = json!({ "sessionId": session });
-        let made = send(Again::Safe, || {
-            Ok(json_body(self.request(&self.control.wire.client, Method::POST, "/process/session")?, &body))
+        let made = self.control.account.send(Again::Safe, || {
+            Ok(json_body(self.request(&self.control.wire.client, Method::POST, "/process/session"), &body))
         });
         match made.await {
             Ok(_) => {}
@@ -146,8 +147,10 @@ impl<'a> Inside<'a> {
         // In a shell of its own: a command that exits would take the session with it.
         let body = json!({ "command": shell(argv), "runAsync": true });
         let path = format!("/process/session/{session}/exec");
-        let begun =
-            send(Again::Unsent, || Ok(json_body(self.request(&self.control.wire.client, Method::POST, &path)?, &body)));
+        let begun = self
+            .control
+            .account
+            .send(Again::Unsent, || Ok(json_body(self.request(&self.control.wire.client, Method::POST, &path), &body)));
         let response = begun.await.map_err(|fault| self.error("run a command", fault))?;
         let begun: Begun = read("run a command", response, ANSWER_BYTES_MAX).await?;
         Ok(Session { path: format!("/process/session/{session}"), command: begun.cmd_id })
@@ -156,8 +159,8 @@ impl<'a> Inside<'a> {
     /// Connects to the log of a command, from its first byte.
     pub(super) async fn log(&self, session: &Session) -> Result<WebSocketStream<reqwest::Upgraded>, Error> {
         let path = format!("{}/command/{}/logs?follow=true", session.path, session.command);
-        let sent = send(Again::Safe, || {
-            let request = self.request(&self.control.wire.patient, Method::GET, &path)?;
+        let sent = self.control.account.send(Again::Safe, || {
+            let request = self.request(&self.control.wire.patient, Method::GET, &path);
             Ok(request
                 .header("Connection", "Upgrade")
                 .header("Upgrade", "websocket")
@@ -175,25 +178,28 @@ impl<'a> Inside<'a> {
         Ok(WebSocketStream::from_raw_socket(stream, Role::Client, None).await)
     }
 
+    /// One try of a request whose body is used up by it.
+    async fn once(&self, request: RequestBuilder) -> Result<(), Fault> {
+        let request = std::sync::Mutex::new(Some(request));
+        let take = || {
+            let taken = request.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+            taken.ok_or_else(|| SPENT.to_owned())
+        };
+        match self.control.account.send(Again::Unsent, take).await {
+            Ok(_) => Ok(()),
+            Err(Fault::NoKey(reason)) if reason == SPENT => Err(Fault::Unreachable("no answer".to_owned())),
+            Err(fault) => Err(fault),
+        }
+    }
+
     /// Ends a session and everything in it; one that is gone is fine.
     async fn close(&self, session: &Session) {
-        let closed = send(Again::Safe, || self.request(&self.control.wire.client, Method::DELETE, &session.path));
+        let closed = self
+            .control
+            .account
+            .send(Again::Safe, || Ok(self.request(&self.control.wire.client, Method::DELETE, &session.path)));
         // What is left of it ends by itself, or with the sandbox.
         drop(closed.await);
-    }
-}
-
-/// One try of a request whose body is used up by it.
-async fn once(request: RequestBuilder) -> Result<(), Fault> {
-    let request = std::sync::Mutex::new(Some(request));
-    let take = || {
-        let taken = request.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        taken.ok_or_else(|| "spent".to_owned())
-    };
-    match send(Again::Unsent, take).await {
-        Ok(_) => Ok(()),
-        Err(Fault::NoKey(_)) => Err(Fault::Unreachable("no answer".to_owned())),
-        Err(fault) => Err(fault),
     }
 }
 

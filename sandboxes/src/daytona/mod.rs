@@ -100,6 +100,10 @@ impl Cloud for Daytona {
         "daytona sandbox"
     }
 
+    fn capabilities(&self) -> &'static [Capability] {
+        &[Capability::NetworkOff, Capability::MemoryCaged, Capability::Remote]
+    }
+
     async fn check(&self) -> Result<(), Error> {
         let page = self.control.page("{}", "1", None).await;
         page.map(drop).map_err(|fault| VENDOR.error("list sandboxes", "the list of sandboxes", fault))
@@ -151,52 +155,4 @@ impl Cloud for Daytona {
     }
 }
 
-/// Everything is [`Remote`]'s; written out so that nobody outside has to know it.
-#[async_trait]
-impl Provider for DaytonaProvider {
-    fn name(&self) -> &'static str {
-        self.remote.name()
-    }
-    async fn probe(&self) -> Result<String, Error> {
-        self.remote.probe().await
-    }
-    async fn create(&self, spec: &Spec) -> Result<Created, Error> {
-        self.remote.create(spec).await
-    }
-    async fn find(&self, key: &str) -> Result<Created, Error> {
-        self.remote.find(key).await
-    }
-    async fn list(&self, owner: &str) -> Result<Vec<Found>, Error> {
-        self.remote.list(owner).await
-    }
-    async fn start(&self, key: &str, exec: &Exec) -> Result<(), Error> {
-        self.remote.start(key, exec).await
-    }
-    async fn status(&self, key: &str, exec: &str) -> Result<Status, Error> {
-        self.remote.status(key, exec).await
-    }
-    async fn read(&self, key: &str, exec: &str, stdio: Stdio, offset: u64, bytes_max: usize) -> Result<Vec<u8>, Error> {
-        self.remote.read(key, exec, stdio, offset, bytes_max).await
-    }
-    async fn changed(&self, key: &str, exec: &str) {
-        self.remote.changed(key, exec).await;
-    }
-    async fn kill(&self, key: &str, exec: &str, grace_ms: u64) -> Result<(), Error> {
-        self.remote.kill(key, exec, grace_ms).await
-    }
-    async fn get(&self, key: &str, exec: &str, name: &str, bytes_max: u64) -> Result<Vec<u8>, Error> {
-        self.remote.get(key, exec, name, bytes_max).await
-    }
-    async fn left_nothing(&self, key: &str, exec: &str) -> Result<bool, Error> {
-        self.remote.left_nothing(key, exec).await
-    }
-    async fn untouched(&self, key: &str) -> Result<bool, Error> {
-        self.remote.untouched(key).await
-    }
-    async fn destroy(&self, key: &str) -> Result<(), Error> {
-        self.remote.destroy(key).await
-    }
-    fn capabilities(&self) -> &'static [Capability] {
-        &[Capability::NetworkOff, Capability::MemoryCaged, Capability::Remote]
-    }
-}
+crate::remote::provider!(DaytonaProvider);

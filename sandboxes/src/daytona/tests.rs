@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 
 use super::control::Control;
 use super::inside::{self, Inside, Session};
@@ -16,7 +16,7 @@ const RECORDED: &str = include_str!("../../tests/traffic/daytona.jsonl");
 
 fn parts(probe: &str, piece: usize) -> (Daytona, Machine, Replay) {
     let replay = Replay::of(RECORDED, probe, piece);
-    let key = Arc::new(|| Ok("dtn_key".to_owned().into()));
+    let key = Arc::new(|| std::future::ready(Ok("dtn_key".to_owned().into())).boxed());
     let options = Options { api_url: replay.url.clone(), ..Options::new(key) };
     let daytona = Daytona { control: Arc::new(Control::new(options).expect("a client")) };
     let machine = Machine { id: "sb-1".to_owned(), address: format!("{}/toolbox/sb-1", replay.url), token: None };

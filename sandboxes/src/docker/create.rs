@@ -27,6 +27,7 @@ use crate::inside::wire::{Answer, Call};
 use crate::inside::{MAIN, RUN, SANDBOX, SECRETS, SERVE, USER, WHOSE};
 use crate::layout::{ARTIFACTS, EXECS, HOME, INBOX, Kept, SPEC, TMP, WORK, Walls};
 use crate::provider::{Created, Error, Spec};
+use crate::remote::wire::random;
 
 /// The name of every image a sandbox was forked by; which sandbox is its tag.
 const FORKS: &str = "regatta/fork";
@@ -81,12 +82,14 @@ async fn once(inner: &Inner, spec: &Spec) -> Result<Created, Error> {
 /// Makes the container; false when there is one of that name.
 async fn make(inner: &Inner, spec: &Spec, name: &str) -> Result<bool, Error> {
     let docker = inner.docker().await?;
-    if inner.options.network == Network::Internal && spec.network {
-        make_network(docker, inner, &spec.owner, &spec.key, name).await?;
-    }
+    let network = match (spec.network, inner.options.network) {
+        (false, _) | (true, Network::None) => "none".to_owned(),
+        (true, Network::Internal) => network(docker, inner, &spec.owner, &spec.key, name).await?,
+        (true, Network::Bridge) => "bridge".to_owned(),
+    };
     let made = |image: &str| {
         let options = CreateContainerOptionsBuilder::new().name(name).build();
-        docker.create_container(Some(options), body(inner, spec, name, image))
+        docker.create_container(Some(options), body(inner, spec, &network, image))
     };
     let mut created = made(image::prepared(inner).await?).await;
     if created.as_ref().is_err_and(|error| status(error) == Some(404)) {
@@ -213,15 +216,10 @@ fn check(spec: &Spec) -> Result<(), Error> {
     }
 }
 
-fn body(inner: &Inner, spec: &Spec, name: &str, image: &str) -> ContainerCreateBody {
+fn body(inner: &Inner, spec: &Spec, network: &str, image: &str) -> ContainerCreateBody {
     let options = &inner.options;
     let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     let memory = bytes(spec.bounds.memory_bytes_max.saturating_add(OWN_MEMORY_BYTES));
-    let network = match (spec.network, options.network) {
-        (false, _) | (true, Network::None) => "none".to_owned(),
-        (true, Network::Internal) => name.to_owned(),
-        (true, Network::Bridge) => "bridge".to_owned(),
-    };
     let tmp = format!("rw,exec,nosuid,nodev,size={TMP_BYTES_MAX},mode=1777");
     let secrets = format!("rw,noexec,nosuid,nodev,size={},mode=0711", BYTES_MAX * 2);
     let tmpfs = [("/tmp", &tmp), ("/var/tmp", &tmp), (SECRETS, &secrets)];
@@ -236,7 +234,7 @@ fn body(inner: &Inner, spec: &Spec, name: &str, image: &str) -> ContainerCreateB
         cap_add: Some(CAPABILITIES.map(str::to_owned).to_vec()),
         security_opt: Some(vec!["no-new-privileges".to_owned()]),
         tmpfs: Some(tmpfs.map(|(path, options)| (path.to_owned(), options.clone())).into_iter().collect()),
-        network_mode: Some(network),
+        network_mode: Some(network.to_owned()),
         auto_remove: Some(false),
         // What goes through our connection is nobody's log.
         log_config: Some(HostConfigLogConfig { typ: Some("none".to_owned()), config: None }),
@@ -268,10 +266,9 @@ pub(super) async fn fork(inner: &Inner, key: &str, into: &str) -> Result<Created
     labels.insert(KEY.to_owned(), into.to_owned());
     labels.insert(FORKED.to_owned(), image.id.clone());
     let mut host = found.host_config.unwrap_or_default();
-    if host.network_mode.as_ref() == Some(&from) {
-        let spec = |name: &str| labels.get(name).cloned().unwrap_or_default();
-        make_network(docker, inner, &spec(OWNER), into, &name).await?;
-        host.network_mode = Some(name.clone());
+    if host.network_mode.as_deref().is_some_and(fence::is_own_network) {
+        let owner = labels.get(OWNER).cloned().unwrap_or_default();
+        host.network_mode = Some(network(docker, inner, &owner, into, &name).await?);
     }
     let body =
         ContainerCreateBody { image: Some(image.id), labels: Some(labels), host_config: Some(host), ..every(into) };
@@ -330,30 +327,31 @@ fn parts(spec: &Spec) -> Result<Vec<Part>, Error> {
     Ok(parts)
 }
 
-/// Makes the network of one sandbox, from which there is no way out.
-async fn make_network(docker: &Docker, inner: &Inner, owner: &str, key: &str, name: &str) -> Result<(), Error> {
+/// The network of one sandbox, from which there is no way out; made unless it is there. An engine makes two when it is asked
+/// twice, of one name even, and then connects nothing to either: so each has a name of its own, and is found by its label.
+async fn network(docker: &Docker, inner: &Inner, owner: &str, key: &str, name: &str) -> Result<String, Error> {
+    if let Some((id, _)) = inner.networks(&[(KEY, key)]).await?.into_iter().next() {
+        return Ok(id);
+    }
     let labels = [(OWNER, owner), (SCOPE, inner.options.scope.as_str()), (KEY, key)];
     let labels: HashMap<String, String> =
         labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
     let request = NetworkCreateRequest {
-        name: name.to_owned(),
+        name: format!("{name}.{:016x}", random()),
         internal: Some(true),
         labels: Some(labels),
         ..NetworkCreateRequest::default()
     };
-    match docker.create_network(request).await {
-        Err(error) if status(&error) != Some(409) => Err(failed("make a network")(error)),
-        Ok(_) | Err(_) => Ok(()),
-    }
+    Ok(docker.create_network(request).await.map_err(failed("make a network"))?.id)
 }
 
-/// Removes the network of a sandbox, where it had one.
-pub(super) async fn remove_network(inner: &Inner, name: &str) -> Result<(), Error> {
-    if inner.options.network != Network::Internal {
-        return Ok(());
+/// Removes the networks of a sandbox, where it had any.
+pub(super) async fn remove_networks(inner: &Inner, key: &str) -> Result<(), Error> {
+    for (id, _) in inner.networks(&[(KEY, key)]).await? {
+        match inner.docker().await?.remove_network(&id).await {
+            Err(error) if status(&error) != Some(404) => return Err(failed("remove a network")(error)),
+            Ok(()) | Err(_) => {}
+        }
     }
-    match inner.docker().await?.remove_network(name).await {
-        Err(error) if status(&error) != Some(404) => Err(failed("remove a network")(error)),
-        Ok(()) | Err(_) => Ok(()),
-    }
+    Ok(())
 }

@@ -15,13 +15,13 @@ const ROUNDS_MAX: u32 = 50;
 const ROUND: Duration = Duration::from_millis(100);
 
 pub(super) async fn destroy(inner: &Inner, key: &str) -> Result<(), Error> {
-    let container = inner.container(key)?;
+    inner.container(key)?;
     inner.channels.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     inner.makings.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     for round in 0..ROUNDS_MAX {
         let left = inner.ours(&[(KEY, key)]).await?;
         if left.is_empty() {
-            return create::remove_network(inner, &container).await;
+            return create::remove_networks(inner, key).await;
         }
         if round > 0 {
             tokio::time::sleep(ROUND).await;

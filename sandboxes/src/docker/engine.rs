@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bollard::errors::Error as Refused;
 use bollard::models::{ContainerInspectResponse, ContainerSummary};
-use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder};
+use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder, ListNetworksOptionsBuilder};
 use bollard::{API_DEFAULT_VERSION, Docker};
 
 use super::Inner;
@@ -106,7 +106,21 @@ impl Inner {
     }
 }
 
-/// The sandboxes of an owner, made or half made.
+impl Inner {
+    /// Networks of ours with those labels besides: the id of each, and the sandbox it is for.
+    pub(super) async fn networks(&self, labels: &[(&str, &str)]) -> Result<Vec<(String, String)>, Error> {
+        let scope = (SCOPE, self.options.scope.as_str());
+        let labels = labels.iter().chain([&scope]).map(|(name, value)| format!("{name}={value}")).collect();
+        let options = ListNetworksOptionsBuilder::new().filters(&HashMap::from([("label", labels)])).build();
+        let networks = self.docker().await?.list_networks(Some(options)).await.map_err(failed("list networks"))?;
+        let named = networks.into_iter().filter_map(|network| Some((network.id?, network.labels?.remove(KEY)?)));
+        let mut named: Vec<_> = named.collect();
+        named.sort();
+        Ok(named)
+    }
+}
+
+/// The sandboxes of an owner, made or half made: also one of which there is a network alone.
 pub(super) async fn list(inner: &Inner, owner: &str) -> Result<Vec<Found>, Error> {
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
@@ -115,6 +129,11 @@ pub(super) async fn list(inner: &Inner, owner: &str) -> Result<Vec<Found>, Error
         if seen.insert(key.clone()) {
             let created_at_ms = u64::try_from(container.created.unwrap_or(0)).unwrap_or(0) * 1_000;
             found.push(Found { key, created_at_ms, disk_bytes: None });
+        }
+    }
+    for (_, key) in inner.networks(&[(OWNER, owner)]).await? {
+        if seen.insert(key.clone()) {
+            found.push(Found { key, created_at_ms: 0, disk_bytes: None });
         }
     }
     found.sort_by(|one, other| one.key.cmp(&other.key));

@@ -14,7 +14,8 @@ pub(super) async fn probe(inner: &Inner) -> Result<String, Error> {
         if !known.contains_key(runtime) {
             let mut known: Vec<_> = known.into_keys().collect();
             known.sort();
-            let reason = format!("the engine has no runtime {runtime}; it has {}", known.join(", "));
+            let reason =
+                format!("the engine has no runtime {runtime}; set docker.runtime to one it has: {}", known.join(", "));
             return Err(Error::Unusable { reason });
         }
     }
@@ -48,8 +49,12 @@ pub(super) fn of(config: &HostConfig) -> String {
         words.push("seccomp".to_owned());
     }
     let network = config.network_mode.clone().unwrap_or_default();
-    // A network of its own carries the sandbox's name.
-    let network = if matches!(network.as_str(), "none" | "bridge" | "host") { network } else { "internal".to_owned() };
+    let network = if is_own_network(&network) { "internal".to_owned() } else { network };
     words.push(format!("network {network}"));
     format!("docker ({})", words.join(", "))
+}
+
+/// Whether a container's network is one of its own; such a one is named by its id.
+pub(super) fn is_own_network(network: &str) -> bool {
+    !matches!(network, "" | "none" | "bridge" | "host" | "default")
 }

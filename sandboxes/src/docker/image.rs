@@ -95,8 +95,13 @@ fn clone_of(error: &bollard::errors::Error) -> bollard::errors::Error {
 }
 
 fn missing_text(image: &str) -> Error {
-    let todo = "pull or build it (`docker pull`, `docker build`), or set docker.image to one that is there";
-    Error::Unusable { reason: format!("the engine has no image {image}: {todo}") }
+    let make = if image == super::IMAGE {
+        "make it, `cargo xtask image` where Regatta's source is".to_owned()
+    } else {
+        format!("pull or build it, as `docker pull {image}`")
+    };
+    let todo = format!("{make}, or set docker.image to one that is there and has sh, git and the agents");
+    Error::Unusable { reason: format!("the engine has no image {image}; {todo}") }
 }
 
 fn short(hash: blake3::Hash) -> String {

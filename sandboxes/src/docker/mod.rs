@@ -36,6 +36,8 @@ use channel::Channel;
 const NEWS_MAX: Duration = Duration::from_secs(2);
 /// The same where nobody can be asked.
 const NOBODY: Duration = Duration::from_secs(1);
+/// The image `cargo xtask image` makes: Debian with git, and no agent.
+pub const IMAGE: &str = "regatta/base:bookworm";
 /// Tries of a call whose connection broke: the first, and one over a fresh connection.
 const TRIES: u32 = 2;
 
@@ -65,6 +67,8 @@ pub struct Options {
     pub network: Network,
     /// Processors a sandbox may use, in thousandths; all when unset.
     pub cpus_milli: Option<u32>,
+    /// Memory of a sandbox in bytes, where its spec allows more.
+    pub memory_bytes_max: Option<u64>,
     /// Processes and threads in a container; [`crate::Bounds::processes_max`] is watched besides.
     pub pids_max: u32,
     /// The runtime; the engine's own when unset.
@@ -193,8 +197,12 @@ impl Provider for DockerProvider {
     }
 
     async fn create(&self, spec: &Spec) -> Result<Created, Error> {
-        let created = create::create(&self.inner, spec).await?;
-        links::show(&self.inner, spec).await?;
+        let mut spec = spec.clone();
+        if let Some(bytes_max) = self.inner.options.memory_bytes_max {
+            spec.bounds.memory_bytes_max = spec.bounds.memory_bytes_max.min(bytes_max);
+        }
+        let created = create::create(&self.inner, &spec).await?;
+        links::show(&self.inner, &spec).await?;
         Ok(created)
     }
 

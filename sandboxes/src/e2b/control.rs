@@ -8,8 +8,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use reqwest::header::HeaderName;
 use reqwest::{Method, RequestBuilder, Response};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -17,8 +18,10 @@ use serde_json::json;
 use super::{Options, VENDOR};
 use crate::provider::Error;
 use crate::remote::cloud::{Listed, Machine};
-use crate::remote::wire::{Again, Fault, Wire, bounded, send, transient};
+use crate::remote::wire::{Account, Again, Fault, Wire, bounded, transient};
 
+/// The header that holds the account's key.
+const KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 /// The label that holds a sandbox's key.
 const KEY: &str = "regatta-key";
 /// The label that holds its owner.
@@ -39,6 +42,7 @@ const HOLD_MAX: Duration = Duration::from_secs(60);
 pub(super) struct Control {
     pub(super) wire: Wire,
     pub(super) options: Options,
+    account: Account,
     /// Whether the second version of the API was found to be missing.
     is_first_version: AtomicBool,
     /// Lets sandboxes be asked for as often as the account may.
@@ -98,6 +102,7 @@ impl Control {
         });
         Ok(Self {
             wire: Wire::new()?,
+            account: Account { key: options.key.clone(), header: KEY_HEADER, word: "" },
             options,
             is_first_version: AtomicBool::new(false),
             creates: quota.flatten().map(RateLimiter::direct),
@@ -105,28 +110,19 @@ impl Control {
         })
     }
 
-    fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, String> {
-        let key = (self.options.key)()?;
-        let request = self.wire.client.request(method, format!("{}{path}", self.options.api_url));
-        let mut value = reqwest::header::HeaderValue::from_str(key.expose_secret())
-            .map_err(|_| "it has characters no key has".to_owned())?;
-        value.set_sensitive(true);
-        Ok(request.header("X-API-Key", value))
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.wire.client.request(method, format!("{}{path}", self.options.api_url))
     }
 
     /// Asks the second version, or the first where there is no second. `unknown` are the refusals that mean so.
-    async fn versioned(
-        &self,
-        again: Again,
-        build: impl Fn(&'static str) -> Result<RequestBuilder, String>,
-    ) -> Result<Response, Fault> {
+    async fn versioned(&self, again: Again, build: impl Fn(&'static str) -> RequestBuilder) -> Result<Response, Fault> {
         if !self.is_first_version.load(Ordering::Relaxed) {
-            match send(again, || build("/v2")).await {
+            match self.account.send(again, || Ok(build("/v2"))).await {
                 Err(Fault::Refused(refused)) if matches!(refused.status, 404 | 405) => {}
                 answered => return answered,
             }
         }
-        let answered = send(again, || build("")).await;
+        let answered = self.account.send(again, || Ok(build(""))).await;
         if answered.is_ok() {
             self.is_first_version.store(true, Ordering::Relaxed);
         }
@@ -135,7 +131,7 @@ impl Control {
 
     /// Makes a sandbox of that key.
     pub(super) async fn create(&self, key: &str, owner: &str, network: bool) -> Result<Made, Error> {
-        self.wait_for_turn(key).await?;
+        self.wait_for_turn().await?;
         let wish = |version: &str| Wish {
             template: &self.options.template,
             timeout: self.options.ttl.as_secs(),
@@ -147,9 +143,9 @@ impl Control {
         // With the key a lost answer can be asked for again; the first version does not know it, and whoever asks looks
         // whether there are two.
         let response = self
-            .versioned(Again::Safe, |version| {
-                let request = self.request(Method::POST, &format!("{version}/sandboxes"))?;
-                Ok(json_body(request.header("Idempotency-Key", key), &wish(version)))
+            .versioned(Again::SafeUnlessFull, |version| {
+                let request = self.request(Method::POST, &format!("{version}/sandboxes"));
+                json_body(request.header("Idempotency-Key", key), &wish(version))
             })
             .await;
         let response = response.map_err(|fault| self.create_failed(key, fault))?;
@@ -157,12 +153,10 @@ impl Control {
     }
 
     /// Waits until a sandbox may be asked for; what holds everybody up for long is a refusal with the reason.
-    async fn wait_for_turn(&self, key: &str) -> Result<(), Error> {
+    async fn wait_for_turn(&self) -> Result<(), Error> {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((until, reason)) = held.filter(|(until, _)| *until > Instant::now()) {
-            let wait = until.saturating_duration_since(Instant::now());
-            let action = format!("make sandbox {key}: E2B said too many, asking again in {} s", wait.as_secs() + 1);
-            return Err(transient(action, reason));
+            return Err(VENDOR.full(until.saturating_duration_since(Instant::now()), &reason));
         }
         if let Some(creates) = &self.creates {
             creates.until_ready().await;
@@ -177,6 +171,7 @@ impl Control {
             let wait = refused.retry_after.unwrap_or(HOLD).min(HOLD_MAX);
             let held = (Instant::now() + wait, refused.message.clone());
             *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(held);
+            return VENDOR.full(wait, &refused.message);
         }
         VENDOR.error("make a sandbox", key, fault)
     }
@@ -186,8 +181,8 @@ impl Control {
         let timeout = self.options.ttl.as_secs();
         let response = self
             .versioned(Again::Safe, |version| {
-                let request = self.request(Method::POST, &format!("{version}/sandboxes/{id}/connect"))?;
-                Ok(json_body(request, &json!({ "timeout": timeout })))
+                let request = self.request(Method::POST, &format!("{version}/sandboxes/{id}/connect"));
+                json_body(request, &json!({ "timeout": timeout }))
             })
             .await;
         let response = response.map_err(|fault| VENDOR.error("reach a sandbox", id, fault))?;
@@ -230,25 +225,26 @@ impl Control {
         next: Option<&str>,
     ) -> Result<Response, Fault> {
         self.versioned(Again::Safe, |version| {
-            let mut request = self.request(Method::GET, &format!("{version}/sandboxes"))?;
+            let mut request = self.request(Method::GET, &format!("{version}/sandboxes"));
             if let Some(metadata) = metadata {
                 request = request.query(&[("metadata", metadata)]);
             }
             if version.is_empty() {
-                return Ok(request);
+                return request;
             }
             request = request.query(&[("state", "running,paused"), ("limit", limit)]);
-            Ok(match next {
+            match next {
                 Some(next) => request.query(&[("nextToken", next)]),
                 None => request,
-            })
+            }
         })
         .await
     }
 
     /// Ends a sandbox; what is gone is fine.
     pub(super) async fn kill(&self, id: &str) -> Result<(), Error> {
-        match send(Again::Safe, || self.request(Method::DELETE, &format!("/sandboxes/{id}"))).await {
+        let sent = self.account.send(Again::Safe, || Ok(self.request(Method::DELETE, &format!("/sandboxes/{id}"))));
+        match sent.await {
             Ok(_) => Ok(()),
             Err(Fault::Refused(refused)) if refused.status == 404 => Ok(()),
             Err(fault) => Err(VENDOR.error("remove a sandbox", id, fault)),
@@ -263,8 +259,8 @@ impl Control {
 
     /// Stops a sandbox where it is; [`Self::connect`] lets it go on.
     pub(super) async fn pause(&self, id: &str) -> Result<(), Error> {
-        let sent = send(Again::Unsent, || {
-            Ok(json_body(self.request(Method::POST, &format!("/sandboxes/{id}/pause"))?, &json!({})))
+        let sent = self.account.send(Again::Unsent, || {
+            Ok(json_body(self.request(Method::POST, &format!("/sandboxes/{id}/pause")), &json!({})))
         });
         match sent.await {
             // It is paused already.
@@ -286,8 +282,8 @@ impl Control {
     }
 
     async fn post(&self, path: &str, body: &serde_json::Value, action: &str, id: &str) -> Result<Response, Error> {
-        let sent = send(Again::Unsent, || Ok(json_body(self.request(Method::POST, path)?, body))).await;
-        sent.map_err(|fault| VENDOR.error(action, id, fault))
+        let sent = self.account.send(Again::Unsent, || Ok(json_body(self.request(Method::POST, path), body)));
+        sent.await.map_err(|fault| VENDOR.error(action, id, fault))
     }
 
     async fn read<T: DeserializeOwned>(&self, action: &str, response: Response) -> Result<T, Error> {

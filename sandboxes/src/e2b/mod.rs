@@ -165,6 +165,10 @@ impl Cloud for E2b {
         "e2b virtual machine"
     }
 
+    fn capabilities(&self) -> &'static [Capability] {
+        &[Capability::Pause, Capability::NetworkOff, Capability::MemoryCaged, Capability::Remote]
+    }
+
     async fn check(&self) -> Result<(), Error> {
         let page = self.control.page(None, "1", None).await;
         page.map(drop).map_err(|fault| VENDOR.error("list sandboxes", "the list of sandboxes", fault))
@@ -195,6 +199,14 @@ impl Cloud for E2b {
         self.control.put_off(id).await
     }
 
+    async fn pause(&self, id: &str) -> Result<(), Error> {
+        Self::pause(self, id).await
+    }
+
+    async fn resume(&self, id: &str) -> Result<(), Error> {
+        Self::resume(self, id).await
+    }
+
     async fn call(&self, machine: &Machine, call: &Call) -> Result<Answer, Error> {
         self.inside(machine).call(&call.argv, &call.env).await
     }
@@ -222,64 +234,4 @@ impl Cloud for E2b {
     }
 }
 
-/// Everything is [`Remote`]'s; written out so that nobody outside has to know it.
-#[async_trait]
-impl Provider for E2bProvider {
-    fn name(&self) -> &'static str {
-        self.remote.name()
-    }
-    async fn probe(&self) -> Result<String, Error> {
-        self.remote.probe().await
-    }
-    async fn create(&self, spec: &Spec) -> Result<Created, Error> {
-        self.remote.create(spec).await
-    }
-    async fn find(&self, key: &str) -> Result<Created, Error> {
-        self.remote.find(key).await
-    }
-    async fn list(&self, owner: &str) -> Result<Vec<Found>, Error> {
-        self.remote.list(owner).await
-    }
-    async fn start(&self, key: &str, exec: &Exec) -> Result<(), Error> {
-        self.remote.start(key, exec).await
-    }
-    async fn status(&self, key: &str, exec: &str) -> Result<Status, Error> {
-        self.remote.status(key, exec).await
-    }
-    async fn read(&self, key: &str, exec: &str, stdio: Stdio, offset: u64, bytes_max: usize) -> Result<Vec<u8>, Error> {
-        self.remote.read(key, exec, stdio, offset, bytes_max).await
-    }
-    async fn changed(&self, key: &str, exec: &str) {
-        self.remote.changed(key, exec).await;
-    }
-    async fn kill(&self, key: &str, exec: &str, grace_ms: u64) -> Result<(), Error> {
-        self.remote.kill(key, exec, grace_ms).await
-    }
-    async fn get(&self, key: &str, exec: &str, name: &str, bytes_max: u64) -> Result<Vec<u8>, Error> {
-        self.remote.get(key, exec, name, bytes_max).await
-    }
-    async fn left_nothing(&self, key: &str, exec: &str) -> Result<bool, Error> {
-        self.remote.left_nothing(key, exec).await
-    }
-    async fn untouched(&self, key: &str) -> Result<bool, Error> {
-        self.remote.untouched(key).await
-    }
-    async fn destroy(&self, key: &str) -> Result<(), Error> {
-        self.remote.destroy(key).await
-    }
-    fn capabilities(&self) -> &'static [Capability] {
-        &[Capability::Pause, Capability::NetworkOff, Capability::MemoryCaged, Capability::Remote]
-    }
-    async fn pause(&self, key: &str) -> Result<(), Error> {
-        match self.client().ids(key).await?.first() {
-            Some(id) => self.client().pause(id).await,
-            None => Err(Error::Missing(format!("sandbox {key}"))),
-        }
-    }
-    async fn resume(&self, key: &str) -> Result<(), Error> {
-        match self.client().ids(key).await?.first() {
-            Some(id) => self.client().resume(id).await,
-            None => Err(Error::Missing(format!("sandbox {key}"))),
-        }
-    }
-}
+crate::remote::provider!(E2bProvider);

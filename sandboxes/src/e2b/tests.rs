@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::FutureExt as _;
+
 use super::inside::Inside;
 use super::{E2b, Options, VENDOR};
 use crate::provider::Error;
@@ -110,7 +112,7 @@ async fn a_command_is_asked_for_as_the_vendors_client_does() {
 async fn a_sandbox_is_asked_for_as_the_vendors_client_does() {
     // Any answer will do: it is the question that counts.
     let replay = Replay::of(RECORDED, "list", 64);
-    let key = std::sync::Arc::new(|| Ok("e2b_key".to_owned().into()));
+    let key = std::sync::Arc::new(|| std::future::ready(Ok("e2b_key".to_owned().into())).boxed());
     let options = Options { api_url: replay.url.clone(), creates_per_second: None, ..Options::new(key) };
     let e2b = E2b { control: super::Control::new(options).expect("a client") };
     let wanted = Wanted { key: "regatta-a-1", owner: "me", network: false };

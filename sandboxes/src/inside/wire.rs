@@ -180,6 +180,8 @@ impl From<Error> for Failure {
             Error::Unusable { reason } => Self::Unusable(reason),
             Error::Missing(what) => Self::Missing(what),
             Error::TooLarge { what, bytes, bytes_max } => Self::TooLarge { what, bytes, bytes_max },
+            // Inside a sandbox nobody makes more of them.
+            Error::Full { reason, .. } => Self::Unusable(reason),
             Error::Transient { action, source } => Self::Transient { action, reason: source.to_string() },
         }
     }

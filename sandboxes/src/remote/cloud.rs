@@ -8,21 +8,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures_util::Stream;
+use futures_util::future::BoxFuture;
 use secrecy::SecretString;
 
-use crate::provider::Error;
+use crate::provider::{Capability, Error};
 
 /// Where the key of an account comes from, asked for each request: it may be replaced while we run. The error says what to do.
-pub type KeySource = Arc<dyn Fn() -> Result<SecretString, String> + Send + Sync>;
-
-/// A key that is read from an environment variable of this process.
-#[must_use]
-pub fn key_from_environment(variable: String) -> KeySource {
-    Arc::new(move || match std::env::var(&variable) {
-        Ok(key) if !key.trim().is_empty() => Ok(SecretString::from(key.trim().to_owned())),
-        Ok(_) | Err(_) => Err(format!("{variable} is not set; export it where the server is started")),
-    })
-}
+pub type KeySource = Arc<dyn Fn() -> BoxFuture<'static, Result<SecretString, String>> + Send + Sync>;
 
 /// One sandbox of a vendor, as it is reached.
 #[derive(Debug, Clone)]
@@ -84,6 +76,9 @@ pub(crate) trait Cloud: Send + Sync + 'static {
     /// What keeps commands in there, for people.
     fn fence(&self) -> &'static str;
 
+    /// What it can do beyond the contract.
+    fn capabilities(&self) -> &'static [Capability];
+
     /// Whether the account can be used.
     async fn check(&self) -> Result<(), Error>;
 
@@ -104,6 +99,16 @@ pub(crate) trait Cloud: Send + Sync + 'static {
 
     /// Puts off the end the vendor makes by itself.
     async fn renew(&self, id: &str) -> Result<(), Error>;
+
+    /// Stops a sandbox where it is, memory kept.
+    async fn pause(&self, id: &str) -> Result<(), Error> {
+        Err(Error::Unusable { reason: format!("{} cannot pause sandbox {id}", self.name()) })
+    }
+
+    /// Lets it go on.
+    async fn resume(&self, id: &str) -> Result<(), Error> {
+        Err(Error::Unusable { reason: format!("{} cannot resume sandbox {id}", self.name()) })
+    }
 
     /// Runs a short command as a login shell would.
     async fn call(&self, machine: &Machine, call: &Call) -> Result<Answer, Error>;

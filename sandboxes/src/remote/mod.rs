@@ -11,6 +11,7 @@ pub(crate) mod cloud;
 mod feed;
 mod known;
 mod plan;
+mod provided;
 mod reading;
 #[cfg(test)]
 pub(crate) mod replay;
@@ -27,9 +28,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::layout::{MARK_SANDBOX, is_name};
 use crate::local;
-use crate::provider::{Bounds, Created, Error, Exec, Found, Provider, Spec, Status, Stdio};
+use crate::provider::{Bounds, Capability, Created, Error, Exec, Found, Provider, Spec, Status, Stdio};
 use cloud::{Answer, Call, Cloud, Machine, Wanted};
 use known::Known;
+pub(crate) use provided::provider;
 use wire::{random, transient};
 
 /// What a command is watched by.
@@ -81,6 +83,12 @@ impl<C: Cloud> Remote<C> {
 
     pub(crate) fn cloud(&self) -> &C {
         &self.inner.cloud
+    }
+
+    /// The vendor's id of the sandbox of that key; it is not woken up.
+    async fn id(&self, key: &str) -> Result<String, Error> {
+        let listed = self.inner.cloud.find(key).await?.into_iter().next();
+        listed.map(|listed| listed.id).ok_or_else(|| missing(key))
     }
 
     /// The sandbox of that key, from memory or found by its label.
@@ -151,7 +159,10 @@ impl<C: Cloud> Remote<C> {
                 let known = self.known(key).await?;
                 act(known).await.map_err(|error| match error {
                     Error::Missing(_) => missing(key),
-                    error @ (Error::Unusable { .. } | Error::TooLarge { .. } | Error::Transient { .. }) => error,
+                    error @ (Error::Unusable { .. }
+                    | Error::TooLarge { .. }
+                    | Error::Full { .. }
+                    | Error::Transient { .. }) => error,
                 })
             }
             done => done,
@@ -412,6 +423,18 @@ impl<C: Cloud> Provider for Remote<C> {
             Ok(answer.code == 0 && answer.out.is_empty() && answer.err.is_empty())
         })
         .await
+    }
+
+    fn capabilities(&self) -> &'static [Capability] {
+        self.inner.cloud.capabilities()
+    }
+
+    async fn pause(&self, key: &str) -> Result<(), Error> {
+        self.inner.cloud.pause(&self.id(key).await?).await
+    }
+
+    async fn resume(&self, key: &str) -> Result<(), Error> {
+        self.inner.cloud.resume(&self.id(key).await?).await
     }
 
     async fn destroy(&self, key: &str) -> Result<(), Error> {

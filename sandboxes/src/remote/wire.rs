@@ -4,10 +4,12 @@
 use std::sync::Once;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
+use super::cloud::KeySource;
 use crate::provider::Error;
 
 /// Tries of one request, the first included.
@@ -32,6 +34,8 @@ const REFUSAL_CHARS_MAX: usize = 300;
 pub(crate) enum Again {
     /// Sending it twice is the same as sending it once.
     Safe,
+    /// The same, but not when there are too many already: whoever asks waits elsewhere.
+    SafeUnlessFull,
     /// Only when it was surely not received.
     Unsent,
 }
@@ -121,6 +125,41 @@ impl Wire {
     }
 }
 
+/// An account's key, and how it is put on a request.
+#[derive(Clone)]
+pub(crate) struct Account {
+    pub(crate) key: KeySource,
+    pub(crate) header: HeaderName,
+    /// Stands before the key.
+    pub(crate) word: &'static str,
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Account").field("header", &self.header).finish_non_exhaustive()
+    }
+}
+
+impl Account {
+    /// Sends a request with the key, which is asked for once for all tries.
+    pub(crate) async fn send(
+        &self,
+        again: Again,
+        build: impl Fn() -> Result<RequestBuilder, String>,
+    ) -> Result<Response, Fault> {
+        let value = self.value().await.map_err(Fault::NoKey)?;
+        send(again, || Ok(build()?.header(&self.header, &value))).await
+    }
+
+    async fn value(&self) -> Result<HeaderValue, String> {
+        let key = (self.key)().await?;
+        let value = HeaderValue::from_str(&format!("{}{}", self.word, key.expose_secret().trim()));
+        let mut value = value.map_err(|_| "it has characters no key has".to_owned())?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
 /// Sends a request until it has an answer that is no passing trouble, a few times at most.
 pub(crate) async fn send(again: Again, build: impl Fn() -> Result<RequestBuilder, String>) -> Result<Response, Fault> {
     let mut pause = PAUSE;
@@ -131,11 +170,12 @@ pub(crate) async fn send(again: Again, build: impl Fn() -> Result<RequestBuilder
         };
         let wait = match &fault.0 {
             Fault::NoKey(_) => None,
+            Fault::Refused(refused) if refused.status == 429 && again == Again::SafeUnlessFull => None,
             Fault::Refused(refused) if refused.may_pass() => {
                 Some(refused.retry_after.unwrap_or(jittered(pause))).filter(|wait| *wait <= RETRY_AFTER_MAX)
             }
             Fault::Refused(_) => None,
-            Fault::Unreachable(_) => (again == Again::Safe || fault.1).then(|| jittered(pause)),
+            Fault::Unreachable(_) => (again != Again::Unsent || fault.1).then(|| jittered(pause)),
         };
         match wait {
             Some(wait) if tries < TRIES_MAX => tokio::time::sleep(wait).await,
@@ -233,6 +273,12 @@ pub(crate) struct Vendor {
 }
 
 impl Vendor {
+    /// No more sandboxes are made for now; `said` is the vendor's word.
+    pub(crate) fn full(self, wait: Duration, said: &str) -> Error {
+        let reason = format!("{} says too many: {said}", self.name);
+        Error::Full { reason, wait_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX) }
+    }
+
     /// What a fault means to whoever asked for `action`, a fragment as `make a sandbox`; `what` is what may be missing.
     pub(crate) fn error(self, action: &str, what: &str, fault: Fault) -> Error {
         let Self { name, key_hint } = self;

@@ -11,13 +11,11 @@ use bollard::query_parameters::{
     RemoveContainerOptionsBuilder,
 };
 use futures_util::TryStreamExt as _;
-use regatta_sandboxes::docker::{Network, Options};
+use regatta_sandboxes::docker::{IMAGE, Network, Options};
 use regatta_sandboxes::{Bounds, DockerProvider, Error, Exit, HomeLink, Provider as _, Status, Stdio};
 
 use crate::place::{self, Kind, Place, exec, sh};
 
-/// Made by `cargo xtask image`.
-const IMAGE: &str = "regatta/base:bookworm";
 /// Tells apart what belongs to which test.
 const SCOPE: &str = "dev.regatta.scope";
 
@@ -42,6 +40,7 @@ pub(crate) fn options(folder: &Path, network: Network) -> Options {
         program: PathBuf::from(env!("CARGO_BIN_EXE_regatta-sandbox-runner")),
         network,
         cpus_milli: None,
+        memory_bytes_max: None,
         pids_max: 512,
         runtime: None,
         starts_max: 2,
@@ -200,8 +199,9 @@ async fn a_network_is_what_was_asked_for_and_goes_with_its_sandbox() {
     assert!(place.provider.find("off").await.unwrap().fence.contains("network none"));
     let internal = provider(place.folder.path(), Network::Internal);
     internal.create(&place.spec("in")).await.unwrap();
-    let network = format!("{}in", scope(place.folder.path()));
-    let network = engine().inspect_network(&network, None::<InspectNetworkOptions>).await.unwrap();
+    let left = place.left().await;
+    let name = left.iter().find_map(|left| left.strip_prefix("network ")).unwrap();
+    let network = engine().inspect_network(name, None::<InspectNetworkOptions>).await.unwrap();
     assert_eq!(network.internal, Some(true));
     assert!(place.ran("in", &sh("main", look)).await.out.starts_with("eth0 lo "));
     assert!(place.provider.find("in").await.unwrap().fence.contains("network internal"));
@@ -215,16 +215,20 @@ async fn a_network_is_what_was_asked_for_and_goes_with_its_sandbox() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_create_whose_answer_was_lost_makes_no_second_sandbox() {
     let Some(place) = place().await else { return };
-    for patience_ms in [1, 4, 10, 20, 40, 80, 160, 320] {
-        let made = place.again();
-        tokio::time::timeout(Duration::from_millis(patience_ms), made.create(&place.spec("a"))).await.ok();
+    for network in [Network::Bridge, Network::Internal] {
+        for patience_ms in [1, 4, 10, 20, 40, 80, 160, 320] {
+            let made = provider(place.folder.path(), network);
+            tokio::time::timeout(Duration::from_millis(patience_ms), made.create(&place.spec("a"))).await.ok();
+        }
+        let again = provider(place.folder.path(), network);
+        let made = again.create(&place.spec("a")).await.unwrap();
+        assert_eq!(again.find("a").await.unwrap(), made);
+        assert_eq!(place.aside("a", &["cat", "README.md"]).await, "hello\n");
+        assert_eq!(again.list("tests").await.unwrap().len(), 1);
+        // Whatever it was made with, whoever removes it.
+        place.provider.destroy("a").await.unwrap();
+        assert_eq!(place.left().await, [""; 0], "{network:?}");
     }
-    let made = place.provider.create(&place.spec("a")).await.unwrap();
-    assert_eq!(place.provider.find("a").await.unwrap(), made);
-    assert_eq!(place.aside("a", &["cat", "README.md"]).await, "hello\n");
-    assert_eq!(place.provider.list("tests").await.unwrap().len(), 1);
-    place.provider.destroy("a").await.unwrap();
-    assert_eq!(place.left().await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

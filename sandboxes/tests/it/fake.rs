@@ -53,12 +53,12 @@ async fn a_scripted_command_prints_and_ends_as_the_clock_moves() {
 
 #[tokio::test]
 async fn a_lost_answer_is_an_error_although_it_happened() {
-    let world = FakeProvider::new(1, Mishaps { fails: 0, answers_lost: 1000 }, talker);
+    let world = FakeProvider::new(1, Mishaps { answers_lost: 1000, ..Mishaps::default() }, talker);
     assert!(world.create(&spec("a")).await.is_err_and(|error| error.is_transient()));
     assert_eq!(world.sandboxes(), ["a"]);
     assert!(world.start("a", &sh("main", "")).await.is_err());
     assert_eq!(world.alive(), [("a".to_owned(), "main".to_owned())]);
-    world.set_mishaps(Mishaps { fails: 1000, answers_lost: 0 });
+    world.set_mishaps(Mishaps { fails: 1000, ..Mishaps::default() });
     assert!(world.destroy("a").await.is_err());
     assert_eq!(world.sandboxes(), ["a"]);
 }
@@ -95,7 +95,7 @@ async fn only_force_ends_a_stubborn_command() {
 #[tokio::test]
 async fn the_same_seed_makes_the_same_world() {
     async fn history(seed: u64) -> Vec<bool> {
-        let world = FakeProvider::new(seed, Mishaps { fails: 300, answers_lost: 300 }, talker);
+        let world = FakeProvider::new(seed, Mishaps { fails: 300, answers_lost: 300, full: 300 }, talker);
         let mut went_well = Vec::new();
         for key in 0..40 {
             went_well.push(world.create(&spec(&key.to_string())).await.is_ok());

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use regatta_sandbox_fakes::daytona::{FakeDaytona, Options as DaytonaOptions};
 use regatta_sandbox_fakes::e2b::{FakeE2b, Options as E2bOptions};
 use regatta_sandbox_fakes::{Program, inside};
@@ -72,7 +73,7 @@ impl Rented {
 
 pub(crate) fn key(text: &str) -> KeySource {
     let key = SecretString::from(text.to_owned());
-    Arc::new(move || Ok(key.clone()))
+    Arc::new(move || std::future::ready(Ok(key.clone())).boxed())
 }
 
 /// What an account without limits at that address is used with.
