@@ -5,13 +5,39 @@ use std::collections::BTreeMap;
 use regatta_core::AttemptId;
 use serde::{Deserialize, Serialize};
 
-/// How many attempts may hold a lease at once.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// How many attempts may hold a lease at once, and how fast they may begin.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Caps {
     /// Over all providers.
     pub attempts_max: usize,
     /// By provider; one that is not named has no cap of its own.
     pub by_provider: BTreeMap<String, usize>,
+    /// Least time between two starts at a provider, in milliseconds; none at one that is not named.
+    pub pace_ms: BTreeMap<String, u64>,
+}
+
+/// What goes on at a provider.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Traffic {
+    /// Leases.
+    pub in_use: usize,
+    /// Those of them whose sandbox is being made.
+    pub starting: usize,
+    /// When one was given last, in ms since the Unix epoch; nothing when that is not known.
+    pub started_ms: Option<u64>,
+    /// It said that it takes no more.
+    pub full: Option<Full>,
+}
+
+/// A provider said that it takes no more sandboxes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Full {
+    /// In its words.
+    pub reason: String,
+    /// Nobody is sent there before, in ms since the Unix epoch; then one at a time, until it takes one.
+    pub until_ms: u64,
+    /// How often it said so in a row.
+    pub times: u32,
 }
 
 /// An attempt in line.
@@ -35,27 +61,49 @@ pub enum Placement {
 }
 
 /// Decides for everybody in line, first come first served; one that waits for its provider does not hold up others.
-/// `in_use` counts the leases by provider.
 #[must_use]
-pub fn place(line: &[Waiting], in_use: &BTreeMap<String, usize>, caps: &Caps, now_ms: u64) -> Vec<Placement> {
-    let mut used = in_use.clone();
-    let mut total: usize = used.values().sum();
+pub fn place(line: &[Waiting], traffic: &BTreeMap<String, Traffic>, caps: &Caps, now_ms: u64) -> Vec<Placement> {
+    let mut traffic = traffic.clone();
+    let mut total: usize = traffic.values().map(|here| here.in_use).sum();
     let mut placements = Vec::with_capacity(line.len());
     for waiting in line.iter().filter(|waiting| waiting.not_before_ms <= now_ms) {
-        let here = used.entry(waiting.provider.clone()).or_insert(0);
-        let cap = caps.by_provider.get(&waiting.provider).copied().unwrap_or(usize::MAX);
-        let placement = if *here >= cap {
-            Placement::Wait(waiting.attempt, format!("provider {} at {cap}/{cap}", waiting.provider))
+        let here = traffic.entry(waiting.provider.clone()).or_default();
+        let name = &waiting.provider;
+        let cap = caps.by_provider.get(name).copied().unwrap_or(usize::MAX);
+        let placement = if here.in_use >= cap {
+            Placement::Wait(waiting.attempt, format!("provider {name} at {cap}/{cap}"))
         } else if total >= caps.attempts_max {
             Placement::Wait(waiting.attempt, format!("attempts at {0}/{0}", caps.attempts_max))
+        } else if let Some(full) = here.full.as_ref().filter(|full| full.until_ms > now_ms || here.starting > 0) {
+            Placement::Wait(waiting.attempt, format!("provider {name} takes no more: {}", full.reason))
+        } else if let Some(pace_ms) = caps.pace_ms.get(name).filter(|pace| next_start(here, **pace) > now_ms) {
+            Placement::Wait(waiting.attempt, format!("provider {name} begins one every {pace_ms} ms"))
         } else {
-            *here += 1;
+            here.in_use += 1;
+            here.starting += 1;
+            here.started_ms = Some(now_ms);
             total += 1;
             Placement::Start(waiting.attempt)
         };
         placements.push(placement);
     }
     placements
+}
+
+fn next_start(here: &Traffic, pace_ms: u64) -> u64 {
+    here.started_ms.map_or(0, |started_ms| started_ms.saturating_add(pace_ms))
+}
+
+/// When placing again may come to something else although nothing happened until then, in ms since the Unix epoch.
+#[must_use]
+pub fn next_ms(line: &[Waiting], traffic: &BTreeMap<String, Traffic>, caps: &Caps, now_ms: u64) -> Option<u64> {
+    let times = line.iter().flat_map(|waiting| {
+        let here = traffic.get(&waiting.provider);
+        let until = here.and_then(|here| here.full.as_ref()).map(|full| full.until_ms);
+        let pace = caps.pace_ms.get(&waiting.provider).and_then(|pace| Some(next_start(here?, *pace)));
+        [Some(waiting.not_before_ms), until, pace]
+    });
+    times.flatten().filter(|at_ms| *at_ms > now_ms).min()
 }
 
 #[cfg(test)]
@@ -75,10 +123,24 @@ mod tests {
         line.iter().map(waiting).collect()
     }
 
+    fn caps() -> Caps {
+        let (by_provider, pace_ms) =
+            (BTreeMap::from([("docker".to_owned(), 2)]), BTreeMap::from([("e2b".to_owned(), 50)]));
+        Caps { attempts_max: 4, by_provider, pace_ms }
+    }
+
     fn check(waiting: &[(&str, &str, u64)], in_use: &[(&str, usize)], then: &[(&str, &str)]) {
-        let in_use = in_use.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
-        let caps = Caps { attempts_max: 4, by_provider: BTreeMap::from([("docker".to_owned(), 2)]) };
-        let told: Vec<(String, String)> = place(&line(waiting), &in_use, &caps, 100)
+        let here = |in_use| Traffic { in_use, ..Traffic::default() };
+        let traffic = in_use.iter().map(|(name, count)| ((*name).to_owned(), here(*count))).collect();
+        placed(waiting, &traffic, then);
+    }
+
+    fn at_e2b(traffic: Traffic) -> BTreeMap<String, Traffic> {
+        BTreeMap::from([("e2b".to_owned(), traffic)])
+    }
+
+    fn placed(waiting: &[(&str, &str, u64)], traffic: &BTreeMap<String, Traffic>, then: &[(&str, &str)]) {
+        let told: Vec<(String, String)> = place(&line(waiting), traffic, &caps(), 100)
             .into_iter()
             .map(|placement| match placement {
                 Placement::Start(attempt) => (attempt.slot.to_string(), "start".to_owned()),
@@ -111,6 +173,33 @@ mod tests {
     #[test]
     fn whoever_is_to_wait_for_a_retry_says_nothing_new() {
         check(&[("a", "local", 101), ("b", "local", 100)], &[], &[("b", "start")]);
+    }
+
+    #[test]
+    fn a_provider_with_a_pace_begins_one_at_a_time_and_the_next_is_not_forgotten() {
+        let pace = "provider e2b begins one every 50 ms";
+        let two = [("a", "e2b", 0), ("b", "e2b", 0)];
+        placed(&two, &BTreeMap::new(), &[("a", "start"), ("b", pace)]);
+        let began = |started_ms| at_e2b(Traffic { in_use: 1, started_ms: Some(started_ms), ..Traffic::default() });
+        placed(&two, &began(60), &[("a", pace), ("b", pace)]);
+        assert_eq!(next_ms(&line(&two), &began(60), &caps(), 100), Some(110));
+        placed(&two, &began(50), &[("a", "start"), ("b", pace)]);
+        assert_eq!(next_ms(&line(&[("a", "local", 300)]), &began(60), &caps(), 100), Some(300));
+        assert_eq!(next_ms(&line(&[("a", "local", 0)]), &began(60), &caps(), 100), None);
+    }
+
+    #[test]
+    fn a_provider_that_takes_no_more_is_asked_again_later_and_by_one_alone() {
+        let full = |until_ms, starting| {
+            let full = Full { reason: "too many".to_owned(), until_ms, times: 1 };
+            at_e2b(Traffic { starting, full: Some(full), ..Traffic::default() })
+        };
+        let no_more = "provider e2b takes no more: too many";
+        let line_of = [("a", "e2b", 0), ("b", "e2b", 0), ("c", "local", 0)];
+        placed(&line_of, &full(101, 0), &[("a", no_more), ("b", no_more), ("c", "start")]);
+        assert_eq!(next_ms(&line(&line_of), &full(101, 0), &caps(), 100), Some(101));
+        placed(&line_of, &full(100, 0), &[("a", "start"), ("b", no_more), ("c", "start")]);
+        placed(&line_of, &full(100, 1), &[("a", no_more), ("b", no_more), ("c", "start")]);
     }
 
     #[test]

@@ -171,10 +171,12 @@ impl Race {
         }
     }
 
-    /// Whether nothing is due and nothing stands in line: it may be forgotten until somebody asks.
+    /// Whether nothing is due, nothing stands in line and nobody has a copy of a sandbox: it may be forgotten until somebody
+    /// asks.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        matches!(self.run.stage, run::Stage::Settled(_)) && self.due() == Due::default()
+        let has_copies = self.attempts.values().any(|attempt| !attempt.forks.is_empty());
+        matches!(self.run.stage, run::Stage::Settled(_)) && self.due() == Due::default() && !has_copies
     }
 }
 

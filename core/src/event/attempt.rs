@@ -265,7 +265,7 @@ pub struct OmittedArtifact {
     pub reason: String,
 }
 
-/// A transient failure.
+/// A transient failure, or no room for now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RetryScheduled {
     /// The lease that failed.
@@ -274,6 +274,9 @@ pub struct RetryScheduled {
     pub reason: String,
     /// Not before this time, in milliseconds since the Unix epoch.
     pub not_before_ms: u64,
+    /// Nothing failed, its provider had no room: this start is none of those it may have.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_spared: bool,
 }
 
 /// It is to stop.

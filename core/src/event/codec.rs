@@ -211,6 +211,9 @@ json_kinds! {
     APPROVAL_RESOLVED         1 Approval ApprovalEvent::Resolved
     APPROVAL_EXPIRED          1 Approval ApprovalEvent::Expired
     APPROVAL_CANCELLED        1 Approval ApprovalEvent::Cancelled
+    SANDBOX_ENTERED           1 Sandbox  SandboxEvent::Entered
+    SANDBOX_FORKED            1 Sandbox  SandboxEvent::Forked
+    SANDBOX_FORK_ENDED        1 Sandbox  SandboxEvent::ForkEnded
     DELIVERY_INTENDED         1 Delivery DeliveryEvent::Intended
     DELIVERY_DELIVERED        1 Delivery DeliveryEvent::Delivered
     DELIVERY_FAILED           1 Delivery DeliveryEvent::Failed

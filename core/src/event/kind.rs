@@ -51,6 +51,9 @@ kinds! {
     0x0303 "sandbox.failed"          SANDBOX_FAILED
     0x0304 "sandbox.destroyed"       SANDBOX_DESTROYED
     0x0305 "sandbox.reaped"          SANDBOX_REAPED
+    0x0306 "sandbox.entered"         SANDBOX_ENTERED
+    0x0307 "sandbox.forked"          SANDBOX_FORKED
+    0x0308 "sandbox.fork_ended"      SANDBOX_FORK_ENDED
 
     0x0401 "gateway.added"           GATEWAY_ADDED
     0x0402 "gateway.removed"         GATEWAY_REMOVED

@@ -18,6 +18,12 @@ pub enum SandboxEvent {
     Destroyed(Destroyed),
     /// It was found with our label but with no right to exist, and was removed.
     Reaped(Reaped),
+    /// A person runs a command of theirs in it.
+    Entered(Entered),
+    /// A person gets a copy of it, which is about to be made.
+    Forked(Forked),
+    /// A copy's time is up, or somebody took it away: it is to be removed.
+    ForkEnded(ForkEnded),
 }
 
 /// A provider is about to be asked for it.
@@ -67,4 +73,35 @@ pub struct Reaped {
     pub key: SandboxKey,
     /// Who had it.
     pub provider: String,
+}
+
+/// A person runs a command of theirs in it: from then on what is in there may be their work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Entered {
+    /// Its deterministic name.
+    pub key: SandboxKey,
+    /// The command's name in the sandbox.
+    pub exec: String,
+    /// The program alone: its arguments may hold what nobody else should read.
+    pub program: String,
+}
+
+/// A person gets a copy of it: its files, and nothing that runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Forked {
+    /// The copy's deterministic name.
+    pub key: SandboxKey,
+    /// What it is a copy of.
+    pub of: SandboxKey,
+    /// Who makes it.
+    pub provider: String,
+    /// It is removed then, in milliseconds since the Unix epoch.
+    pub until_ms: u64,
+}
+
+/// A copy is to be removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ForkEnded {
+    /// Its deterministic name.
+    pub key: SandboxKey,
 }

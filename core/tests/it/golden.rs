@@ -171,6 +171,7 @@ fn attempt_events() -> Vec<AttemptEvent> {
             epoch: 1,
             reason: "the provider was busy".to_owned(),
             not_before_ms: 1_700_000_000_000,
+            is_spared: false,
         }),
         AttemptEvent::CancelRequested(attempt::CancelRequested { reason: "another attempt won".to_owned() }),
         AttemptEvent::Finished(attempt::Finished {
@@ -201,6 +202,20 @@ fn other_events() -> Vec<Event> {
         })),
         Event::Sandbox(SandboxEvent::Destroyed(sandbox::Destroyed { key: key() })),
         Event::Sandbox(SandboxEvent::Reaped(sandbox::Reaped { key: key(), provider: "local".to_owned() })),
+        Event::Sandbox(SandboxEvent::Entered(sandbox::Entered {
+            key: key(),
+            exec: "person-01".to_owned(),
+            program: "ls".to_owned(),
+        })),
+        Event::Sandbox(SandboxEvent::Forked(sandbox::Forked {
+            key: "regatta-abcd-7q2k9x0m-b-1000001".parse().expect("key"),
+            of: key(),
+            provider: "docker".to_owned(),
+            until_ms: 1_700_000_000_000,
+        })),
+        Event::Sandbox(SandboxEvent::ForkEnded(sandbox::ForkEnded {
+            key: "regatta-abcd-7q2k9x0m-b-1000001".parse().expect("key"),
+        })),
         Event::Delivery(DeliveryEvent::Intended(delivery::Intended {
             attempt: attempt_id(),
             repository: "/home/ada/parser".to_owned(),

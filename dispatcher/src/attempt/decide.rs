@@ -6,7 +6,7 @@ use regatta_core::event::attempt::{
     ArtifactsCollected, AttemptEvent, CancelRequested, Collected, DiffStat, Exit, Finished, Outcome, Phase, PhaseEnded,
     PhaseStarted, RetryScheduled, Started, Waiting,
 };
-use regatta_core::event::sandbox::{Created, Destroyed, Failed, Intended, SandboxEvent};
+use regatta_core::event::sandbox::{Created, Destroyed, Failed, ForkEnded, Forked, Intended, SandboxEvent};
 use regatta_core::{AttemptId, Event, InstallId, SandboxKey};
 
 use super::{Attempt, Lease, SandboxLife, Stage};
@@ -16,6 +16,11 @@ use crate::{Refusal, RefusalKind};
 const BACKOFF_FIRST_MS: u64 = 1_000;
 /// Longest wait before a failed start is tried again, in milliseconds.
 const BACKOFF_MAX_MS: u64 = 60_000;
+
+/// Copies of an attempt's sandboxes at once.
+const FORKS_MAX: usize = 10;
+/// What their names count from, where sandboxes of leases have their epoch.
+const FORKS_FROM: u32 = 1_000_001;
 
 /// A wish about an attempt: from the dispatcher, or what the executor saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +43,10 @@ pub enum Command {
     Cancel(String),
     /// One of its sandboxes is gone, with everything in it.
     Destroyed(SandboxKey),
+    /// A person wants a copy of the sandbox of its lease, for so many milliseconds.
+    Fork(SandboxKey, u64),
+    /// A copy is to be removed.
+    EndFork(SandboxKey),
 }
 
 /// Something around the agent failed.
@@ -45,14 +54,28 @@ pub enum Command {
 pub struct Failure {
     /// Why, and what to do.
     pub reason: String,
-    /// Whether trying again may help.
-    pub transient: bool,
+    /// What it means for another try.
+    pub trouble: Trouble,
 }
 
-/// How long the start after the one of `epoch` waits, in milliseconds.
+/// What a failure means for another try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// Trying again does not help.
+    Lasting,
+    /// Trying again may help.
+    Passing,
+    /// The provider had no room; nothing failed.
+    Full {
+        /// How long it asks us to wait, in milliseconds.
+        wait_ms: u64,
+    },
+}
+
+/// How long it is waited after so many failures in a row, in milliseconds.
 #[must_use]
-pub fn backoff_ms(epoch: u32) -> u64 {
-    BACKOFF_FIRST_MS.saturating_mul(1 << epoch.saturating_sub(1).min(16)).min(BACKOFF_MAX_MS)
+pub fn backoff_ms(failures: u32) -> u64 {
+    BACKOFF_FIRST_MS.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(BACKOFF_MAX_MS)
 }
 
 impl Attempt {
@@ -68,10 +91,9 @@ impl Attempt {
     /// A refusal when the move is not legal where the attempt stands.
     pub fn decide(&self, command: Command, now_us: u64) -> Result<Vec<Event>, Refusal> {
         match (&self.stage, command) {
-            (_, Command::Destroyed(key)) => {
-                let known = self.sandboxes.contains_key(&key);
-                Ok(known.then(|| SandboxEvent::Destroyed(Destroyed { key }).into()).into_iter().collect())
-            }
+            (_, Command::Destroyed(key)) => Ok(self.destroyed(key)),
+            (_, Command::Fork(of, for_ms)) => self.fork(of, for_ms, now_us),
+            (_, Command::EndFork(key)) => Ok(self.end_fork(key)),
             (Stage::Queued { reason, .. }, Command::Wait(new)) => {
                 let said = reason.as_deref() == Some(&new);
                 Ok(if said { vec![] } else { vec![AttemptEvent::Waiting(Waiting { reason: new }).into()] })
@@ -136,6 +158,35 @@ impl Attempt {
         vec![started.into(), self.intended(epoch, sandbox)]
     }
 
+    fn destroyed(&self, key: SandboxKey) -> Vec<Event> {
+        let known = self.sandboxes.contains_key(&key);
+        known.then(|| SandboxEvent::Destroyed(Destroyed { key }).into()).into_iter().collect()
+    }
+
+    fn end_fork(&self, key: SandboxKey) -> Vec<Event> {
+        let known = self.forks.contains_key(&key);
+        known.then(|| SandboxEvent::ForkEnded(ForkEnded { key }).into()).into_iter().collect()
+    }
+
+    /// A copy with a name of its own, beyond those of leases.
+    fn fork(&self, of: SandboxKey, for_ms: u64, now_us: u64) -> Result<Vec<Event>, Refusal> {
+        let is_starting = matches!(self.stage, Stage::Starting(_));
+        if is_starting || self.lease().is_none_or(|lease| lease.sandbox != of) {
+            return Err(
+                wrong(format!("no attempt is under way in sandbox {of}")).hint("regatta sandbox ls shows those in use")
+            );
+        }
+        if self.forks.len() >= FORKS_MAX {
+            return Err(Refusal::new(RefusalKind::Busy, format!("attempt {} has {FORKS_MAX} copies", self.id()))
+                .hint("take one away: regatta sandbox rm NAME"));
+        }
+        let epoch = FORKS_FROM.saturating_add(self.forks_made);
+        let key = SandboxKey { epoch, ..of.clone() };
+        let until_ms = (now_us / 1_000).saturating_add(for_ms);
+        let provider = self.facts.entry.sandbox.clone();
+        Ok(vec![SandboxEvent::Forked(Forked { key, of, provider, until_ms }).into()])
+    }
+
     fn intended(&self, epoch: u32, key: SandboxKey) -> Event {
         let provider = self.facts.entry.sandbox.clone();
         SandboxEvent::Intended(Intended { key, provider, attempt: self.id(), epoch }).into()
@@ -153,8 +204,8 @@ impl Attempt {
     }
 
     fn fail_start(&self, lease: &Lease, failure: Failure, now_us: u64) -> Vec<Event> {
-        let failed =
-            Failed { key: lease.sandbox.clone(), reason: failure.reason.clone(), transient: failure.transient };
+        let transient = failure.trouble != Trouble::Lasting;
+        let failed = Failed { key: lease.sandbox.clone(), reason: failure.reason.clone(), transient };
         let mut events = vec![SandboxEvent::Failed(failed).into()];
         events.push(self.retry_or_fail(lease, failure, now_us));
         events
@@ -164,12 +215,17 @@ impl Attempt {
         if let Some(reason) = &self.cancel {
             return self.finished(Outcome::Cancelled { reason: reason.clone() }, now_us);
         }
-        if failure.transient && lease.epoch < self.facts.starts_max {
-            let not_before_ms = now_us / 1_000 + backoff_ms(lease.epoch);
-            let retry = RetryScheduled { epoch: lease.epoch, reason: failure.reason, not_before_ms };
-            return AttemptEvent::RetryScheduled(retry).into();
-        }
-        self.finished(Outcome::Failed { reason: failure.reason }, now_us)
+        let starts_used = lease.epoch.saturating_sub(self.spared);
+        let (wait_ms, is_spared) = match failure.trouble {
+            Trouble::Full { wait_ms } => (wait_ms, true),
+            Trouble::Passing if starts_used < self.facts.starts_max => (backoff_ms(starts_used), false),
+            Trouble::Passing | Trouble::Lasting => {
+                return self.finished(Outcome::Failed { reason: failure.reason }, now_us);
+            }
+        };
+        let not_before_ms = (now_us / 1_000).saturating_add(wait_ms);
+        let retry = RetryScheduled { epoch: lease.epoch, reason: failure.reason, not_before_ms, is_spared };
+        AttemptEvent::RetryScheduled(retry).into()
     }
 
     fn end(&self, lease: &Lease, ended: PhaseEnded, now_us: u64) -> Vec<Event> {
@@ -183,7 +239,7 @@ impl Attempt {
     fn after(&self, lease: &Lease, phase: Phase, exit: &Exit, now_us: u64) -> Option<Event> {
         if *exit == Exit::Lost {
             let reason = format!("whatever ran the {phase} command is gone (killed, or the machine was restarted)");
-            return Some(self.retry_or_fail(lease, Failure { reason, transient: true }, now_us));
+            return Some(self.retry_or_fail(lease, Failure { reason, trouble: Trouble::Passing }, now_us));
         }
         if phase == Phase::Agent {
             return match exit {

@@ -19,7 +19,7 @@ use regatta_core::event::sandbox::SandboxEvent;
 use regatta_core::{BlobRef, SandboxKey};
 use serde::{Deserialize, Serialize};
 
-pub use decide::{Command, Failure, backoff_ms};
+pub use decide::{Command, Failure, Trouble, backoff_ms};
 
 /// An attempt, folded from its own streams: `attempt/…`, `sandbox/…` of its leases, and how far `output/…` got.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub struct Attempt {
     pub stage: Stage,
     /// The lease of the highest epoch so far; 0 before the first.
     pub epoch: u32,
+    /// Starts that do not count, because its provider had no room.
+    #[serde(default)]
+    pub spared: u32,
     /// Asked to stop: why.
     pub cancel: Option<String>,
     /// When its first lease began, in µs since the Unix epoch.
@@ -48,6 +51,12 @@ pub struct Attempt {
     pub checks_failed: u16,
     /// The sandboxes of its leases that may still exist.
     pub sandboxes: BTreeMap<SandboxKey, SandboxLife>,
+    /// Copies of those that people have, with the end of each in ms since the Unix epoch.
+    #[serde(default)]
+    pub forks: BTreeMap<SandboxKey, u64>,
+    /// How many copies there ever were.
+    #[serde(default)]
+    pub forks_made: u32,
     /// The next output byte to record, by lease, command and channel.
     #[serde(with = "as_list")]
     pub recorded: BTreeMap<(u32, Phase, Channel), u64>,
@@ -99,6 +108,7 @@ impl Attempt {
             facts,
             stage: Stage::Queued { reason: None, not_before_ms: 0 },
             epoch: 0,
+            spared: 0,
             cancel: None,
             started_at_us: None,
             elapsed_ms: None,
@@ -108,6 +118,8 @@ impl Attempt {
             artifacts: BTreeMap::new(),
             checks_failed: 0,
             sandboxes: BTreeMap::new(),
+            forks: BTreeMap::new(),
+            forks_made: 0,
             recorded: BTreeMap::new(),
         }
     }
@@ -159,6 +171,11 @@ impl Attempt {
                 self.artifacts.extend(kept);
             }
             AttemptEvent::RetryScheduled(retry) => {
+                self.spared += u32::from(retry.is_spared);
+                if self.spared == self.epoch {
+                    // It has not really begun.
+                    self.started_at_us = None;
+                }
                 self.stage = Stage::Queued { reason: Some(retry.reason.clone()), not_before_ms: retry.not_before_ms };
             }
             AttemptEvent::CancelRequested(cancel) => self.cancel = Some(cancel.reason.clone()),
@@ -210,6 +227,16 @@ impl Attempt {
             SandboxEvent::Reaped(reaped) => {
                 self.sandboxes.remove(&reaped.key);
             }
+            SandboxEvent::Forked(forked) => {
+                self.forks_made += 1;
+                self.forks.insert(forked.key.clone(), forked.until_ms);
+            }
+            SandboxEvent::ForkEnded(ended) => {
+                self.forks.remove(&ended.key);
+                self.sandboxes.insert(ended.key.clone(), SandboxLife::Created);
+            }
+            // What a person does in there, is theirs to answer for.
+            SandboxEvent::Entered(_) => {}
         }
     }
 }

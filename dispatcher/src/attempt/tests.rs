@@ -5,10 +5,10 @@ use regatta_core::event::attempt::{
     PhaseEnded, PhaseStarted, Queued, RetryScheduled, Started, Waiting,
 };
 use regatta_core::event::run::Entry;
-use regatta_core::event::sandbox::{Created, Destroyed, Failed, Intended, SandboxEvent};
+use regatta_core::event::sandbox::{Created, Destroyed, Failed, ForkEnded, Forked, Intended, SandboxEvent};
 use regatta_core::{BlobRef, Event, SandboxKey};
 
-use super::{Attempt, Command, Failure};
+use super::{Attempt, Command, Failure, Trouble};
 
 const NOW_US: u64 = 50_000_000;
 
@@ -73,7 +73,8 @@ fn cancel_requested() -> Event {
     AttemptEvent::CancelRequested(CancelRequested { reason: "a won".into() }).into()
 }
 fn retry(epoch: u32, reason: &str, not_before_ms: u64) -> Event {
-    AttemptEvent::RetryScheduled(RetryScheduled { epoch, reason: reason.into(), not_before_ms }).into()
+    AttemptEvent::RetryScheduled(RetryScheduled { epoch, reason: reason.into(), not_before_ms, is_spared: false })
+        .into()
 }
 fn finished(outcome: Outcome) -> Event {
     AttemptEvent::Finished(Finished { outcome, elapsed_ms: 49_000 }).into()
@@ -166,7 +167,7 @@ fn a_stale_epoch_is_refused() {
 
 #[test]
 fn a_transient_failure_is_tried_again_later_until_the_starts_are_used_up() {
-    let failure = Failure { reason: "disk full".into(), transient: true };
+    let failure = Failure { reason: "disk full".into(), trouble: Trouble::Passing };
     let before = [queued(), started(1), intended(1)];
     let again = retry(1, "disk full", NOW_US / 1_000 + 1_000);
     check(&before, Command::SandboxFailed(1, failure.clone()), &[sandbox_failed(true), again]);
@@ -177,8 +178,29 @@ fn a_transient_failure_is_tried_again_later_until_the_starts_are_used_up() {
 }
 
 #[test]
+fn a_provider_without_room_costs_no_start_however_often() {
+    let failure = Failure { reason: "too many".into(), trouble: Trouble::Full { wait_ms: 5_000 } };
+    let spared = |epoch, not_before_ms| {
+        let retry = RetryScheduled { epoch, reason: "too many".into(), not_before_ms, is_spared: true };
+        Event::from(AttemptEvent::RetryScheduled(retry))
+    };
+    let told = |epoch| {
+        Event::from(SandboxEvent::Failed(Failed { key: key(epoch), reason: "too many".into(), transient: true }))
+    };
+    let again = |epoch| [told(epoch), spared(epoch, NOW_US / 1_000 + 5_000)];
+    check(&[queued(), started(1), intended(1)], Command::SandboxFailed(1, failure.clone()), &again(1));
+    let before = [queued(), started(1), spared(1, 1), started(2), spared(2, 1), started(3), intended(3)];
+    check(&before, Command::SandboxFailed(3, failure), &again(3));
+    // Of what really fails, there are as many starts as before.
+    let broken = Failure { reason: "disk full".into(), trouble: Trouble::Passing };
+    let failed_once = Failed { key: key(3), reason: "disk full".into(), transient: true };
+    let then = [SandboxEvent::Failed(failed_once).into(), retry(3, "disk full", NOW_US / 1_000 + 1_000)];
+    check(&before, Command::SandboxFailed(3, broken), &then);
+}
+
+#[test]
 fn a_lasting_failure_is_not_tried_again() {
-    let failure = Failure { reason: "disk full".into(), transient: false };
+    let failure = Failure { reason: "disk full".into(), trouble: Trouble::Lasting };
     let before = [queued(), started(1), intended(1)];
     check(&before, Command::SandboxFailed(1, failure), &[sandbox_failed(false), finished(failed("disk full"))]);
 }
@@ -329,4 +351,29 @@ fn what_is_over_takes_nothing_more_but_the_end_of_its_sandbox() {
 fn each_retry_waits_longer_up_to_a_minute() {
     let waits: Vec<u64> = [1, 2, 3, 6, 7, 40].into_iter().map(super::backoff_ms).collect();
     assert_eq!(waits, [1_000, 2_000, 4_000, 32_000, 60_000, 60_000]);
+}
+
+#[test]
+fn a_copy_is_of_the_sandbox_in_use_and_goes_when_it_is_ended() {
+    let copy = |number: u32| SandboxKey { epoch: 1_000_001 + number, ..key(1) };
+    let until_ms = NOW_US / 1_000 + 60_000;
+    let forked = |number| {
+        let forked = Forked { key: copy(number), of: key(1), provider: "local".into(), until_ms };
+        Event::from(SandboxEvent::Forked(forked))
+    };
+    let ended = |number| Event::from(SandboxEvent::ForkEnded(ForkEnded { key: copy(number) }));
+    let mut history = running(false, 0, Phase::Agent);
+    check(&history, Command::Fork(key(1), 60_000), &[forked(0)]);
+    let nobody = |epoch| format!("no attempt is under way in sandbox {}", key(epoch));
+    refused(&history, Command::Fork(key(2), 60_000), &nobody(2));
+    refused(&[queued(), started(1), intended(1)], Command::Fork(key(1), 1), &nobody(1));
+    history.push(forked(0));
+    check(&history, Command::Fork(key(1), 60_000), &[forked(1)]);
+    check(&history, Command::EndFork(copy(0)), &[ended(0)]);
+    check(&history, Command::EndFork(copy(1)), &[]);
+    check(&history, Command::Destroyed(copy(0)), &[]);
+    history.push(ended(0));
+    // Its name is not used again, and its removal is due.
+    check(&history, Command::Fork(key(1), 60_000), &[forked(1)]);
+    check(&history, Command::Destroyed(copy(0)), &[SandboxEvent::Destroyed(Destroyed { key: copy(0) }).into()]);
 }

@@ -1,13 +1,12 @@
 //! Keeping what a command left besides the change: packed inside the sandbox, each file a blob, named in the log.
 
-use std::time::Duration;
-
 use regatta_core::event::attempt::{Artifact, ArtifactsCollected, Phase};
 use regatta_core::{BlobRef, Blobs, SandboxKey};
 use regatta_sandboxes::{Error, Exec, Exit, Provider, Stdio};
 
 use super::collect::ended;
 use super::mask::Mask;
+use super::patience::patiently;
 use super::sandbox::provider;
 use super::{Job, World, chain, environment};
 use crate::artifacts::{
@@ -17,9 +16,7 @@ use crate::artifacts::{
 
 /// Bytes of the packing command's complaints that are looked at.
 const COMPLAINTS_BYTES_MAX: usize = 4 << 10;
-/// Between two tries of a start that failed for a moment.
-const PAUSE: Duration = Duration::from_millis(50);
-/// Tries of a command that could not be started, or whose runner was lost. Each has its own name, since a command never runs twice under one.
+/// Tries of a command whose runner was lost. Each has its own name, since a command never runs twice under one.
 const TRIES_MAX: u32 = 3;
 
 /// What a command that has ended left; nothing when it left nothing new. A failure is a fact, too: it fails no attempt.
@@ -61,19 +58,14 @@ async fn try_collect(
     let provider = provider(world, job, key)?;
     let (sandbox, globs) = (key.to_string(), &job.facts.artifacts);
     let said = |error: Error| chain(&error);
-    if globs.is_empty() && provider.left_nothing(&sandbox, &phase.to_string()).await.map_err(said)? {
+    let name = phase.to_string();
+    if globs.is_empty() && patiently(&sandbox, || provider.left_nothing(&sandbox, &name)).await.map_err(said)? {
         return Ok(None);
     }
     let mask = environment::mask(world, job, key).await;
     for tries in 1..=TRIES_MAX {
         let exec = pack_exec(format!("artifacts-{phase}-{tries}"), phase, globs);
-        match provider.start(&sandbox, &exec).await {
-            Err(error) if error.is_transient() && tries < TRIES_MAX => {
-                tokio::time::sleep(PAUSE).await;
-                continue;
-            }
-            started => started.map_err(said)?,
-        }
+        patiently(&sandbox, || provider.start(&sandbox, &exec)).await.map_err(said)?;
         let ended = ended(&*provider, &sandbox, &exec.name).await.map_err(said)?;
         if ended.exit == Exit::Lost {
             continue;
@@ -96,7 +88,10 @@ struct Packed {
 }
 
 async fn get(provider: &dyn Provider, sandbox: &str, exec: &Exec) -> Result<Packed, Error> {
-    let list = match provider.get(sandbox, &exec.name, LIST_FILE, LIST_BYTES_MAX).await {
+    let get = async |name: &'static str, bytes_max| {
+        patiently(sandbox, || provider.get(sandbox, &exec.name, name, bytes_max)).await
+    };
+    let list = match get(LIST_FILE, LIST_BYTES_MAX).await {
         // Without it, what does not fit is not said; what fits is kept all the same.
         Err(Error::TooLarge { .. }) => vec![],
         list => list?,
@@ -104,7 +99,7 @@ async fn get(provider: &dyn Provider, sandbox: &str, exec: &Exec) -> Result<Pack
     let mut archives = vec![];
     for source in Source::ALL {
         let bytes_max = ARTIFACTS_BYTES_MAX + PACKING_BYTES_MAX;
-        match provider.get(sandbox, &exec.name, source.archive(), bytes_max).await {
+        match get(source.archive(), bytes_max).await {
             Ok(archive) => archives.push((source, archive)),
             Err(Error::Missing(_)) => {}
             Err(error) => return Err(error),

@@ -4,6 +4,7 @@ use regatta_core::event::attempt::{Collected, DiffStat, FILES_LISTED_MAX, FileCh
 use regatta_core::{BlobRef, SandboxKey};
 use regatta_sandboxes::{Ended, Error, Exec, Exit, Provider, Status, Stdio};
 
+use super::patience::patiently;
 use super::sandbox::provider;
 use super::{Fatal, Job, World, artifacts, chain, environment};
 use crate::attempt::Command;
@@ -60,14 +61,14 @@ async fn try_collect(world: &World, job: &Job, key: &SandboxKey) -> Result<Optio
     let provider = provider(world, job, key)?;
     let sandbox = key.to_string();
     let said = |error: Error| chain(&error);
-    if provider.untouched(&sandbox).await.map_err(said)? {
+    if patiently(&sandbox, || provider.untouched(&sandbox)).await.map_err(said)? {
         return Ok(None);
     }
     let mask = environment::mask(world, job, key).await;
     let exec = world.source_control.collect_exec(&job.facts.repository, &job.facts.base_commit);
     for tries in 1..=TRIES_MAX {
         let exec = Exec { name: format!("collect-{tries}"), ..exec.clone() };
-        provider.start(&sandbox, &exec).await.map_err(said)?;
+        patiently(&sandbox, || provider.start(&sandbox, &exec)).await.map_err(said)?;
         let ended = ended(&*provider, &sandbox, &exec.name).await.map_err(said)?;
         if ended.exit == Exit::Lost {
             continue;
@@ -76,7 +77,9 @@ async fn try_collect(world: &World, job: &Job, key: &SandboxKey) -> Result<Optio
         if let Some(failure) = world.source_control.collect_failure(&ended.exit, &complaints.unwrap_or_default()) {
             return Err(mask.text(failure));
         }
-        let get = |name: &'static str| provider.get(&sandbox, &exec.name, name, PATCH_BYTES_MAX);
+        let get = async |name: &'static str| {
+            patiently(&sandbox, || provider.get(&sandbox, &exec.name, name, PATCH_BYTES_MAX)).await
+        };
         let patch = get(PATCH_FILE).await.map_err(said)?;
         if let Some(secret) = mask.found_in(&patch) {
             return Err(format!("it holds the value of the secret `{secret}`, so nothing of it is kept"));
@@ -100,7 +103,7 @@ pub(super) async fn baseline(world: &World, job: &Job, key: &SandboxKey, provide
     let exec = world.source_control.collect_exec(&job.facts.repository, &job.facts.base_commit);
     let exec = Exec { name: BASELINE.to_owned(), ..exec };
     let sandbox = key.to_string();
-    let done = match provider.start(&sandbox, &exec).await {
+    let done = match patiently(&sandbox, || provider.start(&sandbox, &exec)).await {
         Ok(()) => ended(provider, &sandbox, BASELINE).await.map(drop),
         Err(error) => Err(error),
     };
@@ -112,7 +115,7 @@ pub(super) async fn baseline(world: &World, job: &Job, key: &SandboxKey, provide
 /// Waits until a command has ended.
 pub(super) async fn ended(provider: &dyn Provider, sandbox: &str, exec: &str) -> Result<Ended, Error> {
     loop {
-        match provider.status(sandbox, exec).await? {
+        match patiently(sandbox, || provider.status(sandbox, exec)).await? {
             Status::Ended(ended) => return Ok(ended),
             Status::NotStarted | Status::Running => provider.changed(sandbox, exec).await,
         }

@@ -4,8 +4,10 @@
 mod artifacts;
 mod collect;
 mod deliver;
+mod enter;
 mod environment;
 mod mask;
+mod patience;
 mod phase;
 mod sandbox;
 mod synthesis;
@@ -24,6 +26,8 @@ use crate::failpoint::Failpoints;
 use crate::race::{Effect, Wish};
 use crate::source_control::SourceControl;
 use crate::{attempt, run};
+pub use enter::Piece;
+pub(crate) use enter::{Visit, visit};
 
 /// Everything outside the dispatcher.
 #[derive(Clone)]

@@ -10,6 +10,7 @@ use regatta_sandboxes::{Created, Ended, Error, Exec, Provider, Secrets, Status, 
 
 use super::collect::baseline;
 use super::mask::{Mask, Rest};
+use super::patience::patiently;
 use super::sandbox::{PROMPT_FILE, provider};
 use super::{Fatal, Job, World, agent, artifacts, chain, environment, prompt, synthesis};
 use crate::attempt::Command;
@@ -20,8 +21,6 @@ const KILL_GRACE_MS: u64 = 1_000;
 const NO_FENCE: &str = "none";
 /// The variable that tells an agent that a fence is around it; not to be said where there is none.
 const FENCE_CLAIM: &str = "IS_SANDBOX";
-/// Tries of a provider call that failed for a moment.
-const TRIES_MAX: u32 = 5;
 
 pub(super) async fn run(world: &World, job: &Job, key: &SandboxKey, phase: Phase) -> Result<Command, Fatal> {
     world.failpoints.reach("phase-begun").await;
@@ -64,14 +63,16 @@ async fn launch(
     mask: &mut Mask,
 ) -> Result<Arc<dyn Provider>, String> {
     let provider = provider(world, job, key)?;
-    let found = match provider.find(&key.to_string()).await {
+    let sandbox = key.to_string();
+    let found = match patiently(&sandbox, || provider.find(&sandbox)).await {
         Ok(found) => found,
         // Following it will say that it is lost.
         Err(Error::Missing(_)) => return Ok(provider),
         Err(error) => return Err(chain(&error)),
     };
     // Nothing is given out again for what began before a crash.
-    if let Ok(Status::Running | Status::Ended(_)) = provider.status(&key.to_string(), &phase.to_string()).await {
+    let name = phase.to_string();
+    if let Ok(Status::Running | Status::Ended(_)) = patiently(&sandbox, || provider.status(&sandbox, &name)).await {
         return Ok(provider);
     }
     if phase == Phase::Agent && job.facts.setup.is_some() {
@@ -83,19 +84,10 @@ async fn launch(
         exec.env.extend(given.plain);
         exec.secrets = given.secrets;
     }
-    let mut pause = Duration::from_millis(50);
-    for tries in 1.. {
-        match provider.start(&key.to_string(), &exec).await {
-            Ok(()) | Err(Error::Missing(_)) => break,
-            Err(error) if error.is_transient() && tries < TRIES_MAX => {
-                tracing::warn!(sandbox = %key, %phase, error = chain(&error), "start failed, trying again");
-                tokio::time::sleep(pause).await;
-                pause *= 2;
-            }
-            Err(error) => return Err(chain(&error)),
-        }
+    match patiently(&sandbox, || provider.start(&sandbox, &exec)).await {
+        Ok(()) | Err(Error::Missing(_)) => Ok(provider),
+        Err(error) => Err(chain(&error)),
     }
-    Ok(provider)
 }
 
 fn exec(world: &World, job: &Job, key: &SandboxKey, phase: Phase, found: &Created) -> Result<Exec, String> {
@@ -298,7 +290,7 @@ impl<'a> Follower<'a> {
     }
 }
 
-fn exit(exit: regatta_sandboxes::Exit, mask: &Mask) -> Exit {
+pub(super) fn exit(exit: regatta_sandboxes::Exit, mask: &Mask) -> Exit {
     match exit {
         regatta_sandboxes::Exit::Code(code) => Exit::Code(code),
         regatta_sandboxes::Exit::Signal(signal) => Exit::Signal(signal),

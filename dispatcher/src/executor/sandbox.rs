@@ -7,7 +7,7 @@ use regatta_core::SandboxKey;
 use regatta_sandboxes::{Bounds, Created, Error, InboxFile, Provider, Spec};
 
 use super::{Job, World, agent, chain, prompt, synthesis};
-use crate::attempt::{Command, Failure};
+use crate::attempt::{Command, Failure, Trouble};
 
 /// The file of the inbox that holds the task.
 pub(super) const PROMPT_FILE: &str = "prompt.md";
@@ -25,7 +25,7 @@ pub(super) async fn create(world: &World, job: &Job, key: &SandboxKey) -> Comman
 }
 
 async fn try_create(world: &World, job: &Job, key: &SandboxKey) -> Result<Created, Failure> {
-    let final_failure = |reason: String| Failure { reason, transient: false };
+    let final_failure = |reason: String| Failure { reason, trouble: Trouble::Lasting };
     let provider = provider(world, job, key).map_err(final_failure)?;
     let facts = &job.facts;
     let start = world
@@ -61,7 +61,15 @@ async fn try_create(world: &World, job: &Job, key: &SandboxKey) -> Result<Create
             disk_bytes_max: facts.limits.disk_bytes_max,
         },
     };
-    provider.create(&spec).await.map_err(|error| Failure { reason: chain(&error), transient: error.is_transient() })
+    provider.create(&spec).await.map_err(|error| Failure { reason: chain(&error), trouble: trouble(&error) })
+}
+
+fn trouble(error: &Error) -> Trouble {
+    match error {
+        Error::Full { wait_ms, .. } => Trouble::Full { wait_ms: *wait_ms },
+        Error::Transient { .. } => Trouble::Passing,
+        Error::Unusable { .. } | Error::Missing(_) | Error::TooLarge { .. } => Trouble::Lasting,
+    }
 }
 
 /// Removes a sandbox, however long it takes: a leak is never given up on.

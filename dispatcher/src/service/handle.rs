@@ -8,14 +8,15 @@ use regatta_core::{Actor, RunId, Slot, VaultError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Input, Reply};
-use crate::executor::World;
+use crate::executor::{World, chain};
 use crate::request::REASON_BYTES_MAX;
-use crate::{Asked, Refusal, RefusalKind, RunRequest, run};
+use crate::{Asked, Caps, Refusal, RefusalKind, RunRequest, run};
 
 /// The door for commands. Cheap to clone.
 #[derive(Clone)]
 pub struct Handle {
     pub(super) world: Arc<World>,
+    pub(super) caps: Arc<Caps>,
     pub(super) inputs: mpsc::Sender<Input>,
 }
 
@@ -116,11 +117,11 @@ impl Handle {
                     RefusalKind::Unusable,
                     format!("there is no sandbox provider {:?}", entry.sandbox),
                 )
-                .hint(format!("use one of: {}", known.join(", "))));
+                .hint(format!("use one of: {}; regatta doctor says what others need", known.join(", "))));
             };
             provider.probe().await.map_err(|error| {
-                Refusal::new(RefusalKind::Unusable, format!("sandbox {} cannot be used here: {error}", entry.sandbox))
-                    .hint("regatta doctor says what is missing")
+                let message = format!("sandbox {} cannot be used here: {}", entry.sandbox, chain(&error));
+                Refusal::new(RefusalKind::Unusable, message).hint("regatta doctor says what is missing")
             })?;
         }
         Ok(())

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use regatta_core::event::run::Requested;
 use regatta_core::event::{AttemptEvent, SandboxEvent};
-use regatta_core::{
-    Actor, Append, AttemptId, Draft, Envelope, Event, EventId, Expect, RunId, SandboxKey, Slot, Stream,
-};
+use regatta_core::{Actor, Append, AttemptId, Draft, Envelope, Event, EventId, Expect, RunId, Slot, Stream};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -190,12 +188,6 @@ impl Held {
             added: self.race.run.added.clone(),
         }
     }
-
-    /// Whether it has a right to that sandbox, or sees to its removal.
-    pub(super) fn knows(&self, key: &SandboxKey) -> bool {
-        let attempt = self.race.attempts.get(&key.attempt.slot);
-        attempt.is_some_and(|attempt| attempt.sandboxes.contains_key(key))
-    }
 }
 
 /// The stream a fact belongs to; nothing for facts that are not of a run.
@@ -210,6 +202,9 @@ fn stream(run: RunId, slot: Option<Slot>, event: &Event) -> Option<Stream> {
             SandboxEvent::Failed(failed) => &failed.key,
             SandboxEvent::Destroyed(destroyed) => &destroyed.key,
             SandboxEvent::Reaped(reaped) => &reaped.key,
+            SandboxEvent::Entered(entered) => &entered.key,
+            SandboxEvent::Forked(forked) => &forked.key,
+            SandboxEvent::ForkEnded(ended) => &ended.key,
         })),
         Event::Gateway(_)
         | Event::Approval(_)

@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use regatta_core::{Actor, RunId};
+use regatta_core::{Actor, AttemptId, RunId, SandboxKey};
 
 use super::Dispatcher;
-use crate::attempt;
+use crate::attempt::{self, Failure, SandboxLife, Trouble};
 use crate::executor::Fatal;
-use crate::placement::{self, Placement, Waiting};
+use crate::placement::{self, Full, Placement, Traffic, Waiting};
 use crate::race::Wish;
 
 impl Dispatcher {
@@ -19,15 +19,12 @@ impl Dispatcher {
         if line.is_empty() {
             return Ok(());
         }
-        let mut in_use: BTreeMap<String, usize> = BTreeMap::new();
-        for attempt in self.races.values().flat_map(|held| held.race.attempts.values()) {
-            if attempt.lease().is_some() {
-                *in_use.entry(attempt.facts.entry.sandbox.clone()).or_default() += 1;
-            }
-        }
-        for placement in placement::place(&line, &in_use, &self.caps, now_ms) {
+        for placement in placement::place(&line, &self.traffic(), &self.caps, now_ms) {
             let (attempt, command) = match placement {
-                Placement::Start(attempt) => (attempt, attempt::Command::Start(self.world.install.clone())),
+                Placement::Start(attempt) => {
+                    self.note_start(attempt, now_ms);
+                    (attempt, attempt::Command::Start(self.world.install.clone()))
+                }
                 Placement::Wait(attempt, reason) => (attempt, attempt::Command::Wait(reason)),
             };
             if let Err(refusal) =
@@ -60,10 +57,64 @@ impl Dispatcher {
         line.into_iter().map(|(_, waiting)| waiting).collect()
     }
 
-    /// How long until the next retry may be started.
-    pub(super) fn next_retry(&self) -> Duration {
+    /// How long until placing again may come to something else by itself.
+    pub(super) fn next_placing(&self) -> Duration {
+        let (line, now_ms) = (self.line(), self.world.clock.now_ms());
+        if line.is_empty() {
+            return Duration::MAX;
+        }
+        let next_ms = placement::next_ms(&line, &self.traffic(), &self.caps, now_ms);
+        next_ms.map_or(Duration::MAX, |at_ms| Duration::from_millis(at_ms - now_ms))
+    }
+
+    /// What goes on at each provider.
+    fn traffic(&self) -> BTreeMap<String, Traffic> {
+        let mut traffic = self.seen.clone();
+        for attempt in self.races.values().flat_map(|held| held.race.attempts.values()) {
+            if attempt.lease().is_some() {
+                let here = traffic.entry(attempt.facts.entry.sandbox.clone()).or_default();
+                here.in_use += 1;
+                here.starting += usize::from(matches!(attempt.stage, attempt::Stage::Starting(_)));
+            }
+        }
+        traffic
+    }
+
+    fn note_start(&mut self, id: AttemptId, now_ms: u64) {
+        if let Some(attempt) = self.races.get(&id.run).and_then(|held| held.race.attempts.get(&id.slot)) {
+            self.seen.entry(attempt.facts.entry.sandbox.clone()).or_default().started_ms = Some(now_ms);
+        }
+    }
+
+    /// Remembers what an outcome says of its provider: that it takes no more, that it takes them again, that there is room.
+    pub(super) fn note_outcome(&mut self, run: RunId, wish: &Wish) {
+        let Wish::Attempt(slot, command) = wish else { return };
+        let Some(attempt) = self.races.get(&run).and_then(|held| held.race.attempts.get(slot)) else { return };
+        let was_made = |key: &SandboxKey| attempt.sandboxes.get(key) == Some(&SandboxLife::Created);
+        let makes_room = matches!(command, attempt::Command::Destroyed(key) if was_made(key));
         let now_ms = self.world.clock.now_ms();
-        let later = self.line().into_iter().map(|waiting| waiting.not_before_ms).filter(|at_ms| *at_ms > now_ms);
-        later.min().map_or(Duration::MAX, |at_ms| Duration::from_millis(at_ms - now_ms))
+        let seen = &mut self.seen.entry(attempt.facts.entry.sandbox.clone()).or_default().full;
+        match command {
+            attempt::Command::SandboxFailed(_, Failure { reason, trouble: Trouble::Full { wait_ms } }) => {
+                let times = seen.as_ref().map_or(0, |full| full.times).saturating_add(1);
+                let until_ms = now_ms.saturating_add(attempt::backoff_ms(times).max(*wait_ms));
+                *seen = Some(Full { reason: reason.clone(), until_ms, times });
+            }
+            attempt::Command::SandboxCreated(..) => *seen = None,
+            attempt::Command::Destroyed(_) => {
+                if let Some(full) = seen.as_mut().filter(|_| makes_room) {
+                    full.until_ms = now_ms;
+                }
+            }
+            attempt::Command::SandboxFailed(..)
+            | attempt::Command::Wait(_)
+            | attempt::Command::Start(_)
+            | attempt::Command::Intend
+            | attempt::Command::PhaseEnded(..)
+            | attempt::Command::Collected(..)
+            | attempt::Command::Cancel(_)
+            | attempt::Command::Fork(..)
+            | attempt::Command::EndFork(_) => {}
+        }
     }
 }

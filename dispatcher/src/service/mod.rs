@@ -7,34 +7,38 @@
 mod handle;
 mod held;
 mod line;
+mod reap;
 mod recall;
 mod restore;
+mod sandboxes;
 mod submit;
 mod synthesis;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use regatta_core::event::run::{Requested, RunEvent};
 use regatta_core::log::Snapshots;
-use regatta_core::{Actor, EventId, Log, RunId, Seq, Slot};
+use regatta_core::{Actor, EventId, Log, RunId, SandboxKey, Seq, Slot};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::asked::reused;
-use crate::executor::{self, Fatal, World};
-use crate::placement::Caps;
+use crate::executor::{self, Fatal, Job, World};
+use crate::placement::{Caps, Traffic};
 use crate::race::{Effect, Wish};
 use crate::{Asked, Refusal, RefusalKind, attempt, run};
 use held::{Decision, Held};
+use sandboxes::Holding;
 use submit::{Submitter, Ticket};
 
 pub use handle::Handle;
 pub use recall::Recall;
 pub use restore::Released;
+pub use sandboxes::Entered;
 pub use synthesis::{SynthesisRequest, Synthesized};
 
 /// Commands and outcomes that may wait for the dispatcher; past it, callers wait.
@@ -59,11 +63,13 @@ pub struct Options {
 /// The running part. [`Dispatcher::run`] is its loop.
 pub struct Dispatcher {
     world: Arc<World>,
-    caps: Caps,
+    caps: Arc<Caps>,
     inputs: mpsc::Receiver<Input>,
     /// For the effects' outcomes.
     outcomes: mpsc::Sender<Input>,
     races: BTreeMap<RunId, Held>,
+    /// What providers showed of themselves since the start: how fast they may be asked, and whether they take any more.
+    seen: BTreeMap<String, Traffic>,
     /// Runs that began before this event and are not held are not taken up again: they are being removed from the log.
     released: Seq,
     submitter: Submitter,
@@ -83,6 +89,12 @@ enum Input {
     CancelAttempt { run: RunId, slot: Slot, reason: String, asked: Asked, reply: Reply<()> },
     Works { run: RunId, reply: Reply<synthesis::Works> },
     Release { below: Seq, is_dry: bool, reply: Reply<Released> },
+    Holdings { keys: Vec<SandboxKey>, reply: Reply<Vec<(SandboxKey, Holding)>> },
+    Fork { key: SandboxKey, for_ms: u64, by: Actor, reply: Reply<SandboxKey> },
+    EndFork { key: SandboxKey, by: Actor, reply: Reply<()> },
+    Used { reply: Reply<BTreeSet<String>> },
+    Reaped { key: SandboxKey, provider: String, by: Actor, reply: Reply<()> },
+    Enter { key: SandboxKey, exec: String, program: String, by: Actor, reply: Reply<Job> },
     Synthesize { run: RunId, synthesis: Box<run::Synthesis>, asked: Asked, reply: Reply<Slot> },
     Outcome { run: RunId, effect: Effect, wish: Option<Wish>, cause: Option<EventId> },
     Failed(Fatal),
@@ -94,16 +106,18 @@ impl Options {
     pub fn build(self) -> (Dispatcher, Handle) {
         let (sender, inputs) = mpsc::channel(INPUTS_MAX);
         let world = Arc::new(self.world);
-        let handle = Handle { world: Arc::clone(&world), inputs: sender.clone() };
+        let caps = Arc::new(self.caps);
+        let handle = Handle { world: Arc::clone(&world), caps: Arc::clone(&caps), inputs: sender.clone() };
         let dispatcher = Dispatcher {
             submitter: Submitter::new(Arc::clone(&world)),
             world,
-            caps: self.caps,
+            caps,
             snapshots: self.snapshots,
             recalling: None,
             inputs,
             outcomes: sender,
             races: BTreeMap::new(),
+            seen: BTreeMap::new(),
             released: Seq(0),
             tasks: TaskTracker::new(),
             halt: CancellationToken::new(),
@@ -133,14 +147,14 @@ impl Dispatcher {
 
     async fn work(&mut self, cancel: &CancellationToken, ended: &CancellationToken) -> Result<(), Fatal> {
         self.restore(ended)?;
-        self.reap().await?;
+        self.reap_in_the_background();
         for run in self.races.keys().copied().collect::<Vec<_>>() {
             self.advance(run)?;
         }
         self.place()?;
         let mut failed = self.submitter.failed();
         loop {
-            let retry = self.next_retry();
+            let next = self.next_placing().min(self.next_fork_end());
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => return Ok(()),
@@ -153,8 +167,9 @@ impl Dispatcher {
                         self.take(input)?;
                     }
                 }
-                () = tokio::time::sleep(retry), if retry < Duration::MAX => {}
+                () = tokio::time::sleep(next), if next < Duration::MAX => {}
             }
+            self.end_forks()?;
             self.place()?;
             self.forget_quiet();
         }
@@ -179,8 +194,40 @@ impl Dispatcher {
             }
             Input::Works { run, reply } => self.works(run, reply),
             Input::Release { below, is_dry, reply } => self.release(below, is_dry, reply),
+            Input::Holdings { keys, reply } => {
+                // Whoever asked may be gone.
+                reply.send(Ok(self.holdings(keys))).ok();
+                Ok(())
+            }
+            Input::Fork { key, for_ms, by, reply } => {
+                let forked = self.fork(key, for_ms, &by);
+                self.answer_when_durable(reply, forked);
+                Ok(())
+            }
+            Input::EndFork { key, by, reply } => {
+                self.end_fork(key, by)?;
+                self.answer_when_durable(reply, Ok(()));
+                Ok(())
+            }
+            Input::Used { reply } => {
+                reply.send(Ok(self.used())).ok();
+                Ok(())
+            }
+            Input::Reaped { key, provider, by, reply } => {
+                self.record_reaped(key, provider, &by)?;
+                self.answer_when_durable(reply, Ok(()));
+                Ok(())
+            }
+            Input::Enter { key, exec, program, by, reply } => {
+                let entered = self.enter(key, exec, program, &by);
+                self.answer_when_durable(reply, entered);
+                Ok(())
+            }
             Input::Synthesize { run, synthesis, asked, reply } => self.synthesize(run, *synthesis, asked, reply),
             Input::Outcome { run, effect, wish, cause } => {
+                if let Some(wish) = &wish {
+                    self.note_outcome(run, wish);
+                }
                 if let Some(wish) = wish
                     && let Err(refusal) = self.decide(run, wish, Actor::regatta().into(), cause)
                 {
@@ -302,7 +349,7 @@ impl Dispatcher {
         }
     }
 
-    fn spawn(&mut self, job: executor::Job, effect: Effect) {
+    fn spawn(&mut self, job: Job, effect: Effect) {
         let (world, outcomes, halt) = (Arc::clone(&self.world), self.outcomes.clone(), self.halt.clone());
         let durable = self.submitter.everything_so_far();
         let task = async move {

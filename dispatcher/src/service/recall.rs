@@ -17,7 +17,7 @@ use super::held::Held;
 use crate::executor::Fatal;
 
 /// What snapshots of it are called. A new meaning or shape of [`Held`] or of what is in it is a new version.
-const KIND: Kind = Kind { name: "dispatcher", version: 4 };
+const KIND: Kind = Kind { name: "dispatcher", version: 5 };
 /// Events after which a snapshot is written.
 const SNAPSHOT_EVENTS: u64 = 100_000;
 /// Time after which a snapshot is written when anything happened.

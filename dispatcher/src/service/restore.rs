@@ -1,13 +1,11 @@
-//! Taking up, after a start, what the log says is under way; and removing every sandbox that has no right to exist.
+//! Taking up, after a start, what the log says is under way.
 
 use std::sync::Arc;
 
-use regatta_core::event::sandbox::{Reaped, SandboxEvent};
-use regatta_core::{Actor, Append, Draft, Event, Expect, RunId, SandboxKey, Seq, Stream};
+use regatta_core::{RunId, Seq};
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 
-use super::held::{Decision, Held};
+use super::held::Held;
 use super::recall::{self, Found, Recall};
 use super::{Dispatcher, Handle, Input, Reply};
 use crate::executor::Fatal;
@@ -87,51 +85,6 @@ impl Dispatcher {
         // Whoever asked may be gone.
         reply.send(Ok(Released { below, by: needed.map(|(_, run)| run) })).ok();
         Ok(())
-    }
-
-    /// Asks every provider for our sandboxes and removes those the log gives no right to exist.
-    pub(super) async fn reap(&mut self) -> Result<(), Fatal> {
-        for (name, provider) in self.world.providers.clone() {
-            let found = match provider.list(self.world.install.as_str()).await {
-                Ok(found) => found,
-                Err(error) => {
-                    tracing::warn!(provider = name, %error, "sandboxes cannot be listed, leaks would go unseen");
-                    continue;
-                }
-            };
-            for found in found {
-                let Ok(key) = found.key.parse::<SandboxKey>() else { continue };
-                if self.races.get(&key.attempt.run).is_some_and(|held| held.knows(&key)) {
-                    continue;
-                }
-                tracing::warn!(sandbox = %key, provider = name, "sandbox has no right to exist, removing it");
-                match provider.destroy(&found.key).await {
-                    Ok(()) => self.record_reaped(key, &name)?,
-                    Err(error) => tracing::warn!(sandbox = found.key, %error, "sandbox could not be removed"),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn record_reaped(&mut self, key: SandboxKey, provider: &str) -> Result<(), Fatal> {
-        let (run, slot, stream) = (key.attempt.run, key.attempt.slot, Stream::sandbox(&key));
-        let event = Event::from(SandboxEvent::Reaped(Reaped { key, provider: provider.to_owned() }));
-        // A run that is not there any more is no reason to keep quiet.
-        self.find(run)?.ok();
-        if let Some(held) = self.races.get_mut(&run) {
-            let decision = Decision { slot: Some(slot), events: vec![event], cause: None, key: None };
-            held.record(&mut self.submitter, decision, &Actor::regatta());
-            return Ok(());
-        }
-        // No run of this log ever had it.
-        self.record_alone(stream, &event);
-        Ok(())
-    }
-
-    fn record_alone(&mut self, stream: Stream, event: &Event) {
-        let draft = Draft::new(event, &*self.world.clock, Actor::regatta(), Uuid::nil());
-        self.submitter.submit(Append { stream, expect: Expect::Any, events: vec![draft] });
     }
 }
 

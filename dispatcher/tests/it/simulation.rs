@@ -273,7 +273,8 @@ struct Simulation {
 impl Simulation {
     fn new(seed: u64, blobs: Blobs) -> Self {
         let mut random = Random(seed);
-        let mishaps = if random.one_in(2) { Mishaps { fails: 60, answers_lost: 60 } } else { Mishaps::default() };
+        let mishaps =
+            if random.one_in(2) { Mishaps { fails: 60, answers_lost: 60, full: 60 } } else { Mishaps::default() };
         let world = FakeProvider::new(seed, mishaps, move |key, exec| script(seed, key, exec));
         let clock = Arc::new(ManualClock { world: world.clone(), ids: AtomicU64::new(1) });
         let asked = (0..=random.below(3)).map(|n| (format!("key-{seed}-{n}"), (request(&mut random), None))).collect();
@@ -364,7 +365,7 @@ impl Simulation {
             .expect("vault"),
             failpoints,
         };
-        let caps = Caps { attempts_max: 8, by_provider: BTreeMap::from([("fake".to_owned(), CAP)]) };
+        let caps = Caps { attempts_max: 8, by_provider: BTreeMap::from([("fake".to_owned(), CAP)]), ..Caps::default() };
         Options { world, caps, snapshots: Some(Snapshots::of(self.folder.path())) }
     }
 

@@ -257,6 +257,13 @@ impl Kept {
                 self.lease.settle();
                 self.used.settle(&self.entry.agent);
             }
+            AttemptEvent::RetryScheduled(retry) if retry.is_spared => {
+                self.starts_used = self.starts_used.saturating_sub(1);
+                if self.starts_used == 0 {
+                    // It has not really begun.
+                    self.started_at_us = None;
+                }
+            }
             AttemptEvent::PhaseStarted(_)
             | AttemptEvent::Output(_)
             | AttemptEvent::PhaseEnded(_)

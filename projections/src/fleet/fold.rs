@@ -130,10 +130,11 @@ impl Fleet {
         }
     }
 
-    /// Only the sandbox of the lease in force has a right to exist.
+    /// Only the sandbox of the lease in force has a right to exist, and a person's copy of one until its own end.
     fn end_rights(&mut self, id: AttemptId, lease: Option<u32>, at_us: u64) {
         let own = self.sandboxes.get_mut(&id).into_iter().flat_map(BTreeMap::values_mut);
-        for sandbox in own.filter(|sandbox| Some(sandbox.epoch) != lease) {
+        let leased = own.filter(|sandbox| sandbox.state != SandboxState::Forked);
+        for sandbox in leased.filter(|sandbox| Some(sandbox.epoch) != lease) {
             sandbox.right_ended_at_us.get_or_insert(at_us);
         }
     }
@@ -165,6 +166,26 @@ impl Fleet {
                 self.remove(&reaped.key);
                 self.gone.entry(reaped.provider.clone()).or_default().reaped += 1;
             }
+            SandboxEvent::Forked(forked) => {
+                let own = self.sandboxes.entry(forked.key.attempt).or_default();
+                own.entry(forked.key.clone()).or_insert_with(|| KeptSandbox {
+                    provider: forked.provider.clone(),
+                    attempt: forked.key.attempt,
+                    epoch: forked.key.epoch,
+                    state: SandboxState::Forked,
+                    fence: None,
+                    intended_at_us: at_us,
+                    intended_seq: seq,
+                    created_at_us: None,
+                    right_ended_at_us: None,
+                });
+            }
+            SandboxEvent::ForkEnded(ended) => {
+                if let Some(sandbox) = self.sandbox(&ended.key) {
+                    sandbox.right_ended_at_us = Some(at_us);
+                }
+            }
+            SandboxEvent::Entered(_) => {}
         }
     }
 

@@ -90,7 +90,7 @@ fn sandbox(key: &SandboxKey, kept: &KeptSandbox, now_us: u64) -> SandboxView {
 impl FleetTotals {
     fn count(&mut self, sandbox: &SandboxView) {
         match sandbox.state {
-            SandboxState::Alive => self.alive += 1,
+            SandboxState::Alive | SandboxState::Forked => self.alive += 1,
             SandboxState::Intended => self.intended += 1,
             SandboxState::Failed => {}
         }

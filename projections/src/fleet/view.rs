@@ -61,6 +61,8 @@ pub enum SandboxState {
     Alive,
     /// It could not be made, or was lost; whatever it left behind is still to be removed.
     Failed,
+    /// A person's copy of another one: it has no lease, and a time of its own.
+    Forked,
 }
 
 /// An attempt that waits for its turn.

@@ -178,6 +178,9 @@ fn sandbox(event: &SandboxEvent) -> String {
         SandboxEvent::Failed(failed) => format!("its sandbox failed: {}", failed.reason),
         SandboxEvent::Destroyed(_) => "its sandbox is gone".to_owned(),
         SandboxEvent::Reaped(reaped) => format!("a sandbox left behind at {} was removed", reaped.provider),
+        SandboxEvent::Forked(forked) => format!("a person gets a copy of its sandbox, {}", forked.key),
+        SandboxEvent::ForkEnded(_) => "a copy of its sandbox is to be removed".to_owned(),
+        SandboxEvent::Entered(entered) => format!("a person runs {} in its sandbox", entered.program),
     }
 }
 

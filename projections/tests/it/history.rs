@@ -374,7 +374,7 @@ impl History {
     pub(crate) fn retry_scheduled(&mut self, id: AttemptId) -> &mut Self {
         let epoch = self.heard[&id].epoch;
         let not_before_ms = self.now_us / 1_000 + 1_000;
-        let retry = RetryScheduled { epoch, reason: "disk is full".to_owned(), not_before_ms };
+        let retry = RetryScheduled { epoch, reason: "disk is full".to_owned(), not_before_ms, is_spared: false };
         self.of_attempt(id, AttemptEvent::RetryScheduled(retry))
     }
 

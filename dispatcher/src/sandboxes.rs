@@ -1,0 +1,91 @@
+//! Providers and the sandboxes they really have, as people ask about them. Plain data; decides nothing.
+
+use regatta_core::{AttemptId, SandboxKey};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A provider, as it stands now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ProviderRow {
+    /// Its name: `local`, `docker`, …
+    pub name: String,
+    /// The fence a sandbox made now would have; absent when none can be made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub fence: Option<String>,
+    /// Why none can be made, and what to do; absent when one can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub problem: Option<String>,
+    /// What it can do beyond what every provider can, in stable words: `pause`, `fork`, `network-off`, `memory-caged`,
+    /// `remote`.
+    pub capabilities: Vec<String>,
+    /// Attempts that may run in its sandboxes at once, when that is bounded for it alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub attempts_max: Option<usize>,
+}
+
+/// Whether a sandbox has a right to exist.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Right {
+    /// An attempt under way uses it.
+    InUse,
+    /// A person's copy of one, for a time.
+    Copy,
+    /// Its attempt is over, or started anew elsewhere; it is being removed.
+    Ending,
+    /// Nothing the log knows of uses it.
+    None,
+}
+
+/// A sandbox that a provider has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SandboxRow {
+    /// Its deterministic name.
+    pub key: SandboxKey,
+    /// Who has it.
+    pub provider: String,
+    /// The attempt it was made for.
+    pub attempt: AttemptId,
+    /// Whether it has a right to exist.
+    pub right: Right,
+    /// What its attempt does in it now: `setup`, `agent`, `check-0`, …; absent when nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub doing: Option<String>,
+    /// When it was made, in milliseconds since the Unix epoch, as its provider says.
+    pub created_at_ms: u64,
+    /// Bytes in its folders, when its provider knows cheaply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub disk_bytes: Option<u64>,
+}
+
+/// A provider that could not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Unanswered {
+    /// Its name.
+    pub provider: String,
+    /// Why, for people.
+    pub reason: String,
+}
+
+/// What every provider has, asked of them now.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct SandboxesView {
+    /// By provider, then by name.
+    pub rows: Vec<SandboxRow>,
+    /// Providers that could not be asked; they may have more.
+    pub unanswered: Vec<Unanswered>,
+}
+
+/// What came of looking for sandboxes without a right to exist.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct Reaping {
+    /// Those that were removed.
+    pub removed: Vec<SandboxKey>,
+    /// Providers that could not be asked, or did not remove one.
+    pub unanswered: Vec<Unanswered>,
+}
