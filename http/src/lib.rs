@@ -21,6 +21,7 @@ pub mod premises;
 pub mod problem;
 pub mod requests;
 mod routes;
+pub mod sandboxes;
 mod sensitive;
 pub mod works;
 
@@ -37,6 +38,7 @@ pub use premises::Premises;
 pub use problem::Problem;
 pub use routes::router;
 pub use routes::{GatewayBody, GatewaysBody};
+pub use sandboxes::Sandboxes;
 pub use works::Works;
 
 /// Largest body of a request: a prompt of 1 MiB whose every byte is escaped in JSON, and room for the rest.

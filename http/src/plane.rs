@@ -10,7 +10,7 @@ use regatta_projections::Live;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Auth, Commands, Feed, LiveClients, Premises, Works};
+use crate::{Auth, Commands, Feed, LiveClients, Premises, Sandboxes, Works};
 
 /// Views that are no further behind than this many events are as good as up to date.
 const BEHIND_EVENTS_MAX: u64 = 2_048;
@@ -32,6 +32,8 @@ pub struct Plane {
     pub works: Works,
     /// What a handler may change.
     pub commands: Arc<dyn Commands>,
+    /// Where attempts run, and what a handler may do there.
+    pub sandboxes: Arc<dyn Sandboxes>,
     /// Who may do what.
     pub auth: Auth,
     /// What is sealed.

@@ -2,13 +2,15 @@
 
 use regatta_core::bus::RelayState;
 use regatta_core::event::approval::Decision;
-use regatta_core::event::attempt::DiffStat;
-use regatta_core::event::run::TakenHunk;
+use regatta_core::event::attempt::{DiffStat, Exit};
+use regatta_core::event::run::{Entry, TakenHunk};
 use regatta_core::event::secret::Scope;
 use regatta_core::event::user::Role;
 use regatta_core::vault::{SecretString, Standing};
-use regatta_core::{GatewayName, RunId, Seq, Slot};
+use regatta_core::{GatewayName, RunId, SandboxKey, Seq, Slot};
 use regatta_dispatcher::compose::{Choice, Conflict};
+use regatta_dispatcher::sandboxes::{SandboxRow, Unanswered};
+use regatta_projections::attempts::UsageView;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -102,6 +104,76 @@ pub struct CancelRequest {
     /// One line for people.
     #[serde(default)]
     pub reason: String,
+}
+
+/// Makes a copy of a sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ForkRequest {
+    /// It is removed after this long, in milliseconds; an hour when absent, a day at most.
+    #[serde(default)]
+    pub for_ms: Option<u64>,
+}
+
+/// A copy just made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ForkMade {
+    /// Its deterministic name.
+    pub key: SandboxKey,
+}
+
+/// Runs a command of one's own in a sandbox.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExecRequest {
+    /// Program and arguments.
+    pub argv: Vec<String>,
+    /// It is stopped after this long, in milliseconds; ten minutes when absent, an hour at most.
+    #[serde(default)]
+    pub timeout_ms: Option<u64>,
+}
+
+/// What such a command came to so far: one line of the answer. Each holds one of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct ExecPiece {
+    /// Printed on standard output, in base 64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub out: Option<String>,
+    /// Printed on standard error, in base 64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub err: Option<String>,
+    /// How it ended; the last line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub exit: Option<Exit>,
+}
+
+/// A sandbox there is, and what is known of its attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SandboxBody {
+    /// What its provider says.
+    pub sandbox: SandboxRow,
+    /// Time since it was made, in milliseconds.
+    pub age_ms: u64,
+    /// Who tries; absent when the log knows no such attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub entry: Option<Entry>,
+    /// What the attempt used so far; absent when the log knows no such attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub usage: Option<UsageView>,
+}
+
+/// Every sandbox there is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SandboxesBody {
+    /// By provider, then by name.
+    pub rows: Vec<SandboxBody>,
+    /// Providers that could not be asked; they may have more.
+    pub unanswered: Vec<Unanswered>,
 }
 
 /// A page of events.

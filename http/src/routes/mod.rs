@@ -17,6 +17,7 @@ mod output;
 mod pieces;
 mod premises;
 mod runs;
+mod sandboxes;
 mod secrets;
 mod server;
 mod sign_in;
@@ -63,6 +64,7 @@ pub(crate) fn described() -> OpenApiRouter<Plane> {
         .merge(events::routes())
         .merge(live::routes())
         .merge(fleet::routes())
+        .merge(sandboxes::routes())
         .merge(server::routes())
         .merge(sign_in::routes())
         .merge(tokens::routes())

@@ -17,6 +17,7 @@ mod pieces;
 mod problems;
 mod raw;
 mod routes;
+mod sandboxes;
 mod sign_in;
 mod sockets;
 mod world;

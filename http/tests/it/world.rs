@@ -14,16 +14,19 @@ use regatta_core::Vault;
 use regatta_core::event::attempt::{self, AttemptEvent, Channel, DiffStat, Output, Phase};
 use regatta_core::event::run::TakenHunk;
 use regatta_core::{
-    Actor, Append, AttemptId, Blobs, Clock, Draft, Event, EventId, Expect, Log, RunId, Slot, Stream, SystemClock,
+    Actor, Append, AttemptId, Blobs, Clock, Draft, Event, EventId, Expect, Log, RunId, SandboxKey, Slot, Stream,
+    SystemClock,
     log::{self, MemoryLog},
 };
 use regatta_dispatcher::compose::{Choice, Conflict, NotComposed};
+use regatta_dispatcher::executor::Piece;
 use regatta_dispatcher::repository::Repositories;
-use regatta_dispatcher::{Asked, Refusal, RefusalKind, RunRequest, SynthesisRequest, Synthesized};
+use regatta_dispatcher::sandboxes::{ProviderRow, Reaping, Right, SandboxRow, SandboxesView, Unanswered};
+use regatta_dispatcher::{Asked, Entered, Refusal, RefusalKind, RunRequest, SynthesisRequest, Synthesized};
 use regatta_federation::Gateways;
 use regatta_http::auth::{Auth, Door, Options};
 use regatta_http::premises::{ConfigChange, ConfigRow, Finding, Premises, PruneRequest, Pruned};
-use regatta_http::{About, Commands, Feed, LiveClients, Plane, Works, router};
+use regatta_http::{About, Commands, Feed, LiveClients, Plane, Sandboxes, Works, router};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 use uuid::Uuid;
@@ -93,6 +96,53 @@ impl Commands for Told {
         }
         let stat = DiffStat { files: 1, added: 1, removed: 1 };
         Ok(Synthesized { slot: (!dry_run).then(|| "d".parse().expect("slot")), hunks, stat, conflicts: vec![] })
+    }
+}
+
+#[async_trait]
+impl Sandboxes for Told {
+    async fn providers(&self) -> Vec<ProviderRow> {
+        let (problem, capabilities) = (Some("no engine; start it".to_owned()), vec!["fork".to_owned()]);
+        vec![ProviderRow { name: "docker".to_owned(), fence: None, problem, capabilities, attempts_max: Some(2) }]
+    }
+
+    async fn sandboxes(&self) -> Result<SandboxesView, Refusal> {
+        self.answer("sandboxes".to_owned())?;
+        let key: SandboxKey = format!("regatta-abcd-{RUN}-a-1").parse().expect("a key");
+        let row = SandboxRow {
+            attempt: key.attempt,
+            key,
+            provider: "docker".to_owned(),
+            right: Right::InUse,
+            doing: Some("agent".to_owned()),
+            created_at_ms: 1,
+            disk_bytes: None,
+        };
+        let unanswered = Unanswered { provider: "e2b".to_owned(), reason: "it does not answer".to_owned() };
+        Ok(SandboxesView { rows: vec![row], unanswered: vec![unanswered] })
+    }
+
+    async fn remove(&self, key: SandboxKey, force: bool, asked: Asked) -> Result<(), Refusal> {
+        self.answer(format!("remove {key} {force} by {}", asked.by.as_str()))
+    }
+
+    async fn reap(&self, by: Actor) -> Result<Reaping, Refusal> {
+        self.answer(format!("reap by {}", by.as_str()))?;
+        Ok(Reaping::default())
+    }
+
+    async fn fork(&self, of: SandboxKey, for_ms: u64, by: Actor) -> Result<SandboxKey, Refusal> {
+        self.answer(format!("fork {of} {for_ms} by {}", by.as_str()))?;
+        Ok(SandboxKey { epoch: 1_000_001, ..of })
+    }
+
+    async fn enter(&self, key: SandboxKey, argv: Vec<String>, timeout_ms: u64, by: Actor) -> Result<Entered, Refusal> {
+        self.answer(format!("enter {key} {argv:?} {timeout_ms} by {}", by.as_str()))?;
+        let (told, pieces) = tokio::sync::mpsc::channel(4);
+        told.send(Piece::Printed(Channel::Out, b"hello\n".to_vec())).await.expect("listened to");
+        told.send(Piece::Printed(Channel::Err, b"\xff".to_vec())).await.expect("listened to");
+        told.send(Piece::Ended(attempt::Exit::Code(3))).await.expect("listened to");
+        Ok(Entered { pieces })
     }
 }
 
@@ -187,6 +237,7 @@ impl World {
             works: Works::new(Repositories::open(&folder.path().join("data")).expect("mirrors"), blobs.clone()),
             blobs: blobs.clone(),
             commands: told.clone(),
+            sandboxes: told.clone(),
             live,
             feed: Feed::follow(log.clone(), stop.clone()),
             live_clients: live_clients.clone(),

@@ -53,6 +53,7 @@ export type FleetTotals = Schemas["FleetTotals"];
 export type Provider = Schemas["ProviderView"];
 export type Sandbox = Schemas["SandboxView"];
 export type SandboxState = Schemas["SandboxState"];
+export type ProviderRow = Schemas["ProviderRow"];
 export type Waiting = Schemas["WaitingView"];
 export type Relay = Schemas["RelayState"];
 export type Health = Schemas["Health"];

@@ -7,6 +7,7 @@ import { ProblemNotice } from "@/parts/problem-notice";
 import { SkeletonRows } from "@/parts/skeleton";
 import { Limits } from "./limits";
 import { ProviderPart } from "./provider";
+import { Providers } from "./providers";
 import { Queue } from "./queue";
 import { ServerPart } from "./server";
 import { Totals } from "./totals";
@@ -26,6 +27,7 @@ export default function FleetPage() {
             <ProviderPart key={provider.name} provider={provider} />
           ))}
           {data.providers.length === 0 && <NeverUsed />}
+          <Providers />
           <ServerPart />
         </div>
       )}

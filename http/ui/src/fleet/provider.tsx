@@ -11,6 +11,7 @@ import { AttemptLink } from "./attempt-link";
 const STATES: Record<SandboxState, { glyph: string; tone: Tone; word: string; about: string }> = {
   intended: { glyph: "◌", tone: "busy", word: "being made", about: "the provider was or is about to be asked" },
   alive: { glyph: "●", tone: "good", word: "alive", about: "it exists" },
+  forked: { glyph: "●", tone: "good", word: "copy", about: "a person's copy of another one" },
   failed: {
     glyph: "✗",
     tone: "bad",

@@ -1,17 +1,16 @@
 // Who tries: agent, model, sandbox, how many.
 import { Plus, X } from "lucide-react";
+import type { ProviderRow } from "@/api/types";
+import { useView } from "@/live/use-view";
 import { Button, IconButton } from "@/parts/button";
 import { bareField } from "@/parts/field";
 import type { DraftAttempt, Wrong } from "./draft";
+import { offered, problemOf } from "./sandboxes";
 
 const AGENTS = [
   { name: "claude", about: "Claude Code" },
   { name: "codex", about: "Codex" },
   { name: "command", about: "any command" },
-];
-const SANDBOXES = [
-  { name: "local", about: "local, fenced" },
-  { name: "host", about: "host, no fence" },
 ];
 const COUNT_MAX = 20;
 
@@ -20,6 +19,7 @@ type Props = { attempts: DraftAttempt[]; wrong: Wrong; onChange: (attempts: Draf
 export function AttemptRows({ attempts, wrong, onChange }: Props) {
   const set = (index: number, change: Partial<DraftAttempt>) =>
     onChange(attempts.map((attempt, place) => (place === index ? { ...attempt, ...change } : attempt)));
+  const { data: providers } = useView("/providers", {}, { timeless: true });
   const last = attempts.at(-1);
   const next: DraftAttempt = {
     agent: last?.agent === "claude" ? "codex" : "claude",
@@ -36,6 +36,7 @@ export function AttemptRows({ attempts, wrong, onChange }: Props) {
           <li key={index}>
             <AttemptRow
               attempt={attempt}
+              providers={providers}
               number={index + 1}
               isWrong={wrong[`attempt${index}`] !== undefined}
               onChange={(change) => set(index, change)}
@@ -44,6 +45,9 @@ export function AttemptRows({ attempts, wrong, onChange }: Props) {
               }
             />
             {wrong[`attempt${index}`] && <p className="mt-1 text-bad text-sm">{wrong[`attempt${index}`]}</p>}
+            {problemOf(providers, attempt.sandbox) && (
+              <p className="mt-1 text-warn text-sm">{problemOf(providers, attempt.sandbox)}</p>
+            )}
           </li>
         ))}
       </ul>
@@ -57,13 +61,14 @@ export function AttemptRows({ attempts, wrong, onChange }: Props) {
 
 type RowProps = {
   attempt: DraftAttempt;
+  providers: ProviderRow[] | undefined;
   number: number;
   isWrong: boolean;
   onChange: (change: Partial<DraftAttempt>) => void;
   onRemove: (() => void) | undefined;
 };
 
-function AttemptRow({ attempt, number, isWrong, onChange, onRemove }: RowProps) {
+function AttemptRow({ attempt, providers, number, isWrong, onChange, onRemove }: RowProps) {
   const isCommand = attempt.agent === "command";
   return (
     <div className="flex flex-wrap gap-2">
@@ -103,7 +108,7 @@ function AttemptRow({ attempt, number, isWrong, onChange, onRemove }: RowProps) 
         onChange={(event) => onChange({ sandbox: event.target.value })}
         className={bareField("max-w-36")}
       >
-        {SANDBOXES.map(({ name, about }) => (
+        {offered(providers, attempt.sandbox).map(({ name, about }) => (
           <option key={name} value={name}>
             {about}
           </option>
