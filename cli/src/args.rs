@@ -68,6 +68,7 @@ enum Command {
     Synthesize(commands::synthesize::Args),
     Discard(commands::discard::Args),
     Fleet(commands::fleet::Args),
+    Sandbox(commands::sandbox::Args),
     Gateway(commands::gateway::Args),
     Approvals(commands::approvals::Args),
     Threads(commands::threads::Args),
@@ -104,6 +105,7 @@ impl Command {
             | Self::Synthesize(_)
             | Self::Discard(_)
             | Self::Fleet(_)
+            | Self::Sandbox(_)
             | Self::Gateway(_)
             | Self::Approvals(_)
             | Self::Threads(_)
@@ -163,6 +165,7 @@ fn dispatch(args: Args, is_data_dir_given: bool) -> Outcome {
         Command::Synthesize(args) => commands::synthesize::run(&context, args),
         Command::Discard(args) => commands::discard::run(&context, args),
         Command::Fleet(args) => commands::fleet::run(&context, args),
+        Command::Sandbox(args) => commands::sandbox::run(&context, args),
         Command::Gateway(args) => commands::gateway::run(&context, args),
         Command::Approvals(args) => commands::approvals::run(&context, args),
         Command::Threads(args) => commands::threads::run(&context, args),

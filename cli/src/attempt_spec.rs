@@ -1,7 +1,7 @@
 //! How an attempt is written on the command line and in `regatta.toml`.
 //!
 //! `AGENT[:MODEL][@SANDBOX][*COUNT]`, or `command[@SANDBOX][*COUNT]=SHELL`. Examples: `claude`, `codex:gpt-5`,
-//! `claude:sonnet*3`, `codex@host`, `command=./my-agent.sh`. Pure.
+//! `claude:sonnet*3`, `codex@docker`, `command=./my-agent.sh`. Pure.
 
 use regatta_core::event::run::Entry;
 use regatta_dispatcher::request::ATTEMPTS_MAX;
@@ -9,8 +9,8 @@ use regatta_dispatcher::request::ATTEMPTS_MAX;
 use crate::suggest;
 use crate::terminal::escape;
 
-/// The sandboxes there are.
-pub(crate) const SANDBOXES: &[&str] = &["local", "host"];
+/// The sandboxes there are. Whether one can be used, the server says.
+pub(crate) const SANDBOXES: &[&str] = &["local", "host", "docker", "e2b", "daytona"];
 /// The agent that is any program.
 const COMMAND: &str = "command";
 
@@ -160,6 +160,7 @@ mod tests {
         reads("claude", 1, "claude", None, "local", None);
         reads("codex:gpt-5", 1, "codex", Some("gpt-5"), "local", None);
         reads("claude:sonnet*3", 3, "claude", Some("sonnet"), "local", None);
+        reads("claude@docker*2", 2, "claude", None, "docker", None);
         reads("claude@host", 1, "claude", None, "host", None);
         reads("claude:opus@host*2", 2, "claude", Some("opus"), "host", None);
         reads("claude:claude-sonnet-4@20250514", 1, "claude", Some("claude-sonnet-4@20250514"), "local", None);

@@ -87,6 +87,11 @@ impl Client {
         self.send(Method::GET, path, HeaderMap::new(), Bytes::new()).await
     }
 
+    /// Gives a command whose answer is read piece by piece.
+    pub(crate) async fn post_bytes<B: Serialize>(&self, path: &str, body: &B) -> Result<Response<Incoming>, Failure> {
+        self.send(Method::POST, path, HeaderMap::new(), to_json(body)?).await
+    }
+
     /// Gives a command that answers nothing.
     pub(crate) async fn command<B: Serialize>(&self, path: &str, body: &B) -> Result<(), Failure> {
         self.send(Method::POST, path, HeaderMap::new(), to_json(body)?).await.map(drop)

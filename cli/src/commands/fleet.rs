@@ -81,6 +81,7 @@ fn render(view: &FleetView, terminal: &Terminal) -> String {
                 (true, _) => ("leak", Tone::Bad),
                 (false, SandboxState::Alive) => ("alive", Tone::Busy),
                 (false, SandboxState::Failed) => ("failed", Tone::Bad),
+                (false, SandboxState::Forked) => ("a copy", Tone::Plain),
                 (false, SandboxState::Intended) => ("being made", Tone::Warn),
             };
             table.add_row([

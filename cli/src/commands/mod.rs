@@ -19,6 +19,7 @@ pub(crate) mod pick;
 pub(crate) mod replay;
 pub(crate) mod restore;
 pub(crate) mod run;
+pub(crate) mod sandbox;
 pub(crate) mod schema;
 pub(crate) mod secret;
 pub(crate) mod show;

@@ -23,7 +23,7 @@ const REPEATS_MAX: u32 = 3;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 ATTEMPT is AGENT[:MODEL][@SANDBOX][*COUNT], or command[@SANDBOX][*COUNT]=SHELL:
-  claude    codex:gpt-5    claude:sonnet*3    codex@host    'command=./my-agent.sh'
+  claude    codex:gpt-5    claude:sonnet*3    codex@docker    'command=./my-agent.sh'
 
 Examples:
   regatta run 'fix the failing test' -a claude -a codex --check 'tests=cargo test'
@@ -91,7 +91,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME")]
     check_timeout: Option<String>,
 
-    /// Sandbox of attempts that name none: local, or host (no fence)
+    /// Sandbox of attempts that name none: local, docker, e2b, daytona, or host (no fence)
     #[arg(long, value_name = "SANDBOX")]
     sandbox: Option<String>,
 

@@ -59,6 +59,15 @@ pub(crate) struct Args {
     as_of: Option<String>,
 }
 
+impl Args {
+    /// What a command of an attempt printed.
+    pub(super) fn output_of(attempt: AttemptRef, phase: String, follow: bool) -> Self {
+        let AttemptRef { run, slot } = attempt;
+        let target = Target { run, slot: Some(slot) };
+        Self { target, diff: false, output: true, checks: false, channel: None, phase, follow, as_of: None }
+    }
+}
+
 pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     let (terminal, client) = (&context.terminal, context.client());
     let slot = args.target.slot;

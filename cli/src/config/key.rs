@@ -28,6 +28,8 @@ pub(crate) enum Shape {
     Flag,
     /// A whole number, at least and at most.
     Count(u64, u64),
+    /// A number with at most three decimals, in thousandths, at least and at most.
+    Decimal(u64, u64),
     /// `10m`, `1h 30m`, `90s`.
     Duration,
     /// `8GiB`, `512MB`, or bytes.
@@ -56,6 +58,8 @@ pub(crate) enum Value {
     Address(String),
     Flag(bool),
     Count(u64),
+    /// Thousandths.
+    Milli(u64),
     Ms(u64),
     Bytes(u64),
     List(Vec<String>),
@@ -113,6 +117,12 @@ impl Key {
                 let count = text.parse().ok().filter(|count| (min..=max).contains(count));
                 count.map(Value::Count).ok_or_else(|| wrong(&format!("a number between {min} and {max}")))
             }
+            Shape::Decimal(min, max) => {
+                let milli = milli(text).filter(|milli| (min..=max).contains(milli));
+                milli.map(Value::Milli).ok_or_else(|| {
+                    wrong(&format!("a number between {} and {}, as 1.5", show_milli(min), show_milli(max)))
+                })
+            }
             Shape::Duration => {
                 duration_ms(text).map(Value::Ms).ok_or_else(|| wrong("a time, as 90s, 10m, 1h30m or 90d"))
             }
@@ -135,6 +145,26 @@ pub(crate) fn duration_ms(text: &str) -> Option<u64> {
     u64::try_from(duration.as_millis()).ok().filter(|ms| *ms > 0)
 }
 
+/// Reads a number with decimals, in thousandths; more than three decimals are none.
+fn milli(text: &str) -> Option<u64> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(part) || part.len() > 3 {
+        return None;
+    }
+    let part: u64 = format!("{part:0<3}").parse().ok()?;
+    whole.parse::<u64>().ok()?.checked_mul(1_000)?.checked_add(part)
+}
+
+/// Thousandths as a number with as many decimals as it needs.
+fn show_milli(milli: u64) -> String {
+    let (whole, part) = (milli / 1_000, milli % 1_000);
+    if part == 0 {
+        return whole.to_string();
+    }
+    format!("{whole}.{part:03}").trim_end_matches('0').to_owned()
+}
+
 impl Value {
     /// As it is written into `regatta.toml`: with everything, also what is shown to nobody.
     pub(crate) fn to_file(&self) -> String {
@@ -144,6 +174,7 @@ impl Value {
             | Self::Text(_)
             | Self::Flag(_)
             | Self::Count(_)
+            | Self::Milli(_)
             | Self::Ms(_)
             | Self::Bytes(_)
             | Self::List(_) => self.to_toml(),
@@ -159,6 +190,7 @@ impl Value {
             Self::Address(address) => quoted(&redacted(address)),
             Self::Flag(flag) => flag.to_string(),
             Self::Count(count) => count.to_string(),
+            Self::Milli(milli) => show_milli(*milli),
             Self::Ms(ms) => quoted(&show_ms(*ms)),
             Self::Bytes(bytes) => quoted(&ByteSize::b(*bytes).display().iec().to_string()),
             Self::List(texts) => format!("[{}]", texts.iter().map(|text| quoted(text)).collect::<Vec<_>>().join(", ")),

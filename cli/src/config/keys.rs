@@ -5,6 +5,7 @@ use std::num::NonZero;
 use regatta_core::event::run::Limits;
 use regatta_core::log::open::SEGMENT_BYTES;
 use regatta_dispatcher::request::ATTEMPTS_MAX;
+use regatta_sandboxes::{daytona, docker, e2b};
 
 use super::key::{Key, Scope, Shape, Value};
 
@@ -27,6 +28,12 @@ keys! {
         "attempts that run at once in local sandboxes";
     "limits.host" Server Shape::Count(1, CONCURRENT_MAX), Value::Unset,
         "attempts that run at once without a fence";
+    "limits.docker" Server Shape::Count(1, CONCURRENT_MAX), Value::Count(cores().max(2)),
+        "attempts that run at once in containers";
+    "limits.e2b" Server Shape::Count(1, CONCURRENT_MAX), Value::Unset,
+        "attempts that run at once at E2B";
+    "limits.daytona" Server Shape::Count(1, CONCURRENT_MAX), Value::Unset,
+        "attempts that run at once at Daytona";
     "sandbox.fence" Server Shape::Word(&["auto", "bubblewrap", "landlock"]), Value::Text("auto".to_owned()),
         "how local sandboxes are fenced; auto takes bubblewrap when it works, else Landlock";
     "sandbox.network" Server Shape::Flag, Value::Flag(true),
@@ -35,6 +42,44 @@ keys! {
         "more paths no sandbox may see";
     "sandbox.read" Server Shape::List, Value::List(Vec::new()),
         "more paths every sandbox may read";
+    "docker.host" Server Shape::Text, Value::Unset,
+        "Docker engine, as unix:///run/docker.sock or tcp://host:2375; DOCKER_HOST, else the socket of this machine";
+    "docker.image" Server Shape::Text, Value::Text(docker::IMAGE.to_owned()),
+        "image of containers; it needs sh, git and the agents";
+    "docker.network" Server Shape::Word(&["none", "internal", "bridge"]), Value::Text("bridge".to_owned()),
+        "network of containers: none, one of their own without a way out (internal), or the engine's bridge";
+    "docker.memory" Server Shape::Size, Value::Unset,
+        "memory of one container at most, also where run.memory is more";
+    "docker.cpus" Server Shape::Decimal(10, 1_024_000), Value::Unset,
+        "processors one container may use, as 1.5; all of them when unset";
+    "docker.pids" Server Shape::Count(16, 1 << 22), Value::Count(4_096),
+        "processes and threads in one container";
+    "docker.runtime" Server Shape::Text, Value::Unset,
+        "runtime of containers, as runsc; the engine's own when unset";
+    "e2b.key" Server Shape::Credential, Value::Unset,
+        "key of an E2B account, which makes its sandboxes usable: secret:NAME, env:NAME or a file";
+    "e2b.url" Server Shape::Text, Value::Text(e2b::API_URL.to_owned()),
+        "E2B's API, or that of a server of your own";
+    "e2b.sandbox_url" Server Shape::Text, Value::Unset,
+        "where all sandboxes of E2B are reached, when not below e2b.domain";
+    "e2b.domain" Server Shape::Text, Value::Text(e2b::DOMAIN.to_owned()),
+        "domain E2B's sandboxes are reached at";
+    "e2b.template" Server Shape::Text, Value::Text(e2b::TEMPLATE.to_owned()),
+        "template E2B's sandboxes are made from; it needs perl, tar, find, git and the agents";
+    "e2b.ttl" Server Shape::Duration, Value::Ms(ms(e2b::TTL)),
+        "how long a sandbox at E2B lives without this server; put off while it is used";
+    "e2b.creates_per_second" Server Shape::Decimal(10, 1_000_000), Value::Milli(1_000),
+        "sandboxes made at E2B in a second, as the account's plan allows";
+    "daytona.key" Server Shape::Credential, Value::Unset,
+        "key of a Daytona account, which makes its sandboxes usable: secret:NAME, env:NAME or a file";
+    "daytona.url" Server Shape::Text, Value::Text(daytona::API_URL.to_owned()),
+        "Daytona's API, or that of a server of your own";
+    "daytona.snapshot" Server Shape::Text, Value::Unset,
+        "snapshot Daytona's sandboxes are made from; it needs perl, tar, find, git and the agents";
+    "daytona.target" Server Shape::Text, Value::Unset,
+        "region of Daytona's sandboxes; the account's own when unset";
+    "daytona.ttl" Server Shape::Duration, Value::Ms(ms(daytona::TTL)),
+        "how long a sandbox at Daytona lives when nothing is done in it";
     "http.listen" Server Shape::Text, Value::Unset,
         "address of the page and the API; when unset 127.0.0.1:7433, or a free port after it";
     "http.hosts" Server Shape::List, Value::List(Vec::new()),
@@ -115,6 +160,13 @@ keys! {
 
 /// Agents mostly wait for their model, so there may be more of them than cores.
 fn attempts_default() -> u64 {
-    let cores = std::thread::available_parallelism().map_or(1, NonZero::get) as u64;
-    (2 * cores).clamp(4, ATTEMPTS_MAX as u64)
+    (2 * cores()).clamp(4, ATTEMPTS_MAX as u64)
+}
+
+fn ms(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn cores() -> u64 {
+    std::thread::available_parallelism().map_or(1, NonZero::get) as u64
 }

@@ -23,6 +23,7 @@ pub(crate) struct Layer {
 const PREFIX: &str = "REGATTA_";
 /// Variables of ours that are no configuration: where and who, what a sandbox tells an attempt, what tests ask for.
 const OTHER_VARIABLES: &[&str] = &[
+    "REGATTA_ARTIFACTS",
     "REGATTA_ATTEMPT",
     "REGATTA_DATA_DIR",
     "REGATTA_EXEC",
@@ -43,6 +44,8 @@ const OTHER_VARIABLES: &[&str] = &[
 ];
 /// What the names of such variables begin with.
 const OTHER_PREFIXES: &[&str] = &["REGATTA_TEST_"];
+/// A variable of other programs that says what a key of ours does, while nothing else says it.
+pub(crate) const DOCKER_HOST: &str = "DOCKER_HOST";
 
 impl Layer {
     fn put(&mut self, key: &Key, written: &Written, from: &str, from_project: bool) -> Result<(), Error> {
@@ -214,7 +217,7 @@ fn written(value: &DeValue<'_>) -> Result<Written, String> {
 impl Config {
     /// Reads the server's half: the data directory's file and the environment.
     pub(crate) fn of_server(data_dir: &Path, flags: Vec<Layer>) -> Result<Self, Error> {
-        let layers = [file(&data_dir.join(super::FILE_NAME), false)?, environment(variables())?];
+        let layers = [customary()?, file(&data_dir.join(super::FILE_NAME), false)?, environment(variables())?];
         Ok(Self::resolve(layers.into_iter().chain(flags)))
     }
 
@@ -243,9 +246,15 @@ impl Config {
 }
 
 /// What stands on this machine, the strongest last.
-fn sources(data_dir: &Path, project: Option<&Path>) -> [Result<Layer, Error>; 3] {
+fn sources(data_dir: &Path, project: Option<&Path>) -> [Result<Layer, Error>; 4] {
     let project = project.map_or(Ok(Layer::default()), |path| file(path, true));
-    [file(&data_dir.join(super::FILE_NAME), false), project, environment(variables())]
+    [customary(), file(&data_dir.join(super::FILE_NAME), false), project, environment(variables())]
+}
+
+/// What variables of other programs say.
+fn customary() -> Result<Layer, Error> {
+    let host = std::env::var(DOCKER_HOST).ok().filter(|host| !host.trim().is_empty());
+    flag("docker.host", DOCKER_HOST, host.map(Written::One))
 }
 
 /// This process's variables that are text.

@@ -1,4 +1,4 @@
-//! Configuration: defaults < `regatta.toml` of the data directory < `regatta.toml` of the project (run defaults only)
+//! Configuration: defaults < `DOCKER_HOST` < `regatta.toml` of the data directory < `regatta.toml` of the project (run defaults only)
 //! < environment `REGATTA_*` < flags. Every value knows where it came from; an unknown key is an error with a
 //! suggestion. The tables of keys are in [`keys`]; reading files and variables is in [`layer`].
 
@@ -6,6 +6,7 @@ mod environment;
 mod key;
 mod keys;
 mod layer;
+mod places;
 mod schema;
 mod settings;
 
@@ -13,7 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) use key::{Key, Scope, Value, Written, duration_ms};
 pub(crate) use keys::KEYS;
-pub(crate) use layer::{Layer, flag, task};
+pub(crate) use layer::{DOCKER_HOST, Layer, flag, task};
+pub(crate) use places::VENDORS;
 pub(crate) use schema::schema;
 pub(crate) use settings::{Fence, NatsSettings, RetainSettings, ServerSettings, WebSettings, WitnessSettings};
 

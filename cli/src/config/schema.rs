@@ -64,8 +64,9 @@ fn of(key: &Key) -> Json {
         Value::Text(text) => Some(text.into()),
         Value::Flag(flag) => Some(flag.into()),
         // How many attempts run at once is measured on the machine.
-        Value::Count(_) if key.name == "limits.attempts" => None,
+        Value::Count(_) if matches!(key.name, "limits.attempts" | "limits.docker") => None,
         Value::Count(count) => Some(count.into()),
+        Value::Milli(milli) => Some((milli as f64 / 1_000.0).into()),
         Value::List(texts) => Some(json!(texts)),
         written @ (Value::Ms(_) | Value::Bytes(_)) => Some(written.to_toml().trim_matches('"').into()),
         Value::Unset | Value::Address(_) => None,
@@ -83,6 +84,9 @@ fn shape(shape: Shape) -> Json {
         Shape::Word(words) => json!({ "type": "string", "enum": words }),
         Shape::Flag => json!({ "type": "boolean" }),
         Shape::Count(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Shape::Decimal(min, max) => {
+            json!({ "type": "number", "minimum": min as f64 / 1_000.0, "maximum": max as f64 / 1_000.0 })
+        }
         Shape::Duration => json!({ "type": "string", "examples": ["90s", "10m", "1h 30m"] }),
         Shape::Size => json!({ "type": ["string", "integer"], "examples": ["512MB", "8GiB"] }),
         Shape::List => json!({ "type": "array", "items": { "type": "string" } }),

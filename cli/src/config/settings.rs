@@ -1,5 +1,6 @@
 //! The configuration as typed values, for the server and for a run.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use regatta_dispatcher::Uncommitted;
 use regatta_http::listener::{PORT_DEFAULT, Wanted};
 
 use super::{Config, Value, environment};
+use crate::attempt_spec::SANDBOXES;
 use crate::failure::Failure;
 use crate::{attempt_spec, check_spec};
 
@@ -27,8 +29,8 @@ pub(crate) enum Fence {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ServerSettings {
     pub(crate) attempts_max: usize,
-    pub(crate) local_max: Option<usize>,
-    pub(crate) host_max: Option<usize>,
+    /// The same by sandbox, where there is a limit.
+    pub(crate) attempts_max_by: BTreeMap<String, usize>,
     pub(crate) fence: Fence,
     pub(crate) network: bool,
     pub(crate) hide: Vec<PathBuf>,
@@ -93,18 +95,18 @@ pub(crate) struct RunDefaults {
 }
 
 impl Config {
-    fn value(&self, name: &str) -> &Value {
+    pub(super) fn value(&self, name: &str) -> &Value {
         self.setting(name).map_or(&Value::Unset, |setting| &setting.value)
     }
 
-    fn text(&self, name: &str) -> Option<String> {
+    pub(super) fn text(&self, name: &str) -> Option<String> {
         if let Value::Text(text) = self.value(name) { Some(text.clone()) } else { None }
     }
 
     /// A number of any unit.
-    fn number(&self, name: &str) -> Option<u64> {
+    pub(super) fn number(&self, name: &str) -> Option<u64> {
         match self.value(name) {
-            Value::Count(number) | Value::Ms(number) | Value::Bytes(number) => Some(*number),
+            Value::Count(number) | Value::Milli(number) | Value::Ms(number) | Value::Bytes(number) => Some(*number),
             Value::Unset | Value::Text(_) | Value::Address(_) | Value::Flag(_) | Value::List(_) => None,
         }
     }
@@ -115,12 +117,14 @@ impl Config {
 
     /// What the server keeps to.
     pub(crate) fn server(&self) -> ServerSettings {
-        let count = |name| self.number(name).and_then(|count| usize::try_from(count).ok());
+        let count = |name: &str| self.number(name).and_then(|count| usize::try_from(count).ok());
         let paths = |name| self.list(name).iter().map(|text| expand_home(text)).collect();
         ServerSettings {
             attempts_max: count("limits.attempts").unwrap_or(1),
-            local_max: count("limits.local"),
-            host_max: count("limits.host"),
+            attempts_max_by: SANDBOXES
+                .iter()
+                .filter_map(|name| Some(((*name).to_owned(), count(&format!("limits.{name}"))?)))
+                .collect(),
             fence: match self.text("sandbox.fence").as_deref() {
                 Some("bubblewrap") => Fence::Bubblewrap,
                 Some("landlock") => Fence::Landlock,
@@ -187,7 +191,7 @@ impl Config {
     }
 
     /// Where a credential comes from.
-    fn credential(&self, name: &str) -> Option<Credential> {
+    pub(super) fn credential(&self, name: &str) -> Option<Credential> {
         // It was read when the key was; a path may begin with `~`.
         let credential = self.text(name)?.parse().ok()?;
         Some(match credential {

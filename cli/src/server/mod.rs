@@ -3,6 +3,7 @@
 
 mod applied;
 mod detach;
+mod elsewhere;
 mod fences;
 mod folder;
 mod parts;
@@ -19,6 +20,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 
 pub(crate) use detach::{Started, start_detached};
+pub(crate) use elsewhere::{Told, ask_docker, ask_vendors};
 pub(crate) use fences::probe_fences;
 pub(crate) use folder::{BLOBS, make as make_data_dir};
 pub(crate) use serve::run;

@@ -4,20 +4,23 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use regatta_core::Vault;
 use regatta_dispatcher::repository::Repositories;
 use regatta_sandboxes::local::{Fence as Walls, Options};
-use regatta_sandboxes::{LocalProvider, Provider};
+use regatta_sandboxes::{DockerProvider, LocalProvider, Provider};
 
+use super::elsewhere;
 use super::folder::SANDBOXES;
-use crate::config::{Fence, ServerSettings};
+use crate::config::{Config, Fence};
 use crate::failure::{Failure, chain};
 
 /// Every provider, by name.
 pub(super) fn providers(
     data_dir: &Path,
-    settings: &ServerSettings,
+    config: &Config,
+    vault: &Vault,
 ) -> Result<BTreeMap<String, Arc<dyn Provider>>, Failure> {
-    let runner = std::env::current_exe()?;
+    let (runner, settings) = (std::env::current_exe()?, config.server());
     let fence = match settings.fence {
         Fence::Auto => Walls::Auto,
         Fence::Bubblewrap => Walls::Bubblewrap,
@@ -36,7 +39,11 @@ pub(super) fn providers(
     let caused = |error: regatta_sandboxes::Error| Failure::caused("failed to open the sandboxes", &error);
     let local: Arc<dyn Provider> = Arc::new(LocalProvider::new(options("local")).map_err(caused)?);
     let host: Arc<dyn Provider> = Arc::new(LocalProvider::host(options("host")).map_err(caused)?);
-    Ok([local, host].into_iter().map(|provider| (provider.name().to_owned(), provider)).collect())
+    // Whether there is an engine is seen when one is needed: it may come later.
+    let docker: Arc<dyn Provider> = Arc::new(DockerProvider::new(config.docker(&runner)));
+    let vendors = elsewhere::vendors(config, Some(vault))?;
+    let all = [local, host, docker].into_iter().chain(vendors);
+    Ok(all.map(|provider| (provider.name().to_owned(), provider)).collect())
 }
 
 /// The fence a local sandbox made now would have, or why there is none.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use regatta_core::event::ConfigEvent;
 use regatta_core::event::config::{Applied, Changed};
-use regatta_core::{Actor, Append, Draft, Envelope, Event, Expect, Log, ReadMax, Stream, SystemClock, log};
+use regatta_core::{Actor, Append, Draft, Envelope, Event, Expect, Log, ReadMax, Stream, SystemClock, Vault, log};
 use regatta_dispatcher::{Refusal, RefusalKind};
 use regatta_http::premises::{ConfigChange, ConfigRow, Finding, Premises, PruneRequest, Pruned};
 use serde_json::Value as Json;
@@ -32,6 +32,7 @@ pub(super) struct Here {
     /// What the server was started with.
     in_force: Config,
     log: Arc<dyn Log>,
+    vault: Vault,
     retention: Retention,
     /// Held while the file is changed.
     changing: tokio::sync::Mutex<()>,
@@ -40,9 +41,15 @@ pub(super) struct Here {
 }
 
 impl Here {
-    pub(super) fn new(data_dir: &Path, in_force: Config, log: Arc<dyn Log>, retention: Retention) -> Self {
+    pub(super) fn new(
+        (data_dir, in_force): (&Path, &Config),
+        log: Arc<dyn Log>,
+        vault: &Vault,
+        retention: &Retention,
+    ) -> Self {
         let (changing, looking) = (tokio::sync::Mutex::default(), tokio::sync::Mutex::default());
-        Self { data_dir: data_dir.to_owned(), in_force, log, retention, changing, looking }
+        let (data_dir, in_force) = (data_dir.to_owned(), in_force.clone());
+        Self { data_dir, in_force, log, vault: vault.clone(), retention: retention.clone(), changing, looking }
     }
 
     fn path(&self) -> PathBuf {
@@ -147,7 +154,7 @@ impl Premises for Here {
 
     async fn doctor(&self) -> Vec<Finding> {
         let _looking = self.looking.lock().await;
-        doctor::look(&self.data_dir).await
+        doctor::look(&self.data_dir, &self.vault).await
     }
 
     async fn prune(&self, request: PruneRequest, by: Actor) -> Result<Pruned, Refusal> {
@@ -208,7 +215,7 @@ fn default_of(key: &str) -> String {
 }
 
 fn is_from_file(source: &str) -> bool {
-    source == "default" || source.contains(FILE_NAME)
+    source == "default" || source == config::DOCKER_HOST || source.contains(FILE_NAME)
 }
 
 fn mistaken(error: config::Error) -> Refusal {
@@ -220,6 +227,7 @@ fn mistaken(error: config::Error) -> Refusal {
 fn check(config: &Config) -> Result<(), Refusal> {
     let wrong = |failure: crate::failure::Failure| Refusal::new(RefusalKind::Invalid, failure.message);
     config.web().map(drop).map_err(wrong)?;
+    config.check_vendors().map_err(wrong)?;
     config.nats().map(drop).map_err(wrong)
 }
 
@@ -300,7 +308,9 @@ fn json(value: &Value) -> Json {
         Value::Count(count) => (*count).into(),
         Value::List(texts) => texts.clone().into(),
         Value::Unset => Json::Null,
-        Value::Text(_) | Value::Address(_) | Value::Ms(_) | Value::Bytes(_) => from_toml(&value.to_toml()),
+        Value::Text(_) | Value::Address(_) | Value::Milli(_) | Value::Ms(_) | Value::Bytes(_) => {
+            from_toml(&value.to_toml())
+        }
     }
 }
 
@@ -315,10 +325,8 @@ fn from_toml(text: &str) -> Json {
         toml_edit::Value::String(text) => Json::String(text.value().clone()),
         toml_edit::Value::Integer(number) => (*number.value()).into(),
         toml_edit::Value::Boolean(flag) => Json::Bool(*flag.value()),
-        toml_edit::Value::Float(_)
-        | toml_edit::Value::Datetime(_)
-        | toml_edit::Value::Array(_)
-        | toml_edit::Value::InlineTable(_) => Json::Null,
+        toml_edit::Value::Float(number) => (*number.value()).into(),
+        toml_edit::Value::Datetime(_) | toml_edit::Value::Array(_) | toml_edit::Value::InlineTable(_) => Json::Null,
     };
     match value {
         Some(toml_edit::Value::Array(values)) => values.iter().map(one).collect::<Vec<_>>().into(),

@@ -74,13 +74,12 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     let log = open(&context.data_dir, config)?;
     applied::record(&log, config.applied(), Seq(0)).await?;
     let parts = assemble(&context.data_dir, config, log).await?;
-    let stop = CancellationToken::new();
+    let (stop, end, views_stop) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
     let socket = listener::bind(&context.data_dir)
         .map_err(|error| Failure::caused("failed to open the server's socket", &error))?;
     let log = parts.log.clone();
     let (auth, web) = (parts.auth.clone(), parts.web);
     let relay = relay::start(&context.data_dir, config, &log, &parts.vault, stop.child_token())?;
-    let end = CancellationToken::new();
     let witness = witness::start(&context.data_dir, config, &log, &parts.vault, parts.install, end.clone())?;
     let (said_again, told) = ((&auth, &parts.gateways), (relay.state.clone(), witness.heard));
     let retention = Retention::new(Kept::of(&context.data_dir, config, &log, said_again, &parts.handle, told));
@@ -90,12 +89,13 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
         log: Arc::new(parts.log),
         blobs: parts.blobs,
         works: parts.works,
-        commands: Arc::new(parts.handle),
+        commands: Arc::new(parts.handle.clone()),
+        sandboxes: Arc::new(parts.handle),
         live: parts.live,
         auth: parts.auth,
+        premises: Arc::new(Here::new((&context.data_dir, config), Arc::new(log.clone()), &parts.vault, &retention)),
         vault: parts.vault,
         gateways: parts.gateways.clone(),
-        premises: Arc::new(Here::new(&context.data_dir, config.clone(), Arc::new(log.clone()), retention.clone())),
         about: Arc::new(parts.about),
         relay: relay.state,
         stop: stop.clone(),
@@ -103,7 +103,6 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     say_ready(context, as_detached, &plane.about, &auth).await?;
     let mut dispatching = tokio::spawn(parts.dispatcher.run(stop.child_token()));
     let mut federating = tokio::spawn(parts.gateways.run(stop.child_token()));
-    let views_stop = CancellationToken::new();
     let mut following = tokio::spawn(parts.follower.run_until(views_stop.clone().cancelled_owned()));
     let (retaining, router) = (tokio::spawn(retention.run(stop.child_token())), router(plane));
     let is_stranger = regatta_sandboxes::ancestry::is_inside;
@@ -192,7 +191,9 @@ async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<P
     let caused = |what: &'static str| move |error: &dyn std::error::Error| Failure::caused(what, error);
     let blobs = Blobs::open(&data_dir.join(BLOBS)).map_err(|error| caused("failed to open the blobs")(&error))?;
     let install = install_id(data_dir, &SystemClock).map_err(|error| caused("failed to name this install")(&error))?;
-    let providers = parts::providers(data_dir, &settings)?;
+    let vault = Vault::of(&data_dir.join(VAULT), Arc::new(log.clone()), Arc::new(SystemClock))
+        .map_err(|error| caused("failed to read what the vault holds")(&error))?;
+    let providers = parts::providers(data_dir, config, &vault)?;
     let fence = parts::fence(&providers).await;
     let settings_web = config.web()?;
     let web = web::open(&settings_web).await?;
@@ -208,8 +209,6 @@ async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<P
     };
     let repositories = parts::repositories(data_dir)?;
     let works = Works::new(repositories.clone(), blobs.clone());
-    let vault = Vault::of(&data_dir.join(VAULT), Arc::new(log.clone()), Arc::new(SystemClock))
-        .map_err(|error| caused("failed to read what the vault holds")(&error))?;
     let gateways = Gateways::open(Arc::new(log.clone()), vault.clone(), Arc::new(SystemClock))
         .map_err(|error| caused("failed to read which gateways there are")(&error))?;
     let world = World {
@@ -224,13 +223,8 @@ async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<P
         vault: vault.clone(),
         failpoints: regatta_dispatcher::failpoint::Failpoints::default(),
     };
-    let caps = Caps {
-        attempts_max: settings.attempts_max,
-        by_provider: [("local", settings.local_max), ("host", settings.host_max)]
-            .into_iter()
-            .filter_map(|(name, max)| Some((name.to_owned(), max?)))
-            .collect(),
-    };
+    let (attempts_max, by_provider) = (settings.attempts_max, settings.attempts_max_by);
+    let caps = Caps { attempts_max, by_provider, pace_ms: config.pace_ms() };
     let (dispatcher, handle) = Options { world, caps, snapshots: Some(log.snapshots()) }.build();
     let (follower, live) = take_up_views(&log).await?;
     Ok(Parts { install, log, dispatcher, handle, follower, live, about, blobs, works, auth, vault, gateways, web })

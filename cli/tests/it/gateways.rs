@@ -10,7 +10,8 @@ use serde_json::json;
 use tokio::runtime::Runtime;
 
 use crate::install::Install;
-use crate::secrets::{command_lines, holding, holds, piped, started, until};
+use crate::install::until;
+use crate::secrets::{command_lines, holding, holds, piped, started};
 
 /// Nothing else holds this.
 const CANARY: &str = "canary-gateway-token-8821-plover";

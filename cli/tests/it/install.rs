@@ -4,8 +4,12 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+/// Longer than anything waited for here takes.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What a command came to.
 #[derive(Debug)]
@@ -77,6 +81,12 @@ impl Install {
         fs::write(self.repository().join(name), text).expect(name);
     }
 
+    /// The data directory's configuration; in force from the next start on.
+    pub(crate) fn configure(&self, text: &str) {
+        fs::create_dir_all(self.data()).expect("data directory");
+        fs::write(self.data().join("regatta.toml"), text).expect("configuration");
+    }
+
     pub(crate) fn git(&self, arguments: &[&str]) -> Done {
         let mut command = Command::new("git");
         command.args(["-c", "user.name=t", "-c", "user.email=t@localhost"]).args(arguments);
@@ -101,6 +111,8 @@ impl Install {
         command.env("HOME", self.folder.path().join("home")).env("REGATTA_USER", "ana");
         command.env("REGATTA_DATA_DIR", self.data()).env("REGATTA_LIMITS_ATTEMPTS", "8");
         command.env("REGATTA_HTTP_LISTEN", "127.0.0.1:0");
+        // Which engine there is, is the machine's business.
+        command.envs(std::env::var_os("DOCKER_HOST").map(|host| ("DOCKER_HOST", host)));
         command.current_dir(self.repository()).stdin(Stdio::null()).args(arguments);
         command
     }
@@ -114,6 +126,13 @@ impl Install {
         let all: Vec<&str> = ["run", "change the file", "--wait"].iter().chain(arguments).copied().collect();
         let done = self.regatta(&all).exits(code);
         done.out.trim().to_owned()
+    }
+
+    /// The same of a command that prints one value a line.
+    pub(crate) fn view_lines(&self, arguments: &[&str]) -> Vec<Value> {
+        let all: Vec<&str> = arguments.iter().copied().chain(["--json"]).collect();
+        let done = self.regatta(&all).exits(0);
+        done.out.lines().map(|line| serde_json::from_str(line).expect("json")).collect()
     }
 
     pub(crate) fn view(&self, arguments: &[&str]) -> Value {
@@ -134,6 +153,18 @@ impl Drop for Install {
             }
         }
         self.regatta(&["down"]);
+    }
+}
+
+/// Looks until something is there; longer than anything in these tests takes.
+pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(began.elapsed() < PATIENCE, "{what} does not happen");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 

@@ -6,12 +6,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::install::{Install, can_race};
+use crate::victim::Victim;
 
 /// Times the server is killed; fewer or more with `REGATTA_KILLS`.
 const KILLS: u64 = 300;
@@ -22,37 +22,6 @@ const FINISH_MAX: Duration = Duration::from_secs(120);
 
 /// Kills come within so long after a start.
 const MOMENT_MS: u64 = 450;
-
-/// A server that can be killed.
-struct Victim<'a> {
-    install: &'a Install,
-    server: Option<Child>,
-}
-
-impl Victim<'_> {
-    fn start(&mut self) {
-        let log = fs::File::options().create(true).append(true).open(self.install.folder().join("server.log"));
-        let server = self.install.command(&["up"]).stdout(Stdio::null()).stderr(log.expect("log")).spawn();
-        self.server = Some(server.expect("server"));
-    }
-
-    fn kill(&mut self) {
-        if let Some(mut server) = self.server.take() {
-            server.kill().expect("kill");
-            server.wait().expect("wait");
-        }
-    }
-
-    fn is_up(&self) -> bool {
-        self.install.regatta(&["ls"]).code == 0
-    }
-}
-
-impl Drop for Victim<'_> {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
 
 /// A run of four attempts, unless the server dies before it acknowledges it.
 fn ask(install: &Install, strategy: &str) -> Option<String> {
@@ -103,7 +72,7 @@ fn a_server_killed_at_any_moment_loses_nothing_and_leaves_nothing() {
     let mut chance = std::env::var("REGATTA_SEED").map_or(0x5eed_cafe, |seed| seed.parse().expect("a number"));
     println!("REGATTA_SEED={chance}");
     let install = Install::new();
-    let mut victim = Victim { install: &install, server: None };
+    let mut victim = Victim::new(&install);
     let mut acknowledged: Vec<String> = Vec::new();
     // A busy machine starts a server slowly; the moments must reach past that, or none ever acknowledges anything.
     let begin = Instant::now();

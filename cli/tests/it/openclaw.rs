@@ -12,7 +12,8 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::install::Install;
-use crate::secrets::{piped, until};
+use crate::install::until;
+use crate::secrets::piped;
 
 const TOKEN: &str = "a-token-of-the-real-gateway";
 

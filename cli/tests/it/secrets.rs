@@ -6,15 +6,12 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-use crate::install::{Install, can_race};
+use crate::install::{Install, can_race, until};
 
-/// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Nothing else holds this.
 const CANARY: &str = "canary-5kvq-wren\"tweet-7719";
 /// A plain variable, to show that what is looked for would be found.
@@ -30,17 +27,6 @@ pub(crate) fn piped(install: &Install, arguments: &[&str], input: &str) -> crate
 pub(crate) fn started(install: &Install, arguments: &[&str]) -> Child {
     let mut command = install.command(arguments);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("started")
-}
-
-pub(crate) fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(began.elapsed() < PATIENCE, "{what} does not happen");
-        std::thread::sleep(Duration::from_millis(20));
-    }
 }
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {

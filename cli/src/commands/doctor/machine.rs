@@ -1,11 +1,14 @@
-//! What this machine has: git, fences, agents, room.
+//! What this machine has: git, fences, an engine, agents, room.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use regatta_core::Vault;
+use regatta_dispatcher::sandboxes::ProviderRow;
+
 use super::finding::Finding;
+use crate::config::{Config, VENDORS};
 use crate::server;
 use crate::terminal::numbers;
 
@@ -94,15 +97,44 @@ pub(super) fn agents() -> Vec<Finding> {
     findings
 }
 
-pub(super) fn docker() -> Finding {
-    let socket = Path::new("/var/run/docker.sock");
-    match (socket.exists(), UnixStream::connect(socket)) {
-        (false, _) => Finding::note("docker", "no engine; not needed for local sandboxes"),
-        (true, Ok(_)) => Finding::ok("docker", format!("engine answers at {}", socket.display())),
-        (true, Err(error)) => Finding::note(
-            "docker",
-            format!("{} cannot be reached: {error}; not needed for local sandboxes", socket.display()),
-        ),
+/// Whether containers can be made; needed by nobody who does not ask for them.
+pub(super) async fn docker(config: &Config) -> Finding {
+    match server::ask_docker(config).await {
+        None => Finding::note("docker", "no engine on this machine; not needed for local sandboxes"),
+        Some(told) => elsewhere("docker", told),
+    }
+}
+
+/// Each vendor of sandboxes; needed by nobody who does not ask for them. `vault` is the server's own.
+pub(super) async fn vendors(config: &Config, vault: Option<&Vault>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let asked = server::ask_vendors(config, vault).await;
+    for vendor in VENDORS {
+        findings.push(match asked.iter().find(|(name, _)| *name == vendor) {
+            None => Finding::note(vendor, format!("no key; not needed for local sandboxes ({vendor}.key names one)")),
+            Some((_, None)) => Finding::note(vendor, "its key is in the vault, which only the server opens; none runs"),
+            Some((_, Some(told))) => elsewhere(vendor, told.clone()),
+        });
+    }
+    findings
+}
+
+/// The same, as the server that runs says it.
+pub(super) fn at_the_server(name: &str, row: &ProviderRow) -> Finding {
+    match (&row.fence, &row.problem) {
+        (Some(fence), _) => Finding::ok(name, fence.clone()),
+        (None, problem) => {
+            let problem = problem.clone().unwrap_or_default();
+            let (wrong, todo) = problem.rsplit_once("; ").unwrap_or((&problem, "ask again"));
+            Finding::warn(name, wrong, todo)
+        }
+    }
+}
+
+fn elsewhere(name: &str, told: server::Told) -> Finding {
+    match told {
+        Ok(fence) => Finding::ok(name, fence),
+        Err((wrong, todo)) => Finding::warn(name, wrong, todo),
     }
 }
 

@@ -5,7 +5,11 @@ mod machine;
 
 use std::path::Path;
 
-use crate::config::{Config, KEYS};
+use regatta_core::Vault;
+use regatta_core::vault::Credential;
+use regatta_dispatcher::sandboxes::ProviderRow;
+
+use crate::config::{Config, KEYS, VENDORS};
 use crate::context::{Context, block_on};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::terminal::Terminal;
@@ -33,8 +37,15 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
         show_config(&config, terminal)?;
         return errors.into_iter().next().map_or(Ok(Exit::Done), |error| Err(mistaken(error)));
     }
-    let mut findings = block_on(async { Ok(survey(&context.data_dir, &config, errors).await) })?;
-    findings.push(block_on(async { Ok(server(context).await) })?);
+    let findings = block_on(async {
+        let mut findings = survey(&context.data_dir, &config, errors, None).await;
+        let server = server(context).await;
+        if server.level == Level::Ok {
+            as_the_server_says(context, &config, &mut findings).await;
+        }
+        findings.push(server);
+        Ok(findings)
+    })?;
     if terminal.json {
         terminal.json(&findings)?;
     } else {
@@ -47,19 +58,48 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
 }
 
 /// What the machine has and the configuration says.
-async fn survey(data_dir: &Path, config: &Config, errors: Vec<crate::config::Error>) -> Vec<Finding> {
+async fn survey(
+    data_dir: &Path,
+    config: &Config,
+    errors: Vec<crate::config::Error>,
+    vault: Option<&Vault>,
+) -> Vec<Finding> {
     let mut findings = vec![machine::git(), machine::data_dir(data_dir)];
     findings.extend(configuration(config, errors));
     findings.extend(machine::fences().await);
     findings.extend(machine::agents());
-    findings.extend([machine::docker(), machine::nats()]);
+    findings.push(machine::docker(config).await);
+    findings.extend(machine::vendors(config, vault).await);
+    findings.push(machine::nats());
     findings
 }
 
+/// Of vendors whose key is in the vault the server knows how they are.
+async fn as_the_server_says(context: &Context, config: &Config, findings: &mut [Finding]) {
+    let in_vault = |vendor: &&str| matches!(config.vendor_key(vendor), Some(Credential::Secret(_)));
+    let vendors: Vec<&str> = VENDORS.iter().copied().filter(in_vault).collect();
+    if vendors.is_empty() {
+        return;
+    }
+    // When it does not say, what was found without it stands.
+    let Ok(rows) = context.client().get::<Vec<ProviderRow>>("/providers").await else { return };
+    for vendor in vendors {
+        let Some(finding) = findings.iter_mut().find(|finding| finding.name == vendor) else { continue };
+        *finding = match rows.iter().find(|row| row.name == vendor) {
+            Some(row) => machine::at_the_server(vendor, row),
+            None => Finding::warn(
+                vendor,
+                "its key was named after the server was started",
+                "start it again: regatta down && regatta up --detach",
+            ),
+        };
+    }
+}
+
 /// The same for whoever asks the server.
-pub(crate) async fn look(data_dir: &Path) -> Vec<regatta_http::premises::Finding> {
+pub(crate) async fn look(data_dir: &Path, vault: &Vault) -> Vec<regatta_http::premises::Finding> {
     let (config, errors) = Config::as_far_as_readable(data_dir, None);
-    survey(data_dir, &config, errors).await.into_iter().map(Finding::told).collect()
+    survey(data_dir, &config, errors, Some(vault)).await.into_iter().map(Finding::told).collect()
 }
 
 fn configuration(config: &Config, errors: Vec<crate::config::Error>) -> Vec<Finding> {

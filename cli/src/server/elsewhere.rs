@@ -1,0 +1,91 @@
+//! Who makes sandboxes outside this machine's own folders: an engine and vendors, as the configuration wants them, and what
+//! they say when they are asked whether they could.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use regatta_core::Vault;
+use regatta_core::vault::Credential;
+use regatta_sandboxes::{DaytonaProvider, DockerProvider, E2bProvider, KeySource, Provider};
+
+use crate::config::{Config, VENDORS};
+use crate::failure::{Failure, chain};
+
+/// The socket of an engine on this machine.
+const SOCKET: &str = "/var/run/docker.sock";
+
+/// How long one may take to say whether it can be used.
+const ANSWER_MAX: Duration = Duration::from_secs(15);
+
+/// What a provider said: the fence there would be, or what is wrong and what to do.
+pub(crate) type Told = Result<String, (String, String)>;
+
+/// The vendors for whose accounts there is a key.
+pub(super) fn vendors(config: &Config, vault: Option<&Vault>) -> Result<Vec<Arc<dyn Provider>>, Failure> {
+    let named = VENDORS.iter().filter_map(|vendor| Some((*vendor, config.vendor_key(vendor)?)));
+    named.map(|(vendor, credential)| make(config, vendor, key(credential, vendor, vault))).collect()
+}
+
+fn make(config: &Config, vendor: &str, key: KeySource) -> Result<Arc<dyn Provider>, Failure> {
+    let caused = |error: regatta_sandboxes::Error| Failure::caused(format!("{vendor} cannot be used"), &error);
+    Ok(match vendor {
+        "e2b" => Arc::new(E2bProvider::new(config.e2b(key)?).map_err(caused)?),
+        _ => Arc::new(DaytonaProvider::new(config.daytona(key)?).map_err(caused)?),
+    })
+}
+
+/// Reads a key anew whenever it is asked for, so that another one is in force at once.
+fn key(credential: Credential, vendor: &str, vault: Option<&Vault>) -> KeySource {
+    let (vault, setting) = (vault.cloned(), format!("{vendor}.key"));
+    Arc::new(move || {
+        let (credential, vault, setting) = (credential.clone(), vault.clone(), setting.clone());
+        async move { credential.read(vault.as_ref(), &setting).await.map_err(|error| chain(&error)) }.boxed()
+    })
+}
+
+/// Asks the Docker engine; nothing when nobody wants one and there is none.
+pub(crate) async fn ask_docker(config: &Config) -> Option<Told> {
+    if !config.is_said("docker") && !Path::new(SOCKET).exists() {
+        return None;
+    }
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return Some(Err((error.to_string(), "start it by its path".to_owned()))),
+    };
+    Some(ask(&DockerProvider::new(config.docker(&program))).await)
+}
+
+/// Asks the vendors for whose accounts there is a key. One whose key only the vault has says nothing without it.
+pub(crate) async fn ask_vendors(config: &Config, vault: Option<&Vault>) -> Vec<(&'static str, Option<Told>)> {
+    let mut told = Vec::new();
+    for vendor in VENDORS {
+        let Some(credential) = config.vendor_key(vendor) else { continue };
+        if vault.is_none() && matches!(credential, Credential::Secret(_)) {
+            told.push((vendor, None));
+            continue;
+        }
+        let asked = match make(config, vendor, key(credential, vendor, vault)) {
+            Ok(provider) => ask(&*provider).await,
+            Err(failure) => Err((failure.message, failure.hint.unwrap_or_else(|| "correct it".to_owned()))),
+        };
+        told.push((vendor, Some(asked)));
+    }
+    told
+}
+
+async fn ask(provider: &dyn Provider) -> Told {
+    let Ok(probed) = tokio::time::timeout(ANSWER_MAX, provider.probe()).await else {
+        let silent = format!("no answer within {} s", ANSWER_MAX.as_secs());
+        return Err((silent, "see whether this machine reaches it".to_owned()));
+    };
+    probed.map_err(|error| {
+        let said = chain(&error);
+        // What to do stands behind what is wrong.
+        match said.rsplit_once("; ") {
+            Some((wrong, todo)) => (wrong.to_owned(), todo.to_owned()),
+            None => (said, "ask again; when it stays so, what it says is all there is".to_owned()),
+        }
+    })
+}
