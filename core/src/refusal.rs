@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::{AppendError, VaultError};
+
 /// What sort of "no" it is; stable, part of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -60,3 +62,39 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
+
+/// What the log does not take.
+impl From<&AppendError> for Refusal {
+    fn from(error: &AppendError) -> Self {
+        let kind = match error {
+            AppendError::ReadOnly(_) | AppendError::Poisoned(_) => RefusalKind::ReadOnly,
+            AppendError::Busy | AppendError::Conflict { .. } => RefusalKind::Busy,
+            AppendError::OutOfBounds(_) => RefusalKind::Invalid,
+        };
+        Self::new(kind, error.to_string()).hint("nothing was changed; try again once the log can be written")
+    }
+}
+
+/// What the vault does not do.
+impl From<&VaultError> for Refusal {
+    fn from(error: &VaultError) -> Self {
+        let kind = match error {
+            VaultError::Name(_) | VaultError::Value(_) => RefusalKind::Invalid,
+            VaultError::NotThere(_) => RefusalKind::NotFound,
+            VaultError::NotAllowed { .. }
+            | VaultError::Full
+            | VaultError::Locked
+            | VaultError::NoPassphrase
+            | VaultError::WrongKey(_) => RefusalKind::WrongState,
+            VaultError::Log(_) => RefusalKind::ReadOnly,
+            VaultError::KeyMissing(_)
+            | VaultError::KeyOpenToOthers { .. }
+            | VaultError::Damaged { .. }
+            | VaultError::Missing(_)
+            | VaultError::Older { .. }
+            | VaultError::Disk { .. }
+            | VaultError::Machine(_) => RefusalKind::Unusable,
+        };
+        Self::new(kind, error.to_string()).hint(error.hint())
+    }
+}

@@ -19,7 +19,6 @@ use uuid::Uuid;
 
 use crate::asks::Asks;
 use crate::questions::{Said, Settled, listed, said, settled};
-use crate::unrecorded;
 
 /// Events of the stream that are read at a start. Whatever was asked before them is long over.
 const READ_BACK: u64 = 10_000;
@@ -172,7 +171,7 @@ impl Broker {
             return Ok(());
         }
         let answered = inside.asks.answer(id, decision, note, self.0.clock.now_us())?;
-        self.record(&mut inside, answered, by, None).await.map_err(|error| unrecorded(&error))?;
+        self.record(&mut inside, answered, by, None).await.map_err(|error| Refusal::from(&error))?;
         inside.under_way.insert(id.clone());
         drop(inside);
         let body = params(&json!({ "id": id.question(), "decision": decision }));

@@ -25,7 +25,6 @@ use crate::keyring::{Keyring, Secret};
 use crate::registry::Registry;
 use crate::status::{LinkNow, LinkState};
 use crate::test::{Tested, test};
-use crate::unrecorded;
 
 /// How long a gateway that was just added is waited for, before it is said how it is.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
@@ -176,7 +175,7 @@ impl Gateways {
         let mut stand = self.0.registry.lock().await;
         let event = stand.registry.add(added.clone())?;
         if let Some(reason) = self.0.log.read_only() {
-            return Err(unrecorded(&regatta_core::AppendError::ReadOnly(reason)));
+            return Err(Refusal::from(&regatta_core::AppendError::ReadOnly(reason)));
         }
         if let Some(secret) = &secret {
             self.0.keyring.keep(&name, secret, by).await?;
@@ -298,7 +297,7 @@ impl Gateways {
         let at_us = draft.at_us;
         let events = vec![Draft { correlation: draft.id.0, ..draft }];
         let appended = log::append(&*self.0.log, Append { stream, expect, events }).await;
-        appended.map(|appended| (appended.stream_seq, at_us)).map_err(|error| unrecorded(&error))
+        appended.map(|appended| (appended.stream_seq, at_us)).map_err(|error| Refusal::from(&error))
     }
 }
 

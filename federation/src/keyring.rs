@@ -11,8 +11,6 @@ use regatta_core::{Actor, GatewayName, Refusal, RefusalKind, SecretName, SecretS
 use regatta_gateway::{Credential, Device, Options, SEED_BYTES};
 use secrecy::SecretBox;
 
-use crate::sealed;
-
 /// The seed of this installation's device. Two devices of one installation would push each other out at a gateway.
 const DEVICE: &str = "gateway-device";
 
@@ -71,7 +69,7 @@ impl Keyring {
             (Proof::Device, Ok(token)) => Ok(Credential::DeviceToken(token)),
             // Before it was paired there is none; where nothing is asked for there never is.
             (Proof::Device, Err(VaultError::NotThere(_))) => Ok(Credential::Nothing),
-            (_, Err(error)) => Err(sealed(&error)),
+            (_, Err(error)) => Err(Refusal::from(&error)),
         }
     }
 
@@ -88,7 +86,7 @@ impl Keyring {
                     .hint(format!("remove it, and a new one is made: regatta secret rm {name}"))
             })?,
             Err(VaultError::NotThere(_)) => self.new_seed(&name).await?,
-            Err(error) => return Err(sealed(&error)),
+            Err(error) => return Err(Refusal::from(&error)),
         };
         let unusable = |error| Refusal::new(RefusalKind::Unusable, format!("{error}"));
         let device = Arc::new(Device::from_seed(&seed).map_err(unusable)?);
@@ -98,7 +96,7 @@ impl Keyring {
     async fn new_seed(&self, name: &SecretName) -> Result<SecretBox<[u8; SEED_BYTES]>, Refusal> {
         let seed = Device::new_seed().map_err(|error| Refusal::new(RefusalKind::Unusable, error.to_string()))?;
         let text = SecretString::from(URL_SAFE_NO_PAD.encode(seed.expose_secret()));
-        self.vault.set(name, text, None, &Actor::regatta()).await.map_err(|error| sealed(&error))?;
+        self.vault.set(name, text, None, &Actor::regatta()).await.map_err(|error| Refusal::from(&error))?;
         Ok(seed)
     }
 
@@ -106,7 +104,7 @@ impl Keyring {
     pub(crate) async fn keep(&self, gateway: &GatewayName, secret: &Secret, by: &Actor) -> Result<(), Refusal> {
         let name = secret_name(gateway, Secret::proof(Some(secret)));
         let kept = self.vault.set(&name, secret.value().clone(), None, by).await;
-        kept.map(drop).map_err(|error| sealed(&error))
+        kept.map(drop).map_err(|error| Refusal::from(&error))
     }
 
     /// Keeps a token a gateway gave this device, when it is another one than before.
@@ -117,7 +115,7 @@ impl Keyring {
             return Ok(());
         }
         let kept = self.vault.set(&name, token.clone(), None, &Actor::regatta()).await;
-        kept.map(drop).map_err(|error| sealed(&error))
+        kept.map(drop).map_err(|error| Refusal::from(&error))
     }
 
     /// Takes away what was kept of a gateway.
@@ -125,7 +123,7 @@ impl Keyring {
         for proof in [Proof::Token, Proof::Password, Proof::Device] {
             match self.vault.remove(&secret_name(gateway, proof), by).await {
                 Ok(()) | Err(VaultError::NotThere(_)) => {}
-                Err(error) => return Err(sealed(&error)),
+                Err(error) => return Err(Refusal::from(&error)),
             }
         }
         Ok(())

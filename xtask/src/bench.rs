@@ -47,6 +47,10 @@ pub(crate) fn run(rest: &[&str]) -> Result<ExitCode, String> {
                 command::run(cargo(&run).args(options).current_dir(root()))?;
             }
         }
+        ["gateway", options @ ..] => {
+            let run = ["run", "--release", "--locked", "--package", "regatta-federation", "--example", "ingest", "--"];
+            command::run(cargo(&run).args(options).current_dir(root()))?;
+        }
         ["page"] => {
             ui::build()?;
             command::run(&mut cargo(&["build", "--release", "--locked", "--package", "regatta"]))?;
@@ -54,7 +58,9 @@ pub(crate) fn run(rest: &[&str]) -> Result<ExitCode, String> {
             npm.args(["run", "--silent", "bench"]).current_dir(root().join("http/ui"));
             command::run(npm.env("REGATTA_BIN", target().join("release/regatta")))?;
         }
-        _ => return Err("which benchmark? cargo xtask bench dispatch, http, log, sandboxes or page".to_owned()),
+        _ => {
+            return Err("which benchmark? cargo xtask bench dispatch, gateway, http, log, sandboxes or page".to_owned());
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

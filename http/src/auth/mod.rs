@@ -22,9 +22,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use regatta_core::event::user::{Role, UserEvent};
-use regatta_core::{
-    Actor, Append, AppendError, Clock, Draft, Event, Expect, Log, ReadError, ReadMax, Seq, Stream, log,
-};
+use regatta_core::{Actor, Append, Clock, Draft, Event, Expect, Log, ReadError, ReadMax, Seq, Stream, log};
 use regatta_dispatcher::asked::reused;
 use regatta_dispatcher::{CommandKey, Refusal, RefusalKind};
 use tokio::sync::watch;
@@ -197,7 +195,7 @@ impl Auth {
         let draft = Draft::new(&Event::User(event), &*self.0.clock, by, uuid::Uuid::nil());
         let events = vec![Draft { correlation: draft.id.0, ..draft }];
         let append = Append { stream: Stream::users(), expect: Expect::At(stand.position), events };
-        stand.position = log::append(&*self.0.log, append).await.map_err(refused)?.stream_seq;
+        stand.position = log::append(&*self.0.log, append).await.map_err(|error| Refusal::from(&error))?.stream_seq;
         Ok(())
     }
 
@@ -232,7 +230,7 @@ impl Auth {
         drafts.iter_mut().take(1).for_each(|first| first.dedup = key.as_ref().map(CommandKey::to_dedup));
         let times: Vec<u64> = drafts.iter().map(|draft| draft.at_us).collect();
         let append = Append { stream: Stream::users(), expect: Expect::At(stand.position), events: drafts };
-        let appended = log::append(&*self.0.log, append).await.map_err(refused)?;
+        let appended = log::append(&*self.0.log, append).await.map_err(|error| Refusal::from(&error))?;
         stand.position = appended.stream_seq;
         key.into_iter().for_each(|key| stand.remember(key));
         {
@@ -309,13 +307,4 @@ impl Auth {
     fn links(&self) -> MutexGuard<'_, Links> {
         self.0.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn refused(error: AppendError) -> Refusal {
-    let kind = match error {
-        AppendError::ReadOnly(_) | AppendError::Poisoned(_) => RefusalKind::ReadOnly,
-        AppendError::Busy | AppendError::Conflict { .. } => RefusalKind::Busy,
-        AppendError::OutOfBounds(_) => RefusalKind::Invalid,
-    };
-    Refusal::new(kind, error.to_string()).hint("nothing was changed; try again once the log can be written")
 }

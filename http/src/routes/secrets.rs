@@ -7,7 +7,7 @@ use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use regatta_core::event::secret::{Scope, UsedBy};
 use regatta_core::vault::SecretName;
-use regatta_core::{Actor, VaultError};
+use regatta_core::{Actor, Refusal, VaultError};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -176,26 +176,9 @@ impl fmt::Display for Who<'_> {
 
 impl From<VaultError> for Problem {
     fn from(error: VaultError) -> Self {
-        let (status, name) = match &error {
-            VaultError::Name(_) | VaultError::Value(_) => (StatusCode::BAD_REQUEST, "invalid"),
-            VaultError::NotThere(_) => (StatusCode::NOT_FOUND, "not_found"),
-            VaultError::NotAllowed { .. }
-            | VaultError::Full
-            | VaultError::Locked
-            | VaultError::NoPassphrase
-            | VaultError::WrongKey(_) => (StatusCode::CONFLICT, "wrong_state"),
-            VaultError::Log(_) => (StatusCode::SERVICE_UNAVAILABLE, "read_only"),
-            VaultError::KeyMissing(_)
-            | VaultError::KeyOpenToOthers { .. }
-            | VaultError::Damaged { .. }
-            | VaultError::Missing(_)
-            | VaultError::Older { .. }
-            | VaultError::Disk { .. }
-            | VaultError::Machine(_) => (StatusCode::UNPROCESSABLE_ENTITY, "unusable"),
-        };
         if let VaultError::Disk { source, .. } = &error {
             tracing::error!(%source, "the vault: {error}");
         }
-        Self::new(status, name, error.to_string()).hint(error.hint())
+        Refusal::from(&error).into()
     }
 }
