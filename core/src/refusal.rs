@@ -28,6 +28,8 @@ pub enum RefusalKind {
     Busy,
     /// The log takes no writes now.
     ReadOnly,
+    /// Whether it happened is not known.
+    Unknown,
 }
 
 /// An expected "no".
@@ -45,6 +47,14 @@ impl Refusal {
     /// A refusal without a hint.
     pub fn new(kind: RefusalKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), hint: None }
+    }
+
+    /// The disk failed, or the server ended, while something was being recorded.
+    pub fn unknown() -> Self {
+        let message =
+            "the disk failed, or the server ended, while this was being recorded: whether it is, is not known";
+        Self::new(RefusalKind::Unknown, message)
+            .hint("start the server again and look (regatta ls) before you ask once more")
     }
 
     /// Adds what to do about it.
@@ -67,7 +77,9 @@ impl std::error::Error for Refusal {}
 impl From<&AppendError> for Refusal {
     fn from(error: &AppendError) -> Self {
         let kind = match error {
-            AppendError::ReadOnly(_) | AppendError::Poisoned(_) => RefusalKind::ReadOnly,
+            // The block was written, perhaps, and its sync failed.
+            AppendError::Poisoned(_) => return Self::unknown(),
+            AppendError::ReadOnly(_) => RefusalKind::ReadOnly,
             AppendError::Busy | AppendError::Conflict { .. } => RefusalKind::Busy,
             AppendError::OutOfBounds(_) => RefusalKind::Invalid,
         };

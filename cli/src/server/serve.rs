@@ -182,6 +182,9 @@ fn open(data_dir: &Path, config: &Config) -> Result<DurableLog, Failure> {
             let message = format!("a server already runs on {}: process {pid}", data_dir.display());
             return Failure::new(Exit::Refused, message).hint("use it as it is, or stop it first: regatta down");
         }
+        if let OpenError::InUse { .. } = error {
+            return Failure::new(Exit::Refused, error.to_string());
+        }
         Failure::caused("failed to open the log", &error)
     })
 }

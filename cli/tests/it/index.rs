@@ -43,6 +43,48 @@ fn an_index_that_hangs_is_left_behind_and_rebuilt() {
     install.regatta(&["log", "verify"]).exits(0);
 }
 
+#[test]
+fn a_journal_that_lost_its_end_is_refused_and_no_agent_is_started_again() {
+    let install = Install::new();
+    install.regatta(&["up", "--detach"]).exits(0);
+    // As it is until a segment is full or the server stops cleanly, which a killed one does not.
+    let anchor = fs::read(install.data().join("HEAD")).expect("anchor");
+    let started = install.folder().join("started");
+    let agent = format!("command=echo x >> {}; echo changed >> file", started.display());
+    install.race(&["-a", &agent, "--sandbox", "host"], 0);
+    install.regatta(&["down"]).exits(0);
+    let segment = install.data().join("journal/00000000000000000001.seg");
+    let whole = fs::read(&segment).expect("segment");
+    let damaged: [(&str, Damage<'_>); 2] = [
+        ("HEAD of the beginning", &|head| fs::write(head, &anchor).expect("anchor")),
+        ("HEAD deleted", &|head| fs::remove_file(head).expect("removed")),
+    ];
+    for (what, damage) in damaged {
+        damage(&install.data().join("HEAD"));
+        fs::write(&segment, &whole[..6_000]).expect("cut");
+        let done = install.regatta(&["up", "--detach"]).exits(4);
+        done.says("failed to open the log: the log ends at ").says("but its index knows events up to ");
+        let verified = install.regatta(&["log", "verify"]).exits(1).out;
+        assert!(verified.contains("index: the index knows events up to "), "{what}: {verified}");
+        assert!(!verified.contains("move the folder away"), "{what}: {verified}");
+        assert_eq!(fs::read(&segment).expect("segment").len(), 6_000, "{what}: something was cut off");
+    }
+    assert_eq!(fs::read_to_string(&started).expect("started").lines().count(), 1);
+    fs::remove_dir_all(install.data().join("journal")).expect("removed");
+    install.regatta(&["up", "--detach"]).exits(4).says("there is no log in ").says("its index knows events up to ");
+    install.regatta(&["log", "verify"]).exits(4).says("but there was one");
+}
+
+#[test]
+fn a_server_whose_lock_file_was_removed_keeps_its_log() {
+    let install = Install::new();
+    install.regatta(&["up", "--detach"]).exits(0);
+    fs::remove_file(install.data().join("lock")).expect("removed");
+    install.regatta(&["up"]).exits(3).says("is in use by another process").says("regatta down");
+    install.regatta(&["down"]).exits(0);
+    install.regatta(&["log", "verify"]).exits(0);
+}
+
 type Damage<'a> = &'a dyn Fn(&Path);
 
 #[test]

@@ -1,11 +1,13 @@
 //! What stands between the files of a data directory and a log at work: where writing goes on, and an index that knows
 //! everything up to there.
 
-use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+use std::{fs, io};
 
-use super::index::{Catalog, Committed};
+use super::index::{self, Catalog, Committed, IndexError};
+use super::install;
 use super::journal::anchor::Anchor;
 use super::journal::reader::{Reader, Segment};
 use super::journal::record::{Names, Record};
@@ -16,6 +18,13 @@ use super::journal::{Disk, DiskFile, GENESIS, beginning, disk, segment};
 use super::{Appended, OpenError, Options, ReadError};
 use crate::{Seq, Stream};
 
+/// What is in a data directory only after a log was begun there.
+const LEFT_BY_A_LOG: [(&str, &str); 4] = [
+    (beginning::NAME, "its file"),
+    (install::NAME, "the installation's name"),
+    ("blobs", "the folder of patches and prompts"),
+    ("snapshots", "the folder of views"),
+];
 /// Events told to the catalog at once.
 const REPLAY_EVENTS: usize = 1_024;
 
@@ -33,20 +42,50 @@ pub(super) fn begin(options: &Options) -> io::Result<Recovered> {
         segments: vec![Arc::new(Segment::new(header))],
         tip: Tip::at_the_beginning_of(header),
         anchored: false,
+        clean: false,
         beginning: beginning::Beginning::whole(),
     })
 }
 
+/// Refuses to begin a log where there was one. Nobody may take a lost journal for one that never was: sandboxes at work
+/// would have no right to exist.
+pub(super) fn check_new(dir: &Path, deadline: Duration) -> Result<(), OpenError> {
+    let known = match index::cursor(dir, deadline) {
+        Err(IndexError::InUse) => return Err(OpenError::InUse { dir: dir.to_owned() }),
+        // One that cannot be read knows nothing.
+        known => known.unwrap_or(0),
+    };
+    let left = match LEFT_BY_A_LOG.into_iter().find(|(name, _)| has_something(&dir.join(name))) {
+        _ if known > 0 => format!("its index knows events up to {known}"),
+        Some((name, what)) => format!("{what} `{name}` is there"),
+        None => return Ok(()),
+    };
+    Err(OpenError::Gone { left, dir: dir.to_owned() })
+}
+
+/// Whether there is such a file, or such a folder that is not empty.
+fn has_something(path: &Path) -> bool {
+    fs::read_dir(path).map_or_else(|_| path.is_file(), |mut entries| entries.next().is_some())
+}
+
 /// Cuts what stands behind the end, so that no old byte can ever be taken for a block, and makes durable what was
-/// found: it is about to be read by others.
+/// found: it is about to be read by others. After a stop that was not clean the last block is written once more, because
+/// a sync of it may have failed: the system then shows bytes as they should be on disk, takes them for written, and a
+/// sync alone would not write them.
 pub(super) fn continue_at(disk: &dyn Disk, dir: &Path, recovered: &Recovered) -> io::Result<Arc<dyn DiskFile>> {
-    let Recovered { tip, anchored, .. } = recovered;
+    let Recovered { tip, anchored, clean, .. } = recovered;
     let name = segment::file_name(tip.segment.first_seq, Form::Written);
     if let Some((fault, bytes)) = &tip.unfinished {
         tracing::warn!(segment = name, at = tip.end, bytes, %fault, "cut an unfinished write off the end of the log");
     }
     let file = disk.open_to_write(&segment::path(dir, tip.segment.first_seq, Form::Written))?;
     file.set_size(tip.end)?;
+    if !clean {
+        let mut block = vec![0; usize::try_from(tip.end - tip.last).map_err(io::Error::other)?];
+        disk::read_full(&*file, &mut block, tip.last)?;
+        file.write(&block, tip.last)?;
+        disk.sync_folder(&dir.join(segment::FOLDER))?;
+    }
     disk::sync_all(&*file)?;
     if !anchored {
         if tip.seq > 0 {

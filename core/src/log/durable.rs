@@ -12,7 +12,7 @@ use std::{fs, io};
 use tokio::sync::{oneshot, watch};
 
 use super::backup::is_restoring;
-use super::begin::{begin, carry, continue_at, replay};
+use super::begin::{begin, carry, check_new, continue_at, replay};
 use super::index::Catalog;
 use super::journal::ahead::Ahead;
 use super::journal::reader::Reader;
@@ -92,18 +92,22 @@ impl DurableLog {
         }
         let disk = options.disk.clone();
         disk.make_folder(&dir.join(segment::FOLDER)).map_err(io("make the journal's folder"))?;
-        segment::remove_unborn(&*disk, &dir).map_err(io("clear the journal's folder"))?;
         let recovered = match recover(&*disk, &dir)? {
             Some(recovered) => recovered,
-            None => begin(&options).map_err(io("begin a journal"))?,
+            None => {
+                check_new(&dir, options.index_deadline)?;
+                begin(&options).map_err(io("begin a journal"))?
+            }
         };
+        let journal = recovered.journal();
+        // Before anything is changed: it may know that the journal has lost its end, or that somebody else is at work.
+        let (catalog, cursor) = Catalog::open(&dir, journal, recovered.tip.seq, options.index_deadline)?;
+        let catalog = Arc::new(catalog);
+        segment::remove_unborn(&*disk, &dir).map_err(io("clear the journal's folder"))?;
         let file = continue_at(&*disk, &dir, &recovered).map_err(io("continue the journal"))?;
         sealer::remove_before(&*disk, &dir, recovered.beginning.first).map_err(io("remove old segments"))?;
-        let journal = recovered.journal();
         let Recovered { segments, tip, beginning, .. } = recovered;
         let reader = Arc::new(Reader::new(disk, &dir, segments, tip.seq));
-        let (catalog, cursor) = Catalog::open(&dir, journal, tip.seq, options.index_deadline)?;
-        let catalog = Arc::new(catalog);
         if cursor + 1 < beginning.first {
             carry(&catalog, beginning)?;
         }

@@ -5,6 +5,10 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
 
 use super::OpenError;
+use super::journal::regular;
+
+/// Name of the file in the data directory.
+pub(crate) const NAME: &str = "lock";
 
 /// Held while a log is open for writing; the kernel gives it back when the process ends, however it ends.
 #[derive(Debug)]
@@ -16,8 +20,10 @@ impl Lock {
     /// Takes the lock of a data directory.
     pub(crate) fn take(dir: &Path) -> Result<Self, OpenError> {
         let io = |source| OpenError::Io { what: "lock the data directory", source };
-        let path = dir.join("lock");
-        let mut file = File::options().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
+        let path = dir.join(NAME);
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(false);
+        let mut file = regular::open_as(&mut options, &path).map_err(io)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -34,7 +40,7 @@ impl Lock {
 
 /// Whether somebody has the lock of a data directory, and if nobody has, holds it as long as the answer is kept.
 pub(crate) fn unused(dir: &Path) -> std::io::Result<Option<Unused>> {
-    match File::open(dir.join("lock")) {
+    match regular::open(&dir.join(NAME)) {
         Ok(file) => match file.try_lock() {
             Ok(()) => Ok(Some(Unused { _file: Some(file) })),
             Err(TryLockError::WouldBlock) => Ok(None),

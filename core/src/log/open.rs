@@ -83,6 +83,15 @@ pub enum OpenError {
         /// The data directory.
         dir: PathBuf,
     },
+    /// Another process has its files open, though nobody holds the lock.
+    #[error(
+        "the data directory {dir} is in use by another process, though nobody holds its lock: its file `lock` was \
+         removed under a server; stop that server (regatta down), then start again"
+    )]
+    InUse {
+        /// The data directory.
+        dir: PathBuf,
+    },
     /// A restore was begun here.
     #[error("a restore into {dir} did not come to its end: run it again, it goes on where it stopped")]
     Restoring {
@@ -105,6 +114,31 @@ pub enum OpenError {
         seq: u64,
         /// Where it was.
         anchor: u64,
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// The journal ends before what its index was told, which is told of nothing that is not on disk.
+    #[error(
+        "the log ends at {seq}, but its index knows events up to {known}: what follows {seq} was on disk and is lost; \
+         restore the log into an empty data directory, from a backup or from NATS (regatta log restore), or, to go on \
+         from event {seq}, move {dir}/HEAD and {dir}/index away"
+    )]
+    Lost {
+        /// Where it ends.
+        seq: u64,
+        /// Where it was.
+        known: u64,
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// There is neither a journal nor an anchor, but something else that only a log leaves.
+    #[error(
+        "there is no log in {dir}, but there was one: {left}; restore it into an empty data directory, from a backup or \
+         from NATS (regatta log restore), or, to begin an empty log, move {dir} away"
+    )]
+    Gone {
+        /// What is left of it.
+        left: String,
         /// The data directory.
         dir: PathBuf,
     },

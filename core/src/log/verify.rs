@@ -7,8 +7,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::begin::first_answer;
-use super::index::{self, Known};
+use super::begin::{check_new, first_answer};
+use super::index::{self, IndexError, Known};
 use super::journal::anchor::{self, Anchor};
 use super::journal::beginning::{self, Beginning};
 use super::journal::block::{self, Fault, Plain, Records};
@@ -115,16 +115,29 @@ type Seen<'a> = &'a mut dyn FnMut(Seq, Seq, Hash);
 pub(crate) fn verify_seeing(dir: &Path, seen: Seen<'_>) -> Result<Report, OpenError> {
     let mut index = IndexChecked::InUse;
     let mut known = None;
-    let io = |source| OpenError::Io { what: "look for a server", source };
-    if let Some(unused) = lock::unused(dir).map_err(io)? {
+    let unused = lock::unused(dir);
+    let lock_fault = unused.as_ref().err().map(ToString::to_string);
+    if let Ok(Some(unused)) = unused {
         index = IndexChecked::Absent;
         // What is wrong with the beginning is said below.
-        let first = beginning::read(&RealDisk, dir).map_err(io)?.map_or(1, |beginning| beginning.first);
+        let first = beginning::read(&RealDisk, dir).map_or(1, |read| read.map_or(1, |beginning| beginning.first));
         known = index::known(dir, first, INDEX_DEADLINE).transpose();
+        if known == Some(Err(IndexError::InUse)) {
+            (index, known) = (IndexChecked::InUse, None);
+        }
         drop(unused);
     }
     let index_known = known.as_ref().and_then(|known| known.as_ref().ok());
-    let mut report = verify_with(&RealDisk, dir, index_known, seen)?;
+    let mut report = match verify_with(&RealDisk, dir, index_known, seen) {
+        Err(absent @ OpenError::Absent { .. }) => {
+            check_new(dir, INDEX_DEADLINE)?;
+            return Err(absent);
+        }
+        verified => verified?,
+    };
+    if let Some(reason) = lock_fault {
+        report.fault(lock::NAME, reason);
+    }
     if let Some(known) = known {
         index = known.as_ref().map_or(IndexChecked::Unreadable, |known| IndexChecked::Compared(Seq(known.cursor)));
         if let Err(reason) = known {
@@ -146,8 +159,9 @@ pub fn verify_on(disk: &dyn Disk, dir: &Path) -> Result<Report, OpenError> {
 fn verify_with(disk: &dyn Disk, dir: &Path, index: Option<&Known>, seen: Seen<'_>) -> Result<Report, OpenError> {
     let io = |source| OpenError::Io { what: "verify the journal", source };
     // Before the segments: a writer at work may move it on, but never past what they then hold.
-    let anchor = anchor::read(disk, dir).map_err(io)?;
-    let beginning = beginning::read(disk, dir).map_err(io)?;
+    let unread = |error: io::Error| error.to_string();
+    let anchor = anchor::read(disk, dir).map_err(unread).flatten();
+    let beginning = beginning::read(disk, dir).map_err(unread).flatten();
     let mut segments = segment::list(disk, dir).map_err(io)?;
     if segments.is_empty() && anchor == Ok(None) {
         return Err(OpenError::Absent { dir: dir.to_owned() });
@@ -156,8 +170,8 @@ fn verify_with(disk: &dyn Disk, dir: &Path, index: Option<&Known>, seen: Seen<'_
     // What is before it was to be removed when the power was cut.
     segments.retain(|named| named.first >= check.beginning.first);
     let last = segments.last().copied();
-    for (named, number) in segments.into_iter().zip(check.beginning.number..) {
-        check.segment((disk, dir), named, number, Some(named) == last).map_err(io)?;
+    for named in segments {
+        check.file((disk, dir), named, Some(named) == last);
     }
     check.end();
     Ok(check.report)
@@ -169,13 +183,30 @@ pub(crate) fn verify_full(disk: &dyn Disk, dir: &Path, full: &Segment, next: &Se
     let mut check = Check::new(Ok(None), Ok(Beginning::whole()), None, seen);
     check.lose();
     let (segment::Header { first_seq: first, number, .. }, next) = (full.header, next.header);
-    check.segment((disk, dir), Named { first, form: full.form(), twice: false }, number, false)?;
+    check.number = number;
+    check.segment((disk, dir), Named { first, form: full.form(), twice: false }, false)?;
     let ends = (Some(next.first_seq - 1), Some(next.prev_hash));
     if check.report.is_clean() && (check.seq, check.hash) != ends {
         let reason = format!("it ends at {}, but {} belongs here", check.report.head, next.first_seq - 1);
         check.report.fault(full.place(0), reason);
     }
     Ok(check.report.faults)
+}
+
+/// What is missing between segment `expected` and the one found, and which events.
+fn missing(expected: u64, found: u64, from: Option<u64>, first: u64) -> String {
+    if found < expected {
+        return format!("it is segment {found}, but {expected} belongs here");
+    }
+    let events = from
+        .filter(|from| *from < first)
+        .map_or_else(String::new, |from| format!(": events {from} to {} are lost", first - 1));
+    let last = found - 1;
+    if expected == last {
+        format!("segment {expected} is missing before it{events}")
+    } else {
+        format!("segments {expected} to {last} are missing before it{events}")
+    }
 }
 
 /// What is known on the way. Nothing is known after damage, until the next whole block.
@@ -187,6 +218,10 @@ struct Check<'a> {
     anchored: Option<Hash>,
     seq: Option<u64>,
     hash: Option<Hash>,
+    /// Place of the next segment among all there ever were.
+    number: u64,
+    /// What is being read.
+    place: Place,
     /// The last position in each stream.
     streams: HashMap<Box<str>, u64>,
     /// What the index knows, and the same from the journal.
@@ -216,7 +251,7 @@ impl<'a> Check<'a> {
             Beginning::whole()
         });
         report.first = Seq(beginning.first);
-        let Beginning { first, prev_hash, journal, .. } = beginning;
+        let Beginning { first, number, prev_hash, journal, .. } = beginning;
         let before = first - 1;
         Self {
             report,
@@ -225,6 +260,8 @@ impl<'a> Check<'a> {
             anchored: anchor.filter(|anchor| anchor.seq == before).map(|_| prev_hash),
             seq: Some(before),
             hash: Some(prev_hash),
+            number,
+            place: Place { segment: first, form: Form::Written, at: 0 },
             streams: HashMap::new(),
             index: index.map(|known| (known, Known::begin(known))),
             journal: Some(journal).filter(|journal| *journal > 0),
@@ -233,14 +270,24 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// One file of the journal. One that cannot be read is a fault, and the others are read nevertheless.
+    fn file(&mut self, from: (&dyn Disk, &Path), named: Named, is_last: bool) {
+        if let Err(error) = self.segment(from, named, is_last) {
+            self.report.fault(self.place, format!("it cannot be read: {error}"));
+            self.lose();
+        }
+    }
+
     fn segment(
         &mut self,
         (disk, dir): (&dyn Disk, &Path),
         Named { first, form, .. }: Named,
-        number: u64,
         is_last: bool,
     ) -> io::Result<()> {
         self.report.segments += 1;
+        self.place = Place { segment: first, form, at: 0 };
+        let number = self.number;
+        self.number += 1;
         if form == Form::Written {
             match disk.open(&segment::path(dir, first, form)) {
                 // It was sealed since the names were listed.
@@ -295,11 +342,13 @@ impl<'a> Check<'a> {
     /// What must be so where a segment begins.
     fn begin(&mut self, place: Place, header: &segment::Header, number: u64) {
         let first = header.first_seq;
-        self.journal = self.journal.or((number == 1).then_some(header.nonce));
-        if header.number != number {
-            self.report.fault(place, format!("it is segment {}, but the {number}. file", header.number));
-        }
+        self.journal = self.journal.or((header.number == 1).then_some(header.nonce));
+        self.number = header.number.saturating_add(1);
         match self.seq {
+            _ if header.number != number => {
+                self.report.fault(place, missing(number, header.number, self.seq.map(|seq| seq + 1), first));
+                self.lose();
+            }
             Some(seq) if seq + 1 != first => {
                 self.report.fault(place, format!("it begins with event {first}, but {} belongs here", seq + 1));
                 self.lose();
@@ -316,6 +365,7 @@ impl<'a> Check<'a> {
         let mut looked_again = None;
         loop {
             let place = Place { segment: header.first_seq, form: Form::Written, at };
+            self.place = place;
             let fault = match block_at(window, &mut room, at, header.nonce)? {
                 Ok(Plain { header, bytes, stored }) => {
                     self.block(place, &header, bytes);
@@ -358,6 +408,7 @@ impl<'a> Check<'a> {
     }
 
     fn block(&mut self, place: Place, header: &block::Header, block: &[u8]) {
+        self.place = place;
         if let Some(seq) = self.seq
             && header.first_seq != seq + 1
         {
@@ -421,8 +472,8 @@ impl<'a> Check<'a> {
         if known.cursor > 0 && self.journal.is_some_and(|journal| journal != known.journal) {
             self.report.fault(INDEX, format!("it belongs to another journal {REBUILT}"));
         } else if known.cursor > head {
-            let reason = format!("it knows event {}, but the journal ends at {head} {REBUILT}", known.cursor);
-            self.report.fault(INDEX, reason);
+            let lost = format!("the index knows events up to {}, the journal ends at {head}", known.cursor);
+            self.report.fault(INDEX, format!("{lost}: what follows was on disk and is lost"));
         } else if !self.holes {
             for stream in found.differences(known) {
                 self.report.fault(INDEX, format!("it says something else about {stream} than the journal {REBUILT}"));

@@ -109,6 +109,7 @@ fn a_write_torn_at_any_byte_costs_nothing_that_was_acknowledged() {
     let (ends, _log) = one_segment(dir.path(), 3);
     let whole = fs::read(only_segment(dir.path())).expect("segment");
     let image = copied(dir.path());
+    fs::remove_dir_all(image.path().join("index")).expect("it may know the third event already");
     let file = only_segment(image.path());
     for len in ends[2]..ends[3] {
         // As the file would be without and with space prepared behind the block.
@@ -132,6 +133,7 @@ fn a_write_torn_at_any_byte_costs_nothing_that_was_acknowledged() {
             let report = verify(image.path()).expect("verifies");
             assert_eq!((report.events, report.unfinished_bytes, report.is_clean()), (3, 0, true), "{report:?}");
             fs::remove_file(image.path().join("HEAD")).expect("anchor");
+            fs::remove_dir_all(image.path().join("index")).expect("index");
         }
     }
 }
@@ -141,6 +143,7 @@ fn what_stood_behind_the_end_is_gone_after_the_next_append() {
     let dir = tempfile::tempdir().expect("folder");
     let (ends, _log) = one_segment(dir.path(), 3);
     let image = copied(dir.path());
+    fs::remove_dir_all(image.path().join("index")).expect("it may know the third event already");
     let file = only_segment(image.path());
     let mut bytes = fs::read(&file).expect("segment");
     // The last block is torn in its header; behind it stands what a larger one would have left.

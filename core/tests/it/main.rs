@@ -21,6 +21,8 @@ mod index;
 #[cfg(test)]
 mod killed;
 #[cfg(test)]
+mod lost;
+#[cfg(test)]
 mod mounted;
 #[cfg(feature = "nats")]
 #[cfg(test)]
@@ -45,6 +47,8 @@ mod simulated;
 mod stats;
 #[cfg(test)]
 mod transfer;
+#[cfg(test)]
+mod unreadable;
 #[cfg(test)]
 mod vault;
 #[cfg(test)]

@@ -191,6 +191,29 @@ fn open_on(disk: &SimulatedDisk, dir: &Path) -> DurableLog {
 }
 
 #[test]
+fn what_a_failed_sync_left_in_memory_is_written_once_more_before_anybody_is_shown_it() {
+    let dir = tempfile::tempdir().expect("folder");
+    let disk = SimulatedDisk::new(dir.path(), 1);
+    let open = |disk: &SimulatedDisk| {
+        let options = Options { disk: Arc::new(disk.clone()), ahead_bytes: 0, ..small(dir.path()) };
+        DurableLog::open(options).expect("opens")
+    };
+    let log = open(&disk);
+    append(&log, one("run/a", Expect::Any, 1)).expect("appended");
+    disk.fail_syncs_after(0);
+    append(&log, one("run/a", Expect::Any, 2)).expect_err("the disk failed");
+    log.close().expect_err("it did");
+    // The system shows what it could not write, and takes it for written.
+    disk.mend();
+    let log = open(&disk);
+    assert_eq!(log.head(), Seq(2));
+    let shown = log.read(Seq(1), ALL).expect("reads");
+    let disk = disk.after_a_cut(Unsynced::Vanishes);
+    drop(log);
+    assert_eq!(open(&disk).read(Seq(1), ALL).expect("reads"), shown);
+}
+
+#[test]
 fn a_sync_that_failed_once_is_never_trusted_again() {
     for syncs in 0..12 {
         let dir = tempfile::tempdir().expect("folder");

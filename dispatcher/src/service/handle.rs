@@ -95,7 +95,8 @@ impl Handle {
         let stopped = || Refusal::new(RefusalKind::Busy, "the server is stopping").hint("try again in a moment");
         let (reply, answer) = oneshot::channel();
         self.inputs.send(input(reply)).await.map_err(|_| stopped())?;
-        answer.await.map_err(|_| stopped())?
+        // It was taken: decided, perhaps on disk.
+        answer.await.map_err(|_| Refusal::unknown())?
     }
 
     /// Whether the agents and sandboxes asked for can be used at all here.

@@ -373,7 +373,7 @@ impl Dispatcher {
         let task = async move {
             let answer = tokio::select! {
                 biased;
-                reached = durable.reached() => if reached { answer } else { return },
+                reached = durable.reached() => if reached { answer } else { Err(Refusal::unknown()) },
                 refusal = room_is_lacking(&*world.log) => Err(refusal),
             };
             world.failpoints.reach("answer-due").await;

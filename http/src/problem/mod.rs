@@ -113,6 +113,7 @@ impl From<Refusal> for Problem {
             RefusalKind::KeyReused => (StatusCode::UNPROCESSABLE_ENTITY, "key_reused"),
             RefusalKind::Busy => (StatusCode::TOO_MANY_REQUESTS, "busy"),
             RefusalKind::ReadOnly => (StatusCode::SERVICE_UNAVAILABLE, "read_only"),
+            RefusalKind::Unknown => (StatusCode::INTERNAL_SERVER_ERROR, "unknown"),
         };
         let problem = Self::new(status, name, refusal.message);
         Self { hint: refusal.hint, ..problem }

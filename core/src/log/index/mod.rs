@@ -3,9 +3,9 @@
 //!
 //! It follows the journal: a thread of its own takes what is durable, writes it to the store in batches that carry the
 //! cursor, and flushes on a schedule; what is not in the store yet is served from memory. A store that is missing,
-//! damaged, from another journal or ahead of this one is set aside and rebuilt from the journal. When it fails while in
-//! use the log is poisoned, and the next start rebuilds it. So losing it costs time and consumers' checkpoints, never
-//! an event.
+//! damaged or from another journal is set aside and rebuilt from the journal. When it fails while in use the log is
+//! poisoned, and the next start rebuilds it. So losing it costs time and consumers' checkpoints, never an event. One that
+//! is ahead of its journal is a witness: the journal has lost what it had.
 
 mod keep;
 mod known;
@@ -39,6 +39,9 @@ pub enum IndexError {
     /// The store failed. The log is poisoned by it; the next start rebuilds the index from the journal.
     #[error("the index failed: {0}; start again, it will be rebuilt from the journal")]
     Failed(String),
+    /// Somebody else has it open.
+    #[error("another process has the index open")]
+    InUse,
     /// The log was closed, and the index with it.
     #[error("the index is closed")]
     Closed,
@@ -51,6 +54,11 @@ pub enum IndexError {
 /// using it.
 pub(crate) fn known(dir: &Path, first: u64, deadline: Duration) -> Result<Option<Known>, IndexError> {
     store::known(dir, first, deadline)
+}
+
+/// Up to which event the index of a data directory knows the log; 0 when there is none. Nobody may be using it.
+pub(crate) fn cursor(dir: &Path, deadline: Duration) -> Result<u64, IndexError> {
+    store::cursor(dir, deadline)
 }
 
 /// One event on disk, as far as the index wants to know.
@@ -83,10 +91,19 @@ struct Shared {
 impl Catalog {
     /// Opens the index of the journal of that identity whose last event is `head`, and says up to where it knows the
     /// events; the caller adds the others. One that does not fit, or does not open in time, is set aside.
+    ///
+    /// # Errors
+    /// When it knows events after `head`: it is told of none before they are on disk, so they are lost.
     pub(crate) fn open(dir: &Path, journal: u64, head: u64, deadline: Duration) -> Result<(Self, u64), OpenError> {
         let io = |source| OpenError::Io { what: "open the index", source };
         let (store, cursor) =
-            store::open(dir, journal, head, deadline).map_err(|error| io(std::io::Error::other(error)))?;
+            store::open(dir, journal, head, deadline).map_err(|error| match error == IndexError::InUse {
+                true => OpenError::InUse { dir: dir.to_owned() },
+                false => io(std::io::Error::other(error)),
+            })?;
+        if cursor > head {
+            return Err(OpenError::Lost { seq: head, known: cursor, dir: dir.to_owned() });
+        }
         let (recent, store) = (Recent::default(), RwLock::new(Some(store)));
         let shared = Arc::new(Shared { dir: dir.to_owned(), recent, store, failed: OnceLock::new() });
         let followed = shared.clone();

@@ -4,7 +4,7 @@
 //! Keys of `facts` (rebuilt from the journal): `m` the meta record, `p<stream>\0<stream_seq>` a chunk of positions,
 //! `d<stream>\0<dedup key>` a first answer. Keys of `kept`: see [`super::keep`].
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use sled::{Batch, Db, Tree};
 
 use super::{IndexError, Known, Part};
-use crate::log::journal::codec;
+use crate::log::journal::{codec, regular};
 use crate::log::{Appended, positions};
 use crate::{Seq, Stream};
 
@@ -93,12 +93,13 @@ pub(super) fn from_bytes<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &str) ->
     codec(SMALL_BYTES_MAX).deserialize(bytes).map_err(|_| damaged(what))
 }
 
-/// Opens the store of a data directory, and says up to where it knows the events. One that does not fit, or does not
-/// open in time, is set aside.
+/// Opens the store of a data directory, and says up to where it knows the events, which may be further than `head`. One
+/// that does not fit, or does not open in time, is set aside; one that somebody else has open is left alone.
 pub(super) fn open(dir: &Path, journal: u64, head: u64, deadline: Duration) -> Result<(Store, u64), IndexError> {
     let path = dir.join(NAME);
     let begun = dir.join(NAME_AFTER_A_HANG);
     let failed = |error: io::Error| IndexError::Failed(error.to_string());
+    [&path, &begun].into_iter().try_for_each(|path| wait_until_free(path))?;
     if begun.exists() {
         if path.exists() {
             let kept = set_aside(dir, &path).map_err(failed)?;
@@ -118,6 +119,7 @@ pub(super) fn open(dir: &Path, journal: u64, head: u64, deadline: Duration) -> R
         };
         match opened {
             Ok(opened) => return Ok(opened),
+            Err(IndexError::InUse) => return Err(IndexError::InUse),
             Err(error) if error == hung(deadline) => {
                 // What hangs may wake up and write under the old name, so that is left to it until the next start.
                 tracing::warn!(%error, "index left behind; it is rebuilt, consumers begin from 0");
@@ -166,7 +168,33 @@ pub(super) fn known(dir: &Path, first: u64, deadline: Duration) -> Result<Option
     if suspect_path(dir).exists() {
         return Err(IndexError::Failed("it failed when it was last used".to_owned()));
     }
+    wait_until_free(&path)?;
     within(deadline, move || Store::open(&path, 0)?.known(first)).map(Some)
+}
+
+/// Up to where the store of a data directory knows the events of any journal; 0 when there is none.
+pub(super) fn cursor(dir: &Path, deadline: Duration) -> Result<u64, IndexError> {
+    let begun = dir.join(NAME_AFTER_A_HANG);
+    let path = if begun.exists() { begun } else { dir.join(NAME) };
+    if !path.exists() {
+        return Ok(0);
+    }
+    wait_until_free(&path)?;
+    within(deadline, move || Ok(Store::open(&path, 0)?.meta()?.map_or(0, |meta| meta.cursor)))
+}
+
+/// Waits a little while somebody has a store open: what sled left running of one that was just dropped in this process.
+/// Whoever has it longer is another process. Not under the deadline: a store in use is no store that hangs.
+fn wait_until_free(path: &Path) -> Result<(), IndexError> {
+    // One that cannot be opened is said when the store is.
+    let Ok(file) = regular::open(&path.join("db")) else { return Ok(()) };
+    for _ in 0..LOCKED_TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(LOCKED_PAUSE),
+            _ => return Ok(()),
+        }
+    }
+    Err(IndexError::InUse)
 }
 
 fn suspect_path(dir: &Path) -> PathBuf {
@@ -198,26 +226,16 @@ fn set_aside(dir: &Path, path: &Path) -> io::Result<PathBuf> {
 }
 
 impl Store {
-    /// Opens it, and waits a little while somebody has it open: the data directory is ours alone, so that is what sled
-    /// left running of a store that was just dropped.
     fn open(path: &Path, journal: u64) -> Result<Self, IndexError> {
-        for _ in 0..LOCKED_TRIES {
-            match Self::try_open(path, journal) {
-                Err(IndexError::Failed(reason)) if reason.contains(LOCKED) => thread::sleep(LOCKED_PAUSE),
-                opened => return opened,
-            }
-        }
-        Self::try_open(path, journal)
-    }
-
-    fn try_open(path: &Path, journal: u64) -> Result<Self, IndexError> {
-        guard(|| {
+        let opened = guard(|| {
             // Its own flusher would race with ours.
             let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
             let db = config.open()?;
             let (facts, kept) = (db.open_tree("facts")?, db.open_tree("kept")?);
             Ok(Self { db, facts, kept, path: path.to_owned(), journal })
-        })
+        });
+        let is_locked = |error: &IndexError| matches!(error, IndexError::Failed(reason) if reason.contains(LOCKED));
+        opened.map_err(|error| if is_locked(&error) { IndexError::InUse } else { error })
     }
 
     fn open_at(path: &Path, journal: u64, head: u64) -> Result<(Self, u64), IndexError> {
@@ -229,11 +247,7 @@ impl Store {
     /// Everything it knows of the events from `from` on, summed up by stream.
     fn known(&self, from: u64) -> Result<Known, IndexError> {
         let mut known = Known::default();
-        let Some(meta) = guard(|| self.facts.get(META))? else { return Ok(known) };
-        let meta: Meta = from_bytes(&meta, "the meta record")?;
-        if meta.format != FORMAT {
-            return Err(IndexError::Failed(format!("it has format {}, not {FORMAT}", meta.format)));
-        }
+        let Some(meta) = self.meta()? else { return Ok(known) };
         (known.journal, known.cursor) = (meta.journal, meta.cursor);
         let mut entries = guard(|| Ok(self.facts.iter()))?;
         while let Some((key, value)) = guard(|| entries.next().transpose())? {
@@ -246,23 +260,24 @@ impl Store {
         Ok(known)
     }
 
+    fn meta(&self) -> Result<Option<Meta>, IndexError> {
+        let Some(bytes) = guard(|| self.facts.get(META))? else { return Ok(None) };
+        let meta: Meta = from_bytes(&bytes, "the meta record")?;
+        if meta.format == FORMAT {
+            return Ok(Some(meta));
+        }
+        Err(IndexError::Failed(format!("it has format {}, not {FORMAT}", meta.format)))
+    }
+
     /// Up to where it knows the events of a journal with that head; an error when it does not fit.
     fn cursor(&self, head: u64) -> Result<u64, IndexError> {
-        let Some(bytes) = guard(|| self.facts.get(META))? else {
+        match self.meta()? {
+            Some(meta) if meta.journal == self.journal => Ok(meta.cursor),
+            Some(_) => Err(IndexError::Failed("it belongs to another journal".to_owned())),
+            None if head == 0 => Ok(0),
             // sled opens silently empty when its file is gone.
-            return if head == 0 { Ok(0) } else { Err(IndexError::Failed("it is empty".to_owned())) };
-        };
-        let meta: Meta = from_bytes(&bytes, "the meta record")?;
-        let wrong = if meta.format != FORMAT {
-            Some(format!("it has format {}, not {FORMAT}", meta.format))
-        } else if meta.journal != self.journal {
-            Some("it belongs to another journal".to_owned())
-        } else if meta.cursor > head {
-            Some(format!("it knows event {}, but the journal ends at {head}", meta.cursor))
-        } else {
-            None
-        };
-        wrong.map_or(Ok(meta.cursor), |reason| Err(IndexError::Failed(reason)))
+            None => Err(IndexError::Failed("it is empty".to_owned())),
+        }
     }
 
     /// Takes over a part: all of it or nothing.

@@ -27,6 +27,7 @@ mod packing;
 pub(crate) mod reader;
 pub(crate) mod record;
 pub(crate) mod recover;
+pub(crate) mod regular;
 mod replay;
 pub(crate) mod room;
 pub(crate) mod sealed;

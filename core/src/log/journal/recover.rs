@@ -31,6 +31,8 @@ pub(crate) struct Recovered {
     pub(crate) tip: Tip,
     /// Whether there is an anchor.
     pub(crate) anchored: bool,
+    /// Whether it is at the end, as after a clean stop.
+    pub(crate) clean: bool,
     /// Where the journal begins.
     pub(crate) beginning: Beginning,
 }
@@ -52,6 +54,8 @@ pub(crate) struct Tip {
     pub(crate) hash: Hash,
     /// The segment to go on writing.
     pub(crate) segment: segment::Header,
+    /// Where its last block begins; where to go on when it has none.
+    pub(crate) last: u64,
     /// Where to go on in it.
     pub(crate) end: u64,
     /// Where that would be if all its blocks were plain: what makes it full.
@@ -65,7 +69,7 @@ impl Tip {
     pub(crate) fn at_the_beginning_of(segment: segment::Header) -> Self {
         let end = segment::HEADER_BYTES as u64;
         let (seq, hash) = (segment.first_seq - 1, segment.prev_hash);
-        Self { seq, hash, segment, end, plain_end: end, unfinished: None }
+        Self { seq, hash, segment, last: end, end, plain_end: end, unfinished: None }
     }
 }
 
@@ -99,7 +103,8 @@ pub(crate) fn recover(disk: &dyn Disk, dir: &Path) -> Result<Option<Recovered>, 
     }
     segments.push(last);
     let segments = segments.into_iter().map(Arc::new).collect();
-    Ok(Some(Recovered { segments, tip, anchored: anchor.is_some(), beginning }))
+    let clean = anchor.is_some_and(|anchor| anchor.seq == tip.seq);
+    Ok(Some(Recovered { segments, tip, anchored: anchor.is_some(), clean, beginning }))
 }
 
 /// All segments from the beginning on, in order.
@@ -108,7 +113,9 @@ fn segments(disk: &dyn Disk, dir: &Path, beginning: &Beginning) -> Result<Vec<Se
     let mut segments = Vec::new();
     for named in segment::list(disk, dir).map_err(io)? {
         if named.first >= beginning.first {
-            let found = open_segment(disk, dir, named.first, named.form).map_err(io)?;
+            let place = Place { segment: named.first, form: named.form, at: 0 };
+            let at = |error: io::Error| io(io::Error::new(error.kind(), format!("{place}: {error}")));
+            let found = open_segment(disk, dir, named.first, named.form).map_err(at)?;
             let corrupt = |Bad { place, reason }| OpenError::Corrupt { place: place.to_string(), reason };
             segments.push(found.map_err(corrupt)?);
         }
@@ -218,6 +225,7 @@ fn step(window: &mut Window, room: &mut Vec<u8>, tip: &mut Tip) -> io::Result<Re
     }
     tip.hash = block::hash(bytes);
     tip.seq = header.last_seq();
+    tip.last = tip.end;
     tip.end += stored as u64;
     tip.plain_end += bytes.len() as u64;
     Ok(Ok(()))

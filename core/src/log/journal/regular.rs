@@ -1,0 +1,29 @@
+//! Opens regular files and nothing else: a pipe under the name of one would make whoever opens it wait for ever, a folder
+//! would fail where it is read.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+/// Opens a file for reading.
+///
+/// # Errors
+/// When it is missing, is no regular file, or the disk fails.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    open_as(File::options().read(true), path)
+}
+
+/// Opens a file as the options say.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn open_as(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    // It has no meaning for regular files, and keeps everything else from waiting.
+    let nonblock = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
+    let file = options.custom_flags(nonblock).open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{} is no regular file", path.display())))
+}
