@@ -57,6 +57,7 @@ async fn every_kind_of_refusal_has_its_status() {
         (RefusalKind::Unusable, 422, "unusable"),
         (RefusalKind::Busy, 429, "busy"),
         (RefusalKind::ReadOnly, 503, "read_only"),
+        (RefusalKind::Unknown, 500, "unknown"),
     ] {
         let world = World::refusing(Refusal::new(kind, "no").hint("do this"));
         check(&world, post("/runs", REQUEST), status, name, "do this").await;
