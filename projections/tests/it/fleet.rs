@@ -1,8 +1,8 @@
 //! Where attempts run, who waits, and what was left behind.
 
-use regatta_core::AttemptId;
 use regatta_core::event::attempt::Outcome;
 use regatta_core::event::run::Strategy;
+use regatta_core::{AttemptId, SandboxKey};
 use regatta_projections::fleet::{FleetTotals, LEAK_AFTER_MS, SandboxState};
 
 use crate::history::{History, attempt, entry, request, run};
@@ -134,4 +134,22 @@ fn whoever_waits_says_why_and_for_how_long() {
     let queue = history.views().fleet(history.now_us()).queue;
     let shown: Vec<_> = queue.iter().map(|one| (one.attempt, one.reason.as_deref(), one.not_before_ms)).collect();
     assert_eq!(shown, [(a(), None, None), (b, Some("disk is full"), Some(history.now_us() / 1_000 + 1_000))]);
+}
+
+#[test]
+fn a_persons_copy_outlives_its_attempt_and_is_a_leak_only_after_its_own_end() {
+    let mut history = given();
+    history.running(a());
+    let key = history.key(a());
+    let copy = SandboxKey { epoch: 1_000_001, ..key.clone() };
+    history.forked(&copy, &key).over(a(), Outcome::Unchanged).pass(LEAK_AFTER_MS + 1);
+    let told = |history: &History| {
+        let fleet = history.views().fleet(history.now_us());
+        fleet.providers[0].sandboxes.iter().map(|one| (one.state, one.is_leak)).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&history), [(SandboxState::Forked, false)]);
+    history.fork_ended(&copy).pass(LEAK_AFTER_MS + 1);
+    assert_eq!(told(&history), [(SandboxState::Forked, true)]);
+    history.destroyed(&copy);
+    assert_eq!(told(&history), []);
 }

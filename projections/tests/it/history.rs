@@ -11,7 +11,9 @@ use regatta_core::event::delivery::{self, DeliveryEvent};
 use regatta_core::event::run::{
     self, AttemptEnded, Check, Decided, Entry, Judge, Limits, Prompt, RunEvent, RunOutcome, Strategy,
 };
-use regatta_core::event::sandbox::{Created, Destroyed, Failed, Intended, Reaped, SandboxEvent};
+use regatta_core::event::sandbox::{
+    Created, Destroyed, Entered, Failed, ForkEnded, Forked, Intended, Reaped, SandboxEvent,
+};
 use regatta_core::log::MemoryLog;
 use regatta_core::{
     Actor, Append, AttemptId, BlobRef, Draft, Envelope, Event, EventId, Expect, Log as _, RunId, SandboxKey, Seq, Slot,
@@ -300,6 +302,27 @@ impl History {
 
     pub(crate) fn reaped(&mut self, key: &SandboxKey) -> &mut Self {
         self.of_sandbox(key, SandboxEvent::Reaped(Reaped { key: key.clone(), provider: "local".to_owned() }))
+    }
+
+    /// A person runs a command in the sandbox, and looks into a copy of it for a while.
+    pub(crate) fn visited(&mut self, id: AttemptId) -> &mut Self {
+        let key = self.key(id);
+        let copy = SandboxKey { epoch: 1_000_001, ..key.clone() };
+        let entered = Entered { key: key.clone(), exec: "person-1".to_owned(), program: "ls".to_owned() };
+        self.of_sandbox(&key, SandboxEvent::Entered(entered));
+        self.forked(&copy, &key);
+        self.fork_ended(&copy);
+        self.destroyed(&copy)
+    }
+
+    pub(crate) fn forked(&mut self, copy: &SandboxKey, of: &SandboxKey) -> &mut Self {
+        let (provider, until_ms) = ("local".to_owned(), self.now_us / 1_000 + 60_000);
+        let forked = Forked { key: copy.clone(), of: of.clone(), provider, until_ms };
+        self.of_sandbox(copy, SandboxEvent::Forked(forked))
+    }
+
+    pub(crate) fn fork_ended(&mut self, copy: &SandboxKey) -> &mut Self {
+        self.of_sandbox(copy, SandboxEvent::ForkEnded(ForkEnded { key: copy.clone() }))
     }
 
     pub(crate) fn phase_started(&mut self, id: AttemptId, phase: Phase) -> &mut Self {

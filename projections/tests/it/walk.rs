@@ -412,7 +412,12 @@ impl Attempt {
             }
             Step::Enter if self.cancelled => self.stop(history),
             Step::Enter => self.begin(if setup { Phase::Setup } else { Phase::Agent }, history),
-            Step::Print => self.print(choice, history),
+            Step::Print => {
+                if choice.is_multiple_of(16) {
+                    history.visited(id);
+                }
+                self.print(choice, history);
+            }
             Step::EndPhase => self.end(choice, checks, history),
             Step::Collect => self.collect(choice, checks, history),
             Step::Cancel => {

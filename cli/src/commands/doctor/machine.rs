@@ -111,12 +111,17 @@ pub(super) async fn vendors(config: &Config, vault: Option<&Vault>) -> Vec<Findi
     let asked = server::ask_vendors(config, vault).await;
     for vendor in VENDORS {
         findings.push(match asked.iter().find(|(name, _)| *name == vendor) {
-            None => Finding::note(vendor, format!("no key; not needed for local sandboxes ({vendor}.key names one)")),
+            None => Finding::note(vendor, unused(vendor)),
             Some((_, None)) => Finding::note(vendor, "its key is in the vault, which only the server opens; none runs"),
             Some((_, Some(told))) => elsewhere(vendor, told.clone()),
         });
     }
     findings
+}
+
+fn unused(vendor: &str) -> String {
+    let key = format!("{vendor}.key = \"secret:{vendor}\"");
+    format!("not used; regatta secret set {vendor}, and {key} in the data directory's regatta.toml, make it usable")
 }
 
 /// The same, as the server that runs says it.

@@ -3,13 +3,12 @@
 use regatta_dispatcher::sandboxes::Right;
 use regatta_http::requests::SandboxesBody;
 
-use crate::attempt_spec;
 use crate::context::{Context, block_on};
 use crate::failure::{Exit, Outcome};
 use crate::render::words;
+use crate::terminal::Terminal;
 use crate::terminal::numbers::{bytes, elapsed};
 use crate::terminal::table::{Tone, cell, table, text};
-use crate::terminal::{Terminal, escape};
 
 /// List the sandboxes there are, asked of their providers now
 #[derive(Debug, clap::Args)]
@@ -41,7 +40,8 @@ pub(super) fn run(context: &Context, args: &Args) -> Outcome {
 
 fn render(listed: &SandboxesBody, terminal: &Terminal) -> String {
     let mut shown = table(terminal);
-    let heads = ["sandbox", "provider", "age", "attempt", "agent", "state", "disk", "cost so far"];
+    // Who tries stands behind the attempt; a name that is cut is of no use to anybody.
+    let heads = ["sandbox", "provider", "age", "attempt", "state", "disk", "cost so far"];
     shown.set_header(heads.map(|name| cell(name, Tone::Dim)));
     for row in &listed.rows {
         let sandbox = &row.sandbox;
@@ -52,17 +52,12 @@ fn render(listed: &SandboxesBody, terminal: &Terminal) -> String {
             (Right::Ending, _) => ("being removed", Tone::Warn),
             (Right::None, _) => ("left behind", Tone::Bad),
         };
-        let agent = row
-            .entry
-            .as_ref()
-            .map(|entry| attempt_spec::brief(&entry.agent, entry.command.as_deref(), entry.model.as_deref(), "local"));
         let or_nothing = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         shown.add_row([
             cell(sandbox.key.to_string(), Tone::Plain),
             cell(&sandbox.provider, Tone::Plain),
             cell(elapsed(row.age_ms), Tone::Plain),
             cell(sandbox.attempt.to_string(), Tone::Strong),
-            cell(escape::line(&or_nothing(agent)), Tone::Plain),
             cell(state, tone),
             cell(or_nothing(sandbox.disk_bytes.map(bytes)), Tone::Plain),
             cell(or_nothing(row.usage.as_ref().and_then(words::cost)), Tone::Plain),
