@@ -67,6 +67,8 @@ enum Command {
     #[command(visible_alias = "synth")]
     Synthesize(commands::synthesize::Args),
     Discard(commands::discard::Args),
+    Disk(commands::disk::Args),
+    Clean(commands::clean::Args),
     Fleet(commands::fleet::Args),
     Sandbox(commands::sandbox::Args),
     Gateway(commands::gateway::Args),
@@ -104,6 +106,8 @@ impl Command {
             | Self::Restore(_)
             | Self::Synthesize(_)
             | Self::Discard(_)
+            | Self::Disk(_)
+            | Self::Clean(_)
             | Self::Fleet(_)
             | Self::Sandbox(_)
             | Self::Gateway(_)
@@ -164,6 +168,8 @@ fn dispatch(args: Args, is_data_dir_given: bool) -> Outcome {
         Command::Restore(args) => commands::restore::run(&context, args),
         Command::Synthesize(args) => commands::synthesize::run(&context, args),
         Command::Discard(args) => commands::discard::run(&context, args),
+        Command::Disk(args) => commands::disk::run(&context, args),
+        Command::Clean(args) => commands::clean::run(&context, args),
         Command::Fleet(args) => commands::fleet::run(&context, args),
         Command::Sandbox(args) => commands::sandbox::run(&context, args),
         Command::Gateway(args) => commands::gateway::run(&context, args),

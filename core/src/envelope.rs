@@ -93,6 +93,12 @@ impl Stream {
         Self(format!("delivery/{run}").into())
     }
 
+    /// The stream of what becomes of what a run's attempts left.
+    #[must_use]
+    pub fn cleaning(run: RunId) -> Self {
+        Self(format!("cleaning/{run}").into())
+    }
+
     /// The stream of this installation's configuration.
     #[must_use]
     pub fn config() -> Self {

@@ -4,6 +4,7 @@
 
 pub mod blob;
 pub mod bus;
+pub mod cleaning;
 pub mod clock;
 pub mod envelope;
 pub mod event;

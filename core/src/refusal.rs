@@ -16,6 +16,8 @@ pub enum RefusalKind {
     NotFound,
     /// Its beginning was removed from the log, after a backup held it.
     Archived,
+    /// What it left was cleaned, and is in an archive or gone.
+    Cleaned,
     /// It is over, not there yet, or already so.
     WrongState,
     /// The repository or base cannot be used.

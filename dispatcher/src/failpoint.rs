@@ -23,6 +23,11 @@ pub const FAILPOINTS: &[&str] = &[
     "deliver-done",
     "destroy-begun",
     "destroy-done",
+    "clean-begun",
+    "clean-archived",
+    "clean-removed",
+    "clean-returned",
+    "clean-forgotten",
 ];
 
 type Crash = dyn Fn(&'static str) -> bool + Send + Sync;

@@ -4,6 +4,7 @@
 //! and no network. The executor is the one place that touches the world on behalf of a run. This crate never reads a
 //! projection: a decision is made from the log's own streams.
 
+pub mod archive;
 pub mod artifacts;
 pub mod asked;
 pub mod attempt;
@@ -20,6 +21,7 @@ pub mod service;
 pub mod source_control;
 pub mod variables;
 
+pub use archive::Archives;
 pub use asked::{Asked, CommandKey};
 pub use executor::{Fatal, World};
 pub use placement::Caps;

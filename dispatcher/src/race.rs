@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use regatta_core::cleaning::Place;
 use regatta_core::event::attempt::{Outcome, Phase, Queued};
 use regatta_core::event::run::{AttemptEnded, Strategy};
 use regatta_core::{Event, SandboxKey, Slot};
@@ -40,6 +41,8 @@ pub enum Effect {
     Destroy(SandboxKey),
     /// Bring an attempt's work into the user's repository.
     Deliver(Slot),
+    /// Bring what an attempt left from that place to the next.
+    Clean(Slot, Place),
 }
 
 /// A wish the dispatcher has itself.
@@ -74,6 +77,7 @@ impl Race {
         match event {
             Event::Run(event) => self.run.evolve(event),
             Event::Delivery(event) => self.run.evolve_delivery(event),
+            Event::Cleaning(event) => self.run.evolve_cleaning(event),
             Event::Attempt(regatta_core::event::AttemptEvent::Queued(facts)) => {
                 self.attempts.insert(facts.slot, Attempt::queued(facts.clone()));
             }
@@ -113,6 +117,9 @@ impl Race {
             if *delivery == Delivery::Intended {
                 due.effects.insert(Effect::Deliver(*slot));
             }
+        }
+        for (slot, cleaning) in self.run.cleanings.iter().filter(|(_, cleaning)| cleaning.place.is_moving()) {
+            due.effects.insert(Effect::Clean(*slot, cleaning.place));
         }
         for attempt in self.attempts.values() {
             due_of(attempt, &mut due);

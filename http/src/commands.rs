@@ -1,6 +1,7 @@
 //! What a handler may ask of the dispatcher. The one way in which this crate changes anything.
 
 use async_trait::async_trait;
+use regatta_core::event::cleaning::Wish;
 use regatta_core::{Actor, RunId, Slot};
 use regatta_dispatcher::compose::NotComposed;
 use regatta_dispatcher::{Asked, Handle, Refusal, RunRequest, SynthesisRequest, Synthesized};
@@ -22,6 +23,9 @@ pub trait Commands: Send + Sync + 'static {
 
     /// Puts an attempt aside.
     async fn discard(&self, run: RunId, slot: Slot, reason: String, asked: Asked) -> Result<(), Refusal>;
+
+    /// Has what an attempt left moved into an archive, put back, or forgotten.
+    async fn clean(&self, run: RunId, slot: Slot, wish: Wish, asked: Asked) -> Result<(), Refusal>;
 
     /// Puts hunks of several attempts together as a further attempt.
     async fn synthesize(&self, run: RunId, request: SynthesisRequest, asked: Asked)
@@ -48,6 +52,10 @@ impl Commands for Handle {
 
     async fn discard(&self, run: RunId, slot: Slot, reason: String, asked: Asked) -> Result<(), Refusal> {
         Self::discard(self, run, slot, Some(reason), asked).await
+    }
+
+    async fn clean(&self, run: RunId, slot: Slot, wish: Wish, asked: Asked) -> Result<(), Refusal> {
+        Self::clean(self, run, slot, wish, asked).await
     }
 
     async fn synthesize(

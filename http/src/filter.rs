@@ -124,7 +124,7 @@ fn line(envelope: &Envelope) -> String {
 pub fn run_of(stream: &Stream) -> Option<RunId> {
     let (family, rest) = stream.as_str().split_once('/')?;
     match family {
-        "run" | "delivery" => rest.parse().ok(),
+        "run" | "delivery" | "cleaning" => rest.parse().ok(),
         "attempt" | "output" => rest.split_once('.').and_then(|(run, _)| run.parse().ok()),
         "sandbox" => rest.parse::<SandboxKey>().ok().map(|key| key.attempt.run),
         _ => None,
@@ -158,6 +158,7 @@ mod tests {
         belongs("attempt/7q2k9x0m.b", Some("7q2k9x0m"), Some("7q2k9x0m.b"));
         belongs("output/7q2k9x0m.ab", Some("7q2k9x0m"), Some("7q2k9x0m.ab"));
         belongs("delivery/7q2k9x0m", Some("7q2k9x0m"), None);
+        belongs("cleaning/7q2k9x0m", Some("7q2k9x0m"), None);
         belongs("sandbox/regatta-abcd-7q2k9x0m-b-1", Some("7q2k9x0m"), Some("7q2k9x0m.b"));
         belongs("config/install", None, None);
         belongs("run/7q2k9x0", None, None);

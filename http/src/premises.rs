@@ -1,9 +1,12 @@
 //! What the handlers may ask about the installation itself: its configuration and the machine it stands on. Both are
 //! the composition root's business; here stand only the questions.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
-use regatta_core::{Actor, Seq};
+use regatta_core::{Actor, AttemptId, Seq};
 use regatta_dispatcher::Refusal;
+use regatta_projections::disk::LeftView;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -22,6 +25,9 @@ pub trait Premises: Send + Sync + 'static {
 
     /// What the doctor finds.
     async fn doctor(&self) -> Vec<Finding>;
+
+    /// What takes the room of the data directory.
+    async fn disk(&self) -> Result<Measured, Refusal>;
 
     /// Removes old segments of the log that are in a backup and that nobody needs any more, or says what would go.
     async fn prune(&self, request: PruneRequest, by: Actor) -> Result<Pruned, Refusal>;
@@ -78,6 +84,75 @@ pub struct PrunedSegment {
     pub bytes: u64,
     /// When its latest event happened, in microseconds since the Unix epoch.
     pub last_at_us: u64,
+}
+
+/// The data directory as it was measured.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Measured {
+    /// The data directory.
+    pub folder: String,
+    /// Bytes of the disk it is on.
+    pub total_bytes: u64,
+    /// Bytes that are free there.
+    pub free_bytes: u64,
+    /// What is in it, all blobs as [`DiskSort::Unnamed`].
+    pub parts: Vec<DiskPart>,
+    /// Bytes of the sandboxes that exist, by attempt.
+    pub workspaces: BTreeMap<AttemptId, u64>,
+}
+
+/// What takes the room of the data directory, and what of it may go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DiskBody {
+    /// The data directory.
+    pub folder: String,
+    /// Bytes of the disk it is on.
+    pub total_bytes: u64,
+    /// Bytes that are free there.
+    pub free_bytes: u64,
+    /// What is in it, the largest first.
+    pub parts: Vec<DiskPart>,
+    /// Where archives of what is cleaned go, unless somebody says otherwise.
+    pub archives: String,
+    /// What attempts left.
+    pub left: LeftView,
+}
+
+/// A part of the data directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DiskPart {
+    /// What it is.
+    pub sort: DiskSort,
+    /// Bytes it takes.
+    pub bytes: u64,
+}
+
+/// What a part of the data directory is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DiskSort {
+    /// Events.
+    Log,
+    /// What is rebuilt from them: the index and snapshots.
+    Index,
+    /// Attempts' changes.
+    Patches,
+    /// What attempts left besides.
+    Artifacts,
+    /// Long prompts.
+    Prompts,
+    /// Blobs that no event of the log names: those of archived runs, or kept just before a crash.
+    Unnamed,
+    /// Archives of what was cleaned.
+    Archives,
+    /// Sandboxes that exist.
+    Workspaces,
+    /// Our copies of repositories. Packs that are linked from the repository itself count, and free nothing.
+    Mirrors,
+    /// Ready-made work trees.
+    Seeds,
+    /// Everything else.
+    Other,
 }
 
 /// A configuration key and its value.

@@ -7,7 +7,7 @@ use regatta_core::event::run::{Entry, TakenHunk};
 use regatta_core::event::secret::Scope;
 use regatta_core::event::user::Role;
 use regatta_core::vault::{SecretString, Standing};
-use regatta_core::{GatewayName, RunId, SandboxKey, Seq, Slot};
+use regatta_core::{AttemptId, GatewayName, RunId, SandboxKey, Seq, Slot};
 use regatta_dispatcher::compose::{Choice, Conflict};
 use regatta_dispatcher::sandboxes::{SandboxRow, Unanswered};
 use regatta_projections::attempts::UsageView;
@@ -174,6 +174,43 @@ pub struct SandboxesBody {
     pub rows: Vec<SandboxBody>,
     /// Providers that could not be asked; they may have more.
     pub unanswered: Vec<Unanswered>,
+}
+
+/// Cleans attempts.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CleanRequest {
+    /// Which.
+    pub attempts: Vec<AttemptId>,
+    /// The folder the archives go to, on the server's machine; the installation's own when absent.
+    #[serde(default)]
+    pub to: Option<String>,
+}
+
+/// Puts back, or forgets, what was cleaned.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CleanedRequest {
+    /// Of which attempts.
+    pub attempts: Vec<AttemptId>,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CleanAnswer {
+    /// As they were named.
+    pub rows: Vec<CleanRow>,
+}
+
+/// What was asked for of one attempt.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CleanRow {
+    /// Which.
+    pub attempt: AttemptId,
+    /// Why it is not done; nothing when it will be.
+    pub refused: Option<String>,
+    /// What to do about that.
+    pub hint: Option<String>,
 }
 
 /// A page of events.

@@ -18,6 +18,7 @@ mod views;
 pub mod approvals;
 pub mod attempts;
 pub mod compare;
+pub mod disk;
 pub mod fleet;
 pub mod gateways;
 pub mod runs;

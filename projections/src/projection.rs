@@ -102,7 +102,7 @@ pub(crate) trait Fold {
 /// The thing a stream is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Subject {
-    /// A run: its own stream or its deliveries.
+    /// A run: its own stream, its deliveries, or what becomes of what its attempts left.
     Run(RunId),
     /// An attempt: its own stream, its output or one of its sandboxes.
     Attempt(AttemptId),
@@ -114,7 +114,7 @@ impl Subject {
     pub(crate) fn of(stream: &Stream) -> Self {
         let Some((family, name)) = stream.as_str().split_once('/') else { return Self::Other };
         let found = match family {
-            "run" | "delivery" => name.parse().ok().map(Self::Run),
+            "run" | "delivery" | "cleaning" => name.parse().ok().map(Self::Run),
             "attempt" | "output" => name.parse().ok().map(Self::Attempt),
             "sandbox" => name.parse().ok().map(|key: regatta_core::SandboxKey| Self::Attempt(key.attempt)),
             _ => None,

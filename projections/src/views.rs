@@ -50,7 +50,7 @@ pub struct Views {
 
 impl Projection for Views {
     const NAME: &'static str = "views";
-    const VERSION: u32 = 6;
+    const VERSION: u32 = 7;
 
     fn apply(&mut self, envelope: &Envelope) {
         if !self.progress.advance(envelope) {
@@ -144,7 +144,11 @@ impl Views {
     /// Every provider and everybody who waits, at `now_us`.
     #[must_use]
     pub fn fleet(&self, now_us: u64) -> FleetView {
-        self.fleet.view(now_us)
+        let mut fleet = self.fleet.view(now_us);
+        for sandbox in fleet.providers.iter_mut().flat_map(|provider| &mut provider.sandboxes) {
+            sandbox.cost_usd_micros = self.attempts.cost(sandbox.attempt);
+        }
+        fleet
     }
 
     /// Every gateway.

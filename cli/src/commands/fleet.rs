@@ -5,6 +5,7 @@ use regatta_projections::fleet::{FleetView, SandboxState};
 
 use crate::context::{Context, block_on};
 use crate::failure::{Exit, Outcome};
+use crate::render::words;
 use crate::terminal::numbers::{counted, elapsed};
 use crate::terminal::table::{Tone, cell, table, text};
 use crate::terminal::{Terminal, escape};
@@ -75,7 +76,9 @@ fn render(view: &FleetView, terminal: &Terminal) -> String {
         view.providers.iter().flat_map(|provider| provider.sandboxes.iter().map(move |s| (provider, s))).collect();
     if !sandboxes.is_empty() {
         let mut table = table(terminal);
-        table.set_header(["provider", "attempt", "state", "fence", "age"].map(|name| cell(name, Tone::Dim)));
+        table.set_header(
+            ["provider", "attempt", "state", "fence", "age", "cost so far"].map(|name| cell(name, Tone::Dim)),
+        );
         for (provider, sandbox) in sandboxes {
             let (state, tone) = match (sandbox.is_leak, sandbox.state) {
                 (true, _) => ("leak", Tone::Bad),
@@ -90,6 +93,7 @@ fn render(view: &FleetView, terminal: &Terminal) -> String {
                 cell(state, tone),
                 cell(sandbox.fence.as_deref().unwrap_or("-"), Tone::Plain),
                 cell(elapsed(sandbox.age_ms), Tone::Plain),
+                cell(sandbox.cost_usd_micros.map_or_else(|| "–".to_owned(), words::dollars), Tone::Plain),
             ]);
         }
         shown.push_str(&format!("\n\n{}", text(&table)));

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::{now_us, secret, segment};
+use super::{confirmed, now_us, secret, segment};
 use crate::context::{Context, block_on};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::server;
@@ -275,7 +275,7 @@ fn remove(context: &Context, args: &Rm) -> Outcome {
         let open = counted(known.view.approvals_open, "question");
         terminal.note(format!("{open} of its agents will not be answered from here"));
     }
-    if !args.yes && !secret::confirmed(&format!("remove {name}, and forget its credential?"))? {
+    if !args.yes && !confirmed(&format!("remove {name}, and forget its credential?"))? {
         terminal.note("nothing was removed");
         return Ok(Exit::Refused);
     }

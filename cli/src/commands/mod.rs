@@ -3,10 +3,12 @@
 pub(crate) mod approvals;
 pub(crate) mod artifacts;
 pub(crate) mod cancel;
+pub(crate) mod clean;
 pub(crate) mod compare;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod discard;
+pub(crate) mod disk;
 pub(crate) mod doctor;
 pub(crate) mod down;
 pub(crate) mod fleet;
@@ -34,10 +36,12 @@ mod targets;
 
 pub(crate) use targets::{AttemptRef, RunRef, Target};
 
+use std::io::IsTerminal as _;
+
 use regatta_http::requests::Health;
 
 use crate::client::Client;
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 
 /// A name as one segment of a path.
 fn segment(name: &str) -> String {
@@ -80,4 +84,14 @@ async fn is_to_come(client: &Client, text: &str) -> Result<bool, Failure> {
     // What is no time either, the server refuses.
     let at: Option<jiff::Timestamp> = text.parse().ok();
     Ok(at.is_some_and(|at| u64::try_from(at.as_microsecond()).is_ok_and(|at_us| at_us > now_us())))
+}
+
+/// Asks a person; without one there is nobody to ask.
+fn confirmed(question: &str) -> Result<bool, Failure> {
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::new(Exit::Refused, format!("{question} there is nobody to ask")).hint("say so: --yes"));
+    }
+    let terminal = console::Term::stderr();
+    terminal.write_str(&format!("{question} [y/N] "))?;
+    Ok(matches!(terminal.read_line()?.trim(), "y" | "Y" | "yes"))
 }

@@ -10,7 +10,7 @@ use regatta_core::vault::{ExposeSecret as _, SECRET_BYTES_MAX, SecretString, Sta
 use regatta_http::requests::{SecretRow, SecretsView, VaultAnswer};
 use serde_json::json;
 
-use super::{now_us, segment};
+use super::{confirmed, now_us, segment};
 use crate::context::{Context, block_on};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::server;
@@ -341,14 +341,4 @@ pub(super) fn read(what: &str, twice: bool) -> Result<SecretString, Failure> {
             .hint("pipe it in, or run this at a terminal to be asked"));
     }
     Ok(SecretString::from(value))
-}
-
-/// Asks a person; without one there is nobody to ask.
-pub(super) fn confirmed(question: &str) -> Result<bool, Failure> {
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::new(Exit::Refused, format!("{question} there is nobody to ask")).hint("say so: --yes"));
-    }
-    let terminal = console::Term::stderr();
-    terminal.write_str(&format!("{question} [y/N] "))?;
-    Ok(matches!(terminal.read_line()?.trim(), "y" | "Y" | "yes"))
 }

@@ -67,6 +67,15 @@ impl fmt::Display for RunRef {
     }
 }
 
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.slot {
+            Some(slot) => write!(f, "{}.{slot}", self.run),
+            None => self.run.fmt(f),
+        }
+    }
+}
+
 impl fmt::Display for AttemptRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.run, self.slot)
@@ -88,6 +97,9 @@ mod tests {
         assert_eq!("last.ab".parse::<AttemptRef>().map(|attempt| attempt.to_string()), Ok("last.ab".to_owned()));
         for text in ["7q", "7q.", "7q.B", "7q.b.c", ".b"] {
             assert!(text.parse::<AttemptRef>().is_err(), "{text}");
+        }
+        for text in ["7q", "last.b"] {
+            assert_eq!(text.parse::<Target>().map(|target| target.to_string()), Ok(text.to_owned()));
         }
     }
 }

@@ -66,7 +66,7 @@ pub(crate) fn attempt(view: &AttemptView, terminal: &Terminal) -> String {
             line("", failure);
         }
     }
-    for (name, text) in artifacts(view) {
+    for (name, text) in cleaned(view).into_iter().chain(artifacts(view)) {
         line(name, &text);
     }
     for check in &view.checks {
@@ -76,6 +76,14 @@ pub(crate) fn attempt(view: &AttemptView, terminal: &Terminal) -> String {
         shown.push_str(&tail(&view.output_tail.text, paint));
     }
     shown.trim_end().to_owned()
+}
+
+/// That what it left was cleaned, and how to have it back.
+fn cleaned(view: &AttemptView) -> Vec<(&'static str, String)> {
+    let Some(missing) = view.cleaning.as_ref().and_then(|cleaning| cleaning.unreadable(view.id)) else {
+        return vec![];
+    };
+    std::iter::once(("cleaned", missing.message)).chain(missing.hint.map(|hint| ("", hint))).collect()
 }
 
 /// What it left besides its change, as sums, and why some of it is missing.

@@ -104,9 +104,13 @@ pub(crate) fn tokens(usage: &UsageView) -> Option<String> {
     Some(format!("{about}{} in, {about}{} out", usage.tokens_in?, usage.tokens_out?))
 }
 
-/// `$0.31`, to a hundredth of a cent when it is less than a cent.
+/// What it cost; nothing when the agent does not say.
 pub(crate) fn cost(usage: &UsageView) -> Option<String> {
-    let micros = usage.cost_usd_micros?;
+    usage.cost_usd_micros.map(dollars)
+}
+
+/// `$0.31`, to a hundredth of a cent when it is less than a cent.
+pub(crate) fn dollars(micros: u64) -> String {
     let (dollars, rest) = (micros / 1_000_000, micros % 1_000_000);
-    Some(if micros < 10_000 { format!("$0.{:04}", rest / 100) } else { format!("${dollars}.{:02}", rest / 10_000) })
+    if micros < 10_000 { format!("$0.{:04}", rest / 100) } else { format!("${dollars}.{:02}", rest / 10_000) }
 }

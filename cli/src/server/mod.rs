@@ -3,6 +3,7 @@
 
 mod applied;
 mod detach;
+mod disk;
 mod elsewhere;
 mod fences;
 mod folder;

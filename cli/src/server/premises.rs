@@ -11,10 +11,11 @@ use regatta_core::event::ConfigEvent;
 use regatta_core::event::config::{Applied, Changed};
 use regatta_core::{Actor, Append, Draft, Envelope, Event, Expect, Log, ReadMax, Stream, SystemClock, Vault, log};
 use regatta_dispatcher::{Refusal, RefusalKind};
-use regatta_http::premises::{ConfigChange, ConfigRow, Finding, Premises, PruneRequest, Pruned};
+use regatta_http::premises::{ConfigChange, ConfigRow, Finding, Measured, Premises, PruneRequest, Pruned};
 use serde_json::Value as Json;
 use toml_edit::DocumentMut;
 
+use super::disk;
 use super::retention::Retention;
 use crate::commands::doctor;
 use crate::config::{self, Config, FILE_NAME, KEYS, Key, Scope, Value, Written};
@@ -38,6 +39,8 @@ pub(super) struct Here {
     changing: tokio::sync::Mutex<()>,
     /// Held while the doctor looks, who starts programs.
     looking: tokio::sync::Mutex<()>,
+    /// Held while the disk is measured, which reads every folder.
+    measuring: tokio::sync::Mutex<()>,
 }
 
 impl Here {
@@ -48,8 +51,9 @@ impl Here {
         retention: &Retention,
     ) -> Self {
         let (changing, looking) = (tokio::sync::Mutex::default(), tokio::sync::Mutex::default());
-        let (data_dir, in_force) = (data_dir.to_owned(), in_force.clone());
-        Self { data_dir, in_force, log, vault: vault.clone(), retention: retention.clone(), changing, looking }
+        let measuring = tokio::sync::Mutex::default();
+        let (data_dir, in_force, vault) = (data_dir.to_owned(), in_force.clone(), vault.clone());
+        Self { data_dir, in_force, log, vault, retention: retention.clone(), changing, looking, measuring }
     }
 
     fn path(&self) -> PathBuf {
@@ -155,6 +159,16 @@ impl Premises for Here {
     async fn doctor(&self) -> Vec<Finding> {
         let _looking = self.looking.lock().await;
         doctor::look(&self.data_dir, &self.vault).await
+    }
+
+    async fn disk(&self) -> Result<Measured, Refusal> {
+        let _measuring = self.measuring.lock().await;
+        let data_dir = self.data_dir.clone();
+        let unusable = |reason: String| {
+            Refusal::new(RefusalKind::Unusable, format!("the data directory cannot be measured: {reason}"))
+        };
+        let measured = tokio::task::spawn_blocking(move || disk::measure(&data_dir)).await;
+        measured.map_err(|error| unusable(error.to_string()))?.map_err(|error| unusable(error.to_string()))
     }
 
     async fn prune(&self, request: PruneRequest, by: Actor) -> Result<Pruned, Refusal> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use regatta_core::log::{DurableLog, OpenError, Options as LogOptions, install_id};
 use regatta_core::{Blobs, Clock as _, InstallId, Seq, SystemClock, Vault};
-use regatta_dispatcher::{Caps, Dispatcher, Handle, Options, World};
+use regatta_dispatcher::{Archives, Caps, Dispatcher, Handle, Options, World};
 use regatta_federation::Gateways;
 use regatta_http::{About, Auth, Feed, LiveClients, Plane, Works, listener, router};
 use regatta_projections::{Follower, Keeping, Live, follow_kept};
@@ -193,6 +193,7 @@ async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<P
     let settings = config.server();
     let caused = |what: &'static str| move |error: &dyn std::error::Error| Failure::caused(what, error);
     let blobs = Blobs::open(&data_dir.join(BLOBS)).map_err(|error| caused("failed to open the blobs")(&error))?;
+    blobs.clear().map_err(|error| caused("failed to clear the blobs")(&error))?;
     let install = install_id(data_dir, &SystemClock).map_err(|error| caused("failed to name this install")(&error))?;
     let vault = Vault::of(&data_dir.join(VAULT), Arc::new(log.clone()), Arc::new(SystemClock))
         .map_err(|error| caused("failed to read what the vault holds")(&error))?;
@@ -218,6 +219,7 @@ async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<P
         install: install.clone(),
         log: Arc::new(log.clone()),
         blobs: blobs.clone(),
+        archives: Archives::of(data_dir),
         clock: Arc::new(SystemClock),
         providers,
         source_control: Arc::new(repositories.clone()),

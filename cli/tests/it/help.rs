@@ -21,6 +21,8 @@ fn every_command_explains_itself() {
         "restore",
         "synthesize",
         "discard",
+        "disk",
+        "clean",
         "fleet",
         "gateway",
         "gateway add",

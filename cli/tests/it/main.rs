@@ -6,6 +6,7 @@
 mod artifacts;
 mod backup;
 mod bad_days;
+mod clean;
 mod commands;
 mod demo;
 mod docker;

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::attempt::{Channel, Output, Phase};
 use super::gateway::Frame;
 use super::{
-    ApprovalEvent, AttemptEvent, ConfigEvent, DeliveryEvent, Event, GatewayEvent, Kind, LogEvent, RunEvent,
-    SandboxEvent, SecretEvent, UserEvent, upcast,
+    ApprovalEvent, AttemptEvent, CleaningEvent, ConfigEvent, DeliveryEvent, Event, GatewayEvent, Kind, LogEvent,
+    RunEvent, SandboxEvent, SecretEvent, UserEvent, upcast,
 };
 
 /// A payload that does not have the shape its kind and version promise.
@@ -235,6 +235,12 @@ json_kinds! {
     SECRET_ROTATED            1 Secret   SecretEvent::Rotated
     SECRET_USED               1 Secret   SecretEvent::Used
     LOG_RELEASED              1 Log      LogEvent::Released
+    CLEANING_REQUESTED        1 Cleaning CleaningEvent::Requested
+    CLEANING_ARCHIVED         1 Cleaning CleaningEvent::Archived
+    CLEANING_REMOVED          1 Cleaning CleaningEvent::Removed
+    CLEANING_RETURNED         1 Cleaning CleaningEvent::Returned
+    CLEANING_FORGOTTEN        1 Cleaning CleaningEvent::Forgotten
+    CLEANING_FAILED           1 Cleaning CleaningEvent::Failed
 }
 
 /// The version written today of `attempt.output`.
@@ -259,7 +265,8 @@ impl Event {
             | Self::Config(_)
             | Self::User(_)
             | Self::Secret(_)
-            | Self::Log(_) =>
+            | Self::Log(_)
+            | Self::Cleaning(_) =>
             {
                 #[expect(clippy::expect_used, reason = "every other kind stands in the table above; a test walks it")]
                 encode_json(self).expect("kind has a row")

@@ -97,6 +97,13 @@ kinds! {
     0x0d05 "secret.used"             SECRET_USED
 
     0x0e01 "log.released"            LOG_RELEASED
+
+    0x0f01 "cleaning.requested"      CLEANING_REQUESTED
+    0x0f02 "cleaning.archived"       CLEANING_ARCHIVED
+    0x0f03 "cleaning.removed"        CLEANING_REMOVED
+    0x0f04 "cleaning.returned"       CLEANING_RETURNED
+    0x0f05 "cleaning.forgotten"      CLEANING_FORGOTTEN
+    0x0f06 "cleaning.failed"         CLEANING_FAILED
 }
 
 impl Kind {
@@ -124,9 +131,9 @@ impl Kind {
     /// The family, by the high byte: `run`, `attempt`, …; `unknown` for one this version does not know.
     #[must_use]
     pub fn family(self) -> &'static str {
-        const FAMILIES: [&str; 14] = [
+        const FAMILIES: [&str; 15] = [
             "run", "attempt", "sandbox", "gateway", "session", "approval", "pipeline", "schedule", "delivery",
-            "budget", "config", "user", "secret", "log",
+            "budget", "config", "user", "secret", "log", "cleaning",
         ];
         let place = usize::from(self.0 >> 8).checked_sub(1);
         place.and_then(|place| FAMILIES.get(place)).copied().unwrap_or("unknown")

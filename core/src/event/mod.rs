@@ -5,6 +5,7 @@
 
 pub mod approval;
 pub mod attempt;
+pub mod cleaning;
 pub mod codec;
 pub mod config;
 pub mod delivery;
@@ -23,6 +24,7 @@ use crate::BlobRef;
 
 pub use approval::ApprovalEvent;
 pub use attempt::AttemptEvent;
+pub use cleaning::CleaningEvent;
 pub use codec::DecodeError;
 pub use config::ConfigEvent;
 pub use delivery::DeliveryEvent;
@@ -59,6 +61,8 @@ pub enum Event {
     Secret(SecretEvent),
     /// About the log itself.
     Log(LogEvent),
+    /// About what attempts left being moved out of the way, and back.
+    Cleaning(CleaningEvent),
     /// A kind this version does not know. Kept as it came, never dropped.
     Unknown {
         /// The number of the kind.
@@ -96,6 +100,7 @@ impl Event {
             | Self::User(_)
             | Self::Secret(_)
             | Self::Log(_)
+            | Self::Cleaning(_)
             | Self::Unknown { .. } => vec![],
         }
     }
@@ -108,4 +113,4 @@ macro_rules! from_family {
         }
     )*};
 }
-from_family! { Run(RunEvent) Attempt(AttemptEvent) Sandbox(SandboxEvent) Gateway(GatewayEvent) Approval(ApprovalEvent) Delivery(DeliveryEvent) Config(ConfigEvent) User(UserEvent) Secret(SecretEvent) Log(LogEvent) }
+from_family! { Run(RunEvent) Attempt(AttemptEvent) Sandbox(SandboxEvent) Gateway(GatewayEvent) Approval(ApprovalEvent) Delivery(DeliveryEvent) Config(ConfigEvent) User(UserEvent) Secret(SecretEvent) Log(LogEvent) Cleaning(CleaningEvent) }

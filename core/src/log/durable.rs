@@ -359,6 +359,10 @@ impl Log for DurableLog {
         shown.or_else(|| self.inner.low_water.lacking(&*self.inner.disk))
     }
 
+    fn room(&self) -> Option<u64> {
+        self.inner.low_water.room(&*self.inner.disk)
+    }
+
     fn read(&self, from: Seq, max: ReadMax) -> Result<Vec<Envelope>, ReadError> {
         self.inner.reader.read(from, max)
     }

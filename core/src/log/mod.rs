@@ -171,6 +171,11 @@ pub trait Log: Send + Sync + 'static {
         None
     }
 
+    /// Bytes that others may take of the log's disk before it only reads; nothing when that cannot be told.
+    fn room(&self) -> Option<u64> {
+        None
+    }
+
     /// Reads events from `from` on, in order; empty at the end.
     ///
     /// # Errors

@@ -192,3 +192,25 @@ fn a_blob_that_is_damaged_is_named_and_not_copied() {
 fn folder_of(blob: &str) -> &str {
     blob.get(..2).expect("a hash")
 }
+
+#[test]
+fn archives_of_what_was_cleaned_are_kept_by_a_backup_and_come_back() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (data, to, back) = (folder.path().join("data"), folder.path().join("backup"), folder.path().join("back"));
+    let log = open(&data);
+    append_upto(&log, 3);
+    let archive = Path::new("cleaned/7q2k9x0m.b.tar.zst");
+    fs::create_dir(data.join("cleaned")).expect("folder");
+    fs::write(data.join(archive), b"packed").expect("archive");
+    fs::write(data.join("cleaned/.7q2k9x0m.c.tar.zst.unfinished"), b"pac").expect("being written");
+    let first = backup(&data, &to).expect("backed up");
+    assert_eq!(fs::read(to.join(archive)).expect("archive"), b"packed");
+    assert_eq!(fs::read_dir(to.join("cleaned")).expect("folder").count(), 1);
+    let again = backup(&data, &to).expect("backed up");
+    assert_eq!((again.files, again.bytes), (0, 0), "after {first:?}");
+    // What is put back or forgotten meanwhile stays in the backup, as blobs do.
+    fs::remove_file(data.join(archive)).expect("removed");
+    backup(&data, &to).expect("backed up");
+    restore(&to, &back).expect("restored");
+    assert_eq!(fs::read(back.join(archive)).expect("archive"), b"packed");
+}

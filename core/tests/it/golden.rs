@@ -12,6 +12,7 @@ use regatta_core::event::attempt::{
     self, AttemptEvent, Channel, Collected, DiffStat, Exit, FileChange, Outcome, Output, Phase, PhaseEnded,
     PhaseStarted, RetryScheduled,
 };
+use regatta_core::event::cleaning::{self, Archive, CleaningEvent, Wish};
 use regatta_core::event::config::{Applied, Changed, ConfigEvent, Setting};
 use regatta_core::event::delivery::{self, DeliveryEvent};
 use regatta_core::event::gateway::{self, GatewayEvent, Proof, Why};
@@ -441,6 +442,20 @@ fn log_event() -> Event {
     }))
 }
 
+fn cleaning_events() -> Vec<CleaningEvent> {
+    let attempt = attempt_id();
+    let archive = Archive { path: "cleaned/7q2k9x0m.b.tar.zst".to_owned(), bytes: 2_048, blake3: "ab".repeat(32) };
+    let wish = Wish::Clean { to: Some("/mnt/elsewhere".to_owned()) };
+    vec![
+        CleaningEvent::Requested(cleaning::Requested { attempt, wish }),
+        CleaningEvent::Archived(cleaning::Archived { attempt, archive, blobs: 3, blob_bytes: 9_512 }),
+        CleaningEvent::Removed(cleaning::Removed { attempt, blobs: 2, blob_bytes: 9_000, kept: 1 }),
+        CleaningEvent::Returned(cleaning::Returned { attempt, blobs: 3, blob_bytes: 9_512 }),
+        CleaningEvent::Forgotten(cleaning::Forgotten { attempt }),
+        CleaningEvent::Failed(cleaning::Failed { attempt, reason: "the folder is gone".to_owned() }),
+    ]
+}
+
 /// One fact of every kind.
 fn facts() -> Vec<Event> {
     let runs = run_events().into_iter().map(Event::Run);
@@ -452,6 +467,7 @@ fn facts() -> Vec<Event> {
         .chain(gateway_events().into_iter().map(Event::Gateway))
         .chain(approval_events().into_iter().map(Event::Approval))
         .chain([log_event()])
+        .chain(cleaning_events().into_iter().map(Event::Cleaning))
         .collect()
 }
 

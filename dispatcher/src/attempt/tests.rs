@@ -101,6 +101,7 @@ fn given(events: &[Event]) -> Attempt {
             | Event::User(_)
             | Event::Secret(_)
             | Event::Log(_)
+            | Event::Cleaning(_)
             | Event::Unknown { .. }) => {
                 panic!("{other:?} is not of an attempt")
             }

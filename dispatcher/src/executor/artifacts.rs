@@ -1,7 +1,10 @@
 //! Keeping what a command left besides the change: packed inside the sandbox, each file a blob, named in the log.
 
+use std::sync::Arc;
+
+use regatta_core::blob::Keeper;
 use regatta_core::event::attempt::{Artifact, ArtifactsCollected, Phase};
-use regatta_core::{BlobRef, Blobs, SandboxKey};
+use regatta_core::{BlobRef, SandboxKey};
 use regatta_sandboxes::{Error, Exec, Exit, Provider, Stdio};
 
 use super::collect::ended;
@@ -76,7 +79,7 @@ async fn try_collect(
         }
         let packed = get(&*provider, &sandbox, &exec).await.map_err(said)?;
         world.failpoints.reach("artifacts-packed").await;
-        return keep(world.blobs.clone(), phase, packed, job.artifacts.clone(), mask).await.map(Some);
+        return keep(Arc::clone(&job.kept), phase, packed, job.artifacts.clone(), mask).await.map(Some);
     }
     Err(format!("failed to collect the artifacts: its runner was lost {TRIES_MAX} times"))
 }
@@ -110,7 +113,7 @@ async fn get(provider: &dyn Provider, sandbox: &str, exec: &Exec) -> Result<Pack
 
 /// Blobs first; the event that names them comes after.
 async fn keep(
-    blobs: Blobs,
+    keeper: Arc<Keeper>,
     phase: Phase,
     packed: Packed,
     known: Known,
@@ -121,7 +124,7 @@ async fn keep(
         drop(packed);
         mask.withhold(&mut gathered);
         let files = std::mem::take(&mut gathered.files);
-        let kept = blobs.put_all(files.iter().map(|file| file.content.as_slice()));
+        let kept = keeper.put_all(files.iter().map(|file| file.content.as_slice()));
         let kept: Vec<BlobRef> = kept.map_err(|error| format!("failed to keep the artifacts: {}", chain(&error)))?;
         let named = files.into_iter().zip(kept).map(|(file, blob)| Artifact { name: file.name, blob, mode: file.mode });
         Ok((named.collect(), gathered))

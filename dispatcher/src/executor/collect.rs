@@ -1,5 +1,7 @@
 //! Keeping what an attempt changed: a patch in the blob store, sums and paths in the log.
 
+use std::sync::Arc;
+
 use regatta_core::event::attempt::{Collected, DiffStat, FILES_LISTED_MAX, FileChange, Phase};
 use regatta_core::{BlobRef, SandboxKey};
 use regatta_sandboxes::{Ended, Error, Exec, Exit, Provider, Status, Stdio};
@@ -27,7 +29,7 @@ pub(super) async fn collect(world: &World, job: &Job, key: &SandboxKey) -> Resul
             collected.stat = change.stat;
             collected.files = change.files;
             collected.files.truncate(FILES_LISTED_MAX);
-            collected.patch = keep(world, change.patch).await?;
+            collected.patch = keep(job, change.patch).await?;
         }
         Err(failure) => collected.failure = Some(failure),
     }
@@ -43,12 +45,12 @@ struct Change {
     files: Vec<FileChange>,
 }
 
-async fn keep(world: &World, patch: Vec<u8>) -> Result<Option<BlobRef>, Fatal> {
+async fn keep(job: &Job, patch: Vec<u8>) -> Result<Option<BlobRef>, Fatal> {
     if patch.is_empty() {
         return Ok(None);
     }
-    let blobs = world.blobs.clone();
-    let kept = tokio::task::spawn_blocking(move || blobs.put(&patch)).await;
+    let keeper = Arc::clone(&job.kept);
+    let kept = tokio::task::spawn_blocking(move || keeper.put(&patch)).await;
     match kept {
         Ok(Ok(name)) => Ok(Some(name)),
         Ok(Err(error)) => Err(Fatal(format!("failed to keep a patch: {}", chain(&error)))),

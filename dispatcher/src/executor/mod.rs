@@ -2,6 +2,7 @@
 //! for a decider. Decides nothing; every effect may be performed again after a crash.
 
 mod artifacts;
+mod clean;
 mod collect;
 mod deliver;
 mod enter;
@@ -16,12 +17,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use regatta_agents::Agent;
+use regatta_core::blob::Keeper;
+use regatta_core::cleaning::Cleaning;
 use regatta_core::event::attempt::{Channel, Phase};
 use regatta_core::event::run::{Prompt, Requested, SynthesisRequested};
 use regatta_core::{BlobRef, Blobs, Clock, EventId, InstallId, Log, RunId, SandboxKey, Slot, Vault};
 use regatta_sandboxes::Provider;
 use uuid::Uuid;
 
+use crate::archive::Archives;
 use crate::failpoint::Failpoints;
 use crate::race::{Effect, Wish};
 use crate::source_control::SourceControl;
@@ -38,6 +42,8 @@ pub struct World {
     pub log: Arc<dyn Log>,
     /// Where big bytes go.
     pub blobs: Blobs,
+    /// Where they go that nobody needs at hand any more.
+    pub archives: Archives,
     /// Time and ids.
     pub clock: Arc<dyn Clock>,
     /// Who makes sandboxes, by name.
@@ -70,6 +76,10 @@ pub(crate) struct Job {
     pub(crate) patch: Option<BlobRef>,
     /// Attempts of the run that were put together of others.
     pub(crate) added: Vec<Arc<SynthesisRequested>>,
+    /// Where what the attempt left is, for [`Effect::Clean`].
+    pub(crate) cleaning: Cleaning,
+    /// Keeps blobs until the facts that name them are durable.
+    pub(crate) kept: Arc<Keeper>,
 }
 
 impl Job {
@@ -100,6 +110,7 @@ pub(crate) async fn perform(world: &World, job: &Job, effect: &Effect) -> Result
         Effect::Collect(key) => Some(of(key, collect::collect(world, job, key).await?)),
         Effect::Destroy(key) => Some(of(key, sandbox::destroy(world, job, key).await)),
         Effect::Deliver(slot) => Some(Wish::Run(deliver::deliver(world, job, *slot).await)),
+        Effect::Clean(slot, place) => Some(Wish::Run(clean::clean(world, job, *slot, *place).await?)),
     })
 }
 

@@ -1,6 +1,8 @@
 //! What may happen to a run next. Every stage is named; an illegal move is a refusal with a reason.
 
+use regatta_core::event::CleaningEvent;
 use regatta_core::event::attempt::Outcome;
+use regatta_core::event::cleaning::Wish;
 use regatta_core::event::delivery::{Delivered, DeliveryEvent, Failed, Intended};
 use regatta_core::event::run::{
     AttemptDiscarded, AttemptEnded, CancelRequested, Decided, DiscardUndone, Entry, Finished, Judge, Prepared,
@@ -35,6 +37,10 @@ pub enum Command {
     Delivered(Slot, String),
     /// A branch could not be brought there: why.
     DeliveryFailed(Slot, String),
+    /// A person wants what an attempt left cleaned, put back or forgotten.
+    Clean(Slot, Wish),
+    /// What came of that.
+    Cleaned(Box<CleaningEvent>),
     /// A person wants it stopped.
     Cancel(String),
     /// Everything is done: say so.
@@ -76,6 +82,8 @@ impl Run {
             (Stage::Racing | Stage::Settled(_), Command::DeliveryFailed(slot, reason)) => {
                 Ok(vec![self.delivery_failed(slot, reason)])
             }
+            (Stage::Racing | Stage::Settled(_), Command::Clean(slot, wish)) => self.clean(slot, wish),
+            (Stage::Racing | Stage::Settled(_), Command::Cleaned(event)) => self.cleaned(*event),
             (Stage::Preparing | Stage::Racing, Command::Cancel(reason)) => self.cancel(reason),
             (Stage::Racing, Command::Settle) => Ok(self.settle().map(finished).into_iter().collect()),
             (Stage::Preparing, Command::Settle) => {
@@ -87,13 +95,17 @@ impl Run {
                 | Command::Restore(_)
                 | Command::Synthesize(_)
                 | Command::Discard(..)
-                | Command::UndoDiscard(_),
+                | Command::UndoDiscard(_)
+                | Command::Clean(..),
             ) => Err(wrong(format!("run {} has not started yet", self.id))),
             (Stage::Settled(outcome), Command::Cancel(_)) => {
                 Err(wrong(format!("run {} is over: {}", self.id, told(outcome))))
             }
             (Stage::Racing | Stage::Settled(_), Command::Prepared | Command::PrepareFailed(_))
-            | (Stage::Preparing, Command::AttemptEnded(_) | Command::Delivered(..) | Command::DeliveryFailed(..))
+            | (
+                Stage::Preparing,
+                Command::AttemptEnded(_) | Command::Delivered(..) | Command::DeliveryFailed(..) | Command::Cleaned(_),
+            )
             | (Stage::Settled(_), Command::AttemptEnded(_) | Command::Settle) => Err(wrong("that was said already")),
         }
     }
@@ -186,7 +198,7 @@ impl Run {
         Ok(said.then(|| RunEvent::DiscardUndone(DiscardUndone { slot }).into()).into_iter().collect())
     }
 
-    fn has(&self, slot: Slot) -> Result<(), Refusal> {
+    pub(super) fn has(&self, slot: Slot) -> Result<(), Refusal> {
         let none = || Refusal::new(RefusalKind::NotFound, format!("run {} has no attempt {slot}", self.id));
         if slot.index() < self.attempts_count() { Ok(()) } else { Err(none()) }
     }
@@ -199,7 +211,7 @@ impl Run {
                 Err(wrong(format!("attempt {slot} has nothing to deliver: {reason}")))
             }
             Some(ended) if ended.stat.files == 0 => Err(wrong(format!("attempt {slot} changed nothing"))),
-            Some(_) => Ok(()),
+            Some(_) => self.is_here(slot),
         }
     }
 
@@ -267,6 +279,6 @@ fn told(outcome: &RunOutcome) -> String {
     }
 }
 
-fn wrong(message: impl Into<String>) -> Refusal {
+pub(super) fn wrong(message: impl Into<String>) -> Refusal {
     Refusal::new(RefusalKind::WrongState, message)
 }

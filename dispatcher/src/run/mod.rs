@@ -1,4 +1,5 @@
-//! The run decider: one task, N attempts, one verdict, one delivery. Pure; decides from the run's own streams.
+//! The run decider: one task, N attempts, one verdict, one delivery, and what becomes of what attempts left. Pure; decides
+//! from the run's own streams.
 //!
 //! ```text
 //! Preparing ─▶ Racing ─▶ Settled        a verdict may come while racing (race), at the end (best), or from a person;
@@ -6,6 +7,7 @@
 //!     └── failed  └─ cancel ┘
 //! ```
 
+mod clean;
 mod decide;
 mod judge;
 #[cfg(test)]
@@ -14,6 +16,8 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use regatta_core::cleaning::Cleaning;
+use regatta_core::event::CleaningEvent;
 use regatta_core::event::delivery::DeliveryEvent;
 use regatta_core::event::run::{
     AttemptEnded, Decided, Entry, Requested, RunEvent, RunOutcome, SynthesisRequested, TakenHunk,
@@ -23,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use decide::{Command, Synthesis};
 
-/// A run, folded from `run/…` and `delivery/…`.
+/// A run, folded from `run/…`, `delivery/…` and `cleaning/…`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// Its id.
@@ -44,6 +48,8 @@ pub struct Run {
     pub verdict: Option<Decided>,
     /// Where each attempt's delivery stands.
     pub deliveries: BTreeMap<Slot, Delivery>,
+    /// What becomes of what attempts left, of those that were ever cleaned.
+    pub cleanings: BTreeMap<Slot, Cleaning>,
 }
 
 /// Where a run stands.
@@ -82,6 +88,7 @@ impl Run {
             ended: BTreeMap::new(),
             verdict: None,
             deliveries: BTreeMap::new(),
+            cleanings: BTreeMap::new(),
         }
     }
 
@@ -163,5 +170,10 @@ impl Run {
             DeliveryEvent::Failed(failed) => (failed.attempt.slot, Delivery::Failed(failed.reason.clone())),
         };
         self.deliveries.insert(slot, delivery);
+    }
+
+    /// Takes in a fact of the stream `cleaning/…`.
+    pub fn evolve_cleaning(&mut self, event: &CleaningEvent) {
+        self.cleanings.entry(event.attempt().slot).or_default().evolve(event);
     }
 }

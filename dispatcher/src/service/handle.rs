@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use regatta_core::blob::Keeper;
 use regatta_core::event::run::{Content, PROMPT_INLINE_BYTES_MAX, Prompt, Requested};
 use regatta_core::{Actor, RunId, Slot, VaultError};
 use tokio::sync::{mpsc, oneshot};
@@ -40,9 +41,10 @@ impl Handle {
             }
             None => self.world.clock.event_id().to_string().into(),
         };
-        let facts = Box::new(self.facts(request).await?);
+        let kept = Arc::new(self.world.blobs.keeper());
+        let facts = Box::new(self.facts(request, &kept).await?);
         self.check_secrets(&facts).await?;
-        self.ask(|reply| Input::Request { facts, key, by, reply }).await
+        self.ask(|reply| Input::Request { facts, kept, key, by, reply }).await
     }
 
     /// Chooses the winner; its branch is delivered. `blind` says that whoever chose saw neither agents nor models.
@@ -148,7 +150,7 @@ impl Handle {
     }
 
     /// The request as a fact: the base found, a large prompt kept as a blob.
-    async fn facts(&self, request: RunRequest) -> Result<Requested, Refusal> {
+    async fn facts(&self, request: RunRequest, keeper: &Keeper) -> Result<Requested, Refusal> {
         let resolve = self.world.source_control.resolve(
             Path::new(&request.repository),
             request.base.as_deref(),
@@ -161,7 +163,7 @@ impl Handle {
             if request.prompt.len() <= PROMPT_INLINE_BYTES_MAX {
                 Prompt::Inline(request.prompt)
             } else {
-                let kept = self.world.blobs.put(request.prompt.as_bytes());
+                let kept = keeper.put(request.prompt.as_bytes());
                 Prompt::Blob(kept.map_err(|error| {
                     Refusal::new(RefusalKind::ReadOnly, format!("failed to keep the prompt: {error}"))
                 })?)

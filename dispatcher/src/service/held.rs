@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use regatta_core::event::run::Requested;
 use regatta_core::event::{AttemptEvent, SandboxEvent};
-use regatta_core::{Actor, Append, AttemptId, Draft, Envelope, Event, EventId, Expect, RunId, Slot, Stream};
+use regatta_core::{Actor, Append, AttemptId, Blobs, Draft, Envelope, Event, EventId, Expect, RunId, Slot, Stream};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -168,12 +168,12 @@ impl Held {
         self.race.evolve(event, slot, envelope.at_us);
     }
 
-    pub(super) fn job(&self, effect: &Effect) -> Job {
+    pub(super) fn job(&self, effect: &Effect, blobs: &Blobs) -> Job {
         let slot = match effect {
             Effect::Prepare => None,
             Effect::CreateSandbox(key) | Effect::RunPhase(key, _) | Effect::Kill(key, _) => Some(key.attempt.slot),
             Effect::Collect(key) | Effect::Destroy(key) => Some(key.attempt.slot),
-            Effect::Deliver(slot) => Some(*slot),
+            Effect::Deliver(slot) | Effect::Clean(slot, _) => Some(*slot),
         };
         let attempt = slot.and_then(|slot| self.race.attempts.get(&slot));
         Job {
@@ -186,6 +186,8 @@ impl Held {
             artifacts: attempt.map(|attempt| attempt.artifacts.clone()).unwrap_or_default(),
             patch: attempt.and_then(|attempt| attempt.patch.clone()),
             added: self.race.run.added.clone(),
+            cleaning: slot.and_then(|slot| self.race.run.cleanings.get(&slot)).cloned().unwrap_or_default(),
+            kept: Arc::new(blobs.keeper()),
         }
     }
 }
@@ -195,6 +197,7 @@ fn stream(run: RunId, slot: Option<Slot>, event: &Event) -> Option<Stream> {
     match event {
         Event::Run(_) => Some(Stream::run(run)),
         Event::Delivery(_) => Some(Stream::delivery(run)),
+        Event::Cleaning(_) => Some(Stream::cleaning(run)),
         Event::Attempt(_) => slot.map(|slot| Stream::attempt(AttemptId { run, slot })),
         Event::Sandbox(event) => Some(Stream::sandbox(match event {
             SandboxEvent::Intended(intended) => &intended.key,

@@ -4,6 +4,7 @@
 //! an answer is given, only when everything decided before it is durable. The log keeps the order of submits, and a
 //! log that fails stops this service, so nothing is ever acted upon that the disk does not have.
 
+mod clean;
 mod handle;
 mod held;
 mod line;
@@ -18,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use regatta_core::blob::Keeper;
 use regatta_core::event::run::{Requested, RunEvent};
 use regatta_core::log::Snapshots;
 use regatta_core::{Actor, EventId, Log, RunId, SandboxKey, Seq, Slot};
@@ -84,10 +86,10 @@ pub struct Dispatcher {
 type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
 
 enum Input {
-    Request { facts: Box<Requested>, key: Arc<str>, by: Actor, reply: Reply<RunId> },
+    Request { facts: Box<Requested>, kept: Arc<Keeper>, key: Arc<str>, by: Actor, reply: Reply<RunId> },
     Command { run: RunId, command: run::Command, asked: Asked, reply: Reply<()> },
     CancelAttempt { run: RunId, slot: Slot, reason: String, asked: Asked, reply: Reply<()> },
-    Works { run: RunId, reply: Reply<synthesis::Works> },
+    Works { run: RunId, slots: Vec<Slot>, reply: Reply<synthesis::Works> },
     Release { below: Seq, is_dry: bool, reply: Reply<Released> },
     Holdings { keys: Vec<SandboxKey>, reply: Reply<Vec<(SandboxKey, Holding)>> },
     Fork { key: SandboxKey, for_ms: u64, by: Actor, reply: Reply<SandboxKey> },
@@ -95,8 +97,8 @@ enum Input {
     Used { reply: Reply<BTreeSet<String>> },
     Reaped { key: SandboxKey, provider: String, by: Actor, reply: Reply<()> },
     Enter { key: SandboxKey, exec: String, program: String, by: Actor, reply: Reply<Job> },
-    Synthesize { run: RunId, synthesis: Box<run::Synthesis>, asked: Asked, reply: Reply<Slot> },
-    Outcome { run: RunId, effect: Effect, wish: Option<Wish>, cause: Option<EventId> },
+    Synthesize { run: RunId, synthesis: Box<run::Synthesis>, kept: Arc<Keeper>, asked: Asked, reply: Reply<Slot> },
+    Outcome { run: RunId, effect: Effect, wish: Option<Wish>, cause: Option<EventId>, kept: Arc<Keeper> },
     Failed(Fatal),
 }
 
@@ -137,6 +139,8 @@ impl Dispatcher {
         self.halt.cancel();
         self.tasks.close();
         self.tasks.wait().await;
+        // What is on its way to or from an archive is there before somebody else may open the log.
+        drop(self.world.archives.turn().await);
         // Nothing more is written: the last snapshot holds everything.
         ended.cancel();
         if let Some(recalling) = self.recalling.take() {
@@ -187,12 +191,16 @@ impl Dispatcher {
 
     fn take(&mut self, input: Input) -> Result<(), Fatal> {
         match input {
-            Input::Request { facts, key, by, reply } => self.request(*facts, &key, &by, reply),
+            Input::Request { facts, kept, key, by, reply } => {
+                self.request(*facts, &key, &by, reply)?;
+                self.let_go_when_durable(kept);
+                Ok(())
+            }
             Input::Command { run, command, asked, reply } => self.answer(run, Wish::Run(command), asked, reply),
             Input::CancelAttempt { run, slot, reason, asked, reply } => {
                 self.answer(run, Wish::Attempt(slot, attempt::Command::Cancel(reason)), asked, reply)
             }
-            Input::Works { run, reply } => self.works(run, reply),
+            Input::Works { run, slots, reply } => self.works(run, &slots, reply),
             Input::Release { below, is_dry, reply } => self.release(below, is_dry, reply),
             Input::Holdings { keys, reply } => {
                 // Whoever asked may be gone.
@@ -223,8 +231,12 @@ impl Dispatcher {
                 self.answer_when_durable(reply, entered);
                 Ok(())
             }
-            Input::Synthesize { run, synthesis, asked, reply } => self.synthesize(run, *synthesis, asked, reply),
-            Input::Outcome { run, effect, wish, cause } => {
+            Input::Synthesize { run, synthesis, kept, asked, reply } => {
+                self.synthesize(run, *synthesis, asked, reply)?;
+                self.let_go_when_durable(kept);
+                Ok(())
+            }
+            Input::Outcome { run, effect, wish, cause, kept } => {
                 if let Some(wish) = &wish {
                     self.note_outcome(run, wish);
                 }
@@ -233,6 +245,7 @@ impl Dispatcher {
                 {
                     tracing::debug!(%run, ?effect, %refusal, "outcome came too late");
                 }
+                self.let_go_when_durable(kept);
                 self.advance(run)
             }
             Input::Failed(fatal) => Err(fatal),
@@ -331,7 +344,8 @@ impl Dispatcher {
             if due.wishes.is_empty() {
                 let begun: Vec<Effect> = due.effects.difference(&held.active).cloned().collect();
                 held.active = due.effects;
-                let jobs: Vec<_> = begun.into_iter().map(|effect| (held.job(&effect), effect)).collect();
+                let jobs: Vec<_> =
+                    begun.into_iter().map(|effect| (held.job(&effect, &self.world.blobs), effect)).collect();
                 for (job, effect) in jobs {
                     self.spawn(job, effect);
                 }
@@ -356,14 +370,28 @@ impl Dispatcher {
             if !durable.reached().await {
                 return;
             }
-            let (run, cause) = (job.run, job.cause);
+            let (run, cause, kept) = (job.run, job.cause, Arc::clone(&job.kept));
             let input = match Box::pin(executor::perform(&world, &job, &effect)).await {
-                Ok(wish) => Input::Outcome { run, effect, wish, cause },
+                Ok(wish) => Input::Outcome { run, effect, wish, cause, kept },
                 Err(fatal) => Input::Failed(fatal),
             };
             // Nobody listens when the dispatcher has ended; the next one performs the effect again.
             outcomes.send(input).await.ok();
         };
+        self.tasks.spawn(async move { halt.run_until_cancelled(task).await });
+    }
+
+    /// Holds blobs that were kept until the facts that name them are durable: until then nothing in the log speaks for them.
+    fn let_go_when_durable(&self, kept: Arc<Keeper>) {
+        if kept.is_empty() {
+            return;
+        }
+        let durable: Ticket = self.submitter.everything_so_far();
+        let task = async move {
+            durable.reached().await;
+            drop(kept);
+        };
+        let halt = self.halt.clone();
         self.tasks.spawn(async move { halt.run_until_cancelled(task).await });
     }
 

@@ -17,7 +17,7 @@ use super::held::Held;
 use crate::executor::Fatal;
 
 /// What snapshots of it are called. A new meaning or shape of [`Held`] or of what is in it is a new version.
-const KIND: Kind = Kind { name: "dispatcher", version: 5 };
+const KIND: Kind = Kind { name: "dispatcher", version: 6 };
 /// Events after which a snapshot is written.
 const SNAPSHOT_EVENTS: u64 = 100_000;
 /// Time after which a snapshot is written when anything happened.
@@ -165,6 +165,7 @@ pub(super) fn load(log: &dyn Log, run: RunId, until: Seq) -> Result<Found, Fatal
         return Ok(Found::Archived);
     }
     facts.extend(stream(log, &Stream::delivery(run), until)?);
+    facts.extend(stream(log, &Stream::cleaning(run), until)?);
     for slot in (0..).map_while(Slot::new) {
         let attempt = AttemptId { run, slot };
         // Attempts are queued in the order of their slots.
@@ -253,7 +254,7 @@ fn is_output(stream: &Stream) -> bool {
 fn whose(stream: &Stream) -> Option<(RunId, Option<Slot>)> {
     let (family, name) = stream.as_str().split_once('/')?;
     match family {
-        "run" | "delivery" => Some((name.parse().ok()?, None)),
+        "run" | "delivery" | "cleaning" => Some((name.parse().ok()?, None)),
         "attempt" | "output" => {
             let attempt: AttemptId = name.parse().ok()?;
             Some((attempt.run, Some(attempt.slot)))

@@ -310,7 +310,7 @@ impl Dispatcher {
             Refusal::new(RefusalKind::WrongState, format!("no attempt is under way in sandbox {key}"))
                 .hint("regatta sandbox ls shows those in use")
         })?;
-        let job = held.job(&Effect::Collect(key.clone()));
+        let job = held.job(&Effect::Collect(key.clone()), &self.world.blobs);
         let event = SandboxEvent::Entered(sandbox::Entered { key, exec, program }).into();
         held.record(
             &mut self.submitter,

@@ -2,7 +2,9 @@
 //! asked, so that the event names a patch that is there.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use regatta_core::blob::Keeper;
 use regatta_core::event::attempt::DiffStat;
 use regatta_core::event::run::TakenHunk;
 use regatta_core::{BlobRef, Blobs, RunId, Slot};
@@ -66,7 +68,8 @@ impl Handle {
         let SynthesisRequest { choices, reason, dry_run } = request;
         let reason =
             if reason.trim().is_empty() { "put together by hand".to_owned() } else { super::handle::bounded(reason)? };
-        let works = self.ask(|reply| Input::Works { run, reply }).await?;
+        let slots = choices.iter().map(|choice| choice.slot).collect();
+        let works = self.ask(|reply| Input::Works { run, slots, reply }).await?;
         let composed = match self.compose(&works, choices).await {
             Err(NotComposed::Conflicts(conflicts)) if dry_run => {
                 return Ok(Synthesized { slot: None, hunks: vec![], stat: DiffStat::default(), conflicts });
@@ -82,9 +85,10 @@ impl Handle {
         if dry_run {
             return Ok(Synthesized { slot: None, hunks, stat, conflicts: vec![] });
         }
-        let patch = self.keep(put.patch).await?;
+        let kept = Arc::new(self.world.blobs.keeper());
+        let patch = keep(Arc::clone(&kept), put.patch).await?;
         let synthesis = Box::new(Synthesis { patch, hunks: hunks.clone(), reason });
-        let slot = self.ask(|reply| Input::Synthesize { run, synthesis, asked, reply }).await?;
+        let slot = self.ask(|reply| Input::Synthesize { run, synthesis, kept, asked, reply }).await?;
         Ok(Synthesized { slot: Some(slot), hunks, stat, conflicts: vec![] })
     }
 
@@ -118,14 +122,12 @@ impl Handle {
         let work = tokio::task::spawn_blocking(move || compose_kept(&blobs, &wanted, &choices));
         work.await.map_err(|error| Refusal::new(RefusalKind::Repository, error.to_string()))?
     }
+}
 
-    async fn keep(&self, patch: Vec<u8>) -> Result<BlobRef, Refusal> {
-        let blobs = self.world.blobs.clone();
-        let failed =
-            |reason: String| Refusal::new(RefusalKind::ReadOnly, format!("failed to keep the patch: {reason}"));
-        let kept = tokio::task::spawn_blocking(move || blobs.put(&patch)).await;
-        kept.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(chain(&error)))
-    }
+async fn keep(keeper: Arc<Keeper>, patch: Vec<u8>) -> Result<BlobRef, Refusal> {
+    let failed = |reason: String| Refusal::new(RefusalKind::ReadOnly, format!("failed to keep the patch: {reason}"));
+    let kept = tokio::task::spawn_blocking(move || keeper.put(&patch)).await;
+    kept.map_err(|error| failed(error.to_string()))?.map_err(|error| failed(chain(&error)))
 }
 
 fn compose_kept(blobs: &Blobs, wanted: &BTreeMap<Slot, BlobRef>, choices: &[Choice]) -> Result<Composed, NotComposed> {
@@ -144,18 +146,21 @@ fn compose_kept(blobs: &Blobs, wanted: &BTreeMap<Slot, BlobRef>, choices: &[Choi
 }
 
 impl Dispatcher {
-    /// What the attempts of a run left behind.
-    pub(super) fn works(&mut self, run: RunId, reply: Reply<Works>) -> Result<(), Fatal> {
-        let works = self.find(run)?.map(|held| Works {
-            repository: held.race.run.facts.repository.clone(),
-            base_commit: held.race.run.facts.base_commit.clone(),
-            patches: held
-                .race
-                .attempts
-                .iter()
-                .filter(|(_, attempt)| attempt.outcome().is_some())
-                .filter_map(|(slot, attempt)| Some((*slot, attempt.patch.clone()?)))
-                .collect(),
+    /// What the attempts of a run left behind; refused when one of those that are meant was cleaned.
+    pub(super) fn works(&mut self, run: RunId, slots: &[Slot], reply: Reply<Works>) -> Result<(), Fatal> {
+        let works = self.find(run)?.and_then(|held| {
+            slots.iter().try_for_each(|slot| held.race.run.is_here(*slot))?;
+            Ok(Works {
+                repository: held.race.run.facts.repository.clone(),
+                base_commit: held.race.run.facts.base_commit.clone(),
+                patches: held
+                    .race
+                    .attempts
+                    .iter()
+                    .filter(|(_, attempt)| attempt.outcome().is_some())
+                    .filter_map(|(slot, attempt)| Some((*slot, attempt.patch.clone()?)))
+                    .collect(),
+            })
         });
         // Whoever asked may be gone.
         reply.send(works).ok();

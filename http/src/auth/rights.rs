@@ -53,6 +53,10 @@ pub const RIGHTS: &[(&str, &str, Need)] = &[
     ("POST", "/api/v1/sandboxes/{key}/exec", OPERATOR),
     ("POST", "/api/v1/sandboxes/{key}/fork", OPERATOR),
     ("POST", "/api/v1/sandboxes/reap", OPERATOR),
+    ("GET", "/api/v1/disk", VIEWER),
+    ("POST", "/api/v1/disk/clean", OPERATOR),
+    ("POST", "/api/v1/disk/restore", OPERATOR),
+    ("POST", "/api/v1/disk/forget", ADMIN),
     ("GET", "/api/v1/health", VIEWER),
     ("GET", "/api/v1/openapi.json", ANYONE),
     ("POST", "/api/v1/shutdown", ADMIN),
@@ -125,6 +129,7 @@ pub(crate) fn rights(role: Role) -> Vec<&'static str> {
         (Role::Operator, "synthesize"),
         (Role::Operator, "discard"),
         (Role::Operator, "sandboxes"),
+        (Role::Operator, "clean"),
         (Role::Operator, "doctor"),
         (Role::Operator, "test-gateways"),
         (Role::Approver, "pick"),
@@ -134,6 +139,7 @@ pub(crate) fn rights(role: Role) -> Vec<&'static str> {
         (Role::Admin, "users"),
         (Role::Admin, "secrets"),
         (Role::Admin, "gateways"),
+        (Role::Admin, "forget"),
         (Role::Admin, "shutdown"),
     ];
     all.into_iter().filter(|(least, _)| role >= *least).map(|(_, right)| right).collect()

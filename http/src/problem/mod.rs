@@ -9,6 +9,7 @@ use axum::Json;
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use regatta_core::cleaning::Missing;
 use regatta_core::{ReadError, blob};
 use regatta_dispatcher::compose::{Conflict, NotComposed};
 use regatta_dispatcher::{Refusal, RefusalKind};
@@ -107,6 +108,7 @@ impl From<Refusal> for Problem {
             RefusalKind::Invalid => (StatusCode::BAD_REQUEST, "invalid"),
             RefusalKind::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             RefusalKind::Archived => (StatusCode::GONE, "archived"),
+            RefusalKind::Cleaned => (StatusCode::GONE, "cleaned"),
             RefusalKind::WrongState => (StatusCode::CONFLICT, "wrong_state"),
             RefusalKind::Repository => (StatusCode::UNPROCESSABLE_ENTITY, "repository"),
             RefusalKind::Unusable => (StatusCode::UNPROCESSABLE_ENTITY, "unusable"),
@@ -150,6 +152,13 @@ pub(crate) fn archived(detail: impl Into<String>, archive: Option<&Path>) -> Pro
         None => "regatta --data-dir NEW log restore --from BACKUP".to_owned(),
     };
     Problem::new(StatusCode::GONE, "archived", detail).hint(format!("to look at all there ever was: {whole}"))
+}
+
+/// What an attempt left is in an archive, or gone.
+impl From<Missing> for Problem {
+    fn from(missing: Missing) -> Self {
+        Self { hint: missing.hint, ..Self::new(StatusCode::GONE, "cleaned", missing.message) }
+    }
 }
 
 impl From<blob::Error> for Problem {

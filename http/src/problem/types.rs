@@ -14,6 +14,11 @@ pub const TYPES: &[(&str, u16, &str)] = &[
     ("archived", 410, "it was removed from the log after a backup held it; the detail says where the log begins now"),
     ("body_too_slow", 408, "the request's body was not here in time; send it at once"),
     ("busy", 429, "too much is waiting already; come again"),
+    (
+        "cleaned",
+        410,
+        "what the attempt left was cleaned; the detail says where its archive is, the hint how to put it back",
+    ),
     ("conflicts", 409, "what was chosen does not go together; `conflicts` lists what with what"),
     ("cursor_ahead", 409, "the position comes from another log; begin again without it"),
     ("forbidden", 403, "the caller may not do this; an admin can change their role"),

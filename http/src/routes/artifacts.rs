@@ -14,7 +14,7 @@ use regatta_core::{AttemptId, Event, Log};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::attempts::{each, found};
+use super::attempts::{each, found_there};
 use super::compose::HARMLESS;
 use super::looking::AttemptPath;
 use crate::works::{ArtifactRow, ArtifactsBody};
@@ -31,7 +31,7 @@ async fn list(
     State(plane): State<Plane>,
     Path(AttemptPath { attempt }): Path<AttemptPath>,
 ) -> Result<Json<ArtifactsBody>, Problem> {
-    let attempt = found(&plane, attempt).await?;
+    let attempt = found_there(&plane, attempt).await?;
     Ok(Json(read(&plane, attempt).await?.body()))
 }
 
@@ -48,7 +48,7 @@ async fn download(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     check(&name)?;
-    let attempt = found(&plane, attempt).await?;
+    let attempt = found_there(&plane, attempt).await?;
     let none = || {
         Problem::not_found(format!("{attempt} left no artifact of that name"))
             .hint(format!("regatta artifacts {attempt} lists them"))

@@ -45,6 +45,22 @@ pub(super) async fn found(plane: &Plane, attempt: String) -> Result<AttemptId, P
     look(plane, None, move |views, _| resolve_attempt(views, &attempt)).await?
 }
 
+/// As [`found`], when what it left is there to be read.
+pub(super) async fn found_there(plane: &Plane, attempt: String) -> Result<AttemptId, Problem> {
+    let find = move |views: &Views, _| {
+        let attempt = resolve_attempt(views, &attempt)?;
+        views.attempt(attempt, 0).map_or(Ok(()), |view| check_there(&view))?;
+        Ok(attempt)
+    };
+    look(plane, None, find).await?
+}
+
+/// Refuses to show what was cleaned, and says how to have it back.
+pub(super) fn check_there(view: &AttemptView) -> Result<(), Problem> {
+    let missing = view.cleaning.as_ref().and_then(|cleaning| cleaning.unreadable(view.id));
+    missing.map_or(Ok(()), |missing| Err(missing.into()))
+}
+
 /// Which diff is wanted.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -66,7 +82,7 @@ async fn diff(
     if let Some(against) = asked?.0.against {
         return super::compose::diff_against(plane, attempt, against).await;
     }
-    let attempt = found(&plane, attempt).await?;
+    let attempt = found_there(&plane, attempt).await?;
     let read = move || -> Result<Vec<u8>, Problem> {
         let collected = Facts::read(&*plane.log, attempt)?.collected.ok_or_else(|| not_collected(attempt))?;
         match (collected.patch, collected.failure) {

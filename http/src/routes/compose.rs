@@ -42,6 +42,7 @@ fn left(views: &Views, attempt: AttemptId) -> Result<Left, Problem> {
     let none = || Problem::not_found(format!("there is no attempt {attempt}")).hint("`regatta ls` lists the runs");
     let run = views.run(attempt.run).ok_or_else(none)?;
     let view = views.attempt(attempt, 0).ok_or_else(none)?;
+    super::attempts::check_there(&view)?;
     let changes = view.changes.ok_or_else(|| not_collected(attempt))?;
     if let (None, Some(reason)) = (&changes.patch, changes.failure) {
         return Err(super::attempts::collect_failed(attempt, &reason));

@@ -8,6 +8,7 @@ mod attempts;
 mod commands;
 mod compare;
 mod compose;
+mod disk;
 mod events;
 mod fleet;
 mod gateways;
@@ -65,6 +66,7 @@ pub(crate) fn described() -> OpenApiRouter<Plane> {
         .merge(live::routes())
         .merge(fleet::routes())
         .merge(sandboxes::routes())
+        .merge(disk::routes())
         .merge(server::routes())
         .merge(sign_in::routes())
         .merge(tokens::routes())

@@ -10,6 +10,7 @@ mod bounds;
 mod catching_up;
 mod compose;
 mod connections;
+mod disk;
 mod live;
 mod page;
 mod pages;

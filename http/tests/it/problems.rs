@@ -52,6 +52,7 @@ async fn every_kind_of_refusal_has_its_status() {
     for (kind, status, name) in [
         (RefusalKind::Invalid, 400, "invalid"),
         (RefusalKind::NotFound, 404, "not_found"),
+        (RefusalKind::Cleaned, 410, "cleaned"),
         (RefusalKind::WrongState, 409, "wrong_state"),
         (RefusalKind::Repository, 422, "repository"),
         (RefusalKind::Unusable, 422, "unusable"),

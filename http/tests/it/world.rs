@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use regatta_core::Vault;
 use regatta_core::event::attempt::{self, AttemptEvent, Channel, DiffStat, Output, Phase};
+use regatta_core::event::cleaning::Wish;
 use regatta_core::event::run::TakenHunk;
 use regatta_core::{
     Actor, Append, AttemptId, Blobs, Clock, Draft, Event, EventId, Expect, Log, RunId, SandboxKey, Slot, Stream,
@@ -25,7 +26,9 @@ use regatta_dispatcher::sandboxes::{ProviderRow, Reaping, Right, SandboxRow, San
 use regatta_dispatcher::{Asked, Entered, Refusal, RefusalKind, RunRequest, SynthesisRequest, Synthesized};
 use regatta_federation::Gateways;
 use regatta_http::auth::{Auth, Door, Options};
-use regatta_http::premises::{ConfigChange, ConfigRow, Finding, Premises, PruneRequest, Pruned};
+use regatta_http::premises::{
+    ConfigChange, ConfigRow, DiskPart, DiskSort, Finding, Measured, Premises, PruneRequest, Pruned,
+};
 use regatta_http::{About, Commands, Feed, LiveClients, Plane, Sandboxes, Works, router};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
@@ -71,6 +74,11 @@ impl Commands for Told {
 
     async fn discard(&self, run: RunId, slot: Slot, reason: String, asked: Asked) -> Result<(), Refusal> {
         self.answer(format!("discard {run}.{slot} {reason:?} by {}", asked.by.as_str()))
+    }
+
+    async fn clean(&self, run: RunId, slot: Slot, wish: Wish, asked: Asked) -> Result<(), Refusal> {
+        let key = asked.key.is_some();
+        self.answer(format!("clean {run}.{slot} {wish:?} key {key} by {}", asked.by.as_str()))
     }
 
     async fn synthesize(
@@ -184,6 +192,13 @@ impl Premises for Bare {
 
     async fn doctor(&self) -> Vec<Finding> {
         Vec::new()
+    }
+
+    async fn disk(&self) -> Result<Measured, Refusal> {
+        let parts =
+            vec![DiskPart { sort: DiskSort::Unnamed, bytes: 1_000 }, DiskPart { sort: DiskSort::Log, bytes: 500 }];
+        let (folder, workspaces) = ("/data".to_owned(), [("7q2k9x0m.a".parse().expect("an attempt"), 64)].into());
+        Ok(Measured { folder, total_bytes: 10_000, free_bytes: 4_000, parts, workspaces })
     }
 
     async fn prune(&self, _: PruneRequest, _: Actor) -> Result<Pruned, Refusal> {

@@ -6,11 +6,12 @@ use regatta_core::event::attempt::{
     ArtifactsCollected, AttemptEvent, Channel, Collected, Exit, Output, Phase, PhaseEnded, Queued, Started,
 };
 use regatta_core::event::delivery::DeliveryEvent;
-use regatta_core::event::run::{CHECKS_MAX, Check, Entry, RunEvent, TakenHunk};
+use regatta_core::event::run::{CHECKS_MAX, Check, Entry, Prompt, Requested, RunEvent, TakenHunk};
 use regatta_core::event::sandbox::SandboxEvent;
-use regatta_core::{AttemptId, Envelope, Event, RunId, SandboxKey, Seq, Slot};
+use regatta_core::{AttemptId, BlobRef, Envelope, Event, RunId, SandboxKey, Seq, Slot};
 use serde::{Deserialize, Serialize};
 
+use super::left::KeptLeft;
 use super::usage::Used;
 use super::{ArtifactsView, AttemptState, ChangesView, CheckState, DeliveredView, DiscardView};
 use crate::projection::{Fact, Fold, Stray, Subject};
@@ -34,9 +35,13 @@ pub struct Attempts {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct KeptRun {
     pub(super) checks: Vec<Check>,
+    /// When it is kept as a blob.
+    pub(super) prompt: Option<BlobRef>,
     pub(super) winner: Option<Slot>,
     /// What attempts that were put together are made of.
     pub(super) made_of: BTreeMap<Slot, Vec<TakenHunk>>,
+    /// And the patches they were put together to.
+    pub(super) put_together: BTreeMap<Slot, BlobRef>,
     pub(super) attempts: BTreeMap<Slot, Kept>,
 }
 
@@ -62,6 +67,7 @@ pub(super) struct Kept {
     /// What its agents used, under all leases.
     pub(super) used: Used,
     pub(super) delivery: Option<KeptDelivery>,
+    pub(super) left: KeptLeft,
     pub(super) last_seq: Seq,
     pub(super) last_event_at_us: u64,
 }
@@ -125,6 +131,12 @@ impl Fold for Attempts {
                 Ok(())
             }
             (Event::Delivery(event), Subject::Run(_)) => self.fold_delivery(event, fact.envelope),
+            (Event::Cleaning(event), Subject::Run(_)) => {
+                let kept = self.attempt(event.attempt()).ok_or(Stray)?;
+                kept.touch(fact.envelope);
+                kept.left.fold(event, fact.envelope);
+                Ok(())
+            }
             (
                 Event::Gateway(_)
                 | Event::Approval(_)
@@ -135,7 +147,9 @@ impl Fold for Attempts {
                 | Event::Unknown { .. },
                 _,
             ) => Ok(()),
-            (Event::Run(_) | Event::Attempt(_) | Event::Sandbox(_) | Event::Delivery(_), _) => Err(Stray),
+            (Event::Run(_) | Event::Attempt(_) | Event::Sandbox(_) | Event::Delivery(_) | Event::Cleaning(_), _) => {
+                Err(Stray)
+            }
         }
     }
 }
@@ -157,9 +171,7 @@ impl Attempts {
 
     fn fold_run(&mut self, run: RunId, event: &RunEvent, envelope: &Envelope) -> Result<(), Stray> {
         if let RunEvent::Requested(requested) = event {
-            let checks = requested.checks.clone();
-            self.runs
-                .insert(run, KeptRun { checks, winner: None, made_of: BTreeMap::new(), attempts: BTreeMap::new() });
+            self.runs.insert(run, KeptRun::begun(requested));
             return Ok(());
         }
         let kept_run = self.runs.get_mut(run).ok_or(Stray)?;
@@ -172,6 +184,7 @@ impl Attempts {
             }
             RunEvent::SynthesisRequested(synthesis) => {
                 kept_run.made_of.insert(synthesis.slot, synthesis.hunks.clone());
+                kept_run.put_together.insert(synthesis.slot, synthesis.patch.clone());
             }
             RunEvent::AttemptDiscarded(discarded) => {
                 let kept = kept_run.attempts.get_mut(&discarded.slot).ok_or(Stray)?;
@@ -205,6 +218,7 @@ impl Attempts {
             discarded: None,
             used: Used::default(),
             delivery: None,
+            left: KeptLeft::default(),
             last_seq: envelope.seq,
             last_event_at_us: envelope.at_us,
         };
@@ -228,6 +242,17 @@ impl Attempts {
     }
 }
 
+impl KeptRun {
+    fn begun(requested: &Requested) -> Self {
+        let prompt = match &requested.prompt {
+            Prompt::Blob(blob) => Some(blob.clone()),
+            Prompt::Inline(_) => None,
+        };
+        let (made_of, put_together, attempts) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { checks: requested.checks.clone(), prompt, winner: None, made_of, put_together, attempts }
+    }
+}
+
 impl Kept {
     fn touch(&mut self, envelope: &Envelope) {
         self.last_seq = envelope.seq;
@@ -236,6 +261,7 @@ impl Kept {
 
     fn fold(&mut self, event: &AttemptEvent, at_us: u64) {
         self.state.evolve(event);
+        self.left.take(event);
         match event {
             AttemptEvent::Started(started) => self.start(started, at_us),
             AttemptEvent::PhaseStarted(started) if started.epoch == self.epoch => {

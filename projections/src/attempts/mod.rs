@@ -1,21 +1,24 @@
 //! Attempts: everything about one agent's try.
 
 mod fold;
+mod left;
 mod state;
 mod usage;
 mod view;
 
+use regatta_core::cleaning::Place;
 use regatta_core::{AttemptId, RunId};
 
 pub use fold::{Attempts, CHECK_TAIL_BYTES_MAX, LAST_WORDS_BYTES_MAX, OUTPUT_TAIL_BYTES_MAX};
 pub use usage::USAGE_LINE_BYTES_MAX;
 pub use view::{
-    ArtifactsView, AttemptState, AttemptView, ChangesView, CheckState, CheckView, DeliveredView, DiscardView,
-    OutputTail, UsageSource, UsageView,
+    ArtifactsView, AttemptState, AttemptView, ChangesView, CheckState, CheckView, CleaningView, DeliveredView,
+    DiscardView, OutputTail, UsageSource, UsageView,
 };
 
 use crate::Can;
 use fold::{Kept, KeptDelivery, KeptRun};
+pub(crate) use left::LeftBy;
 
 impl Attempts {
     /// One attempt, as it stands at `now_us` (microseconds since the Unix epoch).
@@ -23,6 +26,11 @@ impl Attempts {
     pub fn get(&self, id: AttemptId, now_us: u64) -> Option<AttemptView> {
         let run = self.runs.get(id.run)?;
         run.attempts.get(&id.slot).map(|kept| view(id, kept, &run, now_us))
+    }
+
+    /// What an attempt's agents cost so far in micro-dollars, as far as it was told.
+    pub(crate) fn cost(&self, id: AttemptId) -> Option<u64> {
+        self.runs.get(id.run)?.attempts.get(&id.slot)?.used.view().cost_usd_micros
     }
 
     /// The attempts of a run, in slot order. Empty until the first is queued.
@@ -69,6 +77,7 @@ fn view(id: AttemptId, kept: &Kept, run: &KeptRun, now_us: u64) -> AttemptView {
         made_of: run.made_of.get(&id.slot).cloned().unwrap_or_default(),
         usage: kept.used.view(),
         discarded: kept.discarded.clone(),
+        cleaning: kept.left.view(),
         is_winner,
         last_seq: kept.last_seq,
         last_event_at_us: kept.last_event_at_us,
@@ -119,10 +128,11 @@ fn can(kept: &Kept, is_winner: bool) -> Vec<Can> {
     let under_way = matches!(kept.delivery, Some(KeptDelivery::Intended));
     let delivered = matches!(kept.delivery, Some(KeptDelivery::Delivered(_)));
     let stops = matches!(kept.state, AttemptState::Cancelling { .. });
+    let has_work = kept.has_work && kept.left.place() == Place::Here;
     let allowed = [
-        (Can::Pick, kept.has_work && kept.discarded.is_none() && !(is_winner && (under_way || delivered))),
+        (Can::Pick, has_work && kept.discarded.is_none() && !(is_winner && (under_way || delivered))),
         (Can::Cancel, !kept.state.is_finished() && !stops),
-        (Can::Restore, kept.discarded.is_some() || (kept.has_work && !under_way)),
+        (Can::Restore, kept.discarded.is_some() || (has_work && !under_way)),
         (Can::Discard, kept.is_recorded && kept.discarded.is_none() && !is_winner),
     ];
     allowed.into_iter().filter_map(|(can, yes)| yes.then_some(can)).collect()

@@ -1,6 +1,8 @@
 //! What a person sees of an attempt. Plain data, stable JSON; no rule lives here.
 
+use regatta_core::cleaning::Place;
 use regatta_core::event::attempt::{DiffStat, Exit, FileChange, Outcome};
+use regatta_core::event::cleaning::Archive;
 use regatta_core::event::run::{Entry, TakenHunk};
 use regatta_core::{Actor, AttemptId, BlobRef, RunId, SandboxKey, Seq, Slot};
 use serde::{Deserialize, Serialize};
@@ -108,6 +110,8 @@ pub struct AttemptView {
     pub usage: UsageView,
     /// Who put it aside, and why; nothing when it was not.
     pub discarded: Option<DiscardView>,
+    /// What becomes of what it left; nothing when nobody ever asked for it to be cleaned.
+    pub cleaning: Option<CleaningView>,
     /// Whether the verdict in force names it.
     pub is_winner: bool,
     /// Position of the last event about it.
@@ -203,6 +207,23 @@ pub struct DiscardView {
     /// One line for people.
     pub reason: String,
     /// Who.
+    pub by: Actor,
+    /// When, in microseconds since the Unix epoch.
+    pub at_us: u64,
+}
+
+/// What becomes of what an attempt left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CleaningView {
+    /// Where it is.
+    pub place: Place,
+    /// The archive that holds it, or held it; nothing while there was none, and once it was put back.
+    pub archive: Option<Archive>,
+    /// Bytes that were removed; what others need as well stays.
+    pub removed_bytes: u64,
+    /// Why the latest wish could not be done, when it could not.
+    pub failure: Option<String>,
+    /// Whose wish that was.
     pub by: Actor,
     /// When, in microseconds since the Unix epoch.
     pub at_us: u64,

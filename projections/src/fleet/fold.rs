@@ -73,6 +73,7 @@ impl Fold for Fleet {
                 | Event::User(_)
                 | Event::Secret(_)
                 | Event::Log(_)
+                | Event::Cleaning(_)
                 | Event::Unknown { .. },
                 _,
             ) => {}

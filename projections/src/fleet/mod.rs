@@ -84,6 +84,8 @@ fn sandbox(key: &SandboxKey, kept: &KeptSandbox, now_us: u64) -> SandboxView {
         age_ms: now_us.saturating_sub(since_us) / 1_000,
         right_ended_at_us: kept.right_ended_at_us,
         is_leak: kept.right_ended_at_us.is_some_and(overdue),
+        // Its attempt knows.
+        cost_usd_micros: None,
     }
 }
 

@@ -49,6 +49,8 @@ pub struct SandboxView {
     pub right_ended_at_us: Option<u64>,
     /// Whether that is longer ago than [`super::LEAK_AFTER_MS`].
     pub is_leak: bool,
+    /// What its attempt's agents cost so far in micro-dollars, under all leases, as they tell; nothing when they do not.
+    pub cost_usd_micros: Option<u64>,
 }
 
 /// Where a sandbox stands.

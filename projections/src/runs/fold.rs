@@ -86,6 +86,7 @@ impl Fold for Runs {
                 | Event::User(_)
                 | Event::Secret(_)
                 | Event::Log(_)
+                | Event::Cleaning(_)
                 | Event::Unknown { .. },
                 _,
             ) => {}

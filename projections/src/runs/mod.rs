@@ -41,12 +41,16 @@ impl Runs {
     #[must_use]
     pub fn list(&self, filter: &RunFilter, limit: usize) -> RunPage {
         let limit = limit.clamp(1, RUNS_PAGE_MAX);
-        let known = self.order.iter().rev().filter_map(|id| self.row(*id));
-        let mut fitting = known.filter(|row| filter.fits(row));
+        let mut fitting = self.rows().filter(|row| filter.fits(row));
         let rows: Vec<RunRow> = fitting.by_ref().take(limit).map(Cow::into_owned).collect();
         let more = fitting.next().is_some();
         let next = rows.last().filter(|_| more).map(|row| row.requested_seq);
         RunPage { rows, next }
+    }
+
+    /// Every run, newest first.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Cow<'_, RunRow>> {
+        self.order.iter().rev().filter_map(|id| self.row(*id))
     }
 
     fn row(&self, id: RunId) -> Option<Cow<'_, RunRow>> {

@@ -66,6 +66,7 @@ impl Fold for Threads {
             | Event::User(_)
             | Event::Secret(_)
             | Event::Log(_)
+            | Event::Cleaning(_)
             | Event::Unknown { .. } => {}
         }
         Ok(())

@@ -35,6 +35,7 @@ fn attempt(event: &Event, subject: Subject) -> Option<AttemptId> {
         Event::Delivery(DeliveryEvent::Intended(intended)) => Some(intended.attempt),
         Event::Delivery(DeliveryEvent::Delivered(delivered)) => Some(delivered.attempt),
         Event::Delivery(DeliveryEvent::Failed(failed)) => Some(failed.attempt),
+        Event::Cleaning(event) => Some(event.attempt()),
         Event::Run(_)
         | Event::Attempt(_)
         | Event::Sandbox(_)

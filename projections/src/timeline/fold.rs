@@ -91,6 +91,7 @@ impl Timeline {
                 | Event::User(_)
                 | Event::Secret(_)
                 | Event::Log(_)
+                | Event::Cleaning(_)
                 | Event::Unknown { .. },
                 _,
             ) => {}

@@ -1,5 +1,6 @@
 //! The timeline: what happened, line by line, and how long it took, lane by lane.
 
+mod cleaning;
 mod entry;
 mod fold;
 mod gateways;

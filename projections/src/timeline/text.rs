@@ -33,6 +33,7 @@ pub fn line(event: &Event) -> String {
             "events before {} are not kept here any more; the backup in {} holds them",
             released.first_kept, released.archive
         ),
+        Event::Cleaning(event) => super::cleaning::line(event),
         Event::Unknown { payload, .. } => format!("{} bytes this version cannot read", payload.len()),
     };
     clean(text)

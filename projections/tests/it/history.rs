@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use regatta_core::event::CleaningEvent;
 use regatta_core::event::attempt::{
     Artifact, ArtifactsCollected, AttemptEvent, CancelRequested, Channel, Collected, DiffStat, Exit, FileChange,
     Finished, Outcome, Output, Phase, PhaseEnded, PhaseStarted, Queued, RetryScheduled, Started, Waiting,
 };
+use regatta_core::event::cleaning::{self, Archive, Wish};
 use regatta_core::event::delivery::{self, DeliveryEvent};
 use regatta_core::event::run::{
     self, AttemptEnded, Check, Decided, Entry, Judge, Limits, Prompt, RunEvent, RunOutcome, Strategy,
@@ -241,6 +243,31 @@ impl History {
     pub(crate) fn undelivered(&mut self, id: AttemptId) -> &mut Self {
         let failed = delivery::Failed { attempt: id, branch: branch(id), reason: "the repository is gone".to_owned() };
         self.of_delivery(id.run, DeliveryEvent::Failed(failed))
+    }
+
+    // Cleanings.
+
+    /// What becomes of what an attempt left, one word each: it is asked for by bob, the rest follows.
+    pub(crate) fn cleaned(&mut self, attempt: AttemptId, words: &str) -> &mut Self {
+        for word in words.split_whitespace() {
+            let archive = Archive { path: format!("cleaned/{attempt}.tar.zst"), bytes: 7, blake3: "ab".repeat(32) };
+            let asked = |wish| CleaningEvent::Requested(cleaning::Requested { attempt, wish });
+            let (blobs, blob_bytes) = (1, 5);
+            let known = [
+                ("clean", asked(Wish::Clean { to: None })),
+                ("return", asked(Wish::Return)),
+                ("forget", asked(Wish::Forget)),
+                ("archived", CleaningEvent::Archived(cleaning::Archived { attempt, archive, blobs, blob_bytes })),
+                ("removed", CleaningEvent::Removed(cleaning::Removed { attempt, blobs, blob_bytes, kept: 0 })),
+                ("returned", CleaningEvent::Returned(cleaning::Returned { attempt, blobs, blob_bytes })),
+                ("forgotten", CleaningEvent::Forgotten(cleaning::Forgotten { attempt })),
+                ("failed", CleaningEvent::Failed(cleaning::Failed { attempt, reason: "it is full".to_owned() })),
+            ];
+            let (_, event) = known.into_iter().find(|(name, _)| *name == word).expect("a fact");
+            let by = if matches!(event, CleaningEvent::Requested(_)) { Actor::user("bob") } else { Actor::regatta() };
+            self.say(Stream::cleaning(attempt.run), &by, &Event::Cleaning(event));
+        }
+        self
     }
 
     // Attempts.

@@ -5,6 +5,8 @@ mod attempts;
 #[cfg(test)]
 mod compare;
 #[cfg(test)]
+mod disk;
+#[cfg(test)]
 mod example;
 #[cfg(test)]
 mod faults;

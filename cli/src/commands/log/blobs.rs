@@ -1,10 +1,11 @@
-//! Whether the blobs are whole: each file has the hash it is named by, and each blob an event names is there. Changes
-//! nothing.
+//! Whether the blobs are whole: each file has the hash it is named by, and each blob an event names is there, unless it
+//! was cleaned. Changes nothing.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use regatta_core::cleaning::Owners;
 use regatta_core::event::Kind;
 use regatta_core::log::verify::Damage;
 use regatta_core::log::{ReadMax, Reader};
@@ -77,17 +78,21 @@ fn files(root: &Path) -> std::io::Result<Vec<(String, String)>> {
     Ok(found)
 }
 
-/// Every blob that events name: its hash, and the first event that does.
+/// Every blob that events name and that should be there: its hash, and the first event that does.
 fn named(data_dir: &Path) -> Result<BTreeMap<String, (Seq, &'static str)>, Failure> {
     let unreadable = |error: &dyn std::error::Error| Failure::caused("the log cannot be read", error);
     let reader = Reader::open(data_dir).map_err(|error| unreadable(&error))?;
-    let (mut found, mut next) = (BTreeMap::new(), reader.first());
+    let (mut found, mut owners, mut next) = (BTreeMap::new(), Owners::default(), reader.first());
     loop {
         let batch = reader.read_skipping(next, ReadMax::default(), &Kind::RAW);
         let batch = batch.map_err(|error| unreadable(&error))?;
-        let Some(last) = batch.last() else { return Ok(found) };
+        let Some(last) = batch.last() else {
+            found.retain(|hash: &String, _| owners.need(hash));
+            return Ok(found);
+        };
         next = Seq(last.seq.0 + 1);
         for envelope in &batch {
+            owners.fold(envelope);
             for (blob, what) in blobs_of(envelope) {
                 found.entry(blob.hash).or_insert((envelope.seq, what));
             }

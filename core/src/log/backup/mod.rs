@@ -2,16 +2,16 @@
 //! A copy goes on where one stopped, and brings only what is new. Reads the log as any reader does; never appends.
 //!
 //! What is copied: the journal's files (sealed ones never change; of the one being written, what is whole), the blobs,
-//! the install's name, and a `HEAD` of the copy's own. A backup keeps what the log has
+//! the archives of what was cleaned, the install's name, and a `HEAD` of the copy's own. A backup keeps what the log has
 //! removed since, so a folder that is backed up to again and again is the log's archive; the data directory remembers
 //! it by a receipt. Not the index, which is rebuilt, nor sandboxes, mirrors and
 //! configuration. Blobs come after the journal: a blob is kept before the event that names it.
 
+mod beside;
 mod copy;
 mod receipts;
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write as _};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -25,12 +25,11 @@ use super::journal::{Disk as _, RealDisk, segment};
 use super::lock::Lock;
 use super::{OpenError, install};
 use crate::{Clock as _, Seq, SystemClock};
+use beside::{blobs, cleaned};
 use copy::{Brought, copy, copy_part, same};
 pub use receipts::{Receipt, holds, receipts};
 pub(crate) use receipts::{holding, named};
 
-/// Folder of the blobs in a data directory.
-const BLOBS: &str = "blobs";
 /// A restore is under way while this file is there.
 const RESTORING: &str = "restoring";
 /// Names a file of the journal may end with, the one that replaces the others first.
@@ -108,7 +107,11 @@ pub fn backup(dir: &Path, to: &Path) -> Result<Copied, BackupError> {
         }
     };
     write_anchor(to, &tip)?;
+    // What is cleaned or returned meanwhile is in one of the two at any moment: in an archive before a blob goes, and a
+    // blob again before its archive does.
+    cleaned(dir, to, &mut copied)?;
     blobs(dir, to, &mut copied)?;
+    cleaned(dir, to, &mut copied)?;
     name(dir, to, &mut copied)?;
     (copied.head, copied.hash) = (Seq(tip.seq), blake3::Hash::from_bytes(hash).to_string());
     let (first, head) = (Seq(beginning(to)?.first), copied.head);
@@ -150,6 +153,7 @@ pub fn restore(from: &Path, dir: &Path) -> Result<Copied, BackupError> {
     write_anchor(dir, &tip)?;
     journal(from, dir, &tip, &mut copied)?;
     blobs(from, dir, &mut copied)?;
+    cleaned(from, dir, &mut copied)?;
     name(from, dir, &mut copied)?;
     (copied.head, copied.hash) = (Seq(tip.seq), said);
     fs::remove_file(&marker).map_err(|source| BackupError::Io { what: "remove", path: marker, source })?;
@@ -316,47 +320,6 @@ fn write_anchor(dir: &Path, tip: &Tip) -> Result<(), BackupError> {
     let anchor = Anchor::new(tip.seq, tip.segment.first_seq, tip.hash);
     let written = anchor.write(&RealDisk, dir);
     written.map_err(|source| BackupError::Io { what: "write HEAD of", path: dir.to_owned(), source })
-}
-
-fn blobs(from: &Path, to: &Path, copied: &mut Copied) -> Result<(), BackupError> {
-    let io = |what, path: &Path| {
-        let path = path.to_owned();
-        move |source| BackupError::Io { what, path, source }
-    };
-    let (here, there) = (from.join(BLOBS), to.join(BLOBS));
-    if !here.exists() {
-        return Ok(());
-    }
-    for folder in fs::read_dir(&here).map_err(io("list", &here))? {
-        let folder = folder.map_err(io("list", &here))?.path();
-        if !folder.is_dir() {
-            continue;
-        }
-        let target = there.join(folder.file_name().unwrap_or_default());
-        make_folder(&target)?;
-        for file in fs::read_dir(&folder).map_err(io("list", &folder))? {
-            let source = file.map_err(io("list", &folder))?.path();
-            let name = source.file_name().and_then(OsStr::to_str).unwrap_or_default().to_owned();
-            // One that begins with a dot is just being written, or was when the power went.
-            if !name.starts_with('.') {
-                blob(&source, &target.join(&name), &name, copied)?;
-            }
-        }
-    }
-    Ok(())
-}
-
-fn blob(source: &Path, target: &Path, name: &str, copied: &mut Copied) -> Result<(), BackupError> {
-    let brought = whole(source, target)?;
-    if let Brought::Copied { hash, .. } = &brought
-        && hash.to_hex().as_str() != name
-    {
-        copied.damaged.push(name.to_owned());
-        let removed = fs::remove_file(target);
-        return removed.map_err(|source| BackupError::Io { what: "remove", path: target.to_owned(), source });
-    }
-    copied.count(brought);
-    Ok(())
 }
 
 /// Copies the install's name, which a backup of a restore has too.

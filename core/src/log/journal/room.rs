@@ -29,6 +29,12 @@ impl LowWater {
         Self { dir, segment_bytes }
     }
 
+    /// Bytes that may be taken of the disk until nothing may be written; nothing when that cannot be told.
+    pub(crate) fn room(&self, disk: &dyn Disk) -> Option<u64> {
+        let space = disk.space(&self.dir).ok()?;
+        Some(space.free.saturating_sub(low_water(self.segment_bytes, space.total)))
+    }
+
     /// Why nothing may be written now, if so.
     pub(crate) fn lacking(&self, disk: &dyn Disk) -> Option<String> {
         self.more_than(disk, low_water)

@@ -3,6 +3,8 @@
 //!
 //! A failing seed prints itself: `REGATTA_SEED=… cargo nextest run -p regatta-dispatcher simulation`.
 
+mod tidy;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -12,6 +14,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use regatta_core::Vault;
 use regatta_core::event::attempt::{AttemptEvent, Channel, DiffStat, Exit as Ended, FileChange, Phase};
+use regatta_core::event::cleaning::Wish;
 use regatta_core::event::delivery::DeliveryEvent;
 use regatta_core::event::run::{Check, Entry, Limits, RunEvent, RunOutcome, Strategy};
 use regatta_core::log::{MemoryLog, Pending, ReadMax, Snapshots};
@@ -23,10 +26,11 @@ use regatta_dispatcher::compose::{Choice, NotComposed};
 use regatta_dispatcher::failpoint::{FAILPOINTS, Failpoints};
 use regatta_dispatcher::source_control::{Base, Delivery, SourceControl, Start, Unusable, Written};
 use regatta_dispatcher::{
-    Caps, Handle, Options, Recall, Refusal, RefusalKind, RunRequest, SynthesisRequest, Uncommitted, World,
+    Archives, Caps, Handle, Options, Recall, Refusal, RefusalKind, RunRequest, SynthesisRequest, Uncommitted, World,
 };
 use regatta_sandboxes::fake::{FakeProvider, Mishaps, Script};
 use regatta_sandboxes::{Exec, Exit, Secrets, Stdio};
+use tidy::{TIDIED, Tidying, check_left, tidy_up};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -266,6 +270,8 @@ struct Simulation {
     random: Random,
     /// Requests by idempotency key, with the run they were answered with.
     asked: BTreeMap<String, (RunRequest, Option<RunId>)>,
+    /// What people do when everything is settled.
+    tidying: Tidying,
     /// Failpoints crashed at so far.
     crashed_at: BTreeSet<&'static str>,
 }
@@ -289,6 +295,7 @@ impl Simulation {
             folder: tempfile::tempdir().expect("folder"),
             random,
             asked,
+            tidying: Tidying::Not,
             crashed_at,
         }
     }
@@ -324,7 +331,7 @@ impl Simulation {
             }
             assert!(!working.is_finished(), "the dispatcher gave up: {:?}", working.await);
             if !self.world.step() {
-                if asking.is_finished() && self.is_settled() {
+                if asking.is_finished() && self.is_settled() && self.is_tidy() {
                     settled = true;
                     break;
                 }
@@ -352,6 +359,7 @@ impl Simulation {
             install,
             log: Arc::new(self.log.clone()),
             blobs: self.blobs.clone(),
+            archives: Archives::of(self.folder.path()),
             clock: Arc::clone(&self.clock) as _,
             providers,
             source_control: Arc::new(self.git.clone()),
@@ -377,9 +385,12 @@ impl Simulation {
         let by = Actor::user("meddler");
         let runs: Vec<RunId> = self.asked.values().filter_map(|(_, run)| *run).collect();
         let slot = Slot::new(usize::try_from(self.random.below(4)).expect("small")).expect("slot");
+        if self.tidying != Tidying::Not {
+            return self.tidy(handle).await;
+        }
         if let Some(run) = runs.first().copied().filter(|_| self.random.one_in(40)) {
             // Every answer is allowed, a refusal too; a hang is not.
-            let asked = match self.random.below(7) {
+            let asked = match self.random.below(9) {
                 0 => {
                     Box::pin(handle.cancel(run, None, String::new(), by)) as std::pin::Pin<Box<dyn Future<Output = _>>>
                 }
@@ -388,6 +399,8 @@ impl Simulation {
                 3 => Box::pin(handle.discard(run, slot, Some("not this".into()), by)),
                 4 => Box::pin(handle.discard(run, slot, None, by)),
                 5 => Box::pin(synthesize(handle.clone(), run, slot, by)),
+                6 => Box::pin(handle.clean(run, slot, Wish::Clean { to: None }, by)),
+                7 => Box::pin(handle.clean(run, slot, Wish::Return, by)),
                 _ => Box::pin(handle.restore(run, slot, by)),
             };
             tokio::time::timeout(Duration::from_millis(50), asked).await.map(Result::ok).ok();
@@ -521,8 +534,6 @@ fn check_history(simulation: &Simulation) {
                 }
                 assert_eq!((collected.artifacts.len(), collected.omitted_count), (1, 1), "{attempt}");
                 for artifact in collected.artifacts {
-                    let content = simulation.blobs.get(&artifact.blob.hash).expect("a blob is kept before its event");
-                    assert_eq!(content, format!("left by {}", collected.phase).into_bytes());
                     let is_new = artifacts.insert((attempt, collected.epoch, artifact.name.clone()));
                     assert!(is_new, "{attempt}: {} is kept twice", artifact.name);
                 }
@@ -546,6 +557,7 @@ fn check_history(simulation: &Simulation) {
             _ => {}
         }
     }
+    check_left(simulation);
     assert!(finished.values().all(|times| *times == 1), "an attempt ended twice: {finished:?}");
     let begun = simulation.world.all_begun();
     assert!(begun.values().all(|times| *times == 1), "a command was started twice: {begun:?}");
@@ -602,6 +614,9 @@ fn simulate(seed: u64, blobs: Blobs) -> BTreeSet<&'static str> {
     simulation.check_recall();
     check_history(&simulation);
     check_end(&simulation);
+    if seed.is_multiple_of(TIDIED) {
+        tidy_up(&mut simulation);
+    }
     simulation.crashed_at
 }
 

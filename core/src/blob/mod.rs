@@ -1,6 +1,8 @@
 //! Big bytes (diffs, long prompts), kept once under the hash of their content. Blob first, fsync, then the event that
 //! names it. Knows nothing of what the bytes are.
 
+mod hold;
+
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -9,6 +11,9 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use hold::Holds;
+pub use hold::{Keeper, Sweep};
 
 /// Largest blob in bytes.
 pub const BLOB_BYTES_MAX: u64 = 1 << 30;
@@ -54,6 +59,7 @@ pub enum Error {
 #[derive(Debug, Clone)]
 pub struct Blobs {
     root: PathBuf,
+    holds: Holds,
 }
 
 impl Blobs {
@@ -63,7 +69,27 @@ impl Blobs {
     /// When the folder cannot be made.
     pub fn open(root: &Path) -> Result<Self, Error> {
         fs::create_dir_all(root)?;
-        Ok(Self { root: root.to_owned() })
+        Ok(Self { root: root.to_owned(), holds: Holds::default() })
+    }
+
+    /// Removes what an earlier process left half written. Nobody else may be writing.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn clear(&self) -> Result<(), Error> {
+        for folder in fs::read_dir(&self.root)? {
+            let folder = folder?;
+            if !folder.file_type()?.is_dir() {
+                continue;
+            }
+            for file in fs::read_dir(folder.path())? {
+                let file = file?;
+                if file.file_name().as_encoded_bytes().starts_with(b".") {
+                    fs::remove_file(file.path())?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn path(&self, hash: &str) -> Result<PathBuf, Error> {
@@ -74,12 +100,24 @@ impl Blobs {
         }
     }
 
+    /// Keeps blobs that an event is about to name, while others may be removed.
+    #[must_use]
+    pub fn keeper(&self) -> Keeper {
+        Keeper::new(self.clone())
+    }
+
+    /// Begins to remove blobs.
+    #[must_use]
+    pub fn sweep(&self) -> Sweep {
+        Sweep::begin(self.clone())
+    }
+
     /// Keeps bytes; they are on disk when this returns. Keeping the same bytes again does nothing.
     ///
     /// # Errors
     /// When the content is too large or the disk fails.
     pub fn put(&self, content: &[u8]) -> Result<BlobRef, Error> {
-        self.put_all([content]).map(|names| names.into_iter().next().unwrap_or_else(|| BlobRef::of(content)))
+        self.keeper().put(content)
     }
 
     /// Keeps many at once, as [`Self::put`] keeps one, but waits for the disk's folders once.
@@ -87,11 +125,21 @@ impl Blobs {
     /// # Errors
     /// When one is too large or the disk fails; some may be kept then.
     pub fn put_all<'a>(&self, contents: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<BlobRef>, Error> {
+        self.keeper().put_all(contents)
+    }
+
+    /// Keeps many; each is told to `begin` by its name before it is looked whether it is there.
+    fn keep_all<'a>(
+        &self,
+        contents: impl IntoIterator<Item = &'a [u8]>,
+        begin: &dyn Fn(&BlobRef),
+    ) -> Result<Vec<BlobRef>, Error> {
         let (mut names, mut folders) = (Vec::new(), BTreeSet::new());
         for content in contents {
-            let (name, folder) = self.write(content)?;
+            let name = BlobRef::of(content);
+            begin(&name);
+            folders.extend(self.write(&name, content)?);
             names.push(name);
-            folders.extend(folder);
         }
         for folder in &folders {
             File::open(folder)?.sync_all()?;
@@ -103,14 +151,13 @@ impl Blobs {
     }
 
     /// Writes a blob under its name, and tells the folder whose entries are not on disk yet.
-    fn write(&self, content: &[u8]) -> Result<(BlobRef, Option<PathBuf>), Error> {
-        if content.len() as u64 > BLOB_BYTES_MAX {
-            return Err(Error::TooLarge(content.len() as u64));
+    fn write(&self, name: &BlobRef, content: &[u8]) -> Result<Option<PathBuf>, Error> {
+        if name.bytes > BLOB_BYTES_MAX {
+            return Err(Error::TooLarge(name.bytes));
         }
-        let name = BlobRef::of(content);
         let path = self.path(&name.hash)?;
         if fs::metadata(&path).is_ok_and(|kept| kept.len() == name.bytes) {
-            return Ok((name, None));
+            return Ok(None);
         }
         let folder = path.parent().unwrap_or(&self.root);
         fs::create_dir_all(folder)?;
@@ -121,7 +168,15 @@ impl Blobs {
         file.write_all(content)?;
         file.sync_data()?;
         fs::rename(&unfinished, &path)?;
-        Ok((name, Some(folder.to_owned())))
+        Ok(Some(folder.to_owned()))
+    }
+
+    /// When a blob was kept, in microseconds since the Unix epoch, by the disk; nothing when it is not there.
+    #[must_use]
+    pub fn kept_at_us(&self, hash: &str) -> Option<u64> {
+        let kept_at = fs::metadata(self.path(hash).ok()?).and_then(|found| found.modified()).ok()?;
+        let since_epoch = kept_at.duration_since(std::time::UNIX_EPOCH).ok()?;
+        u64::try_from(since_epoch.as_micros()).ok()
     }
 
     /// Reads bytes back and checks that they are those that were kept.
@@ -162,6 +217,17 @@ mod tests {
         let names = blobs.put_all(contents).expect("kept");
         assert_eq!(names, contents.map(BlobRef::of));
         assert_eq!(blobs.get(&names[1].hash).expect("read"), b"two");
+    }
+
+    #[test]
+    fn what_was_left_half_written_is_removed_and_nothing_else() {
+        let root = tempfile::tempdir().expect("folder");
+        let blobs = Blobs::open(root.path()).expect("store");
+        let path = blobs.path(&blobs.put(b"whole").expect("kept").hash).expect("path");
+        let half = path.with_file_name(".0123.77.ThreadId(3)");
+        fs::write(&half, b"ha").expect("written");
+        blobs.clear().expect("cleared");
+        assert!(path.exists() && !half.exists());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The run decider as tables: given facts, when a command comes, then facts or a refusal.
 
+mod clean;
+
 use regatta_core::event::attempt::{DiffStat, Outcome};
 use regatta_core::event::delivery::{Delivered, DeliveryEvent, Failed, Intended};
 use regatta_core::event::run::{
@@ -82,6 +84,7 @@ fn given(strategy: Strategy, events: &[Event]) -> Run {
         match event {
             Event::Run(event) => run.evolve(event),
             Event::Delivery(event) => run.evolve_delivery(event),
+            Event::Cleaning(event) => run.evolve_cleaning(event),
             other @ (Event::Attempt(_)
             | Event::Sandbox(_)
             | Event::Gateway(_)
