@@ -65,6 +65,11 @@ export type Approvals = Schemas["ApprovalsView"];
 export type Approval = Schemas["ApprovalView"];
 export type Decision = Schemas["Decision"];
 
+export type Disk = Schemas["DiskBody"];
+export type DiskSort = Schemas["DiskSort"];
+export type LeftRow = Schemas["LeftRow"];
+export type Place = Schemas["Place"];
+
 export type Me = Schemas["Me"];
 export type Role = Schemas["Role"];
 export type Token = Schemas["TokenRow"];

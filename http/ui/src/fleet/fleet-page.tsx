@@ -1,10 +1,11 @@
-// Where attempts run, who waits for what and why, and whether anything was left behind.
+// Where attempts run, who waits for what and why, whether anything was left behind, and what takes the disk.
 
 import { useView } from "@/live/use-view";
 import { CommandLine } from "@/parts/command-line";
 import { Page } from "@/parts/page";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { SkeletonRows } from "@/parts/skeleton";
+import { DiskPart } from "./disk/disk-part";
 import { Limits } from "./limits";
 import { ProviderPart } from "./provider";
 import { Providers } from "./providers";
@@ -28,6 +29,7 @@ export default function FleetPage() {
           ))}
           {data.providers.length === 0 && <NeverUsed />}
           <Providers />
+          <DiskPart />
           <ServerPart />
         </div>
       )}

@@ -1,7 +1,7 @@
 // One provider and the sandboxes it has now.
 
 import type { Provider, Sandbox, SandboxState } from "@/api/types";
-import { count } from "@/format/numbers";
+import { count, dollars } from "@/format/numbers";
 import { age, moment } from "@/format/time";
 import { useNow } from "@/format/use-now";
 import { StateBadge, type Tone } from "@/parts/state";
@@ -43,6 +43,7 @@ export function ProviderPart({ provider }: { provider: Provider }) {
                 <th className={HEAD}>state</th>
                 <th className={HEAD}>attempt</th>
                 <th className={HEAD}>age</th>
+                <th className={HEAD}>cost so far</th>
                 <th className={HEAD}>fence</th>
                 <th className={HEAD}>name</th>
               </tr>
@@ -83,6 +84,9 @@ function SandboxRow({ sandbox }: { sandbox: Sandbox }) {
       </td>
       <td className={CELL} title={`since ${moment(since)}`}>
         {age(ageMs)}
+      </td>
+      <td className={CELL} title="as the attempt's agents tell, under all its leases">
+        {sandbox.cost_usd_micros === null ? <span className="text-faint">–</span> : dollars(sandbox.cost_usd_micros)}
       </td>
       <td className={CELL}>{sandbox.fence ?? <span className="text-faint">not known yet</span>}</td>
       <td className={`${CELL} code text-faint`}>{sandbox.key}</td>

@@ -7,7 +7,7 @@ export function runOf(stream: string): string | undefined {
   if (slash < 0) return undefined;
   const family = stream.slice(0, slash);
   const rest = stream.slice(slash + 1);
-  if (family === "run" || family === "delivery") return rest;
+  if (family === "run" || family === "delivery" || family === "cleaning") return rest;
   if (family === "attempt" || family === "output") return rest.split(".")[0];
   if (family === "sandbox") return rest.split("-")[2];
   return undefined;
@@ -19,6 +19,8 @@ export function touchedBy(event: Pick<EventBody, "stream" | "kind">): string[] {
   const family = event.kind.split(".")[0] ?? "";
   const paths = ["/timeline"];
   if (run) paths.push("/runs", `/attempts/${run}.`, "/fleet");
+  // The disk is measured for each look: only when something was left, or may go now.
+  if (["run", "delivery", "cleaning"].includes(family)) paths.push("/disk");
   if (run) return paths;
   if (family === "gateway" || family === "approval") return [...paths, "/gateways", "/approvals", "/threads"];
   if (family === "config") return [...paths, "/config", "/doctor", "/me"];
