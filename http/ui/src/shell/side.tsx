@@ -107,7 +107,10 @@ function Away() {
   const away = rows.filter(({ link }) => link && link.state !== "connected").length;
   if (away === 0) return null;
   return (
-    <span className="ml-auto max-md:ml-0 rounded-sm bg-warn-wash px-1 text-warn text-xs" title="gateways that are not connected">
+    <span
+      className="ml-auto max-md:ml-0 rounded-sm bg-warn-wash px-1 text-warn text-xs"
+      title="gateways that are not connected"
+    >
       {away} away
     </span>
   );
