@@ -49,12 +49,17 @@ pub(super) async fn prepared(inner: &Inner) -> Result<&String, Error> {
     inner.image.get_or_try_init(|| prepare(inner)).await
 }
 
+/// The image that was asked for, by its id.
+pub(super) async fn base(inner: &Inner, docker: &Docker) -> Result<String, Error> {
+    let base = &inner.options.image;
+    let found = docker.inspect_image(base).await.map_err(|error| missing(base, &error))?;
+    found.id.ok_or_else(|| missing_text(base))
+}
+
 /// Makes sure that the image is there.
 pub(super) async fn prepare(inner: &Inner) -> Result<String, Error> {
     let docker = inner.docker().await?;
-    let base = &inner.options.image;
-    let found = docker.inspect_image(base).await.map_err(|error| missing(base, &error))?;
-    let base_id = found.id.ok_or_else(|| missing_text(base))?;
+    let base_id = base(inner, docker).await?;
     let path = inner.options.program.clone();
     let program = tokio::task::spawn_blocking(move || program(&path)).await.map_err(std::io::Error::other);
     let program = program.and_then(|program| program).map_err(|source| Error::Transient {
