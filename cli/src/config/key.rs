@@ -19,6 +19,8 @@ pub(crate) enum Scope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     Text,
+    /// A folder's whole path, or from the home on: a server has no folder of its own that others would begin at.
+    Folder,
     /// A server's address, or several with commas. It may hold a password, so it is never shown as it is.
     Address,
     /// Where a credential comes from: a file, `env:NAME` or `secret:NAME`.
@@ -95,7 +97,10 @@ impl Key {
                 Ok(credential) => Ok(Value::Text(credential.to_string())),
                 Err(error) => Err(format!("{} = {text:?}: {error}", self.name)),
             },
-            Shape::Text | Shape::List => Ok(Value::Text(text.to_owned())),
+            Shape::Folder if !text.starts_with('/') && !text.starts_with("~/") => {
+                Err(wrong("a whole path, as /mnt/elsewhere/regatta or ~/backup"))
+            }
+            Shape::Text | Shape::Folder | Shape::List => Ok(Value::Text(text.to_owned())),
             Shape::Address => {
                 let fits = |part: &str| !part.trim().is_empty() && !part.contains(char::is_whitespace);
                 if text.split(',').all(fits) {

@@ -98,7 +98,7 @@ keys! {
         "size at which a file of the log is full and the next one begins; twice as much must stay free on the disk";
     "log.index_deadline" Server Shape::Duration, Value::Ms(120_000),
         "how long the log's index may take to open before it is taken for hanging, and rebuilt";
-    "log.archive" Server Shape::Text, Value::Unset,
+    "log.archive" Server Shape::Folder, Value::Unset,
         "folder a backup is made to before anything is removed; best on another disk";
     "log.retain_age" Server Shape::Duration, Value::Unset,
         "how old what is in the log may become, as 90d; for ever when unset";

@@ -77,7 +77,7 @@ fn of(key: &Key) -> Json {
 
 fn shape(shape: Shape) -> Json {
     match shape {
-        Shape::Text | Shape::Address => json!({ "type": "string" }),
+        Shape::Text | Shape::Folder | Shape::Address => json!({ "type": "string" }),
         Shape::Credential => {
             json!({ "type": "string", "examples": ["secret:nats", "env:NATS_CREDENTIALS", "~/nats.creds"] })
         }

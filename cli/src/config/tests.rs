@@ -43,6 +43,12 @@ fn a_mistake_is_told_with_its_line_and_what_was_probably_meant() {
     refused("[run]\ntimeout = \"soon\"", false, "should be a time, as 90s, 10m, 1h30m or 90d", "run.timeout:");
     refused("[run]\nmemory = \"much\"", false, "should be a size", "run.memory:");
     refused("[run]\nstrategy = \"rase\"", false, "one of race, best, all", "run.strategy:");
+    refused(
+        "[log]\narchive = \"relative/x\"",
+        false,
+        "should be a whole path, as /mnt/elsewhere/regatta",
+        "log.archive:",
+    );
     refused("[sandbox]\nnetwork = \"maybe\"", false, "should be true or false", "sandbox.network:");
     refused("[run]\nsetup = [\"a\"]", false, "is one value, not a list", "run.setup:");
     refused("[run]\nchecks = [[\"a\"]]", false, "should be a list of texts", "");

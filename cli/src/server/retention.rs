@@ -10,8 +10,8 @@ use std::time::Duration;
 use regatta_core::bus::RelayState;
 use regatta_core::event::LogEvent;
 use regatta_core::event::log::{Released, ReleasedSegment};
-use regatta_core::log::backup::{backup, holds, receipts};
-use regatta_core::log::retention::{Keep, Need, Plan, plan};
+use regatta_core::log::backup::{archive, holds, receipts};
+use regatta_core::log::retention::{Keep, Need, Plan, Stays, plan};
 use regatta_core::log::{self, Reader, SegmentFile};
 use regatta_core::{
     Actor, Append, Clock as _, Draft, DurableLog, Event, Expect, Log as _, ReadMax, Seq, Stream, SystemClock,
@@ -199,7 +199,9 @@ impl Retention {
             folders.dedup();
             for folder in folders {
                 let would_hold = is_dry && archive.as_ref() == Some(&folder);
-                let held = |file: &SegmentFile| if would_hold { Ok(()) } else { holds(&folder, file) };
+                let held = |file: &SegmentFile| {
+                    if would_hold { Ok(()) } else { holds(&folder, file).map_err(Stays::Unarchived) }
+                };
                 let plan = plan(&files, keep, &needs, &mut { held });
                 if found.as_ref().is_none_or(|best| plan.goes.len() > best.plan.goes.len()) {
                     found = Some(Found { plan, archive: Some(folder) });
@@ -207,7 +209,10 @@ impl Retention {
             }
             Ok(found.unwrap_or_else(|| {
                 let unknown = "is in no backup that is known here: regatta log backup DIR, or set log.archive";
-                Found { plan: plan(&files, keep, &needs, &mut |_| Err(unknown.to_owned())), archive: None }
+                Found {
+                    plan: plan(&files, keep, &needs, &mut |_| Err(Stays::Unarchived(unknown.to_owned()))),
+                    archive: None,
+                }
             }))
         })
         .await
@@ -293,19 +298,15 @@ fn needed_by_run(below: Seq, run: &str) -> Need {
 }
 
 /// What was found in the backup before was found there.
-fn was_found(before: &Plan, file: &SegmentFile) -> Result<(), String> {
-    if before.goes.contains(file) { Ok(()) } else { Err(before.reason.to_string()) }
+fn was_found(before: &Plan, file: &SegmentFile) -> Result<(), Stays> {
+    if before.goes.contains(file) { Ok(()) } else { Err(before.reason.clone()) }
 }
 
-fn archive_to(data_dir: &Path, archive: &Path) -> Result<(), Refusal> {
-    if archive.starts_with(data_dir) {
-        let message = format!("log.archive {} is inside the data directory", archive.display());
-        return Err(Refusal::new(RefusalKind::Invalid, message).hint("name a folder elsewhere, best on another disk"));
-    }
-    backup(data_dir, archive).map(drop).map_err(|error| {
+fn archive_to(data_dir: &Path, folder: &Path) -> Result<(), Refusal> {
+    archive(data_dir, folder).map(drop).map_err(|error| {
         Refusal::new(
             RefusalKind::Unusable,
-            format!("the log was not backed up to {}: {}", archive.display(), chain(&error)),
+            format!("the log was not backed up to {}: {}", folder.display(), chain(&error)),
         )
         .hint("nothing was removed")
     })

@@ -1,6 +1,7 @@
 //! A backup beside a server at work, killed on the way, and the install that comes back from it.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -62,9 +63,35 @@ fn a_backup_made_beside_a_server_brings_the_install_back() {
 }
 
 #[test]
+fn no_server_starts_on_half_an_import_and_an_export_is_its_owners() {
+    let install = Install::new();
+    install.regatta(&["up", "--detach"]).exits(0);
+    install.regatta(&["down"]).exits(0);
+    let export = install.folder().join("events.jsonl");
+    let path = export.to_str().expect("path");
+    install.regatta(&["log", "export", "-o", path]).exits(0);
+    let mode = fs::metadata(&export).expect("file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "{mode:o}");
+    install.regatta(&["log", "export", "-o", path]).exits(2).says("is there already").says("hint: name a new file");
+    let copy = install.folder().join("copy");
+    let copy = copy.to_str().expect("path");
+    let whole = fs::read_to_string(&export).expect("export");
+    let cut = whole.lines().count() - 1;
+    let lines: Vec<&str> = whole.split_inclusive('\n').collect();
+    fs::write(&export, lines[..cut].concat()).expect("cut");
+    install.regatta(&["log", "import", path, "--data-dir", copy]).exits(4).says("its end is missing");
+    install.regatta(&["up", "--detach", "--data-dir", copy]).exits(4).says("an import into ").says("run it again");
+    fs::write(&export, &whole).expect("whole");
+    install.regatta(&["log", "import", path, "--data-dir", copy]).exits(0).says("were there already");
+    install.regatta(&["up", "--detach", "--data-dir", copy]).exits(0);
+    install.regatta(&["down", "--data-dir", copy]).exits(0);
+}
+
+#[test]
 fn a_restore_names_what_it_cannot_use() {
     let install = Install::new();
-    install.regatta(&["log", "restore"]).exits(2).says("--from");
+    let usage = install.regatta(&["log", "restore"]).exits(2).says("<--from <DIR>|--from-nats <URL>>");
+    assert!(!usage.err.contains("|--install"), "{}", usage.err);
     let nowhere = install.folder().join("nowhere");
     let nowhere = nowhere.to_str().expect("path");
     install.regatta(&["log", "restore", "--from", nowhere]).exits(2).says("there is no backup in ");

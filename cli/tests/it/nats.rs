@@ -54,7 +54,8 @@ fn an_outage_is_on_screen_and_a_lost_data_directory_comes_back() {
     let rebuilt = install.folder().join("rebuilt");
     let rebuilt = rebuilt.to_str().expect("path");
     let restore = ["log", "restore", "--from-nats", &url, "--data-dir", rebuilt];
-    let events = before.lines().count();
+    // The last line says only that it is the last.
+    let events = before.lines().count() - 1;
     assert_eq!(tail.lines().count(), events);
     install.regatta(&restore).exits(0).says(&format!("restored {events} events of install")).says("intact");
     install.regatta(&restore).exits(0).says(&format!("{events} were there already"));

@@ -11,7 +11,6 @@ use std::{fs, io};
 
 use tokio::sync::{oneshot, watch};
 
-use super::backup::is_restoring;
 use super::begin::{begin, carry, check_new, continue_at, replay};
 use super::index::Catalog;
 use super::journal::ahead::Ahead;
@@ -26,6 +25,7 @@ use super::open::{BUNDLE_BYTES_BOUNDS, SEGMENT_BYTES_BOUNDS};
 use super::scrub::{self, Scrub, Scrubbed};
 use super::{
     Append, AppendError, IndexError, Log, OpenError, Options, Pending, ReadError, ReadMax, Snapshots, check_bounds,
+    restoring,
 };
 use crate::{Envelope, Kind, Seq, Stream};
 
@@ -75,6 +75,11 @@ impl DurableLog {
     /// # Errors
     /// When another process has it open, or the journal is damaged or shortened, or the disk fails.
     pub fn open(options: Options) -> Result<Self, OpenError> {
+        Self::open_to_fill(options, None)
+    }
+
+    /// As [`Self::open`], also where filling it from there was begun.
+    pub(crate) fn open_to_fill(options: Options, from: Option<&restoring::Source>) -> Result<Self, OpenError> {
         if !SEGMENT_BYTES_BOUNDS.contains(&options.segment_bytes) {
             let (least, most) = (SEGMENT_BYTES_BOUNDS.start(), SEGMENT_BYTES_BOUNDS.end());
             return Err(OpenError::OutOfBounds(format!("segment_bytes must be from {least} to {most}")));
@@ -87,9 +92,7 @@ impl DurableLog {
         let io = |what| move |source| OpenError::Io { what, source };
         fs::create_dir_all(&dir).map_err(io("make the data directory"))?;
         let lock = Lock::take(&dir)?;
-        if is_restoring(&dir) {
-            return Err(OpenError::Restoring { dir });
-        }
+        restoring::check(&dir, from)?;
         let disk = options.disk.clone();
         disk.make_folder(&dir.join(segment::FOLDER)).map_err(io("make the journal's folder"))?;
         let recovered = match recover(&*disk, &dir)? {

@@ -23,7 +23,7 @@ impl Lock {
         let path = dir.join(NAME);
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(false);
-        let mut file = regular::open_as(&mut options, &path).map_err(io)?;
+        let mut file = regular::make_as(&mut options, &path).map_err(io)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

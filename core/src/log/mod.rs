@@ -13,6 +13,7 @@ mod lock;
 pub mod memory;
 pub mod open;
 mod positions;
+pub(crate) mod restoring;
 pub mod retention;
 pub mod scrub;
 pub mod segments;

@@ -92,9 +92,14 @@ pub enum OpenError {
         /// The data directory.
         dir: PathBuf,
     },
-    /// A restore was begun here.
-    #[error("a restore into {dir} did not come to its end: run it again, it goes on where it stopped")]
+    /// A restore or an import was begun here.
+    #[error(
+        "{what} into {dir} did not come to its end: run it again, it goes on where it stopped; or, to make do with what \
+         is there, remove {dir}/restoring"
+    )]
     Restoring {
+        /// Which.
+        what: &'static str,
         /// The data directory.
         dir: PathBuf,
     },

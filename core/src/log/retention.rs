@@ -85,11 +85,11 @@ pub fn plan(
     files: &[SegmentFile],
     keep: Keep,
     needs: &[Need],
-    archived: &mut dyn FnMut(&SegmentFile) -> Result<(), String>,
+    archived: &mut dyn FnMut(&SegmentFile) -> Result<(), Stays>,
 ) -> Plan {
     let mut left: u64 = files.iter().map(|file| file.bytes).sum();
     for (count, file) in files.iter().enumerate() {
-        let stays = stays(file, keep, left, needs).or_else(|| archived(file).err().map(Stays::Unarchived));
+        let stays = stays(file, keep, left, needs).or_else(|| archived(file).err());
         if let Some(reason) = stays {
             let (goes, stays) = files.split_at(count);
             return Plan { goes: goes.to_vec(), stays: stays.to_vec(), reason };
@@ -149,7 +149,7 @@ mod tests {
     fn check(keep: Keep, needs: &[Need], archived: u64, first: u64, reason: &str) {
         let files = files(5);
         let plan = plan(&files, keep, needs, &mut |file| {
-            if file.number <= archived { Ok(()) } else { Err("is in no backup".to_owned()) }
+            if file.number <= archived { Ok(()) } else { Err(Stays::Unarchived("is in no backup".to_owned())) }
         });
         assert_eq!((plan.first(), plan.reason.to_string().as_str()), (Seq(first), reason));
         assert_eq!(plan.goes.len() + plan.stays.len(), files.len());

@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod backup;
 #[cfg(test)]
+mod backup_refused;
+#[cfg(test)]
+mod backup_stopped;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod damage;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use regatta_core::log::OpenError;
-use regatta_core::log::backup::{BackupError, Copied, backup};
+use regatta_core::log::backup::{BackupError, Copied, backup, is_inside};
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome};
@@ -13,9 +13,12 @@ use crate::terminal::numbers::{bytes, counted};
 /// Copy the log, its patches and prompts to a folder; the next backup there copies only what is new
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A server may be at work meanwhile. Every file is read back after it was copied. A backup that was
-stopped is gone on with by running it again. Not copied: the index (it is rebuilt), sandboxes,
-mirrors of repositories, and regatta.toml, which may hold a password.
+A server may be at work meanwhile. Every file is read back after it was copied, and those that are
+there already are read again: a damaged one is replaced. What is damaged here is named, not copied
+(exit code 1). A backup that was stopped is gone on with by running it again; until then the one
+before is there. A folder with anything else in it is refused, and so is the backup of a log with
+another history. Not copied: the index (it is rebuilt), sandboxes, mirrors of repositories, and
+regatta.toml, which may hold a password.
 
 The folder can be looked at like a data directory: regatta --data-dir DIR log verify.
 
@@ -29,7 +32,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     let to = std::path::absolute(&args.dir)?;
-    if to.starts_with(&context.data_dir) {
+    if is_inside(&to, &context.data_dir)? {
         return Err(Failure::usage(format!("{} is inside the data directory", to.display()))
             .hint("name a folder elsewhere, best on another disk"));
     }
@@ -60,9 +63,14 @@ pub(super) fn failed(error: &BackupError, what: &str) -> Failure {
                 .hint("wait for it, or name another folder")
         }
         BackupError::Other(reason) => Failure::new(Exit::Refused, reason.clone()),
+        BackupError::Damaged { .. } | BackupError::Open(OpenError::Corrupt { .. }) => Failure::new(
+            Exit::NoWinner,
+            format!("{what}: {error}"),
+        )
+        .hint("bring that file back from another copy, and run it again; regatta log verify finds all that is damaged"),
         BackupError::Io { .. } => {
             Failure::caused(what, error).hint("what was copied stays; running it again goes on with it")
         }
-        BackupError::Open(_) | BackupError::Unfaithful(_) => Failure::caused(what, error),
+        BackupError::Open(_) | BackupError::Read(_) | BackupError::Unfaithful(_) => Failure::caused(what, error),
     }
 }

@@ -1,10 +1,12 @@
 //! `regatta log export`: the log as lines of JSON. Needs no server, and may run beside one.
 
-use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::fs::{self, File};
+use std::io::{BufWriter, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use regatta_core::Seq;
+use regatta_core::log::transfer::ExportError;
 use regatta_core::log::{Reader, export};
 
 use crate::context::Context;
@@ -14,6 +16,11 @@ use crate::terminal::numbers::counted;
 /// Write the log as lines of JSON; patches and long prompts (the `blobs` folder) are not in it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+The last line says that it is the last, so that an import notices when the rest was cut off. A file
+is readable by its owner only. An export that begins after event 1, by --from or after a prune, can
+only be imported where the events before it are: to carry a pruned log away whole, restore it from
+its backup first.
+
 Examples:
   regatta log export > events.jsonl
   regatta log export --from 1200 --output new.jsonl
@@ -44,18 +51,25 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
             Ok(Exit::Done)
         }
         // Whoever read it had enough.
-        Err(regatta_core::log::transfer::ExportError::Write(error))
-            if error.kind() == std::io::ErrorKind::BrokenPipe =>
-        {
+        Err(ExportError::Write(error)) if error.kind() == ErrorKind::BrokenPipe && args.output.is_none() => {
             Ok(Exit::Done)
         }
-        Err(error) => Err(Failure::caused("the log was not exported", &error)),
+        Err(error) => {
+            drop(out);
+            let removed = args.output.as_ref().map_or(Ok(()), fs::remove_file);
+            let failure = Failure::caused("the log was not exported", &error);
+            Err(if removed.is_err() { failure.hint("what was written stays, and is not all of it") } else { failure })
+        }
     }
 }
 
+/// Only its owner may read it: it holds what people asked for and what agents printed.
 fn create(path: &Path) -> Result<File, Failure> {
-    File::create_new(path).map_err(|error| {
-        Failure::usage(format!("{} cannot be made: {error}", path.display()))
-            .hint("name a file that does not exist yet")
+    let made = File::options().write(true).create_new(true).mode(0o600).open(path);
+    made.map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => Failure::usage(format!("{} is there already", path.display()))
+            .hint("name a new file; without --output it is written to standard output, which leads anywhere"),
+        _ => Failure::usage(format!("{} cannot be made: {error}", path.display()))
+            .hint("name a new file in a folder that is there"),
     })
 }

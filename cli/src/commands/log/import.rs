@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 
-use regatta_core::log::transfer::ImportError;
+use regatta_core::log::transfer::{ImportError, Imported};
 use regatta_core::log::{OpenError, Options, import};
 
 use crate::context::Context;
@@ -16,7 +16,9 @@ use crate::terminal::numbers::counted;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Every event keeps its number, its time and its id. Copy the `blobs` folder beside it to have the
-patches too.
+patches too. No server starts on half an import: run it again with the whole export, it goes on. The
+export of a pruned log cannot be imported into an empty directory: its first events are missing;
+restore the backup that holds them instead.
 
 Examples:
   regatta --data-dir /tmp/copy log import events.jsonl
@@ -35,21 +37,27 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
         Box::new(BufReader::new(file))
     };
     server::make_data_dir(&context.data_dir)?;
-    let moved = import(Options::new(&context.data_dir), &mut input).map_err(|error| match &error {
-        ImportError::Open(OpenError::Locked { pid, .. }) => {
-            Failure::new(Exit::Refused, format!("a server runs on {}: process {pid}", context.data_dir.display()))
-                .hint("stop it (regatta down), or name another directory: --data-dir DIR")
-        }
-        ImportError::Line { .. } => Failure::caused("the log was not imported", &error)
-            .hint("what stands before that line was; importing again goes on after it"),
-        ImportError::Open(_) | ImportError::Read(_) | ImportError::Io(_) | ImportError::Close(_) => {
-            Failure::caused("the log was not imported", &error)
-        }
-    })?;
+    let Imported { moved, ended } =
+        import(Options::new(&context.data_dir), &mut input).map_err(|error| match &error {
+            ImportError::Open(OpenError::Locked { pid, .. }) => {
+                Failure::new(Exit::Refused, format!("a server runs on {}: process {pid}", context.data_dir.display()))
+                    .hint("stop it (regatta down), or name another directory: --data-dir DIR")
+            }
+            ImportError::Line { .. } => Failure::caused("the log was not imported", &error)
+                .hint("what stands before that line may have been; importing again goes on after it"),
+            ImportError::Open(_) | ImportError::Read(_) | ImportError::Io(_) | ImportError::Close(_) => {
+                Failure::caused("the log was not imported", &error)
+            }
+        })?;
     let same = if moved.same > 0 { format!(", {} were there already", moved.same) } else { String::new() };
     let told = format!("imported {}, up to {}{same}", counted(moved.events, "event"), moved.last);
-    let data = serde_json::json!({ "imported": moved.events, "same": moved.same, "last": moved.last });
+    let data = serde_json::json!({ "imported": moved.events, "same": moved.same, "last": moved.last, "ended": ended });
     context.terminal.done(told, &data)?;
+    if !ended {
+        context.terminal.note(
+            "this export does not say where it ends, as those of older versions: whether it is whole cannot be told",
+        );
+    }
     context.terminal.note(
         "an export carries no hashes: from here on the log is chained, but nothing proves that it is what was exported",
     );

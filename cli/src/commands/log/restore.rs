@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use regatta_core::InstallId;
 use regatta_core::log::backup::restore;
-use regatta_core::log::verify;
 
 use super::{backup, blobs};
 use crate::context::Context;
@@ -23,10 +22,11 @@ Examples:
   regatta --data-dir ~/new log restore --from /mnt/elsewhere/regatta
   regatta --data-dir /var/lib/regatta-new log restore --from-nats nats://host
   REGATTA_NATS_CREDENTIALS=/etc/regatta.creds regatta log restore --from-nats tls://host")]
-#[group(required = true, multiple = true)]
+#[group(skip)]
+#[command(group = clap::ArgGroup::new("source").required(true).args(["from", "from_nats"]))]
 pub(crate) struct Args {
     /// A folder that `log backup` wrote
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["from_nats", "install"])]
+    #[arg(long, value_name = "DIR", conflicts_with = "install")]
     from: Option<PathBuf>,
 
     /// The NATS server
@@ -54,9 +54,9 @@ fn from_backup(context: &Context, from: &Path) -> Outcome {
     }
     server::make_data_dir(dir)?;
     let copied = restore(from, dir).map_err(|error| backup::failed(&error, "the log was not restored"))?;
-    let hash = verified(dir)?;
     let blobs = blobs::verify(dir)?;
     let missing = blobs.faults.len() as u64;
+    let hash = &copied.hash;
     let (head, of_bytes) = (copied.head, bytes(copied.bytes));
     let told =
         format!("restored up to event {head}: {} ({of_bytes}); intact, hash {hash}", counted(copied.files, "file"));
@@ -70,15 +70,6 @@ fn from_backup(context: &Context, from: &Path) -> Outcome {
         context.terminal.note(format!("{damaged} missing or damaged in the backup: regatta log verify names them"));
     }
     Ok(Exit::Done)
-}
-
-/// The hash of the restored log's last block, when it is whole.
-fn verified(dir: &Path) -> Result<String, Failure> {
-    let report = verify(dir).map_err(|error| Failure::caused("the log cannot be verified", &error))?;
-    if report.is_clean() {
-        return Ok(report.hash);
-    }
-    Err(Failure::new(Exit::Failed, "the restored log is damaged").hint("regatta log verify shows where"))
 }
 
 #[cfg(not(feature = "nats"))]
@@ -121,4 +112,15 @@ fn from_nats(context: &Context, url: &str, install: Option<InstallId>) -> Outcom
     });
     context.terminal.done(told, &data)?;
     Ok(Exit::Done)
+}
+
+#[cfg(feature = "nats")]
+/// The hash of the restored log's last block, when it is whole.
+fn verified(dir: &Path) -> Result<String, Failure> {
+    let report =
+        regatta_core::log::verify(dir).map_err(|error| Failure::caused("the log cannot be verified", &error))?;
+    if report.is_clean() {
+        return Ok(report.hash);
+    }
+    Err(Failure::new(Exit::Failed, "the restored log is damaged").hint("regatta log verify shows where"))
 }

@@ -13,7 +13,8 @@ use tokio::sync::mpsc;
 
 use super::server::{Connection, Server};
 use super::{Error, STREAM, filter, nats, subject};
-use crate::log::transfer::{Moved, import, read_line};
+use crate::log::restoring::{self, Source};
+use crate::log::transfer::{Moved, import_from, read_line};
 use crate::log::{Options, adopt_install};
 use crate::{Envelope, InstallId, Seq};
 
@@ -204,20 +205,22 @@ pub async fn restore(server: &Server, install: Option<InstallId>, options: Optio
     let (lines, received) = mpsc::channel(LINES_MAX);
     let importing = tokio::task::spawn_blocking(move || {
         let lines = Lines { received, rest: Bytes::new(), finished: false };
-        import(options, &mut BufReader::with_capacity(1 << 20, lines))
+        import_from(&Source::Nats, options, &mut BufReader::with_capacity(1 << 20, lines))
     });
     let put_in_order = Order::default().run(&mut events, install, lines).await;
     let imported = importing.await.map_err(|_| Error::Lost)?;
     // When the reader failed, the importer says only that it got too little.
     let (install, left_out) = put_in_order?;
-    let moved = imported?;
-    let io = |error| Error::File { path: dir.clone(), source: io::Error::other(error) };
-    let named = adopt_install(&dir, &install).map_err(io)?;
+    let moved = imported?.moved;
+    let io = |error| Error::File { path: dir.clone(), source: error };
+    let named = adopt_install(&dir, &install).map_err(|error| io(io::Error::other(error)))?;
     if named != install {
         return Err(Error::Install(format!(
             "the data directory is install {named}, but these are events of {install}"
         )));
     }
+    // Last of all: from now on a server may start there.
+    restoring::end(&dir).map_err(io)?;
     Ok(Restored { install, moved, left_out })
 }
 

@@ -3,37 +3,42 @@
 //!
 //! What is copied: the journal's files (sealed ones never change; of the one being written, what is whole), the blobs,
 //! the archives of what was cleaned, the install's name, and a `HEAD` of the copy's own. A backup keeps what the log has
-//! removed since, so a folder that is backed up to again and again is the log's archive; the data directory remembers
-//! it by a receipt. Not the index, which is rebuilt, nor sandboxes, mirrors and
-//! configuration. Blobs come after the journal: a blob is kept before the event that names it.
+//! removed since, so a folder that is backed up to again and again is the log's archive; the data directory remembers it
+//! by a receipt. Not the index, which is rebuilt, nor sandboxes, mirrors and configuration. Blobs come after the journal:
+//! a blob is kept before the event that names it. Wherever a backup stops, what it held before can be restored.
 
 mod beside;
+mod bring;
 mod copy;
+mod history;
+mod place;
 mod receipts;
 
-use std::collections::BTreeMap;
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write as _};
+use std::fs::{self, DirBuilder};
+use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use super::journal::anchor::{self, Anchor};
-use super::journal::beginning::{self, Beginning};
-use super::journal::recover::{Tip, recover};
-use super::journal::sealed::Sealed;
-use super::journal::{Disk as _, RealDisk, segment};
+use super::journal::anchor::Anchor;
+use super::journal::beginning;
+use super::journal::recover::{Recovered, Tip, recover};
+use super::journal::{Disk, RealDisk};
 use super::lock::Lock;
-use super::{OpenError, install};
+use super::restoring::{self, Source};
+use super::verify::verify_on;
+use super::{OpenError, ReadError, install};
 use crate::{Clock as _, Seq, SystemClock};
 use beside::{blobs, cleaned};
-use copy::{Brought, copy, copy_part, same};
+use bring::Bring;
+use copy::{Brought, Look, copy, is_beginning, remove_if_there};
+pub use place::is_inside;
 pub use receipts::{Receipt, holds, receipts};
 pub(crate) use receipts::{holding, named};
 
-/// A restore is under way while this file is there.
-const RESTORING: &str = "restoring";
-/// Names a file of the journal may end with, the one that replaces the others first.
-const ENDINGS: [&str; 2] = [".sealed", ".seg"];
+pub use super::restoring::is_restoring;
+
+/// Folder of the blobs in a data directory.
+const BLOBS: &str = "blobs";
 /// Times the journal is looked at anew because a file was sealed while it was being copied.
 const LOOKS_MAX: u32 = 10;
 
@@ -74,110 +79,160 @@ pub enum BackupError {
         #[source]
         source: io::Error,
     },
+    /// What is to be copied is not what was written. Nothing good was replaced by it.
+    #[error("{place} is damaged: {reason}")]
+    Damaged {
+        /// The file, and where in it when that is known.
+        place: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The log could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
     /// The copy is not what was read.
     #[error("the copy of {0} is not what was read: the disk it is on, or the way to it, changes bytes")]
     Unfaithful(PathBuf),
 }
 
-/// Copies what is new in a data directory to a backup of it, made when there is none. A server may be at work.
+/// Copies what is new in a data directory to a backup of it, made when there is none. A server may be at work. Every copy
+/// that is there is read, and replaced when it is damaged.
 ///
 /// # Errors
-/// When there is no log, the backup is of another one, or a disk fails.
+/// When there is no log, the place is something else or holds another history, what is to be copied is damaged, or a
+/// disk fails. What the backup held before can be restored then.
 pub fn backup(dir: &Path, to: &Path) -> Result<Copied, BackupError> {
+    backup_on(&RealDisk, dir, to, Look::Whole)
+}
+
+/// As [`backup`], but copies that are there are known by their length, beginning and end: for a backup that is made
+/// again and again by itself. Whoever relies on a copy reads it, as [`holds`] does.
+///
+/// # Errors
+/// As [`backup`].
+pub fn archive(dir: &Path, to: &Path) -> Result<Copied, BackupError> {
+    backup_on(&RealDisk, dir, to, Look::Ends)
+}
+
+/// As [`backup`], writing through a disk whose files are the machine's.
+///
+/// # Errors
+/// As [`backup`].
+pub fn backup_through(disk: &dyn Disk, dir: &Path, to: &Path) -> Result<Copied, BackupError> {
+    backup_on(disk, dir, to, Look::Whole)
+}
+
+fn backup_on(disk: &dyn Disk, dir: &Path, to: &Path, look: Look) -> Result<Copied, BackupError> {
+    place::check(dir, to)?;
     make_folder(to)?;
     let _lock = Lock::take(to)?;
-    if to.join(RESTORING).exists() {
+    if is_restoring(to) {
         return Err(BackupError::Other(format!("{} is a data directory that is being restored", to.display())));
     }
+    restoring::check(dir, None)?;
+    let bring = Bring { disk, from: dir, to, look };
     let mut copied = Copied::default();
     let mut looks = 1;
-    let (tip, hash) = loop {
-        let tip = tip(dir)?;
-        check_continues(dir, to, &tip)?;
-        match journal(dir, to, &tip, &mut copied) {
+    let tip = loop {
+        let found = recovered(dir)?;
+        history::check_continues(dir, to, &found)?;
+        // Before the log, which is known by it.
+        name(&bring, &mut copied)?;
+        match bring.journal(&found, &mut copied) {
             // A segment that was sealed meanwhile has another name now.
             Err(BackupError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound && looks < LOOKS_MAX => {
                 looks += 1;
             }
             done => {
                 done?;
-                let hash = tip.hash;
-                break (tip, hash);
+                break found.tip;
             }
         }
     };
-    write_anchor(to, &tip)?;
+    write_anchor(disk, to, &at_end(&tip))?;
     // What is cleaned or returned meanwhile is in one of the two at any moment: in an archive before a blob goes, and a
     // blob again before its archive does.
-    cleaned(dir, to, &mut copied)?;
-    blobs(dir, to, &mut copied)?;
-    cleaned(dir, to, &mut copied)?;
-    name(dir, to, &mut copied)?;
-    (copied.head, copied.hash) = (Seq(tip.seq), blake3::Hash::from_bytes(hash).to_string());
-    let (first, head) = (Seq(beginning(to)?.first), copied.head);
+    cleaned(&bring, &mut copied)?;
+    blobs(&bring, &mut copied)?;
+    cleaned(&bring, &mut copied)?;
+    copied.end(&tip);
+    remember(dir, to, &copied)?;
+    Ok(copied)
+}
+
+fn remember(dir: &Path, to: &Path, copied: &Copied) -> Result<(), BackupError> {
+    let first = beginning::read(&RealDisk, to).map_err(failed("read FIRST of", to))?;
+    let first = first
+        .map_err(|reason| OpenError::Corrupt { place: format!("{}/{}", to.display(), beginning::NAME), reason })?;
     let folder = std::path::absolute(to).unwrap_or_else(|_| to.to_owned());
-    let receipt = Receipt { folder, first, head, hash: copied.hash.clone(), at_us: SystemClock.now_us() };
+    let Copied { head, hash, .. } = copied;
+    let receipt =
+        Receipt { folder, first: Seq(first.first), head: *head, hash: hash.clone(), at_us: SystemClock.now_us() };
     if let Err(error) = receipts::keep(dir, receipt) {
         tracing::warn!(%error, "the backup is made, but the data directory cannot remember it: nothing is removed for it");
     }
-    Ok(copied)
+    Ok(())
 }
 
-/// Brings a backup into an empty data directory, or goes on with a restore that stopped. Until it is done, a server
-/// refuses to start there.
+/// Brings a backup into an empty data directory, or goes on with a restore that stopped. Until it is done, and what was
+/// brought is verified, a server refuses to start there.
 ///
 /// # Errors
-/// When there is no backup, the data directory is not empty, or a disk fails.
+/// When there is no backup, the data directory is not empty, a file of the backup is damaged, or a disk fails. It can be
+/// run again then.
 pub fn restore(from: &Path, dir: &Path) -> Result<Copied, BackupError> {
     make_folder(dir)?;
-    let marker = dir.join(RESTORING);
-    if !marker.exists() {
+    let begun = restoring::read(dir).map_err(failed("look for an unfinished restore in", dir))?;
+    if begun.is_none() {
         check_empty(dir)?;
     }
     let _lock = Lock::take(dir)?;
-    let tip = tip(from)?;
-    let said = blake3::Hash::from_bytes(tip.hash).to_string();
-    match fs::read_to_string(&marker) {
-        Ok(begun) if begun != said => {
-            return Err(BackupError::Other(format!(
-                "{} was begun to be restored from another backup: empty it, or restore from that one",
-                dir.display()
-            )));
-        }
-        Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => write_whole(&marker, said.as_bytes())?,
-        Err(source) => return Err(BackupError::Io { what: "read", path: marker, source }),
-    }
+    restoring::check(from, None)?;
+    let found = recovered(from)?;
     let mut copied = Copied::default();
+    copied.end(&found.tip);
+    let ours = Source::Backup(copied.hash.clone());
+    if let Some(begun) = begun.filter(|begun| *begun != ours) {
+        let what = if matches!(begun, Source::Backup(_)) { "a restore from another backup" } else { begun.told() };
+        return Err(BackupError::Other(format!(
+            "{what} was begun in {}: empty it, or go on with that one",
+            dir.display()
+        )));
+    }
+    restoring::begin(dir, &ours).map_err(failed("begin the restore in", dir))?;
     // First of all: with it, and without all of the journal, no server starts.
-    write_anchor(dir, &tip)?;
-    journal(from, dir, &tip, &mut copied)?;
-    blobs(from, dir, &mut copied)?;
-    cleaned(from, dir, &mut copied)?;
-    name(from, dir, &mut copied)?;
-    (copied.head, copied.hash) = (Seq(tip.seq), said);
-    fs::remove_file(&marker).map_err(|source| BackupError::Io { what: "remove", path: marker, source })?;
-    RealDisk.sync_folder(dir).map_err(|source| BackupError::Io { what: "sync", path: dir.to_owned(), source })?;
+    write_anchor(&RealDisk, dir, &at_end(&found.tip))?;
+    let bring = Bring { disk: &RealDisk, from, to: dir, look: Look::Whole };
+    bring.journal(&found, &mut copied)?;
+    blobs(&bring, &mut copied)?;
+    cleaned(&bring, &mut copied)?;
+    name(&bring, &mut copied)?;
+    check_whole(from, dir)?;
+    restoring::end(dir).map_err(failed("end the restore in", dir))?;
     Ok(copied)
 }
 
-/// Whether a restore into this data directory was begun and did not come to its end.
-#[must_use]
-pub fn is_restoring(dir: &Path) -> bool {
-    dir.join(RESTORING).exists()
+/// What was brought must be whole, or the file of the backup that is not is named.
+fn check_whole(from: &Path, dir: &Path) -> Result<(), BackupError> {
+    match verify_on(&RealDisk, dir)?.faults.into_iter().next() {
+        None => Ok(()),
+        Some(fault) => {
+            let place = from.join(fault.place).display().to_string();
+            Err(BackupError::Damaged { place, reason: fault.reason })
+        }
+    }
 }
 
 fn make_folder(path: &Path) -> Result<(), BackupError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(|source| BackupError::Io { what: "make", path: path.to_owned(), source })
+    made.map_err(failed("make", path))
 }
 
 fn check_empty(dir: &Path) -> Result<(), BackupError> {
-    let io = |source| BackupError::Io { what: "look into", path: dir.to_owned(), source };
-    for entry in fs::read_dir(dir).map_err(io)? {
-        let name = entry.map_err(io)?.file_name();
+    for entry in fs::read_dir(dir).map_err(failed("look into", dir))? {
+        let name = entry.map_err(failed("look into", dir))?.file_name();
         // A configuration may wait for the log; a lock is left by an attempt that was refused.
-        if name != "regatta.toml" && name != "lock" {
+        if name != "regatta.toml" && name != "lock" && name != "restoring.new" {
             return Err(BackupError::Other(format!(
                 "{} is not empty: it holds {}; a backup is restored into an empty data directory",
                 dir.display(),
@@ -188,162 +243,48 @@ fn check_empty(dir: &Path) -> Result<(), BackupError> {
     Ok(())
 }
 
-fn tip(dir: &Path) -> Result<Tip, BackupError> {
-    let recovered = recover(&RealDisk, dir)?;
-    Ok(recovered.ok_or_else(|| OpenError::Absent { dir: dir.to_owned() })?.tip)
+fn recovered(dir: &Path) -> Result<Recovered, BackupError> {
+    Ok(recover(&RealDisk, dir)?.ok_or_else(|| OpenError::Absent { dir: dir.to_owned() })?)
 }
 
-/// The backup must be of this log, and not from after it.
-fn check_continues(dir: &Path, to: &Path, tip: &Tip) -> Result<(), BackupError> {
-    let theirs = anchor::read(&RealDisk, to);
-    let theirs = theirs.map_err(|source| BackupError::Io { what: "read HEAD of", path: to.to_owned(), source })?;
-    let theirs = theirs.map_err(|reason| OpenError::Anchor { reason })?;
-    let Some(theirs) = theirs else { return Ok(()) };
-    if theirs.seq > tip.seq {
-        return Err(BackupError::Other(format!(
-            "the backup in {} ends at {}, but the log at {}: it is of another log, or this one was cut; name another \
-             folder",
-            to.display(),
-            theirs.seq,
-            tip.seq
-        )));
-    }
-    let name = |dir: &Path| fs::read_to_string(dir.join(install::NAME)).ok();
-    if let (Some(ours), Some(there)) = (name(dir), name(to))
-        && ours != there
-    {
-        return Err(BackupError::Other(format!(
-            "the backup in {} is of install {}, but this is {}: name another folder",
-            to.display(),
-            there.trim_end(),
-            ours.trim_end()
-        )));
-    }
-    Ok(())
+fn at_end(tip: &Tip) -> Anchor {
+    Anchor::new(tip.seq, tip.segment.first_seq, tip.hash)
 }
 
-fn beginning(dir: &Path) -> Result<Beginning, BackupError> {
-    let io = |source| BackupError::Io { what: "read FIRST of", path: dir.to_owned(), source };
-    let found = beginning::read(&RealDisk, dir).map_err(io)?;
-    found.map_err(|reason| {
-        let place = format!("{}/{}", dir.display(), beginning::NAME);
-        OpenError::Corrupt { place, reason }.into()
-    })
-}
-
-/// Names of the journal's files by their first event, the one that counts as whole first.
-fn files(dir: &Path) -> Result<BTreeMap<u64, Vec<String>>, BackupError> {
-    let folder = dir.join(segment::FOLDER);
-    let names = RealDisk.list(&folder).map_err(|source| BackupError::Io { what: "list", path: folder, source })?;
-    let mut found: BTreeMap<u64, Vec<String>> = BTreeMap::new();
-    for ending in ENDINGS {
-        for name in &names {
-            let digits = name.strip_suffix(ending).filter(|digits| digits.len() == 20);
-            if let Some(first) = digits.and_then(|digits| digits.parse().ok()) {
-                found.entry(first).or_default().push(name.clone());
-            }
-        }
-    }
-    Ok(found)
-}
-
-/// Copies the journal up to a tip, in the order of the log, so that a copy that stops is a shorter log.
-fn journal(from: &Path, to: &Path, tip: &Tip, copied: &mut Copied) -> Result<(), BackupError> {
-    let (here, there) = (from.join(segment::FOLDER), to.join(segment::FOLDER));
-    make_folder(&there)?;
-    segment::remove_unborn(&RealDisk, to).map_err(|source| BackupError::Io {
-        what: "clear",
-        path: there.clone(),
-        source,
-    })?;
-    let begins = beginning(from)?;
-    let there_before = files(to)?;
-    if let Some(last) = there_before.keys().next_back().filter(|last| **last < begins.first) {
-        check_adjoins(to, *last, &begins)?;
-    }
-    // A copy that goes further back keeps its own beginning.
-    if there_before.is_empty() && begins != Beginning::whole() {
-        let written = begins.write(&RealDisk, to);
-        written.map_err(|source| BackupError::Io { what: "write FIRST of", path: to.to_owned(), source })?;
-    }
-    for (first, names) in files(from)?.range(begins.first..=tip.segment.first_seq) {
-        let Some(name) = names.first() else { continue };
-        let (source, target) = (here.join(name), there.join(name));
-        let is_last = *first == tip.segment.first_seq && name.ends_with(".seg");
-        let brought = if is_last { copy_part(&source, tip.end, &target)? } else { whole(&source, &target)? };
-        copied.count(brought);
-        remove_others(&there, *first, name)?;
-    }
-    Ok(())
-}
-
-/// Between what a copy holds and where the log begins now nothing may be missing.
-fn check_adjoins(to: &Path, last: u64, begins: &Beginning) -> Result<(), BackupError> {
-    let sealed = Sealed::open(&RealDisk, to, last);
-    let ends = match &sealed {
-        Ok(Ok(sealed)) => Some((sealed.summary.totals.last_seq, sealed.summary.totals.last_hash)),
-        Ok(Err(_)) | Err(_) => None,
-    };
-    if ends == Some((begins.first - 1, begins.prev_hash)) {
-        return Ok(());
-    }
-    Err(BackupError::Other(format!(
-        "the log begins with event {} now, and the backup in {} ends before that: what is between was removed from the \
-         log; name another folder",
-        begins.first,
-        to.display(),
-    )))
-}
-
-/// Copies a file that does not change any more, unless it is there.
-fn whole(source: &Path, target: &Path) -> Result<Brought, BackupError> {
-    if same(source, target)? { Ok(Brought::Kept) } else { copy(source, target) }
-}
-
-/// Removes the copy of a segment as it was before it was sealed.
-fn remove_others(folder: &Path, first: u64, name: &str) -> Result<(), BackupError> {
-    for ending in ENDINGS {
-        let other = format!("{first:020}{ending}");
-        if other == name {
-            continue;
-        }
-        let path = folder.join(other);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            removed => removed.map_err(|source| BackupError::Io { what: "remove", path, source })?,
-        }
-    }
-    Ok(())
-}
-
-fn write_anchor(dir: &Path, tip: &Tip) -> Result<(), BackupError> {
-    let anchor = Anchor::new(tip.seq, tip.segment.first_seq, tip.hash);
-    let written = anchor.write(&RealDisk, dir);
-    written.map_err(|source| BackupError::Io { what: "write HEAD of", path: dir.to_owned(), source })
+fn write_anchor(disk: &dyn Disk, dir: &Path, anchor: &Anchor) -> Result<(), BackupError> {
+    remove_if_there(disk, &dir.join("HEAD.new"))?;
+    anchor.write(disk, dir).map_err(failed("write HEAD of", dir))
 }
 
 /// Copies the install's name, which a backup of a restore has too.
-fn name(from: &Path, to: &Path, copied: &mut Copied) -> Result<(), BackupError> {
-    let (source, target) = (from.join(install::NAME), to.join(install::NAME));
-    if source.exists() {
-        copied.count(whole(&source, &target)?);
+fn name(bring: &Bring<'_>, copied: &mut Copied) -> Result<(), BackupError> {
+    let (source, target) = (bring.from.join(install::NAME), bring.to.join(install::NAME));
+    let Ok(found) = fs::metadata(&source) else { return Ok(()) };
+    if is_beginning(&source, found.len(), &target)? {
+        copied.count(Brought::Kept);
+    } else {
+        copied.count(copy(bring.disk, &source, u64::MAX, &target, None)?);
     }
     Ok(())
 }
 
-fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), BackupError> {
-    let written = File::create(path).and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()));
-    written.map_err(|source| BackupError::Io { what: "write", path: path.to_owned(), source })
+fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BackupError {
+    let path = path.to_owned();
+    move |source| BackupError::Io { what, path, source }
 }
 
 impl Copied {
     fn count(&mut self, brought: Brought) {
         match brought {
             Brought::Kept => self.kept += 1,
-            Brought::Copied { bytes, .. } => {
+            Brought::Copied { bytes } => {
                 self.files += 1;
                 self.bytes += bytes;
             }
         }
+    }
+
+    fn end(&mut self, tip: &Tip) {
+        (self.head, self.hash) = (Seq(tip.seq), blake3::Hash::from_bytes(tip.hash).to_string());
     }
 }

@@ -95,7 +95,7 @@ pub fn holds(folder: &Path, file: &SegmentFile) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!(
-            "is not the same in the backup {}: restore that file there, or back up elsewhere",
+            "is not the same in the backup {}: run `regatta log backup` to that folder, which replaces damaged copies",
             folder.display()
         ))
     }

@@ -35,10 +35,10 @@ pub trait Disk: Debug + Send + Sync + 'static {
     /// As [`Self::open`].
     fn open_to_write(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
 
-    /// Makes a file, or empties the one that is there.
+    /// Makes a file, or empties the one that is there; never one that a link leads to.
     ///
     /// # Errors
-    /// When the disk fails or is full.
+    /// When there is a link, or the disk fails or is full.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
 
     /// Gives a file another name in the same folder, in place of whatever has it.
@@ -133,7 +133,7 @@ impl Disk for RealDisk {
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let mut options = File::options();
         options.read(true).write(true).create(true).truncate(true);
-        Ok(Arc::new(regular::open_as(&mut options, path)?))
+        Ok(Arc::new(regular::make_as(&mut options, path)?))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

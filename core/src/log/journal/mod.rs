@@ -11,6 +11,7 @@
 //! - `HEAD` is the [`anchor`]: how far the log certainly went, so that a shortened or emptied journal is noticed.
 //! - A full segment becomes a [`sealed`] one, `journal/<first seq>.sealed`, in the background ([`sealer`]): the same
 //!   blocks, compressed, with a summary and where the events of each stream are.
+//!   Where both are there, [`forms`] says which one counts.
 //! - `FIRST` is the [`beginning`], once old sealed segments were removed: what the first kept one must follow.
 //!
 //! Only the thread of [`writer`] writes events. Knows nothing of what the facts mean, and nothing of the index.
@@ -22,6 +23,7 @@ pub(crate) mod beginning;
 pub(crate) mod block;
 mod cursor;
 pub mod disk;
+mod forms;
 mod ledger;
 mod packing;
 pub(crate) mod reader;

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGua
 
 use tokio::sync::watch;
 
-use super::block::{Fault, Records};
+use super::block::{self, Fault, Records};
 use super::cursor::Cursor;
 use super::disk::{Disk, RealDisk};
 use super::record::{Names, Raw, Record};
@@ -178,6 +178,13 @@ impl Reader {
             }
         }
         Ok(taken.events)
+    }
+
+    /// The last event of the block that holds an event, and the block's hash.
+    pub(crate) fn block_of(&self, seq: u64) -> Result<(u64, Hash), ReadError> {
+        let mut cursor = Cursor::new(self, STEP_BYTES_MIN);
+        let (_, header, block) = cursor.block(seq)?;
+        Ok((header.last_seq(), block::hash(block)))
     }
 
     /// The last event whose time is not after `at_us`; 0 when there is none.

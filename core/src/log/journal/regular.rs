@@ -6,6 +6,8 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
+use rustix::fs::OFlags;
+
 /// Opens a file for reading.
 ///
 /// # Errors
@@ -19,9 +21,21 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 /// # Errors
 /// As [`open`].
 pub(crate) fn open_as(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    open_with(options, path, OFlags::empty())
+}
+
+/// As [`open_as`], for a file that may be made or emptied: never one that a link leads to.
+///
+/// # Errors
+/// As [`open`]; also when there is a link.
+pub(crate) fn make_as(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    open_with(options, path, OFlags::NOFOLLOW)
+}
+
+fn open_with(options: &mut OpenOptions, path: &Path, flags: OFlags) -> io::Result<File> {
     // It has no meaning for regular files, and keeps everything else from waiting.
-    let nonblock = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).map_err(io::Error::other)?;
-    let file = options.custom_flags(nonblock).open(path)?;
+    let flags = i32::try_from((flags | OFlags::NONBLOCK).bits()).map_err(io::Error::other)?;
+    let file = options.custom_flags(flags).open(path)?;
     if file.metadata()?.is_file() {
         return Ok(file);
     }

@@ -193,15 +193,19 @@ impl Sealer {
     }
 }
 
-/// Removes the files of all segments before the one the journal begins with.
+/// Removes the files of all segments before the one the journal begins with, and forms that do not count: a sealed one
+/// at the end would count when the next segment begins, and be of another history by then.
 pub(crate) fn remove_before(disk: &dyn Disk, dir: &Path, first: u64) -> io::Result<()> {
-    let folder = dir.join(segment::FOLDER);
-    let old: Vec<_> = segment::list(disk, dir)?.into_iter().filter(|named| named.first < first).collect();
+    let found = segment::list(disk, dir)?;
+    let old: Vec<_> = found.iter().filter(|named| named.first < first || named.twice).collect();
     for named in &old {
-        disk.remove(&segment::path(dir, named.first, named.form))?;
         if named.twice {
-            disk.remove(&segment::path(dir, named.first, Form::Sealed))?;
+            let other = if named.form == Form::Written { Form::Sealed } else { Form::Written };
+            disk.remove(&segment::path(dir, named.first, other))?;
+        }
+        if named.first < first {
+            disk.remove(&segment::path(dir, named.first, named.form))?;
         }
     }
-    if old.is_empty() { Ok(()) } else { disk.sync_folder(&folder) }
+    if old.is_empty() { Ok(()) } else { disk.sync_folder(&dir.join(segment::FOLDER)) }
 }

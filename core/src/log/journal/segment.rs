@@ -1,6 +1,7 @@
 //! Segment files: names, headers, and how one comes to be. A name exists only once its header is on disk, so a named
 //! segment with a bad header is damage, never an interrupted start. A segment may be there in two forms at once, as it
-//! was written and [`super::sealed`]; the first one counts then.
+//! was written and [`super::sealed`]: its sealing was stopped at the very end, or it is the last one of a backup that
+//! was. [`super::forms`] says which one counts.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::disk::{self, Disk, DiskFile};
-use super::{Hash, fixed, from_fixed};
+use super::{Hash, fixed, forms, from_fixed};
 
 /// Bytes of a segment's header: one page, so that writing blocks never touches the header's page.
 pub(crate) const HEADER_BYTES: usize = 4_096;
@@ -134,7 +135,7 @@ pub(crate) struct Named {
     pub(crate) first: u64,
     /// The form that counts.
     pub(crate) form: Form,
-    /// Whether it is there in both forms: its sealing was interrupted at the very end.
+    /// Whether it is there in both forms.
     pub(crate) twice: bool,
 }
 
@@ -154,11 +155,15 @@ pub(crate) fn list(disk: &dyn Disk, dir: &Path) -> io::Result<Vec<Named>> {
             }
         }
     }
-    let named = found.into_iter().map(|(first, forms)| {
-        let form = if forms.contains(&Form::Written) { Form::Written } else { Form::Sealed };
-        Named { first, form, twice: forms.len() > 1 }
+    let nexts: Vec<_> = found.keys().skip(1).copied().map(Some).chain([None]).collect();
+    let named = found.into_iter().zip(nexts).map(|((first, found), next)| {
+        let form = match found.as_slice() {
+            [form] => *form,
+            _ => forms::counts(disk, dir, first, next)?,
+        };
+        Ok(Named { first, form, twice: found.len() > 1 })
     });
-    Ok(named.collect())
+    named.collect()
 }
 
 /// Removes what an interrupted [`create`] or sealing left. Nothing in it was ever acknowledged.

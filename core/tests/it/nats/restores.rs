@@ -1,7 +1,7 @@
 //! A lost data directory, rebuilt from the stream.
 
 use regatta_core::bus::nats::{self, Error};
-use regatta_core::log::{install_id, verify};
+use regatta_core::log::{DurableLog, Reader, install_id, verify};
 use regatta_core::{Expect, Log as _, ReadMax, Seq, SystemClock};
 
 use super::server::Nats;
@@ -56,7 +56,9 @@ fn a_stream_that_lacks_an_event_is_not_restored_past_it() {
         stream.delete_message(60).await.expect("deleted");
         let refused = nats::restore(&nats.server(), None, given::small(found.path())).await.expect_err("a gap");
         assert!(matches!(refused, Error::Missing { seq: Seq(60) }), "{refused}");
-        assert_eq!(given::open(found.path()).head(), Seq(59), "what stands before it is there");
+        assert_eq!(Reader::open(found.path()).expect("opens").head(), Seq(59), "what stands before it is there");
+        let refused = DurableLog::open(given::small(found.path())).expect_err("half a log");
+        assert!(refused.to_string().contains("a restore from NATS into "), "{refused}");
     });
 }
 

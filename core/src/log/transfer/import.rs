@@ -1,215 +1,100 @@
-//! A log as text and back: one JSON object per line and event. Nothing is lost on the way: ids, times, actors, dedup
-//! keys, the extent of appends, and payloads byte for byte. Blocks; not for async code.
+//! Brings an export into a data directory, under the same positions, and goes on with an import that stopped.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::io::{self, BufRead, Write};
-use std::ops::ControlFlow;
+use std::io::{self, BufRead};
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::journal::record::Record;
-use super::{
-    APPEND_EVENTS_MAX, Append, AppendError, Appended, CloseError, DurableLog, Expect, Log, OpenError, Options, Pending,
-    ReadError, ReadMax, Reader,
+use super::line::{End, FORMAT, Line};
+use super::{ImportError, Imported, LINE_BYTES_MAX, Moved};
+use crate::log::restoring::{self, Source};
+use crate::log::{
+    APPEND_EVENTS_MAX, Append, AppendError, Appended, DurableLog, Expect, Log, OpenError, Options, Pending, ReadMax,
 };
-use crate::{Actor, Draft, Envelope, EventId, Kind, Seq, Stream};
+use crate::{Draft, Envelope, Seq, Stream};
 
-/// Longest line in bytes: the largest payload in base64 and everything around it.
-pub const LINE_BYTES_MAX: usize = 8 << 20;
 /// Appends under way at once while importing.
 const IN_FLIGHT_MAX: usize = 256;
 /// Bytes under way at once while importing.
 const IN_FLIGHT_BYTES_MAX: usize = 16 << 20;
 
-/// One event as a line.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    seq: u64,
-    stream: Stream,
-    stream_seq: u64,
-    id: Uuid,
-    kind: u16,
-    /// The kind's name, for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    version: u16,
-    at_us: u64,
-    actor: Actor,
-    cause: Option<Uuid>,
-    correlation: Uuid,
-    dedup: Option<Arc<str>>,
-    /// How many events of the same append follow.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    more: u16,
-    /// The payload when it is JSON; its text is kept as it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    payload: Option<Box<RawValue>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    payload_base64: Option<String>,
-}
-
-fn is_zero(more: &u16) -> bool {
-    *more == 0
-}
-
-/// Why a log could not be exported.
-#[derive(Debug, thiserror::Error)]
-pub enum ExportError {
-    /// The log could not be read.
-    #[error("failed to export the log")]
-    Read(#[from] ReadError),
-    /// The text could not be written.
-    #[error("failed to write the export")]
-    Write(#[from] io::Error),
-}
-
-/// Why a log could not be imported. What stands before that line was imported; importing again goes on after it.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportError {
-    /// A line cannot be accepted.
-    #[error("line {line}: {reason}")]
-    Line {
-        /// From 1.
-        line: u64,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The data directory could not be opened.
-    #[error("failed to open the log to import into")]
-    Open(#[from] OpenError),
-    /// What is there already could not be read.
-    #[error("failed to read the log to import into")]
-    Read(#[from] ReadError),
-    /// The text could not be read.
-    #[error("failed to read the export")]
-    Io(#[from] io::Error),
-    /// The log did not stop cleanly.
-    #[error("failed to finish the import")]
-    Close(#[from] CloseError),
-}
-
-/// How much was moved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Moved {
-    /// Events written.
-    pub events: u64,
-    /// Events that were there already and are the same.
-    pub same: u64,
-    /// The last event.
-    pub last: Seq,
-}
-
-/// Writes the events from `from` to the end as it is now, one line each.
-///
-/// # Errors
-/// When the log is damaged or the text cannot be written.
-pub fn export(reader: &Reader, from: Seq, out: &mut dyn Write) -> Result<Moved, ExportError> {
-    let mut moved = Moved::default();
-    let mut failed = None;
-    each_line(reader, from, &mut |seq, _, line| {
-        if let Err(error) = out.write_all(line) {
-            failed = Some(error);
-            return ControlFlow::Break(());
-        }
-        moved.events += 1;
-        moved.last = Seq(seq);
-        ControlFlow::Continue(())
-    })?;
-    failed.map_or_else(|| out.flush(), Err)?;
-    Ok(moved)
-}
-
-/// Takes an event, its record and its line.
-pub(crate) type EachLine<'a> = dyn FnMut(u64, &Record<'_>, &[u8]) -> ControlFlow<()> + 'a;
-
-/// Shows every event from `from` on as a line, with its end of line, until `each` breaks.
-pub(crate) fn each_line(reader: &Reader, from: Seq, each: &mut EachLine<'_>) -> Result<(), ReadError> {
-    let mut text = Vec::new();
-    reader.scan_all(from.0.max(1), &mut |seq, record| {
-        text.clear();
-        serde_json::to_writer(&mut text, &Line::of(seq, record)?).map_err(|error| error.to_string())?;
-        text.push(b'\n');
-        Ok(each(seq, record, &text))
-    })
-}
-
-/// Reads a line: the event, and how many of the same append follow.
-#[cfg(feature = "nats")]
-pub(crate) fn read_line(text: &[u8]) -> Result<(Envelope, u16), String> {
-    let line: Line = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-    let (seq, stream, stream_seq, more) = (Seq(line.seq), line.stream.clone(), line.stream_seq, line.more);
-    let Draft { id, kind, version, at_us, actor, cause, correlation, dedup, payload } = line.draft()?;
-    Ok((
-        Envelope { seq, stream, stream_seq, id, kind, version, at_us, actor, cause, correlation, dedup, payload },
-        more,
-    ))
-}
+/// Why an export may begin with a later event than is wanted.
+const BEGINS_LATE: &str = ": the export begins in the middle of its log, because of --from or because what was before was \
+                           pruned, and can only go on after a log that holds what is before";
 
 /// Brings exported events into a data directory, under the same positions. It must be empty, or hold the beginning of
-/// the same log: then the import goes on after its end.
+/// the same log: then the import goes on after its end. Once something was brought in, no server starts there until all
+/// is. Several exports may follow each other. Takes about 32 bytes of memory an event: no id may come twice.
 ///
 /// # Errors
-/// At the first line that is too long, cannot be read, leaves a gap, or is not what the directory holds.
-pub fn import(options: Options, input: &mut dyn BufRead) -> Result<Moved, ImportError> {
-    let log = DurableLog::open(options)?;
-    let mut import = Import::new(&log);
+/// At the first line that is too long, cannot be read, leaves a gap, is there already, or is not what the directory
+/// holds; and at the end, when an export was cut off.
+pub fn import(options: Options, input: &mut dyn BufRead) -> Result<Imported, ImportError> {
+    let dir = options.dir.clone();
+    let imported = import_from(&Source::Export, options, input)?;
+    restoring::end(&dir).map_err(|source| OpenError::Io { what: "end the import", source })?;
+    Ok(imported)
+}
+
+/// As [`import`], from somewhere. The data directory stays marked as not whole: whoever calls it ends that.
+pub(crate) fn import_from(source: &Source, options: Options, input: &mut dyn BufRead) -> Result<Imported, ImportError> {
+    let log = DurableLog::open_to_fill(options, Some(source))?;
+    let mut import = Import::new(&log, source);
     let imported = import.run(input).and_then(|()| import.settle(0));
-    let moved = import.moved;
+    let (moved, ended) = (import.moved, import.exports.ended);
     log.close()?;
-    imported.map(|()| moved)
+    imported.map(|()| Imported { moved, ended })
 }
 
-impl Line {
-    fn of(seq: u64, record: &Record<'_>) -> Result<Self, String> {
-        let payload = as_json(record.payload);
-        let payload_base64 = payload.is_none().then(|| BASE64.encode(record.payload));
-        Ok(Self {
-            seq,
-            stream: Stream::try_from(record.stream).map_err(|error| error.to_string())?,
-            stream_seq: record.stream_seq,
-            id: Uuid::from_bytes(record.id),
-            kind: record.kind,
-            name: Kind(record.kind).name().map(str::to_owned),
-            version: record.version,
-            at_us: record.at_us,
-            actor: Actor::recorded(record.actor),
-            cause: record.cause.map(Uuid::from_bytes),
-            correlation: Uuid::from_bytes(record.correlation),
-            dedup: record.dedup.map(Arc::from),
-            more: record.more,
-            payload,
-            payload_base64,
-        })
-    }
+/// Where in one of the exports that follow each other it is.
+#[derive(Debug, Default)]
+struct Exports {
+    /// Whether the one at hand says where it ends, once it has begun.
+    ends: Option<bool>,
+    /// Events of it.
+    events: u64,
+    /// The last of them.
+    last: u64,
+    /// Whether the last one said so.
+    ended: bool,
+}
 
-    fn draft(self) -> Result<Draft, String> {
-        let kind = Kind(self.kind);
-        if self.name.as_deref().is_some_and(|name| kind.name().is_some_and(|known| known != name)) {
-            return Err(format!("kind {} is {kind}, not {}", self.kind, self.name.unwrap_or_default()));
+impl Exports {
+    fn event(&mut self, line: &Line) -> Result<(), String> {
+        match line.export {
+            Some(newer) if newer > FORMAT => {
+                return Err(format!("the export was written by a newer version (format {newer}): update regatta"));
+            }
+            Some(_) => self.check_ended()?,
+            None => {}
         }
-        let payload = match (self.payload, self.payload_base64) {
-            (Some(json), None) => Bytes::copy_from_slice(json.get().as_bytes()),
-            (None, Some(text)) => BASE64.decode(text).map_err(|error| format!("payload_base64: {error}"))?.into(),
-            (Some(_), Some(_)) | (None, None) => return Err("exactly one of payload and payload_base64".to_owned()),
-        };
-        let Self { id, version, at_us, actor, cause, correlation, dedup, .. } = self;
-        let (id, cause) = (EventId(id), cause.map(EventId));
-        Ok(Draft { id, kind, version, at_us, actor, cause, correlation, dedup, payload })
+        if line.export.is_some() || self.ends.is_none() {
+            *self = Self { ends: Some(line.export.is_some()), ..Self::default() };
+        }
+        self.events += 1;
+        self.last = line.seq;
+        Ok(())
     }
-}
 
-/// The payload as JSON text, when it is such and comes back from a line byte for byte. `null` would come back as
-/// absent.
-fn as_json(payload: &[u8]) -> Option<Box<RawValue>> {
-    let text = str::from_utf8(payload).ok().filter(|text| *text != "null" && !text.contains(['\n', '\r']))?;
-    RawValue::from_string(text.to_owned()).ok().filter(|json| json.get() == text)
+    fn end(&mut self, end: End) -> Result<(), String> {
+        if (end.end, end.events) != (self.last, self.events) {
+            return Err(format!(
+                "the export says that it ends here with event {} after {} events, but {} came, up to {}",
+                end.end, end.events, self.events, self.last
+            ));
+        }
+        *self = Self { ended: true, ..Self::default() };
+        Ok(())
+    }
+
+    /// One that says where it ends must have said so.
+    fn check_ended(&self) -> Result<(), String> {
+        if self.ends == Some(true) {
+            return Err(format!("the export is cut off after event {}: its end is missing", self.last));
+        }
+        Ok(())
+    }
 }
 
 /// An append being put together from lines.
@@ -225,6 +110,12 @@ struct Group {
 
 struct Import<'a> {
     log: &'a DurableLog,
+    source: &'a Source,
+    /// Whether the data directory is marked as not whole.
+    marked: bool,
+    exports: Exports,
+    /// Ids that came.
+    ids: HashSet<Uuid>,
     /// The last event that was there before.
     had: u64,
     /// Some of what was there before, from the next event on.
@@ -242,10 +133,14 @@ struct Import<'a> {
 }
 
 impl<'a> Import<'a> {
-    fn new(log: &'a DurableLog) -> Self {
+    fn new(log: &'a DurableLog, source: &'a Source) -> Self {
         let had = log.head().0;
         Self {
             log,
+            source,
+            marked: false,
+            exports: Exports::default(),
+            ids: HashSet::new(),
             had,
             existing: VecDeque::new(),
             next: None,
@@ -272,14 +167,27 @@ impl<'a> Import<'a> {
             if text.len() > LINE_BYTES_MAX {
                 return Err(wrong(format!("it is longer than {LINE_BYTES_MAX} bytes")));
             }
+            if text.starts_with(b"{\"end\"") {
+                let end = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
+                self.check_whole(number)?;
+                self.exports.end(end).map_err(wrong)?;
+                continue;
+            }
             let line: Line = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
+            self.exports.event(&line).map_err(wrong)?;
             self.line(number, line)?;
         }
+        self.check_whole(number)?;
+        self.exports.check_ended().map_err(|reason| ImportError::Line { line: number, reason })
+    }
+
+    /// No append may be begun where an export ends.
+    fn check_whole(&self, line: u64) -> Result<(), ImportError> {
         match &self.group {
             None => Ok(()),
             Some(group) => {
                 let reason = format!("the export ends where {} more events of one append belong", group.more);
-                Err(ImportError::Line { line: number, reason })
+                Err(ImportError::Line { line, reason })
             }
         }
     }
@@ -290,7 +198,11 @@ impl<'a> Import<'a> {
         let least = self.next.unwrap_or(1);
         let most = self.next.unwrap_or(self.had + 1);
         if !(least..=most).contains(&seq) {
-            return Err(wrong(format!("it is event {seq}, but {most} belongs here")));
+            let begins = if number == 1 && seq > most { BEGINS_LATE } else { "" };
+            return Err(wrong(format!("it is event {seq}, but {most} belongs here{begins}")));
+        }
+        if !self.ids.insert(line.id) {
+            return Err(wrong(format!("the id {} came before, with another event", line.id)));
         }
         self.next = Some(seq + 1);
         let (stream, stream_seq, more) = (line.stream.clone(), line.stream_seq, line.more);
@@ -354,6 +266,7 @@ impl<'a> Import<'a> {
         // Before it is under way: of what is, everything will stand where its line says.
         self.check(&stream, first_stream_seq, key.as_ref())
             .map_err(|reason| ImportError::Line { line: number, reason })?;
+        self.mark()?;
         self.heads.insert(stream.clone(), stream_seq);
         self.keys.extend(key);
         let then = Appended { first: Seq(first), last: Seq(first + count - 1), stream_seq, duplicate: false };
@@ -363,6 +276,16 @@ impl<'a> Import<'a> {
         self.in_flight_bytes += bytes;
         let full = self.in_flight.len() >= IN_FLIGHT_MAX || self.in_flight_bytes >= IN_FLIGHT_BYTES_MAX;
         self.settle(if full { 0 } else { IN_FLIGHT_MAX })
+    }
+
+    /// Before anything is there that a server could take for a whole log.
+    fn mark(&mut self) -> Result<(), ImportError> {
+        if !self.marked {
+            let marked = restoring::begin(self.log.dir(), self.source);
+            marked.map_err(|source| OpenError::Io { what: "begin the import", source })?;
+            self.marked = true;
+        }
+        Ok(())
     }
 
     /// Checks that the log will put an append where it stood before.
