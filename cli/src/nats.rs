@@ -21,6 +21,7 @@ pub(crate) use with::{of_command, server};
 mod with {
     use regatta_core::Vault;
     use regatta_core::bus::nats::Server;
+    use regatta_core::bus::redacted;
 
     use super::without_secret;
     use crate::config::{self, Config, NatsSettings, Written};
@@ -33,9 +34,19 @@ mod with {
         Server { url, credentials, nkey, vault, tls_ca, tls_identity }
     }
 
+    /// Addresses without what stands before an `@`.
+    fn without_logins(url: &str) -> String {
+        redacted(url).replace("***@", "")
+    }
+
     /// The way to the server a command names; credentials come from the configuration.
     pub(crate) fn of_command(context: &Context, flag: &'static str, url: &str) -> Result<Server, Failure> {
         without_secret(flag, Some(url))?;
+        // The configured server, whose address may hold a password that must not stand on a command line.
+        let configured = Config::of_server(&context.data_dir, Vec::new())?.nats()?;
+        if let Some(settings) = configured.filter(|settings| without_logins(&settings.url) == url) {
+            return Ok(server(settings, None));
+        }
         let layer = config::flag("nats.url", flag, Some(Written::One(url.to_owned())))?;
         let settings = Config::of_server(&context.data_dir, vec![layer])?.nats()?;
         settings.map(|settings| server(settings, None)).ok_or_else(|| Failure::usage(format!("{flag} names no server")))

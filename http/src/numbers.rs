@@ -76,7 +76,8 @@ async fn numbers(State(plane): State<Plane>) -> impl IntoResponse {
     set("regatta_live_clients", plane.live_clients.seated() as u64);
     if let Some(relay) = &plane.relay {
         let state = relay.borrow().clone();
-        set("regatta_relay_lag_events", plane.log.head().0.saturating_sub(state.acked.0));
+        set("regatta_relay_lag_events", plane.log.head().0.saturating_sub(state.published.0));
+        set("regatta_relay_missing_events", state.missing);
         set("regatta_relay_connected", u64::from(state.connected));
     }
     plane.live.read(|views| of_views(views, SystemClock.now_us()));

@@ -43,7 +43,9 @@ async fn held(server: &Server) -> Outcome<BTreeMap<Seq, u64>> {
     let mut events = mirror.events(1, None).await?;
     let mut held = BTreeMap::new();
     while events.left() > 0 {
-        *held.entry(events.next().await?.envelope.seq).or_default() += 1;
+        if let Ok(event) = events.next().await? {
+            *held.entry(event.envelope.seq).or_default() += 1;
+        }
     }
     Ok(held)
 }

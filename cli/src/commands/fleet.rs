@@ -54,13 +54,18 @@ fn relayed(relay: &RelayState, terminal: &Terminal) -> String {
     let oldest_ms = relay.behind_us(super::now_us()) / 1_000;
     let age = if oldest_ms > 0 { format!(" (the oldest for {})", elapsed(oldest_ms)) } else { String::new() };
     let behind = format!("{}{age}", counted(relay.behind(), "event"));
-    match (&relay.last_error, relay.connected, relay.behind()) {
-        (_, true, 0) => format!("{server} {}, up to {}", paint.good("has every event"), relay.acked),
-        (_, true, _) => format!("{server} is {} behind, at {}", paint.warn(&behind), relay.acked),
-        (Some(error), false, _) => {
-            format!("{server} is {} behind, not connected: {}", paint.bad(&behind), escape::line(error))
-        }
-        (None, false, _) => format!("{server} is {} behind, connecting", paint.warn(&behind)),
+    let published = relay.published;
+    let missing = format!("lacks {} of those up to {published}", counted(relay.missing, "event"));
+    let has = match (relay.behind(), relay.missing) {
+        (0, 0) => format!("{}, up to {published}", paint.good("has every event")),
+        (0, _) => format!("{}: its limits dropped them, or they were removed", paint.warn(&missing)),
+        (_, 0) => format!("is {} behind, at {published}", paint.warn(&behind)),
+        (_, _) => format!("is {} behind and {}", paint.warn(&behind), paint.warn(&missing)),
+    };
+    match (&relay.last_error, relay.connected) {
+        (_, true) => format!("{server} {has}"),
+        (Some(error), false) => format!("{server} {has}; {}: {}", paint.bad("not connected"), escape::line(error)),
+        (None, false) => format!("{server} {has}; connecting"),
     }
 }
 

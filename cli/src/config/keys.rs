@@ -107,7 +107,7 @@ keys! {
     "log.retain_every" Server Shape::Duration, Value::Ms(60 * 60 * 1_000),
         "how often it is looked for what may be removed";
     "nats.url" Server Shape::Address, Value::Unset,
-        "NATS server every event is published to, as nats://host:4222; none when unset";
+        "NATS server every event is published to, as nats://host:4222 or nats://user:password@host; none when unset";
     "nats.credentials" Server Shape::Credential, Value::Unset,
         "credentials for it (.creds): a file, env:NAME or secret:NAME";
     "nats.nkey" Server Shape::Credential, Value::Unset,

@@ -4,8 +4,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::failure::Failure;
 
-/// What is told when nobody says.
-const FILTER_DEFAULT: &str = "info";
+/// What is told when nobody says. The client of NATS says each failed try as an error; the relay says it once.
+const FILTER_DEFAULT: &str = "info,async_nats=off";
 
 pub(super) fn init() -> Result<(), Failure> {
     let text = std::env::var("REGATTA_LOG").unwrap_or_else(|_| FILTER_DEFAULT.to_owned());

@@ -40,7 +40,7 @@ fn an_outage_is_on_screen_and_a_lost_data_directory_comes_back() {
     nats.wipe();
     relay(&install, |relay| relay["connected"] == false && relay["last_error"].is_string());
     let shown = install.regatta(&["fleet"]).exits(0).out;
-    assert!(shown.contains("not connected: "), "{shown}");
+    assert!(shown.contains("not connected: ") && !shown.contains("0 events behind"), "{shown}");
     nats.again();
     relay(&install, has_everything);
 
@@ -57,7 +57,11 @@ fn an_outage_is_on_screen_and_a_lost_data_directory_comes_back() {
     // The last line says only that it is the last.
     let events = before.lines().count() - 1;
     assert_eq!(tail.lines().count(), events);
-    install.regatta(&restore).exits(0).says(&format!("restored {events} events of install")).says("intact");
+    install
+        .regatta(&restore)
+        .exits(0)
+        .says(&format!("restored {events} events of install"))
+        .says("NATS carries no hashes");
     install.regatta(&restore).exits(0).says(&format!("{events} were there already"));
     assert_eq!(export(rebuilt), before);
     install.regatta(&["log", "verify", "--data-dir", rebuilt]).exits(0);
@@ -101,4 +105,26 @@ fn a_password_is_neither_taken_from_the_command_line_nor_kept() {
             }
         }
     }
+}
+
+#[test]
+fn a_user_and_a_password_in_the_configuration_reach_the_server() {
+    let folder = tempfile::tempdir().expect("folder");
+    let config = folder.path().join("nats.conf");
+    std::fs::write(&config, "authorization { users: [ { user: ana, password: canary-7f3a } ] }\n").expect("config");
+    let Some(nats) = Nats::start_with(&["-c", config.to_str().expect("path")]) else { return };
+    let bare = nats.server().url;
+    let install = Install::new();
+    std::fs::create_dir(install.data()).expect("data");
+    let written = format!("[nats]\nurl = \"{}\"\n", bare.replace("nats://", "nats://ana:canary-7f3a@"));
+    std::fs::write(install.data().join("regatta.toml"), written).expect("configuration");
+    install.regatta(&["up", "--detach"]).exits(0);
+    let relay = relay(&install, has_everything);
+    assert!(!relay.to_string().contains("canary"), "{relay}");
+    // Named without its password, the configured server is meant.
+    let tail = install.regatta(&["log", "tail", "--nats", &bare]).exits(0);
+    assert!(tail.out.contains("config.applied"), "{}", tail.out);
+    install.regatta(&["down"]).exits(0);
+    let told = std::fs::read_to_string(install.data().join("server.log")).expect("log");
+    assert!(!told.contains("canary") && !told.contains("async_nats"), "{told}");
 }

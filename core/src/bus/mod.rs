@@ -20,8 +20,15 @@ pub struct RelayState {
     pub server: String,
     /// Whether it is connected, and its stream was compared with the log.
     pub connected: bool,
-    /// The last event of which it and all before it are acknowledged by the server.
+    /// The last event of which it and all before it that the log still has are in the stream.
     pub acked: Seq,
+    /// The last event of which it and all before it were published.
+    #[serde(default)]
+    pub published: Seq,
+    /// How many of the published events are no longer in the stream and are not published again: its own limits dropped
+    /// them, or the log no longer has them.
+    #[serde(default)]
+    pub missing: u64,
     /// The last event of the log when this was said.
     pub head: Seq,
     /// Time of the oldest event the server does not have yet, in microseconds since the Unix epoch; nothing when it has
@@ -36,7 +43,7 @@ impl RelayState {
     /// How many events the server does not have yet.
     #[must_use]
     pub fn behind(&self) -> u64 {
-        self.head.0.saturating_sub(self.acked.0)
+        self.head.0.saturating_sub(self.published.0.max(self.acked.0))
     }
 
     /// For how many microseconds the oldest event has waited for the server; 0 when it has them all.

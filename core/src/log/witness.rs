@@ -10,6 +10,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use super::journal::{Disk as _, RealDisk, regular};
 use super::verify::{Report, verify_seeing};
 use super::{DurableLog, OpenError};
 use crate::{InstallId, Seq};
@@ -116,6 +117,8 @@ pub struct Comparison {
     pub agreed: Option<Seq>,
     /// What was heard of events that are archived, and so cannot be compared.
     pub archived: u64,
+    /// What was heard of events that were restored without their hashes, and so cannot be compared.
+    pub rechained: u64,
     /// Where they part, in the order of the log.
     pub partings: Vec<Parting>,
     /// Partings past [`PARTINGS_MAX`].
@@ -142,6 +145,50 @@ pub enum Found {
     Ended(Seq),
 }
 
+/// Name of the file in the data directory.
+const RECHAINED: &str = "RESTORED";
+
+/// Which events of a log were restored from what carries no hashes, as NATS: their blocks were written, and chained, anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rechained {
+    /// The first of them.
+    pub from: Seq,
+    /// The last.
+    pub upto: Seq,
+}
+
+impl Rechained {
+    /// Notes in a data directory that these events were; it is on disk when this returns.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn note(dir: &Path, from: Seq, upto: Seq) -> io::Result<()> {
+        let before = Self::of(dir)?;
+        let noted = Self { from: before.map_or(from, |before| before.from.min(from)), upto };
+        let unfinished = dir.join(format!("{RECHAINED}.new"));
+        let mut file = File::create(&unfinished)?;
+        file.write_all(&serde_json::to_vec(&noted)?)?;
+        file.sync_all()?;
+        std::fs::rename(unfinished, dir.join(RECHAINED))?;
+        RealDisk.sync_folder(dir)
+    }
+
+    /// What is noted in a data directory.
+    ///
+    /// # Errors
+    /// When the disk fails, or something else is in the file.
+    pub fn of(dir: &Path) -> io::Result<Option<Self>> {
+        match regular::open(&dir.join(RECHAINED)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            file => Ok(Some(serde_json::from_reader(file?.take(LINE_BYTES_MAX))?)),
+        }
+    }
+
+    fn holds(&self, seq: Seq) -> bool {
+        (self.from..=self.upto).contains(&seq)
+    }
+}
+
 /// Verifies a log as [`super::verify`] does, and compares it with what a witness heard of it.
 ///
 /// # Errors
@@ -156,6 +203,8 @@ pub fn verify_against(dir: &Path, heard: &[Witnessed]) -> Result<(Report, Compar
         }
     })?;
     let first = first.unwrap_or(Seq(1));
+    let rechained =
+        Rechained::of(dir).map_err(|source| OpenError::Io { what: "read what is noted of a restore", source })?;
     let mut comparison = Comparison { heard: heard.len() as u64, ..Comparison::default() };
     let mut in_order: Vec<&Witnessed> = heard.iter().collect();
     in_order.sort_by_key(|said| (said.seq, said.at_us));
@@ -169,6 +218,10 @@ pub fn verify_against(dir: &Path, heard: &[Witnessed]) -> Result<(Report, Compar
             }
             _ if said.seq < first => {
                 comparison.archived += 1;
+                continue;
+            }
+            _ if rechained.is_some_and(|rechained| rechained.holds(said.seq)) => {
+                comparison.rechained += 1;
                 continue;
             }
             Some(hash) => Found::Hash(hash.clone()),

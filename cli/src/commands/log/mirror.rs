@@ -16,6 +16,7 @@ pub(super) fn tail(context: &Context, args: tail::Args) -> Outcome {
 
     use crate::context::block_on;
     use crate::failure::{Exit, Failure};
+    use crate::terminal::escape;
 
     let url = args.nats.as_deref().unwrap_or_default();
     let server = crate::nats::of_command(context, "--nats", url)?;
@@ -28,8 +29,16 @@ pub(super) fn tail(context: &Context, args: tail::Args) -> Outcome {
         let mut events = mirror.events(at, args.install.as_ref()).await.map_err(failed)?;
         while args.follow || events.left() > 0 {
             let event = tokio::select! {
-                event = events.next() => event.map_err(failed)?.envelope,
+                event = events.next() => event.map_err(failed)?,
                 interrupted = tokio::signal::ctrl_c() => return interrupted.map_err(Failure::from),
+            };
+            let event = match event {
+                Ok(event) => event.envelope,
+                Err(skipped) => {
+                    let reason = escape::line(&skipped.reason);
+                    context.terminal.note(format!("message {} is no event and is left out: {reason}", skipped.place));
+                    continue;
+                }
             };
             if event.seq.0 >= args.from.unwrap_or(0) && filter.wants(&event) {
                 tail::show(&EventBody::from(&event), &context.terminal)?;

@@ -67,5 +67,5 @@ fn begins(data_dir: &Path, first: Seq) -> String {
 /// A moment for people, to the second.
 fn time(at_us: u64) -> String {
     let at = i64::try_from(at_us / 1_000_000).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
-    at.map_or_else(|| format!("{at_us} µs"), |at| at.to_string())
+    at.map_or_else(|| "a time that no calendar has".to_owned(), |at| at.to_string())
 }

@@ -14,9 +14,11 @@ use crate::terminal::numbers::{bytes, counted};
 /// Bring a lost log back, from a backup or from NATS, into an empty data directory
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Every event keeps its number, its time and its id, and the installation its name; the chain is
-verified. A restore that was stopped is gone on with by running it again. From a backup, patches and
-long prompts (the `blobs` folder) come back too; they are not in NATS. Write regatta.toml anew.
+Every event keeps its number, its time and its id, and the installation its name. From a backup the
+chain of hashes comes back and is verified, and patches and long prompts (the `blobs` folder) too.
+NATS holds neither: that every event is there, once, is checked, and not that none was replaced; the
+chain is made anew. Messages that are no events are named and left out. A restore that was stopped is
+gone on with by running it again. Write regatta.toml anew.
 
 Examples:
   regatta --data-dir ~/new log restore --from /mnt/elsewhere/regatta
@@ -105,10 +107,23 @@ fn from_nats(context: &Context, url: &str, install: Option<InstallId>) -> Outcom
         context.terminal.note(format!("left out {left_out} at the end: the append they are of is not whole in NATS"));
     }
     let (events, install) = (counted(moved.events, "event"), &restored.install);
-    let told = format!("restored {events} of install {install}, up to {}{same}; intact, hash {hash}", moved.last);
+    for skipped in &restored.skipped {
+        context
+            .terminal
+            .note(format!("message {} in NATS is no event and was left out: {}", skipped.place, skipped.reason));
+    }
+    if restored.skipped_more > 0 {
+        context.terminal.note(format!("and {} were left out", counted(restored.skipped_more, "more message")));
+    }
+    let told = format!(
+        "restored {events} of install {install}, up to {}{same}: each is there, once; NATS carries no hashes, so whether \
+         one was replaced there cannot be told; chained anew, hash {hash}",
+        moved.last
+    );
     let data = serde_json::json!({
         "restored": moved.events, "same": moved.same, "last": moved.last, "install": install,
         "left_out": restored.left_out, "hash": hash,
+        "skipped": restored.skipped.len() as u64 + restored.skipped_more,
     });
     context.terminal.done(told, &data)?;
     Ok(Exit::Done)

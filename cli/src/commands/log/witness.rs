@@ -54,15 +54,27 @@ pub(super) fn json(compared: &Comparison) -> serde_json::Value {
     });
     serde_json::json!({
         "heard": compared.heard, "agreed": compared.agreed, "archived": compared.archived,
+        "rechained": compared.rechained,
         "partings": partings.collect::<Vec<_>>(), "partings_left_out": compared.partings_left_out,
     })
 }
 
 pub(super) fn show(compared: &Comparison, terminal: &Terminal) -> Result<(), Failure> {
     let heard = counted(compared.heard, "time");
+    if compared.rechained > 0 {
+        terminal.note(format!(
+            "the log was restored from NATS, which carries no hashes: what the witness heard {} before that cannot be \
+             compared",
+            counted(compared.rechained, "time")
+        ));
+    }
     let Some(first) = compared.partings.first() else {
         let told = match compared.agreed {
             Some(agreed) => format!("it was told {heard}, the last one at event {agreed}"),
+            None if compared.archived + compared.rechained == compared.heard => {
+                return terminal
+                    .out(format!("the witness cannot be asked: it was told {heard}, of events whose hashes are gone"));
+            }
             None => format!("it was told {heard}, of events that are archived since"),
         };
         return terminal.out(format!("{} {told}", terminal.paint.good("the witness agrees:")));

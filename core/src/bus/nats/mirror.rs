@@ -15,6 +15,7 @@ use super::server::{Connection, Server};
 use super::{Error, STREAM, filter, nats, subject};
 use crate::log::restoring::{self, Source};
 use crate::log::transfer::{Moved, import_from, read_line};
+use crate::log::witness::Rechained;
 use crate::log::{Options, adopt_install};
 use crate::{Envelope, InstallId, Seq};
 
@@ -26,6 +27,8 @@ const IDLE_MAX: Duration = Duration::from_secs(60);
 const EARLY_MAX: usize = 65_536;
 /// Most bytes of them.
 const EARLY_BYTES_MAX: usize = 256 << 20;
+/// Messages that are none of ours and are named one by one.
+const SKIPPED_MAX: usize = 100;
 /// Lines between the reader of the stream and the writer of the log.
 const LINES_MAX: usize = 1_024;
 
@@ -107,6 +110,15 @@ pub struct Mirrored {
     line: Bytes,
 }
 
+/// A message in the stream that is no event of ours: somebody else published it there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skipped {
+    /// Its place in the stream.
+    pub place: u64,
+    /// Why it is no event.
+    pub reason: String,
+}
+
 /// The stream, for reading.
 pub struct Mirror {
     connection: Connection,
@@ -165,16 +177,18 @@ impl Events<'_> {
         self.cursor.left()
     }
 
-    /// The next event; waits for one.
+    /// The next message, an event or one that is none of ours; waits for one.
     ///
     /// # Errors
-    /// When the connection is lost, or a message is none of ours.
-    pub async fn next(&mut self) -> Result<Mirrored, Error> {
+    /// When the connection is lost.
+    pub async fn next(&mut self) -> Result<Result<Mirrored, Skipped>, Error> {
         let message = self.mirror.connection.hold(self.cursor.next()).await??;
-        let foreign = |reason: String| Error::Disordered(format!("message {}: {reason}", self.cursor.at()));
-        let install = subject::install(&message.subject).ok_or_else(|| foreign("it names no install".to_owned()))?;
-        let (envelope, more) = read_line(&message.payload).map_err(foreign)?;
-        Ok(Mirrored { install, envelope, more, line: message.payload })
+        let read = || {
+            let install = subject::install(&message.subject).ok_or("its subject names no install")?;
+            let (envelope, more) = read_line(&message.payload)?;
+            Ok(Mirrored { install, envelope, more, line: message.payload.clone() })
+        };
+        Ok(read().map_err(|reason: String| Skipped { place: self.cursor.at(), reason }))
     }
 }
 
@@ -187,10 +201,16 @@ pub struct Restored {
     pub moved: Moved,
     /// Events at the end that were left out, because their append is not whole in the stream.
     pub left_out: u64,
+    /// Messages that are no events of ours, the first ones.
+    pub skipped: Vec<Skipped>,
+    /// How many there are more.
+    pub skipped_more: u64,
 }
 
 /// Rebuilds a log from the stream, in an empty data directory, or goes on where a restore stopped. `install` may be left
-/// out when the stream has the events of one only.
+/// out when the stream has the events of one only. The stream has every event and no hash of any: that each is there,
+/// once, is checked, and not that none was replaced. Blocks are written and chained anew, which is noted in the data
+/// directory.
 ///
 /// # Errors
 /// When the stream lacks an event or holds two for one place, or the log cannot be written. What was brought in stays.
@@ -207,12 +227,16 @@ pub async fn restore(server: &Server, install: Option<InstallId>, options: Optio
         let lines = Lines { received, rest: Bytes::new(), finished: false };
         import_from(&Source::Nats, options, &mut BufReader::with_capacity(1 << 20, lines))
     });
-    let put_in_order = Order::default().run(&mut events, install, lines).await;
+    let mut order = Order::default();
+    let put_in_order = order.run(&mut events, install, lines).await;
     let imported = importing.await.map_err(|_| Error::Lost)?;
     // When the reader failed, the importer says only that it got too little.
     let (install, left_out) = put_in_order?;
     let moved = imported?.moved;
-    let io = |error| Error::File { path: dir.clone(), source: error };
+    let io = |source| Error::File { path: dir.clone(), source };
+    if let Some(first) = (moved.last.0 + 1).checked_sub(moved.events).filter(|_| moved.events > 0) {
+        Rechained::note(&dir, Seq(first), moved.last).map_err(io)?;
+    }
     let named = adopt_install(&dir, &install).map_err(|error| io(io::Error::other(error)))?;
     if named != install {
         return Err(Error::Install(format!(
@@ -221,7 +245,7 @@ pub async fn restore(server: &Server, install: Option<InstallId>, options: Optio
     }
     // Last of all: from now on a server may start there.
     restoring::end(&dir).map_err(io)?;
-    Ok(Restored { install, moved, left_out })
+    Ok(Restored { install, moved, left_out, skipped: order.skipped, skipped_more: order.skipped_more })
 }
 
 /// Puts events in the order of the log, and appends together.
@@ -233,20 +257,28 @@ struct Order {
     last: u64,
     /// The lines up to it that were not handed on, because their append is not whole.
     group: Vec<Bytes>,
+    skipped: Vec<Skipped>,
+    skipped_more: u64,
 }
 
 type Handed = mpsc::Sender<Option<Bytes>>;
 
 impl Order {
     async fn run(
-        mut self,
+        &mut self,
         events: &mut Events<'_>,
         install: Option<InstallId>,
         lines: Handed,
     ) -> Result<(InstallId, u64), Error> {
         let mut whose = install;
         while events.left() > 0 {
-            let event = events.next().await?;
+            let event = match events.next().await? {
+                Ok(event) => event,
+                Err(skipped) => {
+                    self.skip(skipped);
+                    continue;
+                }
+            };
             let known = whose.get_or_insert_with(|| event.install.clone());
             if *known != event.install {
                 let reason =
@@ -265,6 +297,14 @@ impl Order {
         lines.send(None).await.ok();
         let whose = whose.ok_or_else(|| Error::Install("the stream has no events".to_owned()))?;
         Ok((whose, self.group.len() as u64))
+    }
+
+    fn skip(&mut self, skipped: Skipped) {
+        if self.skipped.len() < SKIPPED_MAX {
+            self.skipped.push(skipped);
+        } else {
+            self.skipped_more += 1;
+        }
     }
 
     fn put(&mut self, event: Mirrored) -> Result<(), Error> {

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use crate::log::{IndexError, ReadError};
 use crate::{EventId, Seq};
 
-pub use mirror::{Events, Mirror, Mirrored, Restored, restore};
+pub use mirror::{Events, Mirror, Mirrored, Restored, Skipped, restore};
 pub use relay::Relay;
 pub use server::Server;
 pub use subject::{filter, subject};
@@ -51,6 +51,18 @@ pub enum Error {
     /// The connection ended.
     #[error("the connection to NATS was lost")]
     Lost,
+    /// Somebody, or a limit, took messages out of the stream.
+    #[error("messages were removed from the stream: what it holds is compared with the log again")]
+    Removed,
+    /// An event that was removed from the stream cannot be published again yet.
+    #[error(
+        "event {seq} was removed from the stream, but the server still knows its id and takes it for published: tried \
+         again until it forgets (its duplicate_window, 30 s)"
+    )]
+    StillKnown {
+        /// The event.
+        seq: Seq,
+    },
     /// A message cannot be published to this server, ever.
     #[error("event {seq} is a message of {bytes} bytes, but the server takes {max}: raise its max_payload")]
     TooLarge {

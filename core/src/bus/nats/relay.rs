@@ -10,7 +10,8 @@ use std::time::Duration;
 use async_nats::HeaderMap;
 use async_nats::header::{NATS_EXPECTED_STREAM, NATS_MESSAGE_ID};
 use async_nats::jetstream::context::{PublishAckFuture, PublishErrorKind};
-use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::stream::{Config, Info, RawMessageErrorKind, Stream};
 use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -20,11 +21,17 @@ use super::server::{Connection, Server};
 use super::stock::{Anchor, Stock};
 use super::{Error, SEQ_HEADER, STREAM, message_id, nats, subject};
 use crate::bus::{RELAY_CHECKPOINT, RelayState};
-use crate::log::transfer::each_line;
+use crate::log::transfer::{each_line, read_line};
 use crate::{DurableLog, EventId, InstallId, Kind, Log as _, ReadMax, Seq};
 
-/// Version of that snapshot: the place in the stream, eight bytes, little end first.
-const SNAPSHOT_VERSION: u32 = 1;
+/// Version of that snapshot: the numbers of [`Kept`] after the event, eight bytes each, little end first.
+const SNAPSHOT_VERSION: u32 = 2;
+/// How often a quiet relay looks whether messages were removed from the stream, and how much less often where the stream
+/// has limits, which remove them all the time.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+const LOOK_LESS: u32 = 60;
+/// Messages after the log's end that are looked into at a session's begin.
+const AHEAD_MAX: usize = 64;
 /// Most messages that wait for their acknowledgement.
 const IN_FLIGHT_MAX: usize = 4_096;
 /// Most bytes that wait for their acknowledgement; one message may go over it.
@@ -40,8 +47,65 @@ pub struct Relay {
     log: DurableLog,
     install: InstallId,
     server: Server,
-    anchor: Anchor,
+    kept: Kept,
+    /// What is in the log's index of that.
+    written: Option<Kept>,
+    look_every: Duration,
     state: watch::Sender<RelayState>,
+}
+
+/// What is kept of the last comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Kept {
+    anchor: Anchor,
+    /// The stream as it was seen then.
+    seen: Seen,
+    /// Events up to the anchor's that it does not hold.
+    missing: u64,
+}
+
+/// What changes in a stream when messages are removed from it, or it is made anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Seen {
+    created_us: u64,
+    first: u64,
+    deleted: u64,
+}
+
+impl Seen {
+    fn of(info: &Info) -> Self {
+        let created_us = u64::try_from(info.created.unix_timestamp_nanos() / 1_000).unwrap_or(0);
+        Self { created_us, first: info.state.first_sequence.max(1), deleted: info.state.deleted_count.unwrap_or(0) }
+    }
+}
+
+impl Kept {
+    fn bytes(&self) -> Vec<u8> {
+        let Seen { created_us, first, deleted } = self.seen;
+        [self.anchor.at, created_us, first, deleted, self.missing].map(u64::to_le_bytes).concat()
+    }
+
+    fn parse(seq: Seq, bytes: &[u8]) -> Option<Self> {
+        let (numbers, []) = bytes.as_chunks::<8>() else { return None };
+        let [at, created_us, first, deleted, missing] = numbers else { return None };
+        let number = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+        let seen = Seen { created_us: number(created_us), first: number(first), deleted: number(deleted) };
+        Some(Self { anchor: Anchor { seq: seq.0, at: number(at) }, seen, missing: number(missing) })
+    }
+}
+
+/// Whether a stream drops messages by itself.
+fn is_limited(config: &Config) -> bool {
+    let counts = [config.max_messages, config.max_bytes, config.max_messages_per_subject];
+    !config.max_age.is_zero() || counts.iter().any(|most| *most > 0)
+}
+
+fn id_in(message: &StreamMessage) -> Option<&str> {
+    message.headers.get(NATS_MESSAGE_ID).map(|id| id.as_str())
+}
+
+fn seq_in(message: &StreamMessage) -> Option<u64> {
+    message.headers.get(SEQ_HEADER)?.as_str().parse().ok()
 }
 
 /// An event about to be published.
@@ -65,15 +129,19 @@ impl Relay {
         server: Server,
     ) -> Result<(Self, watch::Receiver<RelayState>), Error> {
         let kept = log.snapshot(RELAY_CHECKPOINT, SNAPSHOT_VERSION)?;
-        let anchor = kept.and_then(|(seq, bytes)| {
-            let at = u64::from_le_bytes(bytes.try_into().ok()?);
-            Some(Anchor { seq: seq.0, at })
-        });
-        let anchor = anchor.unwrap_or_default();
-        let state =
-            RelayState { server: server.shown(), acked: Seq(anchor.seq), head: log.head(), ..RelayState::default() };
+        let kept = kept.and_then(|(seq, bytes)| Kept::parse(seq, &bytes)).unwrap_or_default();
+        let (published, missing, head) = (Seq(kept.anchor.seq), kept.missing, log.head());
+        let acked = if missing == 0 { published } else { Seq(0) };
+        let state = RelayState { server: server.shown(), acked, published, missing, head, ..RelayState::default() };
         let (state, seen) = watch::channel(state);
-        Ok((Self { log, install, server, anchor, state }, seen))
+        Ok((Self { log, install, server, kept, written: None, look_every: LOOK_EVERY, state }, seen))
+    }
+
+    /// Looks this often whether messages were removed from the stream, while there is nothing to publish.
+    #[must_use]
+    pub fn looking_every(mut self, period: Duration) -> Self {
+        self.look_every = period;
+        self
     }
 
     /// Relays until `stop`. Outages of the server are waited for.
@@ -106,7 +174,7 @@ impl Relay {
             tracing::warn!(reason, server = self.server.shown(), "the relay to NATS was interrupted");
         }
         let head = self.log.head();
-        let waiting_since_us = self.waiting_since_us(self.state.borrow().acked, head);
+        let waiting_since_us = self.waiting_since_us(self.state.borrow().published, head);
         self.state.send_modify(|state| {
             state.connected = false;
             state.head = head;
@@ -119,10 +187,14 @@ impl Relay {
     async fn session(&mut self) -> Result<Infallible, Error> {
         let connection = self.server.connect(2 * IN_FLIGHT_MAX).await?;
         let stream = connection.hold(connection.stream()).await??;
-        let stock = connection.hold(Box::pin(self.stock(&connection, &stream))).await??;
+        let info = connection.hold(look(&stream)).await??;
+        let stock = connection.hold(Box::pin(self.stock(&connection, &stream, &info))).await??;
+        let seen = Seen::of(&info);
+        let mut looks = tokio::time::interval(self.look_every * if is_limited(&info.config) { LOOK_LESS } else { 1 });
+        looks.reset();
         let mut head = self.log.watch();
-        let mut flow = Flow { connection: &connection, stock, in_flight: VecDeque::new(), bytes: 0 };
-        self.keep(&flow.stock)?;
+        let mut flow = Flow { connection: &connection, stream: &stream, stock, in_flight: VecDeque::new(), bytes: 0 };
+        self.keep(&flow.stock, seen)?;
         tracing::info!(server = self.server.shown(), from = flow.stock.upto() + 1, "relaying to NATS");
         let mut next = flow.stock.upto() + 1;
         let mut fetch = self.fetch(next);
@@ -137,12 +209,22 @@ impl Relay {
                         flow.publish(message).await?;
                     }
                 }
-                self.keep(&flow.stock)?;
+                self.keep(&flow.stock, seen)?;
             } else {
                 flow.settle(0).await?;
-                self.keep(&flow.stock)?;
-                let grown = connection.hold(head.wait_for(|head| head.0 >= next)).await?;
-                drop(grown.map_err(|_| Error::Lost)?);
+                self.keep(&flow.stock, seen)?;
+                let grown = async {
+                    let grown = connection.hold(head.wait_for(|head| head.0 >= next)).await?;
+                    grown.map(drop).map_err(|_| Error::Lost)
+                };
+                tokio::select! {
+                    grown = grown => grown?,
+                    _ = looks.tick() => {
+                        if Seen::of(&connection.hold(look(&stream)).await??) != seen {
+                            return Err(Error::Removed);
+                        }
+                    }
+                }
                 fetch = self.fetch(next);
             }
         }
@@ -166,53 +248,82 @@ impl Relay {
         })
     }
 
-    /// Looks at what the stream holds of this log.
-    async fn stock(&self, connection: &Connection, stream: &Stream) -> Result<Stock, Error> {
-        let anchor = if self.stands(stream).await? { self.anchor } else { Anchor::default() };
-        let mut stock = Stock::new(anchor);
-        let start = Start { install: Some(&self.install), at: anchor.at + 1, part: Part::Headers };
-        let mut cursor = Cursor::open(connection, stream, start).await?;
-        let mut last = None;
-        while cursor.left() > 0 {
-            let seen = cursor.next().await?;
-            let header = |name: &str| seen.headers.as_ref().and_then(|headers| headers.get(name));
-            // Whatever else was published there is none of ours.
-            let Some(seq) = header(SEQ_HEADER).and_then(|seq| seq.as_str().parse().ok()) else { continue };
-            stock.put(seq, cursor.at())?;
-            if last.as_ref().is_none_or(|(known, _)| *known < seq) {
-                last =
-                    Some((seq, header(NATS_MESSAGE_ID.as_ref()).map(|id| id.as_str().to_owned()).unwrap_or_default()));
-            }
+    /// Looks at what the stream holds of this log: of what came since the last look, or of everything when something was
+    /// removed since.
+    async fn stock(&self, connection: &Connection, stream: &Stream, info: &Info) -> Result<Stock, Error> {
+        let is_same = self.stands(stream, info).await?;
+        let is_whole = is_same && Seen::of(info) == self.kept.seen && self.kept.missing == 0;
+        let anchor = if is_whole { self.kept.anchor } else { Anchor::default() };
+        let mut stock = self.held(connection, stream, anchor).await?;
+        // What is no longer in the log cannot be published again, and what the stream itself drops should not be.
+        let mut lost = self.log.first().0 - 1;
+        if is_limited(&info.config) {
+            let known = if is_same { self.kept.anchor.seq } else { 0 };
+            lost = lost.max(known).max(stock.first().map_or(0, |first| first - 1));
         }
-        // What was removed from the log can no longer be compared.
-        if let Some((seq, id)) = last.filter(|(seq, _)| *seq >= self.log.first().0)
-            && self.id_of(seq)?.as_ref() != Some(&id)
-        {
-            return Err(Error::Foreign { seq: Seq(seq), there: id });
+        stock.give_up(lost);
+        let again = if is_same { self.kept.anchor.seq.saturating_sub(stock.upto()) } else { 0 };
+        if again > 0 || stock.missing() > self.kept.missing {
+            let missing = stock.missing();
+            tracing::warn!(missing, from = stock.upto() + 1, "messages are missing in the stream of NATS");
         }
         Ok(stock)
     }
 
-    /// Whether the stream still is the one the anchor is in.
-    async fn stands(&self, stream: &Stream) -> Result<bool, Error> {
-        let Anchor { seq, at } = self.anchor;
-        let state = stream.get_info().await.map_err(nats("look at the stream"))?.state;
-        if seq == 0 || at > state.last_sequence {
+    /// Reads in the headers which events stand after a place.
+    async fn held(&self, connection: &Connection, stream: &Stream, anchor: Anchor) -> Result<Stock, Error> {
+        let mut stock = Stock::new(anchor);
+        let head = self.log.head().0;
+        let start = Start { install: Some(&self.install), at: anchor.at + 1, part: Part::Headers };
+        let mut cursor = Cursor::open(connection, stream, start).await?;
+        let (mut last, mut ahead) = (None, Vec::new());
+        while cursor.left() > 0 {
+            let seen = cursor.next().await?;
+            let header = |name: &str| seen.headers.as_ref().and_then(|headers| headers.get(name));
+            let seq = header(SEQ_HEADER).and_then(|seq| seq.as_str().parse::<u64>().ok());
+            let id = header(NATS_MESSAGE_ID.as_ref()).map(|id| id.as_str().to_owned());
+            // Whatever else was published there is none of ours.
+            let Some((seq, id)) = seq.zip(id.filter(|id| uuid::Uuid::try_parse(id).is_ok())) else { continue };
+            if seq > head {
+                if ahead.len() < AHEAD_MAX {
+                    ahead.push((seq, id, cursor.at()));
+                }
+                continue;
+            }
+            stock.put(seq, cursor.at())?;
+            if last.as_ref().is_none_or(|(known, _)| *known < seq) {
+                last = Some((seq, id));
+            }
+        }
+        for (seq, there, at) in ahead {
+            let body = message_at(stream, at).await?.map(|message| message.payload).unwrap_or_default();
+            if read_line(&body).is_ok_and(|(event, _)| event.seq.0 == seq) {
+                return Err(Error::Foreign { seq: Seq(seq), there });
+            }
+            tracing::warn!(place = at, "a message in the stream is none of ours and is left alone");
+        }
+        // What was removed from the log can no longer be compared.
+        if let Some((seq, there)) = last.filter(|(seq, _)| *seq >= self.log.first().0)
+            && self.id_of(seq)?.as_ref() != Some(&there)
+        {
+            return Err(Error::Foreign { seq: Seq(seq), there });
+        }
+        Ok(stock)
+    }
+
+    /// Whether the stream still is the one the anchor is in, whatever was removed from it.
+    async fn stands(&self, stream: &Stream, info: &Info) -> Result<bool, Error> {
+        let Kept { anchor: Anchor { seq, at }, seen, .. } = self.kept;
+        if seq == 0 || at > info.state.last_sequence || seen.created_us != Seen::of(info).created_us {
             return Ok(false);
         }
-        if at < state.first_sequence {
-            // The stream's own limits removed it, or somebody who meant to.
-            return Ok(true);
+        let Some(message) = message_at(stream, at).await? else { return Ok(true) };
+        match (seq_in(&message), id_in(&message)) {
+            // What was removed from the log can no longer be compared.
+            (Some(seq), Some(_)) if seq < self.log.first().0 => Ok(true),
+            (Some(seq), Some(id)) => Ok(self.id_of(seq)?.as_deref() == Some(id)),
+            _ => Ok(false),
         }
-        let message = match stream.get_raw_message(at).await {
-            Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => return Ok(false),
-            other => other.map_err(nats("read the stream"))?,
-        };
-        let id = message.headers.get(NATS_MESSAGE_ID).map(|id| id.as_str().to_owned());
-        if seq < self.log.first().0 {
-            return Ok(id.is_some());
-        }
-        Ok(id.is_some() && id == self.id_of(seq)?)
     }
 
     fn id_of(&self, seq: u64) -> Result<Option<String>, Error> {
@@ -220,28 +331,33 @@ impl Relay {
         Ok(events.first().map(|event| message_id(event.id)))
     }
 
-    /// Time of the oldest event the server does not have.
-    fn waiting_since_us(&self, acked: Seq, head: Seq) -> Option<u64> {
-        if acked >= head {
+    /// Time of the oldest event that was not published.
+    fn waiting_since_us(&self, published: Seq, head: Seq) -> Option<u64> {
+        if published >= head {
             return None;
         }
         // A log that cannot be read is told by whoever needs what is in it.
-        let events = self.log.read(acked.next(), ReadMax { events: 1, bytes: 1 }).ok()?;
+        let events = self.log.read(published.next(), ReadMax { events: 1, bytes: 1 }).ok()?;
         events.first().map(|event| event.at_us)
     }
 
     /// Keeps and tells how far the server has everything.
-    fn keep(&mut self, stock: &Stock) -> Result<(), Error> {
-        if let Some(anchor) = stock.anchor().filter(|anchor| *anchor != self.anchor) {
-            self.anchor = anchor;
-            self.log.set_snapshot(RELAY_CHECKPOINT, SNAPSHOT_VERSION, Seq(anchor.seq), &anchor.at.to_le_bytes())?;
-            self.log.set_checkpoint(RELAY_CHECKPOINT, Seq(anchor.seq))?;
+    fn keep(&mut self, stock: &Stock, seen: Seen) -> Result<(), Error> {
+        let acked = Seq(stock.whole(self.log.first().0));
+        if let Some(anchor) = stock.anchor() {
+            let kept = Kept { anchor, seen, missing: stock.missing() };
+            if self.written != Some(kept) {
+                self.log.set_snapshot(RELAY_CHECKPOINT, SNAPSHOT_VERSION, Seq(anchor.seq), &kept.bytes())?;
+                self.log.set_checkpoint(RELAY_CHECKPOINT, acked)?;
+                (self.kept, self.written) = (kept, Some(kept));
+            }
         }
-        let (acked, head) = (Seq(stock.upto()), self.log.head());
-        let waiting_since_us = self.waiting_since_us(acked, head);
+        let (published, missing, head) = (Seq(stock.upto()), stock.missing(), self.log.head());
+        let waiting_since_us = self.waiting_since_us(published, head);
         self.state.send_modify(|state| {
-            let caught_up = acked == head;
-            *state = RelayState { connected: true, acked, head, waiting_since_us, ..std::mem::take(state) };
+            let caught_up = published == head;
+            let before = std::mem::take(state);
+            *state = RelayState { connected: true, acked, published, missing, head, waiting_since_us, ..before };
             if caught_up {
                 state.last_error = None;
             }
@@ -258,9 +374,23 @@ async fn read(fetch: &mut Fetch) -> Result<Vec<Message>, Error> {
 /// Messages on their way.
 struct Flow<'a> {
     connection: &'a Connection,
+    stream: &'a Stream,
     stock: Stock,
     in_flight: VecDeque<(u64, usize, PublishAckFuture)>,
     bytes: usize,
+}
+
+/// How the stream is now.
+async fn look(stream: &Stream) -> Result<Info, Error> {
+    stream.get_info().await.map_err(nats("look at the stream"))
+}
+
+/// The message at a place of the stream; nothing when there is none any more.
+async fn message_at(stream: &Stream, at: u64) -> Result<Option<StreamMessage>, Error> {
+    match stream.get_raw_message(at).await {
+        Err(error) if error.kind() == RawMessageErrorKind::NoMessageFound => Ok(None),
+        found => found.map(Some).map_err(nats("read the stream")),
+    }
 }
 
 impl Flow<'_> {
@@ -295,6 +425,10 @@ impl Flow<'_> {
             self.bytes -= bytes;
             if !ack.duplicate && self.stock.anchor().is_some_and(|anchor| ack.sequence <= anchor.at) {
                 return Err(Error::Disordered("it was made anew".to_owned()));
+            }
+            // The server remembers ids longer than messages that somebody removes.
+            if ack.duplicate && self.connection.hold(message_at(self.stream, ack.sequence)).await??.is_none() {
+                return Err(Error::StillKnown { seq: Seq(seq) });
             }
             self.stock.put(seq, ack.sequence)?;
         }

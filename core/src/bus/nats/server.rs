@@ -9,6 +9,7 @@ use async_nats::jetstream;
 use async_nats::jetstream::context::ContextBuilder;
 use async_nats::jetstream::stream::{Config, Stream};
 use async_nats::{ConnectOptions, Event};
+use percent_encoding::percent_decode_str;
 use tokio::sync::watch;
 
 use super::{Error, STREAM, SUBJECTS, nats};
@@ -30,7 +31,8 @@ const CLIENT_CAPACITY: usize = 8_192;
 /// How to reach NATS.
 #[derive(Clone, Default)]
 pub struct Server {
-    /// `nats://host:4222`, several with commas, `tls://…` for TLS.
+    /// `nats://host:4222`, several with commas, `tls://…` for TLS. May hold `user:password@` or `token@` before the host,
+    /// with `%40` and the like for what has a meaning in addresses.
     pub url: String,
     /// What a `.creds` file holds: JWT and seed.
     pub credentials: Option<Credential>,
@@ -66,13 +68,19 @@ impl Server {
     /// Connects once.
     pub(super) async fn connect(&self, in_flight_max: usize) -> Result<Connection, Error> {
         let (lost, watched) = watch::channel(false);
-        let options = self.options().await?.event_callback(move |event| {
+        let (addresses, login) = addresses(&self.url);
+        let options = match login {
+            Some(Login { user, password: Some(password) }) => self.options().await?.user_and_password(user, password),
+            // As every client of NATS takes it.
+            Some(Login { user: token, password: None }) => self.options().await?.token(token),
+            None => self.options().await?,
+        };
+        let options = options.event_callback(move |event| {
             if matches!(event, Event::Disconnected | Event::Closed | Event::LameDuckMode) {
                 lost.send_replace(true);
             }
             std::future::ready(())
         });
-        let addresses: Vec<&str> = self.url.split(',').map(str::trim).collect();
         let client = options.connect(addresses).await.map_err(nats("connect to NATS"))?;
         let context = ContextBuilder::new().timeout(ANSWER_MAX).max_ack_inflight(in_flight_max).build(client);
         Ok(Connection { context, lost: watched })
@@ -132,6 +140,26 @@ impl Connection {
             _ = lost.wait_for(|lost| *lost) => Err(Error::Lost),
         }
     }
+}
+
+/// What stands before an `@`: a user and a password, or a token.
+struct Login {
+    user: String,
+    password: Option<String>,
+}
+
+/// The addresses without logins, which nobody shall see in an error, and the first login: the client has one for all.
+fn addresses(url: &str) -> (Vec<String>, Option<Login>) {
+    let mut login = None;
+    let bare = url.split(',').map(str::trim).map(|address| {
+        let (scheme, rest) = address.split_once("://").unwrap_or(("nats", address));
+        let Some((said, host)) = rest.rsplit_once('@') else { return address.to_owned() };
+        let plain = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let (user, password) = said.split_once(':').map_or((said, None), |(user, password)| (user, Some(password)));
+        login.get_or_insert_with(|| Login { user: plain(user), password: password.map(plain) });
+        format!("{scheme}://{host}")
+    });
+    (bare.collect(), login)
 }
 
 /// A credential that is not what it should be.

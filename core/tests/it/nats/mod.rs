@@ -1,6 +1,7 @@
 //! The relay and the way back, against a real NATS server.
 
 mod killed;
+mod lacking;
 mod outages;
 mod relays;
 mod restores;
@@ -58,7 +59,12 @@ pub(crate) struct Relaying {
 }
 
 pub(crate) fn relay(log: &DurableLog, server: &Server) -> Relaying {
+    relay_looking_every(log, server, Duration::from_secs(60))
+}
+
+pub(crate) fn relay_looking_every(log: &DurableLog, server: &Server, period: Duration) -> Relaying {
     let (relay, state) = Relay::new(log.clone(), install(), server.clone()).expect("relay");
+    let relay = relay.looking_every(period);
     let (stop, stopped) = oneshot::channel();
     let task = tokio::spawn(relay.run(async move { drop(stopped.await) }));
     Relaying { state, stop, task }
@@ -87,7 +93,7 @@ pub(crate) async fn mirrored(server: &Server) -> Vec<Mirrored> {
     let mut events = mirror.events(1, None).await.expect("events");
     let mut all = Vec::new();
     while events.left() > 0 {
-        all.push(events.next().await.expect("event"));
+        all.push(events.next().await.expect("message").expect("an event"));
     }
     all
 }

@@ -211,3 +211,28 @@ fn a_server_of_an_operator_lets_credentials_of_its_accounts_in() {
     is_turned_away(&nats.server(), &["authorization"], &[]);
     is_turned_away(&with("empty.creds", "nothing\n"), &["it holds no credentials"], &[]);
 }
+
+#[test]
+fn a_user_and_a_password_in_the_address_open_the_way_and_are_shown_nowhere() {
+    let folder = tempfile::tempdir().expect("folder");
+    let users = "authorization { users: [ { user: ana, password: \"p@ss:canary/7f3a\" } ] }\n";
+    let config = write(folder.path().join("nats.conf"), users);
+    let Some(nats) = Nats::start_with(&["-c", config.to_str().expect("path")]) else { return };
+    let host = nats.server().url.replace("nats://", "");
+    let server = |login: &str| Server { url: format!("nats://{login}@{host}"), ..Server::default() };
+    for login in ["ana:p@ss:canary/7f3a", "ana:p%40ss%3Acanary%2F7f3a"] {
+        is_let_in(&server(login));
+        assert!(!format!("{:?}", server(login)).contains("canary"));
+    }
+    is_turned_away(&server("ana:canary-1"), &["authorization"], &["canary"]);
+    is_turned_away(&nats.server(), &["authorization"], &["canary"]);
+}
+
+#[test]
+fn a_token_in_the_address_opens_the_way() {
+    let folder = tempfile::tempdir().expect("folder");
+    let config = write(folder.path().join("nats.conf"), "authorization { token: \"canary-7f3a\" }\n");
+    let Some(nats) = Nats::start_with(&["-c", config.to_str().expect("path")]) else { return };
+    let url = nats.server().url.replace("nats://", "nats://canary-7f3a@");
+    is_let_in(&Server { url, ..Server::default() });
+}

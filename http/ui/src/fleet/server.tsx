@@ -46,13 +46,15 @@ export function ServerPart() {
 function RelayState({ relay }: { relay: Relay | undefined }) {
   if (!relay)
     return <span className="text-soft">none; events are published with regatta up --nats nats://host:4222</span>;
-  const lag = Math.max(0, relay.head - relay.acked);
+  const lag = Math.max(0, relay.head - (relay.published ?? relay.acked));
+  const missing = relay.missing ?? 0;
   return (
     <>
       <StateBadge glyph={relay.connected ? "●" : "!"} tone={relay.connected ? "good" : "warn"}>
         {relay.connected ? "connected" : "not connected"}
       </StateBadge>
       <span className="ml-3 text-soft">{lag === 0 ? "nothing behind" : `${count(lag)} events behind`}</span>
+      {missing > 0 && <span className="ml-3 text-warn">{count(missing)} published events are missing there</span>}
       {relay.last_error && <span className="ml-3 text-warn">{relay.last_error}</span>}
     </>
   );
