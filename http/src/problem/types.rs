@@ -44,6 +44,7 @@ pub const TYPES: &[(&str, u16, &str)] = &[
     ("too_many_live_clients", 503, "as many live clients are connected as the server lets in"),
     ("too_many_requests", 429, "this caller asks too often; Retry-After says when to come again"),
     ("too_slow", 504, "the answer did not begin in time"),
+    ("unknown", 500, "the disk failed; whether it was recorded shows `regatta ls` after the next start"),
     ("unsupported_media_type", 415, "the body is of a type that is not read"),
     ("unusable", 422, "what was asked for can be read, and cannot be done here"),
     ("upgrade_required", 426, "this is a WebSocket"),

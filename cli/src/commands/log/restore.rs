@@ -17,8 +17,8 @@ use crate::terminal::numbers::{bytes, counted};
 Every event keeps its number, its time and its id, and the installation its name. From a backup the
 chain of hashes comes back and is verified, and patches and long prompts (the `blobs` folder) too.
 NATS holds neither: that every event is there, once, is checked, and not that none was replaced; the
-chain is made anew. Messages that are no events are named and left out. A restore that was stopped is
-gone on with by running it again. Write regatta.toml anew.
+chain is made anew. Messages that are no events are named and left out. A restore that was stopped
+goes on when it is run again. Write regatta.toml anew.
 
 Examples:
   regatta --data-dir ~/new log restore --from /mnt/elsewhere/regatta
