@@ -39,6 +39,8 @@ test("the palette finds runs, attempts, pages and actions", async ({ page }) => 
   await page.keyboard.press("Enter");
   await expect(page).toHaveURL(new RegExp(`/runs/${run}`));
   await open(`${run}.a`);
+  // The attempts are known once the comparison is read.
+  await expect(page.getByRole("option", { name: new RegExp(`${run}\\.a`) })).toBeVisible();
   await page.keyboard.press("Enter");
   await expect(page).toHaveURL(/at=a/);
   await open("fleet");

@@ -15,6 +15,8 @@ const SIZES = [
   { name: "390", width: 390, height: 844 },
 ];
 let done = "";
+/** Where in the log its request stands. */
+let asked = 0;
 let going = "";
 let ten = "";
 let gateway: FakeGateway;
@@ -46,6 +48,8 @@ test.beforeAll(async () => {
       { command: agent(say("could not find it"), "exit 2") },
     ],
   });
+  const requests = await install().api<{ rows: { seq: number }[] }>("GET", "/events?kind=run.requested&limit=1");
+  asked = requests.body.rows[0]?.seq ?? 0;
   await install().cli("pick", done, "a");
   await install().finishedRun({ prompt: "Nothing to do here", attempts: [{ command: "true" }] });
   const strange = write("docs/תיקייה/ملف-long-name-that-goes-on-and-on-and-on-and-on.md", "# שלום 🚀 مرحبا\n");
@@ -148,7 +152,7 @@ const PAGES: Shown[] = [
   { name: "compare-files", path: () => `/runs/${done}?view=files`, ready: "count.js" },
   { name: "run-timeline", path: () => `/runs/${done}/timeline`, ready: /^run\./ },
   { name: "timeline", path: () => "/timeline", ready: /^attempt\./ },
-  { name: "timeline-event", path: () => "/timeline?seq=2", ready: "base_ref" },
+  { name: "timeline-event", path: () => `/timeline?seq=${asked}`, ready: "base_ref" },
   { name: "replay", path: () => `/runs/${done}/timeline?as_of=20`, ready: "REPLAY" },
   { name: "fleet", path: () => "/fleet", ready: "alive" },
   { name: "gateways", path: () => "/gateways", ready: "2026.9.6" },

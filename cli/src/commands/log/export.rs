@@ -66,10 +66,13 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
 /// Only its owner may read it: it holds what people asked for and what agents printed.
 fn create(path: &Path) -> Result<File, Failure> {
     let made = File::options().write(true).create_new(true).mode(0o600).open(path);
-    made.map_err(|error| match error.kind() {
-        ErrorKind::AlreadyExists => Failure::usage(format!("{} is there already", path.display()))
-            .hint("name a new file; without --output it is written to standard output, which leads anywhere"),
-        _ => Failure::usage(format!("{} cannot be made: {error}", path.display()))
-            .hint("name a new file in a folder that is there"),
+    made.map_err(|error| {
+        if error.kind() == ErrorKind::AlreadyExists {
+            Failure::usage(format!("{} is there already", path.display()))
+                .hint("name a new file; without --output it is written to standard output, which leads anywhere")
+        } else {
+            Failure::usage(format!("{} cannot be made: {error}", path.display()))
+                .hint("name a new file in a folder that is there")
+        }
     })
 }
