@@ -8,7 +8,6 @@ use regatta_core::cleaning::Place;
 use regatta_http::premises::DiskBody;
 use regatta_http::requests::{CleanAnswer, CleanRow};
 use regatta_projections::attempts::{AttemptView, CleaningView};
-use regatta_projections::disk::LeftRow;
 use serde_json::json;
 
 use super::{Target, confirmed, disk, now_us};
@@ -79,23 +78,12 @@ enum Task {
 }
 
 impl Task {
-    /// Where the server takes the wish.
-    fn path(self) -> &'static str {
+    /// What the server calls it.
+    fn name(self) -> &'static str {
         match self {
-            Self::Clean => "/disk/clean",
-            Self::Restore => "/disk/restore",
-            Self::Forget => "/disk/forget",
-        }
-    }
-
-    /// Whether it can be done to an attempt.
-    fn fits(self, row: &LeftRow, older_than: Option<u64>) -> bool {
-        let is_old = older_than
-            .is_none_or(|ms| row.ended_at_us.is_some_and(|at| at < now_us().saturating_sub(ms.saturating_mul(1_000))));
-        match self {
-            Self::Clean => row.stays.is_none(),
-            Self::Restore => row.place == Place::Archived,
-            Self::Forget => row.place == Place::Archived && is_old,
+            Self::Clean => "clean",
+            Self::Restore => "restore",
+            Self::Forget => "forget",
         }
     }
 
@@ -116,24 +104,26 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
         (false, false) => Task::Clean,
     };
     let to = args.to.as_deref().map(|to| folder(context, to)).transpose()?;
-    let path = disk::path(&args.only, args.older_than, 1_000);
     let client = context.client();
+    let ask = |wish| disk::path(&args.only, args.older_than, 1_000, wish);
     let found: DiskBody = block_on(async {
         server::ensure(context).await?;
-        client.get(&path).await
+        client.get(&ask(Some(task.name()))).await
     })?;
-    let rows: Vec<&LeftRow> = found.left.rows.iter().filter(|row| task.fits(row, args.older_than)).collect();
-    if rows.is_empty() {
-        return nothing(&found, !args.only.is_empty(), task, &context.terminal);
+    if found.left.rows.is_empty() {
+        // With why the others stay.
+        let all: DiskBody = block_on(client.get(&ask(None)))?;
+        return nothing(&all, !args.only.is_empty(), task, &context.terminal);
     }
+    let rows = &found.left.rows;
     let archives = to.as_deref().unwrap_or(&found.archives);
     if args.dry_run {
-        return would(&rows, &found, task, archives, &context.terminal);
+        return would(&found, task, archives, &context.terminal);
     }
     if !args.yes {
         let terminal = &context.terminal;
-        terminal.note(disk::attempts(rows.iter().copied(), terminal, now_us()));
-        if !confirmed(&format!("{}?", plan(&rows, &found, task, archives)))? {
+        terminal.note(disk::attempts(rows, terminal, now_us()));
+        if !confirmed(&format!("{}?", plan(&found, task, archives)))? {
             terminal.note("nothing was done");
             return Ok(Exit::Refused);
         }
@@ -173,22 +163,24 @@ fn nothing(found: &DiskBody, is_named: bool, task: Task, terminal: &Terminal) ->
     Ok(Exit::Done)
 }
 
-fn would(rows: &[&LeftRow], found: &DiskBody, task: Task, archives: &str, terminal: &Terminal) -> Outcome {
+fn would(found: &DiskBody, task: Task, archives: &str, terminal: &Terminal) -> Outcome {
+    let rows = &found.left.rows;
     if terminal.json {
         terminal.json(&json!({ "dry_run": true, "rows": rows, "may_go": found.left.may_go, "archives": archives }))?;
         return Ok(Exit::Done);
     }
-    let table = disk::attempts(rows.iter().copied(), terminal, now_us());
-    terminal.out(format!("{table}\n\nwould {}", plan(rows, found, task, archives)))?;
+    let table = disk::attempts(rows, terminal, now_us());
+    terminal.out(format!("{table}\n\nwould {}", plan(found, task, archives)))?;
     Ok(Exit::Done)
 }
 
 /// What is to be done, as the end of a sentence.
-fn plan(rows: &[&LeftRow], found: &DiskBody, task: Task, archives: &str) -> String {
-    let count = counted(rows.len() as u64, "attempt");
+fn plan(found: &DiskBody, task: Task, archives: &str) -> String {
+    let count = counted(found.left.rows.len() as u64, "attempt");
     match task {
         Task::Clean => {
-            let freed = bytes(found.left.may_go.bytes);
+            let part = if found.left.rows_left_out > 0 { "some of " } else { "" };
+            let freed = format!("{part}{}", bytes(found.left.may_go.bytes));
             format!("clean {count}: an archive of each goes to {}, then {freed} are freed", escape::line(archives))
         }
         Task::Restore => format!("put back what {count} left, and remove the archives"),
@@ -209,7 +201,7 @@ async fn carry_out(
         if let (Some(to), Some(fields)) = (to, body.as_object_mut()) {
             fields.insert("to".to_owned(), to.into());
         }
-        let answer: CleanAnswer = client.command_answered(task.path(), &body).await?;
+        let answer: CleanAnswer = client.command_answered(&format!("/disk/{}", task.name()), &body).await?;
         for row in answer.rows {
             if row.refused.is_some() {
                 refused.push(row);
@@ -241,7 +233,11 @@ fn report(
     terminal: &Terminal,
 ) -> Outcome {
     let failed: Vec<_> = done.iter().filter(|(_, view)| view.place != task.end()).collect();
-    let exit = if failed.is_empty() && refused.is_empty() { Exit::Done } else { Exit::Failed };
+    let exit = match (failed.is_empty(), refused.is_empty()) {
+        (false, _) => Exit::Failed,
+        (true, false) => Exit::Refused,
+        (true, true) => Exit::Done,
+    };
     if terminal.json {
         let rows = done.iter().map(|(attempt, view)| json!({ "attempt": attempt, "cleaning": view }));
         let rows: Vec<_> = rows.collect();

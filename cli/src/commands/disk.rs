@@ -45,7 +45,7 @@ pub(super) fn age(text: &str) -> Result<u64, String> {
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Outcome {
-    let path = path(&args.only, args.older_than, args.limit);
+    let path = path(&args.only, args.older_than, args.limit, None);
     let disk: DiskBody = block_on(async {
         server::ensure(context).await?;
         context.client().get(&path).await
@@ -59,8 +59,8 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     Ok(Exit::Done)
 }
 
-/// Where the server tells of the disk.
-pub(super) fn path(only: &[Target], older_than: Option<u64>, limit: u16) -> String {
+/// Where the server tells of the disk; with a wish, of those to whom it can be done.
+pub(super) fn path(only: &[Target], older_than: Option<u64>, limit: u16, wish: Option<&str>) -> String {
     let mut path = format!("/disk?limit={limit}");
     let names: Vec<String> = only.iter().map(ToString::to_string).collect();
     if !names.is_empty() {
@@ -69,6 +69,9 @@ pub(super) fn path(only: &[Target], older_than: Option<u64>, limit: u16) -> Stri
     }
     if let Some(older_than) = older_than {
         write!(path, "&older_than_ms={older_than}").ok();
+    }
+    if let Some(wish) = wish {
+        write!(path, "&for={wish}").ok();
     }
     path
 }

@@ -40,7 +40,7 @@ pub(super) struct Here {
     /// Held while the doctor looks, who starts programs.
     looking: tokio::sync::Mutex<()>,
     /// Held while the disk is measured, which reads every folder.
-    measuring: tokio::sync::Mutex<()>,
+    measuring: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Here {
@@ -51,7 +51,7 @@ impl Here {
         retention: &Retention,
     ) -> Self {
         let (changing, looking) = (tokio::sync::Mutex::default(), tokio::sync::Mutex::default());
-        let measuring = tokio::sync::Mutex::default();
+        let measuring = Arc::default();
         let (data_dir, in_force, vault) = (data_dir.to_owned(), in_force.clone(), vault.clone());
         Self { data_dir, in_force, log, vault, retention: retention.clone(), changing, looking, measuring }
     }
@@ -162,12 +162,17 @@ impl Premises for Here {
     }
 
     async fn disk(&self) -> Result<Measured, Refusal> {
-        let _measuring = self.measuring.lock().await;
+        let measuring = Arc::clone(&self.measuring).lock_owned().await;
         let data_dir = self.data_dir.clone();
         let unusable = |reason: String| {
             Refusal::new(RefusalKind::Unusable, format!("the data directory cannot be measured: {reason}"))
         };
-        let measured = tokio::task::spawn_blocking(move || disk::measure(&data_dir)).await;
+        let measured = tokio::task::spawn_blocking(move || {
+            // It goes on when whoever asked has gone, and the next one waits for it.
+            let _measuring = measuring;
+            disk::measure(&data_dir)
+        });
+        let measured = measured.await;
         measured.map_err(|error| unusable(error.to_string()))?.map_err(|error| unusable(error.to_string()))
     }
 

@@ -6,15 +6,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use regatta_core::BlobRef;
 use serde_json::Value;
 
-use crate::install::{Done, Install};
+use crate::install::{Done, Install, until};
 
-/// How long anything here may take.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// Times the server is killed while it cleans and puts back; fewer or more with `REGATTA_KILLS`.
 const KILLS: u64 = 40;
 /// Attempts of the run that is cleaned under kills.
@@ -189,7 +187,7 @@ fn a_server_killed_while_it_cleans_and_puts_back_loses_no_byte() {
         let log = fs::File::options().create(true).append(true).open(install.folder().join("server.log"));
         let server = install.command(&["up"]).stdout(Stdio::null()).stderr(log.expect("log")).spawn();
         let mut server = server.expect("server");
-        until(|| install.regatta(&["ls"]).code == 0);
+        until("the server answers", || (install.regatta(&["ls"]).code == 0).then_some(()));
         std::thread::scope(|scope| {
             scope.spawn(|| wish(&install, &run, kill));
             chance ^= chance << 13;
@@ -203,7 +201,9 @@ fn a_server_killed_while_it_cleans_and_puts_back_loses_no_byte() {
         check_whole(&install, &run, &before);
     }
     install.regatta(&["up", "--detach"]).exits(0);
-    until(|| places(&install, &run).iter().all(|place| place == "here" || place == "archived"));
+    until("nothing is under way", || {
+        places(&install, &run).iter().all(|place| place == "here" || place == "archived").then_some(())
+    });
     if places(&install, &run).contains(&"archived".to_owned()) {
         install.regatta(&["clean", "--restore", &run, "--yes"]).exits(0);
     }
@@ -239,13 +239,5 @@ fn check_whole(install: &Install, run: &str, before: &BTreeMap<PathBuf, String>)
     for path in before.keys() {
         let hash = path.file_name().expect("name").to_string_lossy().into_owned();
         assert!(here.contains_key(path) || packed.contains(&hash), "{hash} of {run} is nowhere");
-    }
-}
-
-fn until(holds: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < PATIENCE, "it does not come to hold");
-        std::thread::sleep(Duration::from_millis(20));
     }
 }

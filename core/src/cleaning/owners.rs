@@ -53,19 +53,9 @@ impl Owners {
             self.is_blind = true;
             return;
         };
-        match &event {
-            Event::Unknown { .. } => self.is_blind = true,
-            Event::Cleaning(event) => self.cleanings.entry(event.attempt()).or_default().evolve(event),
-            Event::Run(_)
-            | Event::Attempt(_)
-            | Event::Sandbox(_)
-            | Event::Gateway(_)
-            | Event::Approval(_)
-            | Event::Delivery(_)
-            | Event::Config(_)
-            | Event::User(_)
-            | Event::Secret(_)
-            | Event::Log(_) => {}
+        self.is_blind |= matches!(event, Event::Unknown { .. });
+        if let Event::Cleaning(event) = &event {
+            self.cleanings.entry(event.attempt()).or_default().evolve(event);
         }
         let owner = owner(envelope, &event);
         for (blob, _) in event.blobs() {
@@ -97,26 +87,14 @@ impl Owners {
 /// Whose the blobs are that an event names.
 fn owner(envelope: &Envelope, event: &Event) -> Owner {
     let Some((family, name)) = envelope.stream.as_str().split_once('/') else { return Owner::Other };
-    let attempt = match (event, family) {
-        (Event::Attempt(_), "attempt") => name.parse().ok(),
-        (Event::Run(RunEvent::SynthesisRequested(synthesis)), "run") => {
-            name.parse().ok().map(|run| AttemptId { run, slot: synthesis.slot })
-        }
-        (
-            Event::Run(_)
-            | Event::Attempt(_)
-            | Event::Sandbox(_)
-            | Event::Gateway(_)
-            | Event::Approval(_)
-            | Event::Delivery(_)
-            | Event::Config(_)
-            | Event::User(_)
-            | Event::Secret(_)
-            | Event::Log(_)
-            | Event::Cleaning(_)
-            | Event::Unknown { .. },
-            _,
-        ) => None,
+    let attempt = if matches!(event, Event::Attempt(_)) && family == "attempt" {
+        name.parse().ok()
+    } else if let Event::Run(RunEvent::SynthesisRequested(synthesis)) = event
+        && family == "run"
+    {
+        name.parse().ok().map(|run| AttemptId { run, slot: synthesis.slot })
+    } else {
+        None
     };
     attempt.map_or(Owner::Other, Owner::Attempt)
 }

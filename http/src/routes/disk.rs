@@ -11,7 +11,7 @@ use regatta_core::event::cleaning::Wish;
 use regatta_core::{AttemptId, Clock as _, SystemClock};
 use regatta_dispatcher::{Asked as AskedBy, CommandKey};
 use regatta_projections::Views;
-use regatta_projections::disk::{LEFT_ROWS_MAX, LeftAsked, Only};
+use regatta_projections::disk::{LEFT_ROWS_MAX, LeftAsked, LeftWish, Only};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -43,6 +43,10 @@ struct DiskQuery {
     only: Option<String>,
     /// What ended less than so many milliseconds ago stays.
     older_than_ms: Option<u64>,
+    /// Only attempts to which it can be done.
+    #[serde(rename = "for")]
+    #[param(inline)]
+    wish: Option<LeftWish>,
     /// Most rows, at most 1,000.
     #[param(minimum = 1, maximum = 1_000)]
     limit: Option<usize>,
@@ -52,7 +56,7 @@ struct DiskQuery {
 #[utoipa::path(get, path = "/disk", operation_id = "getDisk", tag = "disk", params(DiskQuery),
     responses((status = 200, description = "The disk.", body = DiskBody)))]
 async fn disk(State(plane): State<Plane>, asked: Asked<DiskQuery>) -> Result<Json<DiskBody>, Problem> {
-    let Query(DiskQuery { only, older_than_ms, limit }) = asked?;
+    let Query(DiskQuery { only, older_than_ms, wish, limit }) = asked?;
     let limit = limit.unwrap_or(ROWS);
     if !(1..=LEFT_ROWS_MAX).contains(&limit) {
         return Err(Problem::invalid(format!("limit must be between 1 and {LEFT_ROWS_MAX}")));
@@ -61,6 +65,7 @@ async fn disk(State(plane): State<Plane>, asked: Asked<DiskQuery>) -> Result<Jso
     let asked = LeftAsked {
         only: Vec::new(),
         since_us: older_than_ms.map(since_us),
+        wish,
         limit,
         first: plane.log.first(),
         workspaces: measured.workspaces.clone(),

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use regatta_core::cleaning::{Place, Standing, Stays, stays};
 use regatta_core::{AttemptId, BlobRef, RunId, Seq};
+use serde::Deserialize;
+use utoipa::ToSchema;
 
 pub use view::{LeftRow, LeftSum, LeftView};
 
@@ -24,12 +26,38 @@ pub struct LeftAsked {
     pub only: Vec<Only>,
     /// What ended at or after this time stays, in microseconds since the Unix epoch.
     pub since_us: Option<u64>,
+    /// Only those to whom it can be done; all when nothing is to be done.
+    pub wish: Option<LeftWish>,
     /// Most rows; at most [`LEFT_ROWS_MAX`].
     pub limit: usize,
     /// The oldest event the log keeps.
     pub first: Seq,
     /// Bytes of the sandboxes that exist.
     pub workspaces: BTreeMap<AttemptId, u64>,
+}
+
+/// What is to be done with what attempts left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftWish {
+    /// Have it moved into an archive.
+    Clean,
+    /// Have it put back.
+    Restore,
+    /// Have its archive removed for good.
+    Forget,
+}
+
+impl LeftWish {
+    /// Whether it can be done to an attempt.
+    fn fits(self, row: &LeftRow, since_us: Option<u64>) -> bool {
+        let is_old = || since_us.is_none_or(|since| row.ended_at_us.is_some_and(|at| at < since));
+        match self {
+            Self::Clean => row.stays.is_none(),
+            Self::Restore => row.place == Place::Archived,
+            Self::Forget => row.place == Place::Archived && is_old(),
+        }
+    }
 }
 
 /// Some attempts.
@@ -152,7 +180,8 @@ impl Sums {
                 view.cleaned.bytes += archive.bytes;
             }
             view.may_go.attempts += u64::from(row.stays.is_none());
-            if takes(&row) > 0 || row.place.is_moving() || !asked.only.is_empty() {
+            let is_shown = takes(&row) > 0 || row.place.is_moving() || !asked.only.is_empty();
+            if is_shown && asked.wish.is_none_or(|wish| wish.fits(&row, asked.since_us)) {
                 view.rows.push(row);
             }
         }

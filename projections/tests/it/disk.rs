@@ -3,7 +3,7 @@
 use regatta_core::event::attempt::{Outcome, Phase};
 use regatta_core::event::run::{RunOutcome, Strategy};
 use regatta_core::{AttemptId, BlobRef, Seq};
-use regatta_projections::disk::{LeftAsked, LeftSum, LeftView, Only};
+use regatta_projections::disk::{LeftAsked, LeftSum, LeftView, LeftWish, Only};
 use regatta_projections::{Can, Projection as _, Views, snapshot};
 
 use crate::history::{History, attempt, entry, request, run, views};
@@ -85,6 +85,24 @@ fn one_is_asked_about_some_or_those_that_ended_long_ago() {
     assert_eq!((few.rows.len(), few.rows_left_out, few.may_go.attempts), (1, 2, 2));
     let archived = left(&history, &LeftAsked { first: Seq(2), ..all() });
     assert_eq!(archived.may_go, LeftSum::default());
+}
+
+#[test]
+fn whoever_wants_something_done_sees_only_those_to_whom_it_can_be_done_however_much_the_others_take() {
+    let mut history = over();
+    history.cleaned(id(1), "clean archived removed");
+    let ended = history.views().attempt(id(1), 0).and_then(|view| view.finished_at_us);
+    for (wish, since_us, then) in [
+        (LeftWish::Clean, None, "c"),
+        (LeftWish::Restore, None, "b"),
+        (LeftWish::Forget, None, "b"),
+        (LeftWish::Forget, ended.map(|at| at + 1), "b"),
+        (LeftWish::Forget, ended, ""),
+    ] {
+        let view = left(&history, &LeftAsked { wish: Some(wish), since_us, limit: 1, ..all() });
+        let slots: String = view.rows.iter().map(|row| row.attempt.slot.to_string()).collect();
+        assert_eq!((slots.as_str(), view.rows_left_out), (then, 0), "{wish:?} since {since_us:?}");
+    }
 }
 
 #[test]

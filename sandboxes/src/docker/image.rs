@@ -7,8 +7,8 @@ use std::time::Duration;
 use bollard::Docker;
 use bollard::models::{ContainerConfig, ContainerCreateBody};
 use bollard::query_parameters::{
-    CommitContainerOptionsBuilder, CreateContainerOptionsBuilder, ListImagesOptionsBuilder, RemoveImageOptions,
-    UploadToContainerOptionsBuilder,
+    CommitContainerOptionsBuilder, CreateContainerOptionsBuilder, ListContainersOptionsBuilder,
+    ListImagesOptionsBuilder, RemoveImageOptions, UploadToContainerOptionsBuilder,
 };
 use futures_util::TryStreamExt as _;
 
@@ -20,6 +20,8 @@ use crate::provider::Error;
 
 /// The name of every prepared image; what it is made of is its tag.
 const REPOSITORY: &str = "regatta/prepared";
+/// The scope of containers in which an image is made, and in their names.
+const PREPARING: &str = "preparing";
 /// Changes when what is brought in changes its shape.
 const SHAPE: &[u8] = b"1";
 /// Digits of a hash in a name.
@@ -70,6 +72,7 @@ pub(super) async fn prepare(inner: &Inner) -> Result<String, Error> {
         blake3::Hasher::new().update(base_id.as_bytes()).update(program.hash.as_bytes()).update(SHAPE).finalize(),
     );
     let name = format!("{REPOSITORY}:{tag}");
+    sweep_unfinished(inner, docker).await;
     let asked = tokio::time::Instant::now();
     loop {
         if docker.inspect_image(&name).await.is_ok() {
@@ -115,13 +118,13 @@ fn short(hash: blake3::Hash) -> String {
 
 /// Where the image is made. The name keeps two from making the same one.
 fn preparing(tag: &str) -> String {
-    format!("regatta-preparing-{tag}")
+    format!("regatta-{PREPARING}-{tag}")
 }
 
 /// Makes the image; false when somebody else is at it.
 async fn make(inner: &Inner, docker: &Docker, base: &str, program: &Program, tag: &str) -> Result<bool, Error> {
     let container = preparing(tag);
-    let labels = [(PROGRAM.to_owned(), program.hash.clone()), (SCOPE.to_owned(), "preparing".to_owned())];
+    let labels = [(PROGRAM.to_owned(), program.hash.clone()), (SCOPE.to_owned(), PREPARING.to_owned())];
     let body = ContainerCreateBody {
         image: Some(base.to_owned()),
         entrypoint: Some(vec![RUN.to_owned()]),
@@ -204,6 +207,27 @@ async fn sweep(docker: &Docker, program: &Program) {
     }
 }
 
+/// Removes containers in which somebody was making an image and was killed. What cannot be removed now is at the next start.
+async fn sweep_unfinished(inner: &Inner, docker: &Docker) {
+    let filters = std::collections::HashMap::from([("label", vec![format!("{SCOPE}={PREPARING}")])]);
+    let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+    let Ok(containers) = docker.list_containers(Some(options)).await else { return };
+    if containers.is_empty() {
+        return;
+    }
+    let now = docker.info().await.ok().and_then(|info| info.system_time).unwrap_or_default();
+    for container in containers.into_iter().filter(|container| is_left(container.created, &now)) {
+        destroy::remove(inner, &container.id.unwrap_or_default()).await.ok();
+    }
+}
+
+/// Whether nobody can be at work any more in a container that was made then, in seconds since the Unix epoch. Both times
+/// are the engine's, whose clock need not be ours; `now` is RFC 3339.
+fn is_left(created_s: Option<i64>, now: &str) -> bool {
+    let (Some(created_s), Ok(now)) = (created_s, now.parse::<jiff::Timestamp>()) else { return false };
+    u64::try_from(now.as_second().saturating_sub(created_s)).is_ok_and(|age_s| age_s > OTHERS_MAX.as_secs())
+}
+
 /// The program with what it needs.
 fn program(path: &Path) -> std::io::Result<Program> {
     let (loader, libraries) = libraries(path)?;
@@ -248,5 +272,24 @@ impl Program {
         let content = format!("#!/bin/sh\nexec {start} \"$@\"\n").into_bytes();
         parts.push(Part::Content { at: "regatta/bin/run".into(), content, mode: 0o755, user: 0 });
         parts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_nobody_can_be_at_any_more_is_left_behind() {
+        for (created_s, now, is_over) in [
+            (Some(1_000), "1970-01-01T00:18:41Z", true),
+            (Some(1_000), "1970-01-01T00:18:40.9Z", false),
+            (Some(1_000), "1970-01-01T00:00:00Z", false),
+            (Some(1_000), "2026-11-30T19:18:41.123456789+01:00", true),
+            (Some(1_000), "", false),
+            (None, "2026-11-30T18:18:41Z", false),
+        ] {
+            assert_eq!(is_left(created_s, now), is_over, "{created_s:?} at {now}");
+        }
     }
 }

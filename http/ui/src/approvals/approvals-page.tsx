@@ -14,7 +14,7 @@ import { OverList } from "./over-list";
 export default function ApprovalsPage() {
   const [query, change] = useQueryState();
   const withOver = query.over === "1";
-  const { data, error, isPending, refetch } = useView("/approvals", { over: withOver }, { keep: true });
+  const { data, error, isPending, refetch } = useView("/approvals", { over: withOver || undefined }, { keep: true });
   const open = data?.open ?? [];
   const chosen = open.find((ask) => ask.id === query.ask)?.id;
   const step = (by: number) => {

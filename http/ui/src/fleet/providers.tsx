@@ -2,6 +2,10 @@
 import type { ProviderRow } from "@/api/types";
 import { useView } from "@/live/use-view";
 import { StateBadge } from "@/parts/state";
+import { useReplay } from "@/replay/replay";
+
+/** Whether a provider can be used is no event. Each look asks the vendors. */
+const LOOK_MS = 60_000;
 
 const CAN: Record<string, string> = {
   pause: "pause",
@@ -12,8 +16,10 @@ const CAN: Record<string, string> = {
 };
 
 export function Providers() {
-  const { data } = useView("/providers", {}, { timeless: true });
-  if (!data) return null;
+  const { asOf } = useReplay();
+  const { data } = useView("/providers", {}, { timeless: true, everyMs: LOOK_MS, enabled: asOf === undefined });
+  // Of now only.
+  if (!data || asOf !== undefined) return null;
   return (
     <section aria-label="Providers">
       <h2 className="mb-2 font-semibold">Providers</h2>

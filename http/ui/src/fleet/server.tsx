@@ -7,8 +7,11 @@ import { useNow } from "@/format/use-now";
 import { useView } from "@/live/use-view";
 import { StateBadge } from "@/parts/state";
 
+/** How far the relay is behind changes without an event. */
+const LOOK_MS = 10_000;
+
 export function ServerPart() {
-  const { data } = useView("/health", {}, { timeless: true });
+  const { data } = useView("/health", {}, { timeless: true, everyMs: LOOK_MS });
   const now = useNow();
   if (!data) return null;
   const rows: [string, React.ReactNode][] = [
@@ -46,7 +49,7 @@ export function ServerPart() {
 function RelayState({ relay }: { relay: Relay | undefined }) {
   if (!relay)
     return <span className="text-soft">none; events are published with regatta up --nats nats://host:4222</span>;
-  const lag = Math.max(0, relay.head - (relay.published ?? relay.acked));
+  const lag = Math.max(0, relay.head - Math.max(relay.published ?? 0, relay.acked));
   const missing = relay.missing ?? 0;
   return (
     <>

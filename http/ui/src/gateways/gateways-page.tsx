@@ -11,16 +11,17 @@ import { AddGateway } from "./add-gateway";
 import { GatewayCard } from "./gateway-card";
 import { isUnderWay } from "./looks";
 
-/** While a connection is being made it is looked again this often: trying is no event. */
-const LOOK_MS = 2_000;
+/** How often it is looked again while a connection is being made, and else: neither trying nor a frame is told here. */
+const [LOOK_MS, STAY_MS] = [2_000, 10_000];
 
 export default function GatewaysPage() {
   const { data: me } = useMe();
-  const [isLooking, setLooking] = useState(false);
-  const { data, error, isPending, refetch } = useView("/gateways", {}, { everyMs: isLooking && LOOK_MS });
+  const { data, error, isPending, refetch } = useView(
+    "/gateways",
+    {},
+    { everyMs: (shown) => (shown?.rows.some(({ link }) => isUnderWay(link)) ? LOOK_MS : STAY_MS) },
+  );
   const [isAdding, setAdding] = useState(false);
-  const isMoving = data?.rows.some(({ link }) => isUnderWay(link)) ?? false;
-  if (isMoving !== isLooking) setLooking(isMoving);
   const mayAdd = me?.can.includes("gateways") ?? false;
   const add = mayAdd && (
     <Button look="primary" onClick={() => setAdding(true)}>

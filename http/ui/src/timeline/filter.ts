@@ -11,7 +11,19 @@ export type TimelineFilter = {
 };
 
 /** The families of events there are, in the order people think of them. */
-export const FAMILIES = ["run", "attempt", "sandbox", "delivery", "cleaning", "config", "user", "log"] as const;
+export const FAMILIES = [
+  "run",
+  "attempt",
+  "sandbox",
+  "delivery",
+  "gateway",
+  "approval",
+  "cleaning",
+  "config",
+  "user",
+  "secret",
+  "log",
+] as const;
 
 type Query = Record<string, string | undefined>;
 

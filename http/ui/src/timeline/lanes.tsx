@@ -23,7 +23,12 @@ export function Lanes({ lanes, nowUs, nameOf, checkOf, onMark, attempt, onAttemp
   const endUs = lanes.end_us ?? Math.max(nowUs, lanes.start_us + 1);
   const scale: Scale = { startUs: lanes.start_us, endUs };
   return (
-    <section aria-label="Lanes" className="overflow-x-auto border-line border-b bg-surface px-4 py-2">
+    <section
+      aria-label="Lanes"
+      // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard.
+      tabIndex={0}
+      className="overflow-x-auto border-line border-b bg-surface px-4 py-2 focus-visible:-outline-offset-2"
+    >
       <div className="grid min-w-[560px] grid-cols-[minmax(88px,auto)_1fr] items-center gap-x-3 gap-y-1">
         <span className="text-faint text-sm">run {lanes.run}</span>
         <Track scale={scale} isTop>

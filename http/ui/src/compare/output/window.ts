@@ -129,7 +129,11 @@ export class OutputWindow {
     this.set({ isStart: this.state.isStart && cut === 0, prepended: this.state.prepended - cut });
   }
 
-  private async catchUp(): Promise<void> {
+  /** Reads what was printed since, for whoever is at the end. */
+  async catchUp(): Promise<void> {
+    while (this.loading) await this.loading;
+    if (!this.state.isEnd) return;
+    this.isLoaded = false;
     this.set({ isEnd: false });
     while (!this.state.isEnd && this.state.error === undefined) await this.later();
     this.isLoaded = true;

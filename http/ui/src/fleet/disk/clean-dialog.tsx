@@ -23,12 +23,13 @@ const ATTEMPTS_MAX = 500;
 export function CleanDialog({ onClose }: { onClose: () => void }) {
   const [age, setAge] = useState(0);
   const client = useQueryClient();
-  const { data, error } = useView(
+  // Until the age that is chosen was asked about, what is shown is that of another one and must not be cleaned.
+  const { data, error, isPlaceholderData } = useView(
     "/disk",
-    { older_than_ms: AGES[age]?.ms, limit: 1_000 },
+    { older_than_ms: AGES[age]?.ms, for: "clean", limit: ATTEMPTS_MAX },
     { timeless: true, keep: true },
   );
-  const going = (data?.left.rows ?? []).filter((row) => row.stays === null).slice(0, ATTEMPTS_MAX);
+  const going = data?.left.rows ?? [];
   const cleaning = useMutation({
     mutationFn: (attempts: string[]) => command("POST", "/disk/clean", { attempts }),
     onSuccess: async (answer) => {
@@ -46,7 +47,7 @@ export function CleanDialog({ onClose }: { onClose: () => void }) {
           <Button onClick={onClose}>{cleaning.isSuccess ? "Close" : "Cancel"}</Button>
           <Button
             look="primary"
-            disabled={going.length === 0 || cleaning.isPending || cleaning.isSuccess}
+            disabled={isPlaceholderData || going.length === 0 || cleaning.isPending || cleaning.isSuccess}
             onClick={() => cleaning.mutate(going.map((row) => row.attempt))}
           >
             {cleaning.isPending ? "…" : `Clean ${plural(going.length, "attempt")}`}
