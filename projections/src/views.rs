@@ -50,7 +50,7 @@ pub struct Views {
 
 impl Projection for Views {
     const NAME: &'static str = "views";
-    const VERSION: u32 = 7;
+    const VERSION: u32 = 8;
 
     fn apply(&mut self, envelope: &Envelope) {
         if !self.progress.advance(envelope) {

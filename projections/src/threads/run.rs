@@ -1,7 +1,8 @@
 //! One run of a gateway's agent: what it said, what its tools did, how it ended. Pure.
 //!
-//! The first `final`, `aborted` or `error` of a run ends it; later ones are addenda. A run whose end nobody heard is ended
-//! by what else is known: its agent's own `end`, a session that is idle, a gateway that was started anew. A chat's end
+//! The first `final`, `aborted` or `error` of a run ends it; later ones are addenda. Its agent's own `end` comes before the
+//! chat's and before the last of the text, so it ends nothing by itself: it says how a run ended whose chat's end nobody
+//! heard, once something else shows that it is over (a session that is idle, a gateway that was started anew). A chat's end
 //! that comes after such a guess replaces it. An empty `final`, as for a run that was queued, ends it without a text.
 
 use serde::{Deserialize, Serialize};
@@ -39,6 +40,8 @@ pub(super) struct Run {
     started_at_us: u64,
     /// Questions it waits for.
     is_waiting: bool,
+    /// How it ended by its agent's own word.
+    told: Option<End>,
     end: Option<End>,
 }
 
@@ -67,6 +70,7 @@ impl Run {
             cost_micros: 0,
             started_at_us: at_us,
             is_waiting: false,
+            told: None,
             end: None,
         }
     }
@@ -154,12 +158,19 @@ impl Run {
         self.is_cut = added.len() < text.len();
     }
 
-    /// It ended, as far as that can be told; what the chat itself says counts more.
+    /// It is over, as far as that can be told: as its agent said, else like this. What the chat itself says counts more.
     pub(super) fn ends(&mut self, state: GatewayRunState, reason: Option<&str>, at_us: u64) {
         if self.is_open() {
-            self.end = Some(End { state, reason: reason.map(short), at_us, is_said: false });
+            let guess = End { state, reason: reason.map(short), at_us, is_said: false };
+            self.end = Some(self.told.take().unwrap_or(guess));
             self.is_waiting = false;
         }
+    }
+
+    /// Its agent's own word of the end; the first counts.
+    fn tells(&mut self, state: GatewayRunState, reason: Option<&str>, at_us: u64) {
+        self.told.get_or_insert_with(|| End { state, reason: reason.map(short), at_us, is_said: false });
+        self.is_waiting = false;
     }
 
     pub(super) fn agent(&mut self, agent: &Agent, at_us: u64) {
@@ -197,10 +208,10 @@ impl Run {
                 }
             }
             Some("end") if at(data, "/aborted") == true => {
-                self.ends(GatewayRunState::Aborted, text("/stopReason"), at_us);
+                self.tells(GatewayRunState::Aborted, text("/stopReason"), at_us);
             }
-            Some("end") => self.ends(GatewayRunState::Final, None, at_us),
-            Some("error") => self.ends(GatewayRunState::Error, text("/error"), at_us),
+            Some("end") => self.tells(GatewayRunState::Final, None, at_us),
+            Some("error") => self.tells(GatewayRunState::Error, text("/error"), at_us),
             Some(_) | None => {}
         }
     }

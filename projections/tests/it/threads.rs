@@ -192,6 +192,27 @@ fn a_session_that_is_idle_has_no_run_and_one_that_does_not_know_may_have() {
 }
 
 #[test]
+fn an_agents_own_end_waits_for_the_last_of_the_text_and_says_how_it_ended_when_that_never_comes() {
+    let begun = || chat("r", json!({ "state": "delta", "deltaText": "hello" }));
+    let payload = json!({
+        "runId": "r", "sessionKey": "agent:main:main", "stream": "lifecycle", "data": { "phase": "end" },
+    });
+    let told = || json!({ "type": "event", "event": "agent", "payload": payload, "seq": 2 });
+    let said = chat("r", json!({ "state": "final", "message": says("hello over the wire") }));
+    let payload = json!({ "sessionKey": "agent:main:main", "hasActiveRun": false, "activeRunIds": [] });
+    let idle = json!({ "type": "event", "event": "sessions.changed", "payload": payload, "seq": 3 });
+    let after = |frames: &[Value]| {
+        let run = only(&thread(&made(frames))).clone();
+        (run.state, run.text)
+    };
+    assert_eq!(after(&[begun(), told()]), (GatewayRunState::Running, "hello".to_owned()));
+    let whole = (GatewayRunState::Final, "hello over the wire".to_owned());
+    assert_eq!(after(&[begun(), told(), said.clone()]), whole);
+    assert_eq!(after(&[begun(), told(), idle.clone()]), (GatewayRunState::Final, "hello".to_owned()));
+    assert_eq!(after(&[begun(), told(), idle, said]), whole);
+}
+
+#[test]
 fn runs_of_a_gateway_that_is_removed_are_over() {
     let mut history = made(&[chat("r", json!({ "state": "delta", "deltaText": "hi" }))]);
     history.of_gateway(GatewayEvent::Removed(Removed { gateway: main() }));
