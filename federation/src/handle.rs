@@ -11,7 +11,7 @@ use regatta_core::{
     Actor, Append, ApprovalId, Clock, Draft, Event, Expect, GatewayName, Log, ReadError, ReadMax, Refusal, RefusalKind,
     Seq, Stream, Vault, log,
 };
-use regatta_gateway::{AddressError, CallError, Credential, Link, Options, method};
+use regatta_gateway::{AddressError, CallError, Credential, Hello, Link, Options, method};
 use serde_json::value::RawValue;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -50,6 +50,30 @@ pub struct Wanted {
 
 /// What a call was answered.
 pub type Called = Box<RawValue>;
+
+/// Why a call has no answer.
+#[derive(Debug, Clone)]
+pub enum NotCalled {
+    /// It was not sent.
+    Refused(Refusal),
+    /// It was given to the connection, which says what came of it.
+    Failed(CallError),
+}
+
+impl From<Refusal> for NotCalled {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<NotCalled> for Refusal {
+    fn from(not_called: NotCalled) -> Self {
+        match not_called {
+            NotCalled::Refused(refusal) => refusal,
+            NotCalled::Failed(error) => not_answered(&error),
+        }
+    }
+}
 
 /// Every gateway of this installation. Cheap to clone.
 #[derive(Clone)]
@@ -163,6 +187,24 @@ impl Gateways {
         self.kept().get(gateway).map(|kept| kept.shown.now.borrow().clone())
     }
 
+    /// The names of all gateways.
+    #[must_use]
+    pub fn names(&self) -> Vec<GatewayName> {
+        self.kept().keys().cloned().collect()
+    }
+
+    /// How a gateway greeted us on the connection there is now. The greeting is on disk, and everything the gateway says
+    /// after it, the end of the connection too, will stand behind it in the log.
+    ///
+    /// # Errors
+    /// When there is no such gateway, or no connection to it.
+    pub fn greeting(&self, gateway: &GatewayName) -> Result<Arc<Hello>, Refusal> {
+        let shown = self.shown(gateway)?;
+        connected(&shown, gateway)?;
+        let hello = shown.hello.borrow().clone();
+        hello.ok_or_else(|| away(&LinkNow::default(), gateway))
+    }
+
     /// Adds a gateway and connects to it. Says how that went so far.
     ///
     /// # Errors
@@ -239,7 +281,7 @@ impl Gateways {
         name: &str,
         params: Box<RawValue>,
         by: &Actor,
-    ) -> Result<Called, Refusal> {
+    ) -> Result<Called, NotCalled> {
         let shown = self.shown(gateway)?;
         let link = connected(&shown, gateway)?;
         known(&shown, gateway, name)?;
@@ -247,7 +289,7 @@ impl Gateways {
             let called = gateway::Called { gateway: gateway.clone(), method: name.to_owned() };
             self.append(Stream::link(gateway), Expect::Any, GatewayEvent::Called(called), by).await?;
         }
-        link.call(name, params, CALL_WITHIN).await.map_err(|error| not_answered(&error))
+        link.call(name, params, CALL_WITHIN).await.map_err(NotCalled::Failed)
     }
 
     /// Gives a person's answer to a question to its gateway, which has taken it when this returns well.
@@ -322,13 +364,14 @@ fn connected(shown: &Shown, gateway: &GatewayName) -> Result<Arc<Link>, Refusal>
     let link = shown.link.borrow().clone();
     match link.filter(|_| now.state == LinkState::Connected) {
         Some(link) => Ok(link),
-        None => {
-            let reason = now.reason.unwrap_or_else(|| "it is being connected to".to_owned());
-            let advice = now.advice.unwrap_or_else(|| format!("regatta gateway test {gateway} says more"));
-            Err(Refusal::new(RefusalKind::WrongState, format!("gateway {gateway} is not connected: {reason}"))
-                .hint(advice))
-        }
+        None => Err(away(&now, gateway)),
     }
+}
+
+fn away(now: &LinkNow, gateway: &GatewayName) -> Refusal {
+    let reason = now.reason.as_deref().unwrap_or("it is being connected to");
+    let advice = now.advice.clone().unwrap_or_else(|| format!("regatta gateway test {gateway} says more"));
+    Refusal::new(RefusalKind::WrongState, format!("gateway {gateway} is not connected: {reason}")).hint(advice)
 }
 
 /// Refuses a method that neither we nor the gateway know.

@@ -189,9 +189,9 @@ impl Keeper {
             }
         };
         beside.abort_all();
+        self.hello.send_replace(None);
         link.close().await;
         self.link.send_replace(None);
-        self.hello.send_replace(None);
         self.now.send_replace(LinkNow::default());
         let ended: Vec<GatewayEvent> = self.recorder.ended("regatta closed it").into_iter().collect();
         // The log refusing this is told by the next connection.
@@ -206,10 +206,18 @@ impl Keeper {
         link: &Arc<Link>,
         beside: &mut JoinSet<()>,
     ) -> Result<(), AppendError> {
-        let welcomed = batch.iter().rev().find_map(|notice| match notice {
-            Notice::Welcomed(hello) => Some(Arc::clone(hello)),
-            Notice::Received(_) | Notice::Missing(_) | Notice::Lost(_) => None,
-        });
+        let mut welcomed = None;
+        for notice in &batch {
+            match notice {
+                Notice::Welcomed(hello) => welcomed = Some(Arc::clone(hello)),
+                Notice::Lost(_) => {
+                    // Before the loss is on disk: whoever sees the greeting will find the loss behind it.
+                    self.hello.send_replace(None);
+                    welcomed = None;
+                }
+                Notice::Received(_) | Notice::Missing(_) => {}
+            }
+        }
         let has_gap = batch.iter().any(|notice| matches!(notice, Notice::Missing(_)));
         let facts = batch.iter().filter_map(|notice| self.recorder.fact(notice)).collect();
         let was_full = self.is_full;

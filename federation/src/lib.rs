@@ -1,12 +1,13 @@
 //! Every gateway of this installation: which there are, one connection to each for everybody, all they say recorded before
 //! anybody acts on it, and the questions of their agents, each answered once.
 //!
-//! `registry`, `asks`, `questions`, `record` and `calls` are pure; [`Gateways`] is what others ask. Knows nothing
+//! `registry`, `asks`, `questions`, `record`, `calls` and `events` are pure; [`Gateways`] is what others ask. Knows nothing
 //! of runs, attempts, views or requests, and no secret but on its way from the vault to a gateway.
 
 mod asks;
 mod broker;
 mod calls;
+mod events;
 mod handle;
 mod keeper;
 mod keyring;
@@ -17,7 +18,8 @@ mod status;
 mod test;
 
 pub use calls::need;
-pub use handle::{Called, Gateways, Wanted};
+pub use events::hears;
+pub use handle::{Called, Gateways, NotCalled, Wanted};
 pub use keyring::Secret;
 pub use registry::GATEWAYS_MAX;
 pub use status::{LinkNow, LinkState};

@@ -1,6 +1,6 @@
 //! Which events a reader wants: by kind, stream, run, attempt, actor, text, up to a position. Pure.
 
-use regatta_core::{AttemptId, Envelope, Kind, RunId, SandboxKey, Seq, Stream};
+use regatta_core::{AttemptId, Envelope, GatewayName, Kind, RunId, SandboxKey, Seq, Stream};
 use serde::Deserialize;
 
 /// Most names in one filter.
@@ -86,6 +86,12 @@ impl Filter {
     #[must_use]
     pub fn output_of(attempt: AttemptId) -> Self {
         Self { streams: vec![Stream::output(attempt).as_str().to_owned()], attempt: Some(attempt), ..Self::default() }
+    }
+
+    /// What a gateway says, and how the connection to it fares; those whose names begin as its own, too.
+    #[must_use]
+    pub fn of_link(gateway: &GatewayName) -> Self {
+        Self { streams: vec![Stream::link(gateway).as_str().to_owned()], ..Self::default() }
     }
 
     /// The run it is limited to.

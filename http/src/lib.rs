@@ -7,6 +7,7 @@
 mod around;
 pub mod auth;
 pub mod commands;
+mod door;
 pub mod event_body;
 pub mod event_schema;
 mod feed;

@@ -45,6 +45,7 @@ fn document() -> Value {
     if let Some(schemas) = document.pointer_mut("/components/schemas") {
         set(schemas, "Problem", serde_json::to_value(Problem::schema()).unwrap_or_default());
     }
+    add_door(&mut document);
     for operation in operations(&mut document) {
         complete(operation);
     }
@@ -52,6 +53,18 @@ fn document() -> Value {
     require_nullable(&mut document);
     plain(&mut document);
     document
+}
+
+/// The doors to gateways stand beside the API, and say so.
+fn add_door(document: &mut Value) {
+    let door = serde_json::to_value(routes::door::routes().into_openapi()).unwrap_or_default();
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    let (Some(paths), Some(doors)) = (paths, door.get("paths").and_then(Value::as_object)) else { return };
+    for (path, item) in doors {
+        let mut item = item.clone();
+        set(&mut item, "servers", json!([{ "url": routes::door::PREFIX }]));
+        paths.insert(path.clone(), item);
+    }
 }
 
 /// A path's rest is `{*path}` for the router and `{path}` in a description.

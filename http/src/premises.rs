@@ -6,10 +6,13 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use regatta_core::{Actor, AttemptId, Seq};
 use regatta_dispatcher::Refusal;
+use regatta_federation::LinkState;
 use regatta_projections::disk::LeftView;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
+
+use crate::GatewayBody;
 
 /// The questions.
 #[async_trait]
@@ -221,4 +224,28 @@ pub struct Finding {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub fix: Option<String>,
+}
+
+impl Finding {
+    /// How the connection to a gateway is. Without one, or without the right to answer, its agents are denied at once what
+    /// they ask for.
+    #[must_use]
+    pub fn of_gateway(row: &GatewayBody) -> Self {
+        let name = format!("gateway {}", row.view.name);
+        let link = row.link.clone().unwrap_or_default();
+        if link.state != LinkState::Connected {
+            let reason = link.reason.as_deref().unwrap_or("it is being connected to");
+            let found = format!("not connected, so its agents' questions are denied at once: {reason}");
+            let fix = link.advice.unwrap_or_else(|| format!("regatta gateway test {}", row.view.name));
+            return Self { name, state: FindingState::Fail, found, fix: Some(fix) };
+        }
+        let version = row.view.version.as_deref().unwrap_or("unknown");
+        if row.view.lacks.is_empty() {
+            let found = format!("connected, version {version}; questions of its agents are heard");
+            return Self { name, state: FindingState::Ok, found, fix: None };
+        }
+        let found = format!("connected, version {version}, without {}", row.view.lacks.join("; "));
+        let fix = "approve this device with these scopes at the gateway, or connect with its shared token";
+        Self { name, state: FindingState::Warn, found, fix: Some(fix.to_owned()) }
+    }
 }

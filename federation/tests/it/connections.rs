@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use regatta_core::event::gateway::GatewayEvent;
 use regatta_core::vault::ExposeSecret as _;
-use regatta_core::{Event, RefusalKind, Seq, Stream};
+use regatta_core::{Event, Refusal, RefusalKind, Seq, Stream};
 use regatta_federation::{LinkState, Wanted};
 use regatta_gateway_fake::House;
 use serde_json::json;
@@ -161,9 +161,11 @@ async fn calls_go_over_the_kept_connection_and_those_that_change_something_are_r
     world.gateways.call(&main(), "health", params(), &ana()).await.expect("answered");
     assert_eq!(world.told(), ["boot-1 conn-1 2026.9.6", "called chat.send"]);
     let unknown = world.gateways.call(&main(), "sessions.spawn", params(), &ana()).await.expect_err("none");
+    let unknown = Refusal::from(unknown);
     assert_eq!(unknown.message, "gateway main has no method \"sessions.spawn\"");
     assert!(unknown.hint.expect("a hint").starts_with("it has sessions."));
     let refused = world.gateways.call(&main(), "config.get", params(), &ana()).await.expect_err("the fake has none");
+    let refused = Refusal::from(refused);
     assert_eq!(
         (refused.kind, refused.message.as_str()),
         (RefusalKind::Unusable, "the gateway says: unknown method: config.get",)

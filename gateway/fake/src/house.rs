@@ -1,6 +1,6 @@
 //! A gateway that answers by itself, with as many connections as come.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -41,6 +41,7 @@ struct Inside {
     asked: BTreeMap<String, Asked>,
     calls: Vec<(String, Value)>,
     answers: BTreeMap<String, Value>,
+    ignored: BTreeSet<String>,
 }
 
 /// A gateway that answers by itself. Gone when dropped.
@@ -109,6 +110,11 @@ impl House {
     /// What a method answers.
     pub fn answers(&self, method: &str, payload: Value) {
         self.inside().answers.insert(method.to_owned(), payload);
+    }
+
+    /// Calls of a method are never answered.
+    pub fn ignores(&self, method: &str) {
+        self.inside().ignored.insert(method.to_owned());
     }
 
     /// The parameters of every call of a method.
@@ -273,6 +279,9 @@ async fn attend(
             call = heard(&mut socket) => {
                 let call = call?;
                 let (result, told) = called(inside, &call);
+                if call["method"].as_str().is_some_and(|method| inside.lock().unwrap().ignored.contains(method)) {
+                    continue;
+                }
                 let answer = match result {
                     Ok(payload) => json!({ "type": "res", "id": call["id"], "ok": true, "payload": payload }),
                     Err(error) => json!({ "type": "res", "id": call["id"], "ok": false, "error": error }),

@@ -269,8 +269,19 @@ impl Auth {
     /// Returns when a caller may not listen any more: their token was revoked or has expired, they signed out, or they
     /// were removed. Never for the owner at the socket.
     pub async fn until_ended(self, identity: Identity) {
+        self.until(identity, |role| role.is_none()).await;
+    }
+
+    /// Returns when a caller may not do what they could when they came: as [`Self::until_ended`], and when their role
+    /// is another one.
+    pub(crate) async fn until_changed(self, identity: Identity) {
+        let came_as = identity.role;
+        self.until(identity, |role| role != Some(came_as)).await;
+    }
+
+    async fn until(self, identity: Identity, is_so: impl Fn(Option<Role>) -> bool) {
         let mut changed = self.0.changed.subscribe();
-        while self.still(&identity).is_some() {
+        while !is_so(self.still(&identity)) {
             let rest = self.expires_in(&identity);
             let is_over = async {
                 match rest {

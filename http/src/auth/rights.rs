@@ -90,6 +90,9 @@ pub const RIGHTS: &[(&str, &str, Need)] = &[
     ("POST", "/api/v1/gateways/{gateway}/test", OPERATOR),
     // What it asks of its caller beyond that depends on the method.
     ("POST", "/api/v1/gateways/{gateway}/call", OPERATOR),
+    // The same, for every call, and for every event what it asks of whoever hears it.
+    ("GET", "/api/gateway/ws", VIEWER),
+    ("GET", "/api/gateway/{gateway}/ws", VIEWER),
     ("GET", "/api/v1/approvals", VIEWER),
     ("POST", "/api/v1/approvals/{approval}/answer", APPROVER),
     ("GET", "/api/v1/threads", VIEWER),

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use cursor::Cursor;
 
 use crate::EventBody;
+use crate::door::Heard;
 
 /// Most events kept for live clients.
 const RECENT_EVENTS_MAX: usize = 4_096;
@@ -29,11 +30,12 @@ const TAIL_READ: ReadMax = ReadMax { events: 512, bytes: 1 << 20 };
 pub(crate) struct Published {
     pub(crate) envelope: Envelope,
     json: OnceLock<Bytes>,
+    heard: OnceLock<Option<Heard>>,
 }
 
 impl Published {
     pub(crate) fn new(envelope: Envelope) -> Self {
-        Self { envelope, json: OnceLock::new() }
+        Self { envelope, json: OnceLock::new(), heard: OnceLock::new() }
     }
 
     /// The event's body as JSON, in one line; written when the first client asks for it.
@@ -48,6 +50,11 @@ impl Published {
                 Bytes::from,
             )
         })
+    }
+
+    /// What it is to browsers at a gateway's door, if anything; written when the first one asks for it.
+    pub(crate) fn heard(&self) -> Option<&Heard> {
+        self.heard.get_or_init(|| Heard::of(&self.envelope)).as_ref()
     }
 }
 

@@ -3,15 +3,14 @@
 //! again from where it stands.
 
 use std::convert::Infallible;
-use std::time::Duration;
 
-use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use axum::extract::ws::{Message, WebSocket, close_code};
 use regatta_core::{ReadError, Seq};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::Seat;
 use super::message::{Answer, Request, Subscribe, Unsubscribe};
 use super::topic::{Topic, said};
+use super::wire::{Unheard, Wire, pings};
 use crate::feed::Cursor;
 use crate::{Identity, Plane};
 
@@ -19,12 +18,6 @@ use crate::{Identity, Plane};
 const SUBSCRIPTIONS_MAX: usize = 64;
 /// A subscription further behind than this many events is told to read again.
 const BEHIND_EVENTS_MAX: u64 = 8_192;
-/// How often a client is asked whether it is there.
-const PING: Duration = Duration::from_secs(20);
-/// How long one message may take to leave; a client that does not take it is gone.
-const SEND_MAX: Duration = Duration::from_secs(30);
-/// How long a last word may take to leave.
-const GOODBYE_MAX: Duration = Duration::from_secs(1);
 /// Events looked at for one subscription before the next one has its turn.
 const TURN_EVENTS_MAX: usize = 64;
 /// Bytes of answers one client holds: past it, what it holds is sent first. One answer may be larger.
@@ -40,8 +33,8 @@ enum Gone {
     Unknown,
 }
 
-impl From<axum::Error> for Gone {
-    fn from(_: axum::Error) -> Self {
+impl From<Unheard> for Gone {
+    fn from(_: Unheard) -> Self {
         Self::Away
     }
 }
@@ -62,16 +55,15 @@ struct Subscription {
 pub(crate) struct Client {
     plane: Plane,
     identity: Identity,
-    socket: WebSocket,
+    wire: Wire,
     subscriptions: Vec<Subscription>,
-    heard: bool,
     #[expect(dead_code, reason = "held as long as the client is there")]
     seat: Seat,
 }
 
 impl Client {
     pub(crate) fn new(plane: Plane, identity: Identity, socket: WebSocket, seat: Seat) -> Self {
-        Self { plane, identity, socket, subscriptions: Vec::new(), heard: true, seat }
+        Self { plane, identity, wire: Wire::new(socket), subscriptions: Vec::new(), seat }
     }
 
     /// Tells until the client hangs up or may not listen any more, or the server stops.
@@ -82,12 +74,11 @@ impl Client {
             () = ended => Gone::Unknown,
             gone = self.serve() => gone,
         };
-        let frame = match gone {
-            Gone::Away => return,
-            Gone::Ends => CloseFrame { code: close_code::RESTART, reason: "come again, from the last seq".into() },
-            Gone::Unknown => CloseFrame { code: close_code::POLICY, reason: "you are not signed in any more".into() },
-        };
-        timeout(GOODBYE_MAX, self.socket.send(Message::Close(Some(frame)))).await.ok();
+        match gone {
+            Gone::Away => {}
+            Gone::Ends => self.wire.goodbye(close_code::RESTART, "come again, from the last seq").await,
+            Gone::Unknown => self.wire.goodbye(close_code::POLICY, "you are not signed in any more").await,
+        }
     }
 
     async fn serve(&mut self) -> Gone {
@@ -100,44 +91,27 @@ impl Client {
     async fn tell_all(&mut self) -> Result<Infallible, Gone> {
         let mut grown = self.plane.feed.watch();
         let stop = self.plane.stop.clone();
-        let mut ping = interval_at(Instant::now() + PING, PING);
-        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ping = pings();
         loop {
             grown.borrow_and_update();
             while self.turn().await? {}
             tokio::select! {
-                message = self.socket.recv() => match message {
-                    Some(message) => self.hear(message?).await?,
-                    None => return Err(Gone::Away),
-                },
+                message = self.wire.hear() => self.hear(message?).await?,
                 changed = grown.changed() => changed.map_err(|_| Gone::Ends)?,
-                _ = ping.tick() => self.ping().await?,
+                _ = ping.tick() => self.wire.ping().await?,
                 () = stop.cancelled() => return Err(Gone::Ends),
             }
         }
     }
 
-    async fn ping(&mut self) -> Result<(), Gone> {
-        if !std::mem::take(&mut self.heard) {
-            return Err(Gone::Away);
-        }
-        self.send(Message::Ping(bytes::Bytes::new())).await
-    }
-
-    async fn send(&mut self, message: Message) -> Result<(), Gone> {
-        let sent = timeout(SEND_MAX, self.socket.send(message)).await;
-        sent.map_err(|_| Gone::Away)?.map_err(Gone::from)
-    }
-
     async fn say(&mut self, text: Option<String>) -> Result<(), Gone> {
         match text {
-            Some(text) => self.send(Message::Text(text.into())).await,
+            Some(text) => Ok(self.wire.say(text).await?),
             None => Ok(()),
         }
     }
 
     async fn hear(&mut self, message: Message) -> Result<(), Gone> {
-        self.heard = true;
         let answer = match message {
             Message::Text(text) => match serde_json::from_str(&text) {
                 Ok(Request::Subscribe(wanted)) => self.subscribe(wanted),
@@ -145,8 +119,7 @@ impl Client {
                 Err(error) => said(&Answer::wrong(format!("this is not understood: {error}"))),
             },
             Message::Binary(_) => said(&Answer::wrong("only text is understood".to_owned())),
-            Message::Close(_) => return Err(Gone::Away),
-            Message::Ping(_) | Message::Pong(_) => None,
+            Message::Close(_) | Message::Ping(_) | Message::Pong(_) => None,
         };
         self.say(answer).await
     }

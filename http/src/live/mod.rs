@@ -1,8 +1,10 @@
-//! Live clients: how many there may be, and what one is told over a WebSocket. Knows nothing of how events are read.
+//! Live clients: how many there may be, the socket of each, and what one is told over a WebSocket. Knows nothing of how
+//! events are read.
 
 mod client;
 mod message;
 mod topic;
+mod wire;
 
 use std::sync::Arc;
 
@@ -14,6 +16,7 @@ use crate::listener::files_max;
 
 pub(crate) use client::Client;
 pub(crate) use message::{Answer, Request};
+pub(crate) use wire::{Unheard, Wire, pings};
 
 /// Most live clients at once, streams and sockets together.
 const LIVE_CLIENTS_MAX: usize = 4_096;

@@ -4,7 +4,7 @@
 use axum::Json;
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
-use regatta_core::GatewayName;
+use regatta_core::{GatewayName, Refusal};
 use regatta_federation::{LinkNow, Secret, Tested, Wanted, need};
 use regatta_projections::gateways::GatewayView;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::looking::{AsOf, Asked, look};
+use super::looking::{AsOf, Asked, Moment, look};
 use super::{Body, Caller, id, json, seen};
 use crate::auth::{Identity, Place};
 use crate::requests::{CallRequest, GatewayRequest};
@@ -57,10 +57,13 @@ struct CallAnswer {
 #[utoipa::path(get, path = "/gateways", operation_id = "listGateways", tag = "gateways", params(AsOf),
     responses((status = 200, description = "By name.", body = GatewaysBody)))]
 async fn list(State(plane): State<Plane>, asked: Asked<AsOf>) -> Result<Json<GatewaysBody>, Problem> {
-    let moment = AsOf::moment(asked)?;
+    Ok(Json(all(&plane, AsOf::moment(asked)?).await?))
+}
+
+pub(super) async fn all(plane: &Plane, moment: Option<Moment>) -> Result<GatewaysBody, Problem> {
     let is_now = moment.is_none();
-    let view = look(&plane, moment, |views, _| views.gateways()).await?;
-    Ok(Json(GatewaysBody { rows: view.rows.into_iter().map(|view| body(&plane, view, is_now)).collect() }))
+    let view = look(plane, moment, |views, _| views.gateways()).await?;
+    Ok(GatewaysBody { rows: view.rows.into_iter().map(|view| body(plane, view, is_now)).collect() })
 }
 
 /// Adds a gateway and connects to it. Refused where others could listen, when it comes with a credential.
@@ -168,7 +171,8 @@ async fn call(
         Some(_) => {}
     }
     let params = to_raw_value(&params).map_err(|error| Problem::invalid(error.to_string()))?;
-    let payload = plane.gateways.call(&name, &request.method, params, &caller.actor).await?;
+    let called = plane.gateways.call(&name, &request.method, params, &caller.actor).await;
+    let payload = called.map_err(Refusal::from)?;
     Ok(Json(CallAnswer { payload }))
 }
 
@@ -183,6 +187,6 @@ async fn shown(plane: &Plane, name: GatewayName) -> Result<Json<GatewayBody>, Pr
     view.map(|view| Json(body(plane, view, true))).ok_or_else(|| none(&name))
 }
 
-fn none(name: &GatewayName) -> Problem {
+pub(super) fn none(name: &GatewayName) -> Problem {
     Problem::not_found(format!("there is no gateway {name}")).hint("`regatta gateway ls` lists them")
 }

@@ -35,14 +35,8 @@ async fn live(
     Extension(identity): Extension<Identity>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, Problem> {
-    let upgrade = upgrade.map_err(|rejection| {
-        let status = match rejection.status() {
-            StatusCode::METHOD_NOT_ALLOWED => StatusCode::METHOD_NOT_ALLOWED,
-            _ => StatusCode::UPGRADE_REQUIRED,
-        };
-        Problem::new(status, "upgrade_required", rejection.body_text())
-            .hint("this is a WebSocket; GET /events/stream has the same events over plain HTTP")
-    })?;
+    let upgrade = upgrade
+        .map_err(|no| not_upgraded(&no).hint("this is a WebSocket; GET /events/stream has the same over plain HTTP"))?;
     let seat = plane.live_clients.sit()?;
     Ok(upgrade
         .max_message_size(MESSAGE_BYTES_MAX)
@@ -51,6 +45,15 @@ async fn live(
         .write_buffer_size(0)
         .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
         .on_upgrade(move |socket| Client::new(plane, identity, socket, seat).run()))
+}
+
+/// What was asked for is a WebSocket, and this request is none.
+pub(super) fn not_upgraded(rejection: &WebSocketUpgradeRejection) -> Problem {
+    let status = match rejection.status() {
+        StatusCode::METHOD_NOT_ALLOWED => StatusCode::METHOD_NOT_ALLOWED,
+        _ => StatusCode::UPGRADE_REQUIRED,
+    };
+    Problem::new(status, "upgrade_required", rejection.body_text())
 }
 
 /// What is said in both directions.

@@ -9,6 +9,7 @@ mod commands;
 mod compare;
 mod compose;
 mod disk;
+pub(crate) mod door;
 mod events;
 mod fleet;
 mod gateways;
@@ -85,8 +86,10 @@ pub fn router(plane: Plane) -> Router {
     let (v1, _) = described().split_for_parts();
     let v1 = v1.fallback(no_such_route).method_not_allowed_fallback(no_such_method).with_state(plane.clone());
     let v1 = v1.layer(axum::middleware::from_fn_with_state(plane.clone(), told_when_behind));
+    let (door, _) = door::routes().split_for_parts();
+    let door = door.with_state(plane.clone());
     let rest = Router::new().merge(numbers::routes(plane)).merge(types::routes()).merge(page);
-    let all = rest.nest("/api/v1", around::api(v1)).fallback(outside);
+    let all = rest.nest("/api/v1", around::api(v1)).nest(door::PREFIX, around::api(door)).fallback(outside);
     // Whoever is turned away at the gate is counted all the same.
     around::everything(all.layer(axum::middleware::from_fn_with_state(auth, crate::auth::guard)))
 }

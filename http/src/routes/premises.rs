@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Body, Caller, json};
+use super::{Body, Caller, gateways, json};
 use crate::premises::{ConfigChange, ConfigRow, Finding, PruneRequest, Pruned};
 use crate::{Plane, Problem};
 
@@ -57,11 +57,13 @@ async fn configure(
     Ok(Json(plane.premises.configure(&key, request.value, caller.actor).await?))
 }
 
-/// Looks at the machine: what is as it should be, what is not, and what to do about it.
+/// Looks at the machine and the gateways: what is as it should be, what is not, and what to do about it.
 #[utoipa::path(get, path = "/doctor", operation_id = "getFindings", tag = "server",
     responses((status = 200, description = "What was found.", body = [Finding])))]
-async fn doctor(State(plane): State<Plane>) -> Json<Vec<Finding>> {
-    Json(plane.premises.doctor().await)
+async fn doctor(State(plane): State<Plane>) -> Result<Json<Vec<Finding>>, Problem> {
+    let mut findings = plane.premises.doctor().await;
+    findings.extend(gateways::all(&plane, None).await?.rows.iter().map(Finding::of_gateway));
+    Ok(Json(findings))
 }
 
 /// Removes old segments of the log that are in a backup and that nobody needs any more, or says what would go.

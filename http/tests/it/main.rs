@@ -11,6 +11,7 @@ mod catching_up;
 mod compose;
 mod connections;
 mod disk;
+mod door;
 mod live;
 mod page;
 mod pages;

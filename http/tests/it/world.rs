@@ -303,12 +303,17 @@ impl World {
         let id: AttemptId = "7q2k9x0m.a".parse().expect("an attempt");
         let waiting = attempt::Waiting { reason: "it waits".to_owned() };
         let event = Event::Attempt(AttemptEvent::Waiting(waiting));
+        self.many_of(Stream::attempt(id), &event, count).await;
+    }
+
+    /// The same event so many times.
+    pub(crate) async fn many_of(&self, stream: Stream, event: &Event, count: u64) {
         let mut at = self.log.head().0;
         let end = at + count;
         while at < end {
             let batch = (end - at).min(1_000);
-            let events = (at + 1..=at + batch).map(|at| Self::draft(&event, at)).collect();
-            let append = Append { stream: Stream::attempt(id), expect: Expect::Any, events };
+            let events = (at + 1..=at + batch).map(|at| Self::draft(event, at)).collect();
+            let append = Append { stream: stream.clone(), expect: Expect::Any, events };
             log::append(&*self.log, append).await.expect("appended");
             at += batch;
         }

@@ -1,5 +1,6 @@
 //! One thing the doctor looked at.
 
+use regatta_http::premises::{self, FindingState};
 use serde::Serialize;
 
 use crate::terminal::escape;
@@ -28,6 +29,18 @@ pub(super) struct Finding {
     pub(super) todo: Option<String>,
 }
 
+impl From<premises::Finding> for Finding {
+    fn from(told: premises::Finding) -> Self {
+        let level = match told.state {
+            FindingState::Ok => Level::Ok,
+            FindingState::Note => Level::Note,
+            FindingState::Warn => Level::Warn,
+            FindingState::Fail => Level::Fail,
+        };
+        Self { level, name: told.name, detail: told.found, todo: told.fix }
+    }
+}
+
 impl Finding {
     pub(super) fn ok(name: impl Into<String>, detail: impl Into<String>) -> Self {
         Self { level: Level::Ok, name: name.into(), detail: detail.into(), todo: None }
@@ -46,15 +59,14 @@ impl Finding {
     }
 
     /// As the API tells it.
-    pub(super) fn told(self) -> regatta_http::premises::Finding {
-        use regatta_http::premises::FindingState;
+    pub(super) fn told(self) -> premises::Finding {
         let state = match self.level {
             Level::Ok => FindingState::Ok,
             Level::Note => FindingState::Note,
             Level::Warn => FindingState::Warn,
             Level::Fail => FindingState::Fail,
         };
-        regatta_http::premises::Finding { name: self.name, state, found: self.detail, fix: self.todo }
+        premises::Finding { name: self.name, state, found: self.detail, fix: self.todo }
     }
 
     /// `ok    git            version 2.47.1`, and what to do under it.

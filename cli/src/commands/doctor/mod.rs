@@ -8,6 +8,7 @@ use std::path::Path;
 use regatta_core::Vault;
 use regatta_core::vault::Credential;
 use regatta_dispatcher::sandboxes::ProviderRow;
+use regatta_http::{GatewaysBody, premises};
 
 use crate::config::{Config, KEYS, VENDORS};
 use crate::context::{Context, block_on};
@@ -42,6 +43,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
         let server = server(context).await;
         if server.level == Level::Ok {
             as_the_server_says(context, &config, &mut findings).await;
+            findings.extend(gateways(context).await);
         }
         findings.push(server);
         Ok(findings)
@@ -96,8 +98,15 @@ async fn as_the_server_says(context: &Context, config: &Config, findings: &mut [
     }
 }
 
-/// The same for whoever asks the server.
-pub(crate) async fn look(data_dir: &Path, vault: &Vault) -> Vec<regatta_http::premises::Finding> {
+/// Each gateway, as only the server knows; nothing when it does not say.
+async fn gateways(context: &Context) -> Vec<Finding> {
+    let asked = context.client().get::<GatewaysBody>("/gateways").await;
+    let rows = asked.map(|body| body.rows).unwrap_or_default();
+    rows.iter().map(|row| Finding::from(premises::Finding::of_gateway(row))).collect()
+}
+
+/// The same for whoever asks the server, but for the gateways: of those it knows itself.
+pub(crate) async fn look(data_dir: &Path, vault: &Vault) -> Vec<premises::Finding> {
     let (config, errors) = Config::as_far_as_readable(data_dir, None);
     survey(data_dir, &config, errors, Some(vault)).await.into_iter().map(Finding::told).collect()
 }
