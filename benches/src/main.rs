@@ -5,10 +5,14 @@
 
 mod agent;
 mod dispatch;
+#[cfg(feature = "gateway")]
+mod gateway;
 #[cfg(feature = "http")]
 mod http;
 #[cfg(feature = "log")]
 mod log;
+#[cfg(any(feature = "gateway", feature = "http"))]
+mod place;
 mod rows;
 mod server;
 
@@ -16,7 +20,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// What a bench gives, or why it could not.
-#[cfg(any(feature = "http", feature = "log"))]
+#[cfg(any(feature = "gateway", feature = "http", feature = "log"))]
 pub(crate) type Outcome<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 fn main() -> ExitCode {
@@ -25,6 +29,10 @@ fn main() -> ExitCode {
     let result = match words.as_slice() {
         ["agent", kind, rest @ ..] => agent::run(kind, rest),
         ["dispatch", regatta, rest @ ..] => dispatch::run(PathBuf::from(regatta), rest.contains(&"--quick")),
+        #[cfg(feature = "gateway")]
+        ["gateway", regatta, rest @ ..] => {
+            gateway::run(std::path::Path::new(regatta), rest).map_err(|error| error as Box<dyn std::error::Error>)
+        }
         #[cfg(feature = "log")]
         ["log", rest @ ..] => log::run(rest).map_err(|error| error as Box<dyn std::error::Error>),
         #[cfg(feature = "http")]
@@ -34,7 +42,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "http")]
         ["http-peer"] => http::peer::run().map_err(|error| error as Box<dyn std::error::Error>),
         _ => {
-            Err("usage: regatta-benches dispatch <path of regatta> [--quick], http <path of regatta> [PART …] [--quick], or log [PART …] [--quick] [--in FOLDER]"
+            Err("usage: regatta-benches dispatch <path of regatta> [--quick], gateway <path of regatta> [PART …] [--quick], http <path of regatta> [PART …] [--quick], or log [PART …] [--quick] [--in FOLDER]"
                 .into())
         }
     };

@@ -23,6 +23,24 @@ impl Rows {
     }
 }
 
+/// What one figure is, for the table.
+#[cfg(any(feature = "gateway", feature = "http"))]
+pub(crate) struct Line {
+    pub(crate) what: String,
+    pub(crate) must: &'static str,
+    pub(crate) measured: String,
+}
+
+/// Prints the table.
+#[cfg(any(feature = "gateway", feature = "http"))]
+#[expect(clippy::print_stdout, reason = "the table is what a bench is for")]
+pub(crate) fn print_table(lines: Vec<Line>) {
+    println!("| what | must | measured |\n|---|---|---|");
+    for Line { what, must, measured } in lines {
+        println!("| {what} | {must} | {measured} |");
+    }
+}
+
 /// The value below which `share` (0 to 1) of the values lie.
 pub(crate) fn percentile(values: &[f64], share: f64) -> f64 {
     let mut sorted = values.to_vec();

@@ -105,14 +105,14 @@ impl Server {
         Ok(status_bytes(self.process.id(), "VmHWM:")?)
     }
 
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "gateway", feature = "http"))]
     pub(crate) fn process_id(&self) -> u32 {
         self.process.id()
     }
 }
 
 /// Resident memory of a process now, in bytes.
-#[cfg(feature = "http")]
+#[cfg(any(feature = "gateway", feature = "http"))]
 pub(crate) fn memory_bytes(process: u32) -> Result<u64, String> {
     status_bytes(process, "VmRSS:")
 }

@@ -48,8 +48,26 @@ pub(crate) fn run(rest: &[&str]) -> Result<ExitCode, String> {
             }
         }
         ["gateway", options @ ..] => {
-            let run = ["run", "--release", "--locked", "--package", "regatta-federation", "--example", "ingest", "--"];
-            command::run(cargo(&run).args(options).current_dir(root()))?;
+            // The frames of one connection are measured without a server around them.
+            if options.iter().all(|option| option.starts_with("--") || *option == "ingest") {
+                let ingest = ["run", "--release", "--locked", "--package", "regatta-federation", "--example", "ingest"];
+                command::run(cargo(&ingest).current_dir(root()))?;
+            }
+            if options != ["ingest"] {
+                command::run(&mut cargo(&["build", "--release", "--locked", "--package", "regatta"]))?;
+                let run = [
+                    "run",
+                    "--release",
+                    "--locked",
+                    "--package",
+                    "regatta-benches",
+                    "--features",
+                    "gateway",
+                    "--",
+                    "gateway",
+                ];
+                command::run(cargo(&run).arg(target().join("release/regatta")).args(options).current_dir(root()))?;
+            }
         }
         ["page"] => {
             ui::build()?;

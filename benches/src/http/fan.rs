@@ -10,9 +10,9 @@ use tokio::sync::mpsc;
 
 use super::peer::Peer;
 use super::wire::Wire;
-use super::{Line, Place};
 use crate::Outcome;
-use crate::rows::{Rows, median, percentile};
+use crate::place::Place;
+use crate::rows::{Line, Rows, median, percentile};
 use crate::server::Server;
 
 const CLIENTS: usize = 100;

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::load::{Load, drive};
 use super::peer::Peer;
 use super::wire::Wire;
-use super::{Line, Place};
 use crate::Outcome;
-use crate::rows::{Rows, median, percentile};
+use crate::place::Place;
+use crate::rows::{Line, Rows, median, percentile};
 use crate::server::Server;
 
 /// Runs asked for in turn.

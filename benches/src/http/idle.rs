@@ -8,9 +8,9 @@ use serde_json::json;
 
 use super::peer::Peer;
 use super::wire::Wire;
-use super::{Line, Place};
 use crate::Outcome;
-use crate::rows::Rows;
+use crate::place::Place;
+use crate::rows::{Line, Rows};
 use crate::server::{Server, memory_bytes};
 
 const CLIENTS: usize = 1_000;

@@ -2,8 +2,6 @@
 //! real token. The peer stands in a process of its own, too: a bare server (axum, as ours) that answers the same bytes
 //! and tells the same events after one `fdatasync`, in the same rounds.
 
-#![expect(clippy::print_stdout, reason = "the table is what a bench is for")]
-
 mod fan;
 mod get;
 mod idle;
@@ -14,38 +12,11 @@ mod wire;
 use std::path::Path;
 
 use crate::Outcome;
-use crate::rows::Rows;
-use crate::server::Server;
+use crate::place::{Place, raise_files_max};
+use crate::rows::{Rows, print_table};
 
 /// What can be measured alone.
 const PARTS: [&str; 3] = ["get", "fan", "idle"];
-
-/// What one figure is, for the table.
-pub(crate) struct Line {
-    pub(crate) what: String,
-    pub(crate) must: &'static str,
-    pub(crate) measured: String,
-}
-
-/// Where a server listens, and what it lets in with.
-#[derive(Debug, Clone)]
-pub(crate) struct Place {
-    /// `address:port`.
-    pub(crate) address: String,
-    pub(crate) token: String,
-}
-
-impl Place {
-    /// Of a server that runs.
-    pub(crate) fn of(server: &Server) -> Outcome<Self> {
-        let told = server.command(&["up", "--detach", "--json"]).map_err(|error| error.to_string())?.output()?;
-        let told: serde_json::Value = serde_json::from_slice(&told.stdout)?;
-        let url = told.get("url").and_then(serde_json::Value::as_str).ok_or("the server tells no address")?;
-        let address = url.strip_prefix("http://").ok_or("the address is not http")?.to_owned();
-        let made = server.command(&["token", "create", "bench"]).map_err(|error| error.to_string())?.output()?;
-        Ok(Self { address, token: String::from_utf8(made.stdout)?.trim().to_owned() })
-    }
-}
 
 /// Measures everything, or only the parts named.
 pub(crate) fn run(regatta: &Path, words: &[&str]) -> Outcome<()> {
@@ -69,17 +40,6 @@ pub(crate) fn run(regatta: &Path, words: &[&str]) -> Outcome<()> {
     if is_asked("get") {
         lines.extend(runtime.block_on(get::measure(&regatta, is_quick, &mut rows))?);
     }
-    println!("| what | must | measured |\n|---|---|---|");
-    for Line { what, must, measured } in lines {
-        println!("| {what} | {must} | {measured} |");
-    }
+    print_table(lines);
     Ok(())
-}
-
-/// A thousand clients need as many files.
-fn raise_files_max() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    // When it cannot be raised, connecting says so.
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).ok();
 }

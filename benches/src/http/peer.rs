@@ -1,6 +1,8 @@
 //! The bare server beside ours, in a process of its own: fixed bytes, and a line that is kept with one `fdatasync` and
 //! told to everybody who listens. As little as does the same work.
 
+#![expect(clippy::print_stdout, reason = "it tells where it listens")]
+
 use std::convert::Infallible;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -16,8 +18,8 @@ use axum::routing::{get, post};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 
-use super::Place;
 use crate::Outcome;
+use crate::place::Place;
 
 /// A bare server that runs.
 pub(crate) struct Peer {

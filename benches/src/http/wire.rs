@@ -4,8 +4,8 @@
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
-use super::Place;
 use crate::Outcome;
+use crate::place::Place;
 
 pub(crate) struct Wire {
     stream: BufReader<TcpStream>,
