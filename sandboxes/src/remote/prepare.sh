@@ -13,15 +13,12 @@ if ! [ -e "$base/spec.json" ]; then
     mkdir "$fresh"
     cd "$fresh"
     tar -x -p --no-same-owner --delay-directory-restore -f "$archive"
-    mkdir tmp execs
     chmod 700 work
     # Later than everything copied; and from the next tick of the clock on, whatever changes is later still.
     : >created
-    : >later
     tries=0
-    until [ -n "$(find later -newercc created)" ] || [ "$tries" -gt 200 ]; do
+    while sleep 0.02; : >later; [ -z "$(find later -newercc created)" ] && [ "$tries" -lt 50 ]; do
         tries=$((tries + 1))
-        touch later
     done
     # Fails when another one was faster.
     mv -T "$fresh" "$base" 2>/dev/null || { chmod -R u+rwx "$fresh"; rm -rf "$fresh"; }

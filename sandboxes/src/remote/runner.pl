@@ -12,15 +12,26 @@
 #   <base>/artifacts/<name>/      what a command left to be kept; writable inside
 use strict;
 use warnings;
-use Fcntl qw(:DEFAULT :flock);
-use POSIX qw(:sys_wait_h);
 
-# System calls that have no name in perl-base, by machine.
-my %calls = ('x86_64' => [157, 228, 302], 'aarch64' => [167, 113, 261]);
-my ($prctl, $clock_gettime, $prlimit64) = @{ $calls{ (POSIX::uname())[4] } || [] };
+# What the kernel calls things, by the processor our own program is for (e_machine in its ELF header). Fcntl and POSIX know
+# it too, but to load them takes longer than all that is done here.
+my %kernels = (
+    62  => { prctl => 157, clock_gettime => 228, prlimit64 => 302, setsid => 112, exit_group => 231, nofollow => 0400000 },
+    183 => { prctl => 167, clock_gettime => 113, prlimit64 => 261, setsid => 157, exit_group => 94, nofollow => 0100000 },
+);
+open my $program, '<:raw', '/proc/self/exe' or die "failed to read /proc/self/exe: $!\n";
+sysread $program, my $head, 20;
+my $kernel = $kernels{ unpack 'x18 v', $head } or die "not for this processor: use a template for x86-64 or aarch64\n";
 
-# Between two looks at what was printed, or asked.
-my $tick = 0.02;
+# As in <fcntl.h>, <sys/file.h>, <sys/wait.h>, <errno.h> and <elf.h> on all of these.
+my ($rdonly, $wronly, $rdwr, $creat, $excl) = (0, 1, 2, 0100, 0200);
+my ($shared, $exclusive, $at_once) = (1, 2, 4);
+my $nohang = 1;
+my ($enoent, $enospc, $edquot) = (2, 28, 122);
+my $at_pagesz = 6;
+
+# Between two looks at what was printed; and whether a command is to be stopped, of whose own end we hear at once.
+my ($tick, $tick_watch) = (0.02, 0.1);
 # Between two looks at a bound that is far, and at one of which more than half is used; the disk, and its share of the time.
 my ($look_far, $look_near, $look_disk, $disk_share) = (0.25, 0.05, 2, 20);
 # What a command may still do when its time is up.
@@ -34,9 +45,8 @@ my ($mode, $base, $name, @rest) = @ARGV;
 my $folder = "$base/execs/$name";
 
 sub now {
-    return time unless $clock_gettime;
     my $at = pack 'qq', 0, 0;
-    syscall $clock_gettime, 1, $at;
+    syscall $kernel->{clock_gettime}, 1, $at;
     my ($seconds, $nanos) = unpack 'qq', $at;
     return $seconds + $nanos / 1e9;
 }
@@ -45,7 +55,7 @@ sub pause { select undef, undef, undef, $_[0] }
 
 sub slurp {
     my ($path) = @_;
-    sysopen my $file, $path, O_RDONLY | O_NOFOLLOW or return undef;
+    sysopen my $file, $path, $rdonly | $kernel->{nofollow} or return undef;
     local $/;
     return scalar readline $file;
 }
@@ -61,7 +71,7 @@ sub publish {
                 return rename $fresh, $path;
             }
         }
-        return 0 unless $!{ENOSPC} || $!{EDQUOT};
+        return 0 unless $! == $enospc || $! == $edquot;
         unlink $fresh;
         pause 1;
     }
@@ -112,13 +122,18 @@ sub marked {
     return @found;
 }
 
+sub page_bytes {
+    my %told = unpack 'Q*', slurp('/proc/self/auxv') // '';
+    return $told{$at_pagesz} || 4096;
+}
+
 sub memory {
     my $pages = 0;
     for my $pid (@_) {
         my $statm = slurp("/proc/$pid/statm") or next;
         $pages += (split ' ', $statm)[1];
     }
-    return $pages * POSIX::sysconf(POSIX::_SC_PAGESIZE());
+    return $pages * page_bytes();
 }
 
 sub disk {
@@ -154,15 +169,13 @@ sub bounds { return split ' ', (slurp("$base/bounds") // '') }
 # Becomes the command, or tells why not.
 sub become {
     my ($plan, $told) = @_;
-    my $why = sub { syswrite $told, $_[0]; POSIX::_exit(127) };
+    my $why = sub { syswrite $told, $_[0]; syscall $kernel->{exit_group}, 127 };
     my ($memory_max, $processes_max, $disk_max) = bounds();
-    if ($prlimit64) {
-        my $file_max = $disk_max > $plan->{output_max} ? $disk_max : $plan->{output_max};
-        # No core files, and no file above every bound.
-        my ($core, $file) = (pack('QQ', 0, 0), pack('QQ', $file_max, $file_max));
-        syscall $prlimit64, 0, 4, $core, 0;
-        syscall $prlimit64, 0, 1, $file, 0;
-    }
+    my $file_max = $disk_max > $plan->{output_max} ? $disk_max : $plan->{output_max};
+    # No core files, and no file above every bound.
+    my ($core, $file) = (pack('QQ', 0, 0), pack('QQ', $file_max, $file_max));
+    syscall $kernel->{prlimit64}, 0, 4, $core, 0;
+    syscall $kernel->{prlimit64}, 0, 1, $file, 0;
     $SIG{$_} = 'DEFAULT' for qw(CHLD TERM HUP INT PIPE);
     chdir "$base/work" or $why->("the workspace is gone: $!");
     open STDIN, '<', '/dev/null';
@@ -178,15 +191,15 @@ sub become {
     @argv or $why->('the command is empty');
     no warnings 'exec';
     exec { $argv[0] } @argv;
-    $why->($!{ENOENT} ? "`$argv[0]` was not found; install it in the sandbox's template or correct PATH"
+    $why->($! == $enoent ? "`$argv[0]` was not found; install it in the sandbox's template or correct PATH"
                       : "`$argv[0]` could not be started: $!");
 }
 
 # Takes the command for this process, once and for all.
 sub claim {
-    sysopen my $lock, "$folder/lock", O_RDWR | O_CREAT, 0600 or return undef;
-    flock $lock, LOCK_EX | LOCK_NB or return undef;
-    sysopen my $started, "$folder/started", O_WRONLY | O_CREAT | O_EXCL, 0600 or return undef;
+    sysopen my $lock, "$folder/lock", $rdwr | $creat, 0600 or return undef;
+    flock $lock, $exclusive | $at_once or return undef;
+    sysopen my $started, "$folder/started", $wronly | $creat | $excl, 0600 or return undef;
     syswrite $started, "$$";
     return $lock;
 }
@@ -227,7 +240,7 @@ sub watch {
     };
     for (;;) {
         my $pid;
-        while (($pid = waitpid -1, WNOHANG) > 0) { return ($?, $stopping) if $pid == $main }
+        while (($pid = waitpid -1, $nohang) > 0) { return ($?, $stopping) if $pid == $main }
         return (undef, $stopping) if $pid < 0;
         my $at = now();
         my $asked = slurp("$folder/stop");
@@ -238,7 +251,7 @@ sub watch {
             $stop->('{"OverLimit":' . json($over) . '}', 0) if $over ne '';
         }
         kill 'KILL', descendants() if defined $force && $force <= $at;
-        pause $tick;
+        pause(defined $stopping ? $tick : $tick_watch);
     }
 }
 
@@ -246,7 +259,7 @@ sub watch {
 sub end_everyone {
     for (;;) {
         my $pid;
-        1 while ($pid = waitpid -1, WNOHANG) > 0;
+        1 while ($pid = waitpid -1, $nohang) > 0;
         return if $pid < 0;
         kill 'KILL', descendants();
         pause 0.002;
@@ -292,7 +305,7 @@ sub run {
         return;
     }
     close $wait;
-    POSIX::setsid();
+    syscall $kernel->{setsid};
     chdir '/';
     open STDIN, '<', '/dev/null';
     open STDOUT, '>', '/dev/null';
@@ -307,7 +320,7 @@ sub run {
     }
     rename "$folder/$fresh", "$folder/plan";
     mkdir $_ for "$folder/outbox", "$base/artifacts", "$base/artifacts/$name";
-    syscall $prctl, 36, 1, 0, 0, 0 if $prctl;
+    syscall $kernel->{prctl}, 36, 1, 0, 0, 0;
     $ENV{REGATTA_WORKSPACE} = "$base/work";
     $ENV{REGATTA_INBOX} = "$base/inbox";
     $ENV{REGATTA_OUTBOX} = "$folder/outbox";
@@ -323,8 +336,8 @@ sub run {
 
 # Whether the runner of a command that has begun still lives.
 sub lives {
-    sysopen my $lock, "$folder/lock", O_RDONLY or return 0;
-    return !flock $lock, LOCK_SH | LOCK_NB;
+    sysopen my $lock, "$folder/lock", $rdonly or return 0;
+    return !flock $lock, $shared | $at_once;
 }
 
 # Ends what a command left whose runner is gone, and writes that down.
@@ -371,7 +384,7 @@ sub status {
 
 sub from {
     my ($channel, $offset, $bytes) = @_;
-    sysopen my $file, "$folder/$channel", O_RDONLY | O_NOFOLLOW or return '';
+    sysopen my $file, "$folder/$channel", $rdonly | $kernel->{nofollow} or return '';
     sysseek $file, $offset, 0;
     my $content = '';
     while (length $content < $bytes) {

@@ -35,7 +35,9 @@ pub(super) fn pack(load: &Load<'_>, to: &Path) -> Result<(), Error> {
     let mut packer = Packer { archive: Builder::new(File::create(to).map_err(failed)?), bytes: 0, entries: 0 };
     packer.archive.follow_symlinks(false);
     packer.tree(load.seed, Path::new("work"), load.read_only)?;
-    packer.folder("inbox", 0o700)?;
+    for folder in ["tmp", "execs", "inbox"] {
+        packer.folder(folder, 0o700)?;
+    }
     for file in load.inbox {
         packer.small(&format!("inbox/{}", file.name), &file.content, 0o400)?;
     }
