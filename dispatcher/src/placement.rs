@@ -60,13 +60,26 @@ pub enum Placement {
     Wait(AttemptId, String),
 }
 
+/// What comes of a look at the line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// What happens to everybody who may start by now, in order.
+    pub placements: Vec<Placement>,
+    /// When placing again may come to something else although nothing happened until then, in ms since the Unix epoch.
+    pub next_ms: Option<u64>,
+}
+
 /// Decides for everybody in line, first come first served; one that waits for its provider does not hold up others.
 #[must_use]
-pub fn place(line: &[Waiting], traffic: &BTreeMap<String, Traffic>, caps: &Caps, now_ms: u64) -> Vec<Placement> {
+pub fn place(line: &[Waiting], traffic: &BTreeMap<String, Traffic>, caps: &Caps, now_ms: u64) -> Placed {
     let mut traffic = traffic.clone();
     let mut total: usize = traffic.values().map(|here| here.in_use).sum();
-    let mut placements = Vec::with_capacity(line.len());
-    for waiting in line.iter().filter(|waiting| waiting.not_before_ms <= now_ms) {
+    let (mut placements, mut left) = (Vec::with_capacity(line.len()), Vec::new());
+    for waiting in line {
+        if waiting.not_before_ms > now_ms {
+            left.push(waiting);
+            continue;
+        }
         let here = traffic.entry(waiting.provider.clone()).or_default();
         let name = &waiting.provider;
         let cap = caps.by_provider.get(name).copied().unwrap_or(usize::MAX);
@@ -85,19 +98,21 @@ pub fn place(line: &[Waiting], traffic: &BTreeMap<String, Traffic>, caps: &Caps,
             total += 1;
             Placement::Start(waiting.attempt)
         };
+        if matches!(placement, Placement::Wait(..)) {
+            left.push(waiting);
+        }
         placements.push(placement);
     }
-    placements
+    let next_ms = next_ms(&left, &traffic, caps, now_ms);
+    Placed { placements, next_ms }
 }
 
 fn next_start(here: &Traffic, pace_ms: u64) -> u64 {
     here.started_ms.map_or(0, |started_ms| started_ms.saturating_add(pace_ms))
 }
 
-/// When placing again may come to something else although nothing happened until then, in ms since the Unix epoch.
-#[must_use]
-pub fn next_ms(line: &[Waiting], traffic: &BTreeMap<String, Traffic>, caps: &Caps, now_ms: u64) -> Option<u64> {
-    let times = line.iter().flat_map(|waiting| {
+fn next_ms(left: &[&Waiting], traffic: &BTreeMap<String, Traffic>, caps: &Caps, now_ms: u64) -> Option<u64> {
+    let times = left.iter().flat_map(|waiting| {
         let here = traffic.get(&waiting.provider);
         let until = here.and_then(|here| here.full.as_ref()).map(|full| full.until_ms);
         let pace = caps.pace_ms.get(&waiting.provider).and_then(|pace| Some(next_start(here?, *pace)));
@@ -141,6 +156,7 @@ mod tests {
 
     fn placed(waiting: &[(&str, &str, u64)], traffic: &BTreeMap<String, Traffic>, then: &[(&str, &str)]) {
         let told: Vec<(String, String)> = place(&line(waiting), traffic, &caps(), 100)
+            .placements
             .into_iter()
             .map(|placement| match placement {
                 Placement::Start(attempt) => (attempt.slot.to_string(), "start".to_owned()),
@@ -149,6 +165,11 @@ mod tests {
             .collect();
         let then: Vec<_> = then.iter().map(|(slot, what)| ((*slot).to_owned(), (*what).to_owned())).collect();
         assert_eq!(told, then);
+    }
+
+    /// When it is to be looked again, at 100.
+    fn next(waiting: &[(&str, &str, u64)], traffic: &BTreeMap<String, Traffic>) -> Option<u64> {
+        place(&line(waiting), traffic, &caps(), 100).next_ms
     }
 
     #[test]
@@ -182,10 +203,10 @@ mod tests {
         placed(&two, &BTreeMap::new(), &[("a", "start"), ("b", pace)]);
         let began = |started_ms| at_e2b(Traffic { in_use: 1, started_ms: Some(started_ms), ..Traffic::default() });
         placed(&two, &began(60), &[("a", pace), ("b", pace)]);
-        assert_eq!(next_ms(&line(&two), &began(60), &caps(), 100), Some(110));
+        assert_eq!(next(&two, &began(60)), Some(110));
         placed(&two, &began(50), &[("a", "start"), ("b", pace)]);
-        assert_eq!(next_ms(&line(&[("a", "local", 300)]), &began(60), &caps(), 100), Some(300));
-        assert_eq!(next_ms(&line(&[("a", "local", 0)]), &began(60), &caps(), 100), None);
+        assert_eq!(next(&[("a", "local", 300)], &began(60)), Some(300));
+        assert_eq!(next(&[("a", "local", 0)], &began(60)), None);
     }
 
     #[test]
@@ -197,7 +218,7 @@ mod tests {
         let no_more = "provider e2b takes no more: too many";
         let line_of = [("a", "e2b", 0), ("b", "e2b", 0), ("c", "local", 0)];
         placed(&line_of, &full(101, 0), &[("a", no_more), ("b", no_more), ("c", "start")]);
-        assert_eq!(next_ms(&line(&line_of), &full(101, 0), &caps(), 100), Some(101));
+        assert_eq!(next(&line_of, &full(101, 0)), Some(101));
         placed(&line_of, &full(100, 0), &[("a", "start"), ("b", no_more), ("c", "start")]);
         placed(&line_of, &full(100, 1), &[("a", no_more), ("b", no_more), ("c", "start")]);
     }

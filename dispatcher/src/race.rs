@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use regatta_core::cleaning::Place;
+use regatta_core::cleaning::Step;
 use regatta_core::event::attempt::{Outcome, Phase, Queued};
 use regatta_core::event::run::{AttemptEnded, Strategy};
 use regatta_core::{Event, SandboxKey, Slot};
@@ -41,8 +41,8 @@ pub enum Effect {
     Destroy(SandboxKey),
     /// Bring an attempt's work into the user's repository.
     Deliver(Slot),
-    /// Bring what an attempt left from that place to the next.
-    Clean(Slot, Place),
+    /// Bring what an attempt left from one place to the next.
+    Clean(Slot, Step),
 }
 
 /// A wish the dispatcher has itself.
@@ -118,9 +118,8 @@ impl Race {
                 due.effects.insert(Effect::Deliver(*slot));
             }
         }
-        for (slot, cleaning) in self.run.cleanings.iter().filter(|(_, cleaning)| cleaning.place.is_moving()) {
-            due.effects.insert(Effect::Clean(*slot, cleaning.place));
-        }
+        let steps = self.run.cleanings.iter().filter_map(|(slot, cleaning)| Some((*slot, cleaning.place.step()?)));
+        due.effects.extend(steps.map(|(slot, step)| Effect::Clean(slot, step)));
         for attempt in self.attempts.values() {
             due_of(attempt, &mut due);
         }

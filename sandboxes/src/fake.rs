@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use crate::provider::{Created, Ended, Error, Exec, Exit, Found, Provider, Spec, Status, Stdio};
+use crate::provider::{Capability, Created, Ended, Error, Exec, Exit, Found, Provider, Spec, Status, Stdio};
 
 /// What a command does, in the world's time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +54,9 @@ pub struct Mishaps {
     /// A sandbox is refused, because there are too many.
     pub full: u16,
 }
+
+/// How long a copy takes to make, in the world's time.
+const FORK_TAKES_MS: u64 = 20;
 
 type Writer = dyn Fn(&str, &Exec) -> Script + Send + Sync;
 
@@ -384,6 +387,26 @@ impl Provider for FakeProvider {
         let world = self.world();
         let sandbox = world.sandboxes.get(key).ok_or_else(|| missing(key))?;
         Ok(!sandbox.execs.values().any(|run| run.script.touches))
+    }
+
+    fn capabilities(&self) -> &'static [Capability] {
+        &[Capability::Fork]
+    }
+
+    async fn fork(&self, key: &str, into: &str) -> Result<Created, Error> {
+        let mut moved = self.moved.subscribe();
+        let until_ms = self.now_ms().saturating_add(FORK_TAKES_MS);
+        while self.now_ms() < until_ms {
+            // The sender is ours.
+            moved.changed().await.ok();
+        }
+        self.mutate("copy a sandbox", |world| {
+            let created_at_ms = world.now_ms;
+            let owner = world.sandboxes.get(key).ok_or_else(|| missing(key))?.owner.clone();
+            let make = || Sandbox { owner, created_at_ms, execs: BTreeMap::new() };
+            world.sandboxes.entry(into.to_owned()).or_insert_with(make);
+            Ok(created(into))
+        })
     }
 
     async fn destroy(&self, key: &str) -> Result<(), Error> {

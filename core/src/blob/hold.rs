@@ -7,6 +7,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::{BlobRef, Blobs, Error};
 
@@ -54,7 +55,17 @@ impl Keeper {
     /// As [`Blobs::put_all`].
     pub fn put_all<'a>(&self, contents: impl IntoIterator<Item = &'a [u8]>) -> Result<Vec<BlobRef>, Error> {
         // Held before it is looked whether it is there already.
-        self.blobs.keep_all(contents, &|name: &BlobRef| self.hold(&name.hash))
+        self.blobs.keep_all(contents, None, &|name: &BlobRef| self.hold(&name.hash))
+    }
+
+    /// Keeps bytes that were kept before, at that time in microseconds since the Unix epoch: they are as old as they were,
+    /// so that whoever asks how long somebody may have needed them is told the truth.
+    ///
+    /// # Errors
+    /// As [`Blobs::put`].
+    pub fn put_back(&self, content: &[u8], kept_at_us: u64) -> Result<(), Error> {
+        let kept_at = UNIX_EPOCH + Duration::from_micros(kept_at_us);
+        self.blobs.keep_all([content], Some(kept_at), &|name: &BlobRef| self.hold(&name.hash)).map(drop)
     }
 
     /// Whether nothing was kept with it.
@@ -168,6 +179,21 @@ mod tests {
         assert!(!sweep.remove(&hash).expect("asked"));
         sweep.finish().expect("on disk");
         assert_eq!(blobs.get(&hash).expect("read"), b"patch");
+    }
+
+    #[test]
+    fn what_is_put_back_is_as_old_as_it_was() {
+        let root = tempfile::tempdir().expect("folder");
+        let blobs = Blobs::open(root.path()).expect("store");
+        let (old, young) = (BlobRef::of(b"gone meanwhile").hash, blobs.put(b"kept anew meanwhile").expect("kept").hash);
+        assert!(blobs.kept_at_us(&young) > Some(7_000_000));
+        let keeper = blobs.keeper();
+        for content in [&b"gone meanwhile"[..], b"kept anew meanwhile"] {
+            keeper.put_back(content, 7_000_000).expect("put back");
+            // It never becomes younger.
+            keeper.put_back(content, 8_000_000).expect("put back again");
+        }
+        assert_eq!([old, young].map(|hash| blobs.kept_at_us(&hash)), [Some(7_000_000); 2]);
     }
 
     #[test]

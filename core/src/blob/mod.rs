@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -128,19 +129,22 @@ impl Blobs {
         self.keeper().put_all(contents)
     }
 
-    /// Keeps many; each is told to `begin` by its name before it is looked whether it is there.
+    /// Keeps many; each is told to `begin` by its name before it is looked whether it is there. Those that were kept
+    /// before are as old as they were then.
     fn keep_all<'a>(
         &self,
         contents: impl IntoIterator<Item = &'a [u8]>,
+        kept_at: Option<SystemTime>,
         begin: &dyn Fn(&BlobRef),
     ) -> Result<Vec<BlobRef>, Error> {
         let (mut names, mut folders) = (Vec::new(), BTreeSet::new());
         for content in contents {
             let name = BlobRef::of(content);
             begin(&name);
-            folders.extend(self.write(&name, content)?);
+            folders.insert(self.write(&name, content, kept_at)?);
             names.push(name);
         }
+        // Of one that is there, too: whoever named it may not have come to this, or have crashed before.
         for folder in &folders {
             File::open(folder)?.sync_all()?;
         }
@@ -150,32 +154,40 @@ impl Blobs {
         Ok(names)
     }
 
-    /// Writes a blob under its name, and tells the folder whose entries are not on disk yet.
-    fn write(&self, name: &BlobRef, content: &[u8]) -> Result<Option<PathBuf>, Error> {
+    /// Writes a blob under its name, unless it is there, and tells the folder whose entries may not be on disk yet.
+    fn write(&self, name: &BlobRef, content: &[u8], kept_at: Option<SystemTime>) -> Result<PathBuf, Error> {
         if name.bytes > BLOB_BYTES_MAX {
             return Err(Error::TooLarge(name.bytes));
         }
         let path = self.path(&name.hash)?;
-        if fs::metadata(&path).is_ok_and(|kept| kept.len() == name.bytes) {
-            return Ok(None);
-        }
         let folder = path.parent().unwrap_or(&self.root);
+        if let Some(found) = fs::metadata(&path).ok().filter(|found| found.len() == name.bytes) {
+            if let Some(kept_at) = kept_at.filter(|kept_at| found.modified().is_ok_and(|younger| younger > *kept_at)) {
+                let file = File::open(&path)?;
+                file.set_modified(kept_at)?;
+                file.sync_all()?;
+            }
+            return Ok(folder.to_owned());
+        }
         fs::create_dir_all(folder)?;
         // The process id keeps two writers of the same content apart; either may win the rename.
         let thread = format!("{:?}", std::thread::current().id());
         let unfinished = folder.join(format!(".{}.{}.{thread}", name.hash, std::process::id()));
         let mut file = File::create(&unfinished)?;
         file.write_all(content)?;
-        file.sync_data()?;
+        if let Some(kept_at) = kept_at {
+            file.set_modified(kept_at)?;
+        }
+        file.sync_all()?;
         fs::rename(&unfinished, &path)?;
-        Ok(Some(folder.to_owned()))
+        Ok(folder.to_owned())
     }
 
     /// When a blob was kept, in microseconds since the Unix epoch, by the disk; nothing when it is not there.
     #[must_use]
     pub fn kept_at_us(&self, hash: &str) -> Option<u64> {
         let kept_at = fs::metadata(self.path(hash).ok()?).and_then(|found| found.modified()).ok()?;
-        let since_epoch = kept_at.duration_since(std::time::UNIX_EPOCH).ok()?;
+        let since_epoch = kept_at.duration_since(UNIX_EPOCH).ok()?;
         u64::try_from(since_epoch.as_micros()).ok()
     }
 

@@ -54,11 +54,36 @@ impl Place {
         self.is_here() || self == Self::Returning
     }
 
+    /// What is being done to it, when something is.
+    #[must_use]
+    pub fn step(self) -> Option<Step> {
+        match self {
+            Self::Archiving => Some(Step::Archive),
+            Self::Removing => Some(Step::Remove),
+            Self::Returning => Some(Step::Return),
+            Self::Forgetting => Some(Step::Forget),
+            Self::Here | Self::Archived | Self::Forgotten => None,
+        }
+    }
+
     /// Whether something is being done to it.
     #[must_use]
     pub fn is_moving(self) -> bool {
-        matches!(self, Self::Archiving | Self::Removing | Self::Returning | Self::Forgetting)
+        self.step().is_some()
     }
+}
+
+/// What leads from one place to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// Make an archive of it.
+    Archive,
+    /// Remove what is in the archive from where it was put.
+    Remove,
+    /// Put it back from the archive.
+    Return,
+    /// Remove the archive.
+    Forget,
 }
 
 /// What was heard of the cleaning of one attempt.

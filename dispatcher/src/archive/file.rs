@@ -92,10 +92,14 @@ pub(crate) struct Made {
 
 /// Makes an archive in a folder that is there, or finds it made before a crash.
 pub(crate) fn make(path: &Path, attempt: AttemptId, left: &Left, blobs: &Blobs) -> Result<Made, Error> {
+    let folder = path.parent().unwrap_or(path);
     if path.exists() {
-        return look(path, left).map_err(|_| Error::Taken(path.to_owned()));
+        let made = look(path, left).map_err(|_| Error::Taken(path.to_owned()))?;
+        // The crash may have come before this.
+        sync(folder)?;
+        return Ok(made);
     }
-    let (folder, name) = (path.parent().unwrap_or(path), path.file_name().unwrap_or_default());
+    let name = path.file_name().unwrap_or_default();
     let unfinished = folder.join(format!(".{}.unfinished", name.display()));
     let made = write(&unfinished, attempt, left, blobs).and_then(|()| look(&unfinished, left));
     if made.is_err() {
@@ -115,9 +119,10 @@ fn write(path: &Path, attempt: AttemptId, left: &Left, blobs: &Blobs) -> Result<
     packed.include_checksum(true).map_err(failed())?;
     let mut tar = tar::Builder::new(packed);
     let list = serde_json::json!({ "format": FORMAT, "attempt": attempt, "blobs": left.0 });
-    append(&mut tar, LIST, format!("{list:#}\n").as_bytes()).map_err(failed())?;
+    append(&mut tar, LIST, format!("{list:#}\n").as_bytes(), 0).map_err(failed())?;
     for hash in left.0.keys() {
-        append(&mut tar, &format!("{BLOBS}{hash}"), &blobs.get(hash)?).map_err(failed())?;
+        let kept_at_us = blobs.kept_at_us(hash).unwrap_or_default();
+        append(&mut tar, &format!("{BLOBS}{hash}"), &blobs.get(hash)?, kept_at_us).map_err(failed())?;
     }
     let mut file = tar.into_inner().and_then(zstd::stream::write::Encoder::finish).map_err(failed())?;
     file.flush().and_then(|()| file.sync_all()).map_err(failed())?;
@@ -126,8 +131,9 @@ fn write(path: &Path, attempt: AttemptId, left: &Left, blobs: &Blobs) -> Result<
     Ok(())
 }
 
-fn append<W: io::Write>(tar: &mut tar::Builder<W>, name: &str, content: &[u8]) -> io::Result<()> {
+fn append<W: io::Write>(tar: &mut tar::Builder<W>, name: &str, content: &[u8], at_us: u64) -> io::Result<()> {
     let mut header = tar::Header::new_gnu();
+    header.set_mtime(at_us / 1_000_000);
     header.set_size(content.len() as u64);
     header.set_mode(0o600);
     tar.append_data(&mut header, name, content)
@@ -139,15 +145,23 @@ pub(crate) fn look(path: &Path, left: &Left) -> Result<Made, Error> {
     let file = File::open(path).map_err(io("read", path))?;
     let bytes = file.metadata().map_err(io("read", path))?.len();
     hasher.update_reader(file).map_err(io("read", path))?;
-    unpack(path, left, |_, _| Ok(()))?;
+    unpack(path, left, |_| Ok(()))?;
     Ok(Made { bytes, blake3: hasher.finalize().to_hex().to_string() })
 }
 
-/// Gives every blob of an archive, each with the hash it was kept under; it must hold exactly what was left.
+/// A blob as it comes out of an archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unpacked<'a> {
+    pub(crate) content: &'a [u8],
+    /// When it was kept, in microseconds since the Unix epoch, to the second.
+    pub(crate) kept_at_us: u64,
+}
+
+/// Gives every blob of an archive; it must hold exactly what was left.
 pub(crate) fn unpack(
     path: &Path,
     left: &Left,
-    mut take: impl FnMut(&str, &[u8]) -> Result<(), Error>,
+    mut take: impl FnMut(Unpacked<'_>) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let failed = || io("read", path);
     let other = |reason: &str| Error::Other(path.to_owned(), reason.to_owned());
@@ -168,7 +182,8 @@ pub(crate) fn unpack(
         if blake3::hash(&content).to_hex().as_str() != hash {
             return Err(other("is damaged"));
         }
-        take(hash, &content)?;
+        let kept_at_us = entry.header().mtime().map_err(failed())?.saturating_mul(1_000_000);
+        take(Unpacked { content: &content, kept_at_us })?;
     }
     // Up to its end, where its checksum is.
     io::copy(&mut tar.into_inner(), &mut io::sink()).map_err(failed())?;
@@ -240,13 +255,15 @@ mod tests {
         let made = given.make().expect("made");
         assert_eq!(hash(&given.path()).expect("read"), Some(made.blake3.clone()));
         let mut out = Vec::new();
-        let take = |hash: &str, content: &[u8]| {
-            out.push((hash.to_owned(), content.to_vec()));
+        let take = |blob: Unpacked<'_>| {
+            let kept_at_us = given.blobs.kept_at_us(&BlobRef::of(blob.content).hash).expect("kept");
+            assert_eq!(blob.kept_at_us / 1_000_000, kept_at_us / 1_000_000);
+            out.push(blob.content.to_vec());
             Ok(())
         };
         unpack(&given.path(), &given.left, take).expect("unpacked");
-        out.sort_by_key(|(_, content)| content.len());
-        assert_eq!(out.iter().map(|(_, content)| content.as_slice()).collect::<Vec<_>>(), [&b""[..], b"diff --git"]);
+        out.sort();
+        assert_eq!(out, [&b""[..], b"diff --git"]);
         // Made again after a crash it is the same one; nothing else lies beside it.
         assert_eq!(given.make().expect("found"), made);
         assert_eq!(fs::read_dir(given.folder.path().join("cleaned")).expect("folder").count(), 1);

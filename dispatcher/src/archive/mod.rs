@@ -3,7 +3,7 @@
 
 pub(crate) mod file;
 
-use std::fs::DirBuilder;
+use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use regatta_core::AttemptId;
 use regatta_core::cleaning::{FOLDER, Owners};
+use regatta_core::log::backup::is_inside;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::{Refusal, RefusalKind};
@@ -50,9 +51,10 @@ impl Archives {
         self.data_dir.join(path)
     }
 
-    /// Makes our own folder, which only its owner can look into.
+    /// Makes our own folder, which only its owner can look into; it is on disk when this returns.
     pub(crate) fn make_folder(&self) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(self.data_dir.join(FOLDER))
+        DirBuilder::new().recursive(true).mode(0o700).create(self.data_dir.join(FOLDER))?;
+        File::open(&self.data_dir)?.sync_all()
     }
 
     /// Whether a folder is on the disk of the data directory, so that an archive there takes room of the log.
@@ -74,10 +76,14 @@ impl Archives {
             refuse(format!("{folder:?} is not an absolute path"))
         } else if !path.is_dir() {
             refuse(format!("there is no folder {folder}"))
-        } else if path.starts_with(&self.data_dir) {
-            refuse(format!("{folder} is inside the data directory, which keeps archives in {FOLDER} by itself"))
         } else {
-            Ok(())
+            match is_inside(path, &self.data_dir) {
+                Ok(false) => Ok(()),
+                Ok(true) => {
+                    refuse(format!("{folder} is inside the data directory, which keeps archives in {FOLDER} by itself"))
+                }
+                Err(error) => refuse(format!("{folder} cannot be looked at: {error}")),
+            }
         }
     }
 }
@@ -93,6 +99,7 @@ mod tests {
         for made in [&data, &elsewhere] {
             std::fs::create_dir(made).expect("folder");
         }
+        std::os::unix::fs::symlink(&data, folder.path().join("link")).expect("link");
         let archives = Archives::of(&data);
         let says = |path: &str| archives.check(path).err().map(|refusal| refusal.message).unwrap_or_default();
         let text = |path: &Path| path.to_str().expect("text").to_owned();
@@ -101,6 +108,8 @@ mod tests {
             ("cleaned".to_owned(), "is not an absolute path"),
             (text(&folder.path().join("nowhere")), "there is no folder"),
             (text(&data), "is inside the data directory"),
+            (text(&elsewhere.join("../data")), "is inside the data directory"),
+            (text(&folder.path().join("link")), "is inside the data directory"),
             ("/x".repeat(3_000), "is longer than"),
         ] {
             assert!(says(&path).contains(then), "{path}: {}", says(&path));

@@ -6,7 +6,7 @@ use regatta_core::event::attempt::{
     ArtifactsCollected, AttemptEvent, CancelRequested, Collected, DiffStat, Exit, Finished, Outcome, Phase, PhaseEnded,
     PhaseStarted, RetryScheduled, Started, Waiting,
 };
-use regatta_core::event::sandbox::{Created, Destroyed, Failed, ForkEnded, Forked, Intended, SandboxEvent};
+use regatta_core::event::sandbox::{Created, Destroyed, Entered, Failed, ForkEnded, Forked, Intended, SandboxEvent};
 use regatta_core::{AttemptId, Event, InstallId, SandboxKey};
 
 use super::{Attempt, Lease, SandboxLife, Stage};
@@ -47,6 +47,15 @@ pub enum Command {
     Fork(SandboxKey, u64),
     /// A copy is to be removed.
     EndFork(SandboxKey),
+    /// A person goes into the sandbox of its lease, or into a copy.
+    Enter {
+        /// Which one.
+        key: SandboxKey,
+        /// What their command is called there.
+        exec: String,
+        /// The program they run.
+        program: String,
+    },
 }
 
 /// Something around the agent failed.
@@ -78,6 +87,11 @@ pub fn backoff_ms(failures: u32) -> u64 {
     BACKOFF_FIRST_MS.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(BACKOFF_MAX_MS)
 }
 
+/// Why nobody can go into a sandbox, or copy it.
+pub(crate) fn nobody_in(key: &SandboxKey) -> Refusal {
+    wrong(format!("no attempt is under way in sandbox {key}")).hint("regatta sandbox ls shows those in use")
+}
+
 impl Attempt {
     /// Its id.
     #[must_use]
@@ -94,6 +108,12 @@ impl Attempt {
             (_, Command::Destroyed(key)) => Ok(self.destroyed(key)),
             (_, Command::Fork(of, for_ms)) => self.fork(of, for_ms, now_us),
             (_, Command::EndFork(key)) => Ok(self.end_fork(key)),
+            (_, Command::Enter { key, exec, program }) => {
+                if !self.is_at_work_in(&key) && !self.forks.contains_key(&key) {
+                    return Err(nobody_in(&key));
+                }
+                Ok(vec![SandboxEvent::Entered(Entered { key, exec, program }).into()])
+            }
             (Stage::Queued { reason, .. }, Command::Wait(new)) => {
                 let said = reason.as_deref() == Some(&new);
                 Ok(if said { vec![] } else { vec![AttemptEvent::Waiting(Waiting { reason: new }).into()] })
@@ -168,13 +188,15 @@ impl Attempt {
         known.then(|| SandboxEvent::ForkEnded(ForkEnded { key }).into()).into_iter().collect()
     }
 
+    /// Whether that is the sandbox of its lease. While it is being made nobody can be in it.
+    fn is_at_work_in(&self, key: &SandboxKey) -> bool {
+        !matches!(self.stage, Stage::Starting(_)) && self.lease().is_some_and(|lease| lease.sandbox == *key)
+    }
+
     /// A copy with a name of its own, beyond those of leases.
     fn fork(&self, of: SandboxKey, for_ms: u64, now_us: u64) -> Result<Vec<Event>, Refusal> {
-        let is_starting = matches!(self.stage, Stage::Starting(_));
-        if is_starting || self.lease().is_none_or(|lease| lease.sandbox != of) {
-            return Err(
-                wrong(format!("no attempt is under way in sandbox {of}")).hint("regatta sandbox ls shows those in use")
-            );
+        if !self.is_at_work_in(&of) {
+            return Err(nobody_in(&of));
         }
         if self.forks.len() >= FORKS_MAX {
             return Err(Refusal::new(RefusalKind::Busy, format!("attempt {} has {FORKS_MAX} copies", self.id()))

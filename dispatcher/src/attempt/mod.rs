@@ -19,6 +19,7 @@ use regatta_core::event::sandbox::SandboxEvent;
 use regatta_core::{BlobRef, SandboxKey};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use decide::nobody_in;
 pub use decide::{Command, Failure, Trouble, backoff_ms};
 
 /// An attempt, folded from its own streams: `attempt/…`, `sandbox/…` of its leases, and how far `output/…` got.

@@ -5,7 +5,7 @@ use regatta_core::event::attempt::{
     PhaseEnded, PhaseStarted, Queued, RetryScheduled, Started, Waiting,
 };
 use regatta_core::event::run::Entry;
-use regatta_core::event::sandbox::{Created, Destroyed, Failed, ForkEnded, Forked, Intended, SandboxEvent};
+use regatta_core::event::sandbox::{Created, Destroyed, Entered, Failed, ForkEnded, Forked, Intended, SandboxEvent};
 use regatta_core::{BlobRef, Event, SandboxKey};
 
 use super::{Attempt, Command, Failure, Trouble};
@@ -377,4 +377,26 @@ fn a_copy_is_of_the_sandbox_in_use_and_goes_when_it_is_ended() {
     // Its name is not used again, and its removal is due.
     check(&history, Command::Fork(key(1), 60_000), &[forked(1)]);
     check(&history, Command::Destroyed(copy(0)), &[SandboxEvent::Destroyed(Destroyed { key: copy(0) }).into()]);
+}
+
+#[test]
+fn a_person_goes_into_a_sandbox_in_use_or_a_copy_and_nowhere_else() {
+    let copy = SandboxKey { epoch: 1_000_001, ..key(1) };
+    let wish = |key: SandboxKey| Command::Enter { key, exec: "person-1".into(), program: "ls".into() };
+    let entered = |key: SandboxKey| {
+        let entered = Entered { key, exec: "person-1".into(), program: "ls".into() };
+        Event::from(SandboxEvent::Entered(entered))
+    };
+    let nobody = |key: &SandboxKey| format!("no attempt is under way in sandbox {key}");
+    refused(&[queued(), started(1), intended(1)], wish(key(1)), &nobody(&key(1)));
+    let mut history = running(false, 0, Phase::Agent);
+    check(&history, wish(key(1)), &[entered(key(1))]);
+    refused(&history, wish(key(2)), &nobody(&key(2)));
+    refused(&history, wish(copy.clone()), &nobody(&copy));
+    let (of, until_ms) = (key(1), NOW_US / 1_000 + 60_000);
+    let forked = Forked { key: copy.clone(), of, provider: "local".into(), until_ms };
+    history.push(SandboxEvent::Forked(forked).into());
+    check(&history, wish(copy.clone()), &[entered(copy)]);
+    history.push(finished(Outcome::Passed));
+    refused(&history, wish(key(1)), &nobody(&key(1)));
 }

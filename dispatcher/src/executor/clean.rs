@@ -5,22 +5,22 @@ use std::path::Path;
 use std::sync::Arc;
 
 use regatta_core::blob::Keeper;
-use regatta_core::cleaning::{Cleaning, Owners, Place};
+use regatta_core::cleaning::{Cleaning, Owners, Step};
 use regatta_core::event::cleaning::{Archive, Archived, CleaningEvent, Failed, Forgotten, Removed, Returned};
 use regatta_core::event::{AttemptEvent, Event, RunEvent};
 use regatta_core::log::ReadMax;
-use regatta_core::{AttemptId, Blobs, Log, Seq, Slot, Stream};
+use regatta_core::{AttemptId, Blobs, Envelope, Kind, Log, ReadError, Seq, Slot, Stream};
 
 use super::{Fatal, Job, World, chain};
 use crate::archive::Archives;
-use crate::archive::file::{self, Left};
+use crate::archive::file::{self, Left, Unpacked};
 use crate::run::Command;
 
-/// Takes the step that leads on from a place.
-pub(super) async fn clean(world: &World, job: &Job, slot: Slot, place: Place) -> Result<Command, Fatal> {
+/// Takes a step.
+pub(super) async fn clean(world: &World, job: &Job, slot: Slot, step: Step) -> Result<Command, Fatal> {
     let mut owners = world.archives.turn().await;
     world.failpoints.reach("clean-begun").await;
-    let step = Step {
+    let left = Cleaner {
         attempt: AttemptId { run: job.run, slot },
         cleaning: job.cleaning.clone(),
         log: Arc::clone(&world.log),
@@ -28,24 +28,24 @@ pub(super) async fn clean(world: &World, job: &Job, slot: Slot, place: Place) ->
         archives: world.archives.clone(),
         keeper: Arc::clone(&job.kept),
     };
-    let work = tokio::task::spawn_blocking(move || step.take(place, &mut owners));
+    let work = tokio::task::spawn_blocking(move || left.take(step, &mut owners));
     let fact = work.await.map_err(|error| Fatal(format!("failed to clean: {error}")))??;
-    world.failpoints.reach(done(place)).await;
+    world.failpoints.reach(done(step)).await;
     Ok(Command::Cleaned(Box::new(fact)))
 }
 
 /// The place in the code behind a step.
-fn done(place: Place) -> &'static str {
-    match place {
-        Place::Removing => "clean-removed",
-        Place::Returning => "clean-returned",
-        Place::Forgetting => "clean-forgotten",
-        Place::Here | Place::Archiving | Place::Archived | Place::Forgotten => "clean-archived",
+fn done(step: Step) -> &'static str {
+    match step {
+        Step::Archive => "clean-archived",
+        Step::Remove => "clean-removed",
+        Step::Return => "clean-returned",
+        Step::Forget => "clean-forgotten",
     }
 }
 
-/// One step, on the disk.
-struct Step {
+/// What an attempt left, on the disk.
+struct Cleaner {
     attempt: AttemptId,
     cleaning: Cleaning,
     log: Arc<dyn Log>,
@@ -54,17 +54,14 @@ struct Step {
     keeper: Arc<Keeper>,
 }
 
-impl Step {
-    fn take(&self, place: Place, owners: &mut Owners) -> Result<CleaningEvent, Fatal> {
+impl Cleaner {
+    fn take(&self, step: Step, owners: &mut Owners) -> Result<CleaningEvent, Fatal> {
         let left = left(&*self.log, self.attempt)?;
-        let tried = match place {
-            Place::Removing => return self.remove(&left, owners).map(CleaningEvent::Removed),
-            Place::Returning => self.put_back(&left).map(CleaningEvent::Returned),
-            Place::Forgetting => self.forget().map(CleaningEvent::Forgotten),
-            // Nothing else is ever due.
-            Place::Here | Place::Archiving | Place::Archived | Place::Forgotten => {
-                self.archive(&left).map(CleaningEvent::Archived)
-            }
+        let tried = match step {
+            Step::Archive => self.archive(&left).map(CleaningEvent::Archived),
+            Step::Remove => return self.remove(&left, owners).map(CleaningEvent::Removed),
+            Step::Return => self.put_back(&left).map(CleaningEvent::Returned),
+            Step::Forget => self.forget().map(CleaningEvent::Forgotten),
         };
         Ok(tried.unwrap_or_else(|reason| CleaningEvent::Failed(Failed { attempt: self.attempt, reason })))
     }
@@ -97,7 +94,7 @@ impl Step {
     fn remove(&self, left: &Left, owners: &mut Owners) -> Result<Removed, Fatal> {
         // Before it is looked who needs what: what is kept from now on stays.
         let mut sweep = self.blobs.sweep();
-        owners.catch_up(&*self.log).map_err(unreadable)?;
+        catch_up(owners, &*self.log)?;
         let unseen_us = unseen_us(&*self.log)?;
         let mut removed = Removed { attempt: self.attempt, blobs: 0, blob_bytes: 0, kept: 0 };
         for (hash, bytes) in left.blobs() {
@@ -130,9 +127,19 @@ impl Step {
         let Some(archive) = &self.cleaning.archive else { return Err("it has no archive".to_owned()) };
         let place = self.archives.place(&archive.path);
         let told = |error: file::Error| chain(&error);
+        let missing = left.blobs().filter(|(hash, _)| self.blobs.kept_at_us(hash).is_none());
+        let takes: u64 = missing.map(|(_, bytes)| bytes).sum();
+        // What follows waits for a fact, and that for room.
+        if let Some(room) = self.log.room().filter(|room| *room < takes) {
+            return Err(format!(
+                "it takes {} MiB, and the log needs what is free on its disk: free at least {} MiB first",
+                takes.div_ceil(1 << 20),
+                (takes - room).div_ceil(1 << 20)
+            ));
+        }
         match file::hash(&place).map_err(told)? {
             Some(hash) if hash == archive.blake3 => {
-                let put = |_: &str, content: &[u8]| self.keeper.put(content).map(drop).map_err(file::Error::from);
+                let put = |blob: Unpacked<'_>| Ok(self.keeper.put_back(blob.content, blob.kept_at_us)?);
                 file::unpack(&place, left, put).map_err(told)?;
             }
             Some(_) => return Err(format!("{} is not the archive that was made", place.display())),
@@ -186,7 +193,7 @@ fn left(log: &dyn Log, attempt: AttemptId) -> Result<Left, Fatal> {
 fn each(log: &dyn Log, stream: &Stream, mut take: impl FnMut(Event)) -> Result<(), Fatal> {
     let mut next = 1;
     loop {
-        let batch = log.read_stream(stream, next, ReadMax::default()).map_err(unreadable)?;
+        let Some(batch) = unless_removed(log.read_stream(stream, next, ReadMax::default()))? else { continue };
         let Some(last) = batch.last() else { return Ok(()) };
         next = last.stream_seq + 1;
         for envelope in &batch {
@@ -195,17 +202,43 @@ fn each(log: &dyn Log, stream: &Stream, mut take: impl FnMut(Event)) -> Result<(
     }
 }
 
+/// Takes in what the log has of who needs what, up to its end. Its beginning may be removed meanwhile; then it goes on
+/// where the log begins now.
+fn catch_up(owners: &mut Owners, log: &dyn Log) -> Result<(), Fatal> {
+    loop {
+        let from = owners.seq().next().max(log.first());
+        let read = log.read_skipping(from, ReadMax::default(), &Kind::RAW);
+        let Some(batch) = unless_removed(read)? else { continue };
+        if batch.is_empty() {
+            return Ok(());
+        }
+        batch.iter().for_each(|envelope| owners.fold(envelope));
+    }
+}
+
 /// When the log begins, in microseconds since the Unix epoch, if its first events were removed: who needed what before
 /// cannot be seen any more. Nothing while it is whole.
 fn unseen_us(log: &dyn Log) -> Result<Option<u64>, Fatal> {
-    let first = log.first();
-    if first <= Seq(1) {
-        return Ok(None);
+    loop {
+        let first = log.first();
+        if first <= Seq(1) {
+            return Ok(None);
+        }
+        if let Some(events) = unless_removed(log.read(first, ReadMax { events: 1, bytes: 0 }))? {
+            return Ok(events.first().map(|event| event.at_us));
+        }
     }
-    let events = log.read(first, ReadMax { events: 1, bytes: 0 }).map_err(unreadable)?;
-    Ok(events.first().map(|event| event.at_us))
 }
 
-fn unreadable(error: regatta_core::ReadError) -> Fatal {
+/// What was read; nothing when it was removed between two looks.
+fn unless_removed(read: Result<Vec<Envelope>, ReadError>) -> Result<Option<Vec<Envelope>>, Fatal> {
+    match read {
+        Ok(events) => Ok(Some(events)),
+        Err(ReadError::Removed { .. }) => Ok(None),
+        Err(error) => Err(unreadable(&error)),
+    }
+}
+
+fn unreadable(error: &ReadError) -> Fatal {
     Fatal(format!("failed to read the log: {error}"))
 }

@@ -32,6 +32,7 @@ use crate::source_control::SourceControl;
 use crate::{attempt, run};
 pub use enter::Piece;
 pub(crate) use enter::{Visit, visit};
+pub(crate) use sandbox::remove;
 
 /// Everything outside the dispatcher.
 #[derive(Clone)]
@@ -110,7 +111,7 @@ pub(crate) async fn perform(world: &World, job: &Job, effect: &Effect) -> Result
         Effect::Collect(key) => Some(of(key, collect::collect(world, job, key).await?)),
         Effect::Destroy(key) => Some(of(key, sandbox::destroy(world, job, key).await)),
         Effect::Deliver(slot) => Some(Wish::Run(deliver::deliver(world, job, *slot).await)),
-        Effect::Clean(slot, place) => Some(Wish::Run(clean::clean(world, job, *slot, *place).await?)),
+        Effect::Clean(slot, step) => Some(Wish::Run(clean::clean(world, job, *slot, *step).await?)),
     })
 }
 

@@ -72,22 +72,26 @@ fn trouble(error: &Error) -> Trouble {
     }
 }
 
-/// Removes a sandbox, however long it takes: a leak is never given up on.
 pub(super) async fn destroy(world: &World, job: &Job, key: &SandboxKey) -> Command {
     world.failpoints.reach("destroy-begun").await;
     if let Ok(provider) = provider(world, job, key) {
-        let mut pause = Duration::from_millis(100);
-        while let Err(error) = provider.destroy(&key.to_string()).await {
-            if matches!(error, Error::Missing(_)) {
-                break;
-            }
-            tracing::warn!(sandbox = %key, error = chain(&error), "sandbox could not be removed, trying again");
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(DESTROY_PAUSE_MAX);
-        }
+        remove(&*provider, key).await;
     }
     world.failpoints.reach("destroy-done").await;
     Command::Destroyed(key.clone())
+}
+
+/// Removes a sandbox, however long it takes: a leak is never given up on.
+pub(crate) async fn remove(provider: &dyn Provider, key: &SandboxKey) {
+    let mut pause = Duration::from_millis(100);
+    while let Err(error) = provider.destroy(&key.to_string()).await {
+        if matches!(error, Error::Missing(_)) {
+            return;
+        }
+        tracing::warn!(sandbox = %key, error = chain(&error), "sandbox could not be removed, trying again");
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(DESTROY_PAUSE_MAX);
+    }
 }
 
 /// Who makes this attempt's sandboxes.

@@ -8,18 +8,19 @@ use regatta_core::{Actor, AttemptId, RunId, SandboxKey};
 use super::Dispatcher;
 use crate::attempt::{self, Failure, SandboxLife, Trouble};
 use crate::executor::Fatal;
-use crate::placement::{self, Full, Placement, Traffic, Waiting};
+use crate::placement::{self, Full, Placed, Placement, Traffic, Waiting};
 use crate::race::Wish;
 
 impl Dispatcher {
-    /// Starts whoever may start, and says why the others wait.
-    pub(super) fn place(&mut self) -> Result<(), Fatal> {
+    /// Starts whoever may start, and says why the others wait; how long until that may come to something else by itself.
+    pub(super) fn place(&mut self) -> Result<Duration, Fatal> {
         let now_ms = self.world.clock.now_ms();
         let line = self.line();
         if line.is_empty() {
-            return Ok(());
+            return Ok(Duration::MAX);
         }
-        for placement in placement::place(&line, &self.traffic(), &self.caps, now_ms) {
+        let Placed { placements, next_ms } = placement::place(&line, &self.traffic(), &self.caps, now_ms);
+        for placement in placements {
             let (attempt, command) = match placement {
                 Placement::Start(attempt) => {
                     self.note_start(attempt, now_ms);
@@ -35,7 +36,8 @@ impl Dispatcher {
         }
         let mut runs: Vec<RunId> = line.iter().map(|waiting| waiting.attempt.run).collect();
         runs.dedup();
-        runs.into_iter().try_for_each(|run| self.advance(run))
+        runs.into_iter().try_for_each(|run| self.advance(run))?;
+        Ok(next_ms.map_or(Duration::MAX, |at_ms| Duration::from_millis(at_ms - now_ms)))
     }
 
     /// Everybody in line, oldest run first.
@@ -55,16 +57,6 @@ impl Dispatcher {
         }
         line.sort_by_key(|(requested_at_us, waiting)| (*requested_at_us, waiting.attempt));
         line.into_iter().map(|(_, waiting)| waiting).collect()
-    }
-
-    /// How long until placing again may come to something else by itself.
-    pub(super) fn next_placing(&self) -> Duration {
-        let (line, now_ms) = (self.line(), self.world.clock.now_ms());
-        if line.is_empty() {
-            return Duration::MAX;
-        }
-        let next_ms = placement::next_ms(&line, &self.traffic(), &self.caps, now_ms);
-        next_ms.map_or(Duration::MAX, |at_ms| Duration::from_millis(at_ms - now_ms))
     }
 
     /// What goes on at each provider.
@@ -114,7 +106,8 @@ impl Dispatcher {
             | attempt::Command::Collected(..)
             | attempt::Command::Cancel(_)
             | attempt::Command::Fork(..)
-            | attempt::Command::EndFork(_) => {}
+            | attempt::Command::EndFork(_)
+            | attempt::Command::Enter { .. } => {}
         }
     }
 }

@@ -5,9 +5,13 @@
 //! log that fails stops this service, so nothing is ever acted upon that the disk does not have.
 
 mod clean;
+mod commands;
+mod enter;
+mod forks;
 mod handle;
 mod held;
 mod line;
+mod perform;
 mod reap;
 mod recall;
 mod restore;
@@ -20,35 +24,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regatta_core::blob::Keeper;
-use regatta_core::event::run::{Requested, RunEvent};
+use regatta_core::event::run::Requested;
 use regatta_core::log::Snapshots;
-use regatta_core::{Actor, EventId, Log, RunId, SandboxKey, Seq, Slot};
+use regatta_core::{Actor, EventId, RunId, SandboxKey, Seq, Slot};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::asked::reused;
-use crate::executor::{self, Fatal, Job, World};
+use crate::executor::{Fatal, Job, World};
 use crate::placement::{Caps, Traffic};
 use crate::race::{Effect, Wish};
-use crate::{Asked, Refusal, RefusalKind, attempt, run};
-use held::{Decision, Held};
+use crate::{Asked, Refusal, attempt, run};
+use held::Held;
 use sandboxes::Holding;
-use submit::{Submitter, Ticket};
+use submit::Submitter;
 
+pub use enter::Entered;
 pub use handle::Handle;
 pub use recall::Recall;
 pub use restore::Released;
-pub use sandboxes::Entered;
 pub use synthesis::{SynthesisRequest, Synthesized};
 
 /// Commands and outcomes that may wait for the dispatcher; past it, callers wait.
 const INPUTS_MAX: usize = 1_024;
-/// Most runs that may be under way at once; past it, requests are refused.
-const RUNS_LIVE_MAX: usize = 1_000;
-/// Between two looks at whether a decision that is not durable yet waits for room on the disk.
-const ROOM_EVERY: Duration = Duration::from_millis(250);
 /// Inputs taken before placement is worked out again.
 const BATCH_MAX: usize = 256;
 
@@ -81,6 +80,8 @@ pub struct Dispatcher {
     tasks: TaskTracker,
     /// Ends every effect under way when the dispatcher ends; the sandboxes live on.
     halt: CancellationToken,
+    /// Nothing is removed any more: nobody has to hold blobs that facts are about to name.
+    swept: CancellationToken,
 }
 
 type Reply<T> = oneshot::Sender<Result<T, Refusal>>;
@@ -123,6 +124,7 @@ impl Options {
             released: Seq(0),
             tasks: TaskTracker::new(),
             halt: CancellationToken::new(),
+            swept: CancellationToken::new(),
         };
         (dispatcher, handle)
     }
@@ -141,6 +143,7 @@ impl Dispatcher {
         self.tasks.wait().await;
         // What is on its way to or from an archive is there before somebody else may open the log.
         drop(self.world.archives.turn().await);
+        self.swept.cancel();
         // Nothing more is written: the last snapshot holds everything.
         ended.cancel();
         if let Some(recalling) = self.recalling.take() {
@@ -155,10 +158,10 @@ impl Dispatcher {
         for run in self.races.keys().copied().collect::<Vec<_>>() {
             self.advance(run)?;
         }
-        self.place()?;
+        let mut next_placing = self.place()?;
         let mut failed = self.submitter.failed();
         loop {
-            let next = self.next_placing().min(self.next_fork_end());
+            let next = next_placing.min(self.next_fork_end());
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => return Ok(()),
@@ -174,7 +177,7 @@ impl Dispatcher {
                 () = tokio::time::sleep(next), if next < Duration::MAX => {}
             }
             self.end_forks()?;
-            self.place()?;
+            next_placing = self.place()?;
             self.forget_quiet();
         }
     }
@@ -251,185 +254,4 @@ impl Dispatcher {
             Input::Failed(fatal) => Err(fatal),
         }
     }
-
-    fn request(&mut self, facts: Requested, key: &Arc<str>, by: &Actor, reply: Reply<RunId>) -> Result<(), Fatal> {
-        for place in 0_u32.. {
-            let run = run_id(key, place);
-            let known = self.find(run)?;
-            match known.map(|held| (held.key.as_ref() == Some(key), held.race.run.facts == facts)) {
-                Err(refusal) if refusal.kind == RefusalKind::Archived => {
-                    // Whether it asked for the same can no longer be told.
-                    reply.send(Err(refusal.hint("use a fresh key for another run"))).ok();
-                    return Ok(());
-                }
-                Err(_) => {
-                    if let Some(refusal) = read_only(&*self.world.log, "nothing was done; ask again then") {
-                        reply.send(Err(refusal)).ok();
-                        return Ok(());
-                    }
-                    if self.live() >= RUNS_LIVE_MAX {
-                        let refusal = Refusal::new(RefusalKind::Busy, format!("{RUNS_LIVE_MAX} runs are under way"));
-                        reply.send(Err(refusal.hint("wait for one to finish, or cancel one"))).ok();
-                        return Ok(());
-                    }
-                    self.begin(run, facts, key, by);
-                    self.answer_when_durable(reply, Ok(run));
-                    return self.advance(run);
-                }
-                Ok((true, true)) => {
-                    self.answer_when_durable(reply, Ok(run));
-                    return self.advance(run);
-                }
-                Ok((true, false)) => {
-                    reply.send(Err(reused())).ok();
-                    return self.advance(run);
-                }
-                // Another run has this id by chance: the key's next id.
-                Ok((false, _)) => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn begin(&mut self, run: RunId, facts: Requested, key: &Arc<str>, by: &Actor) {
-        let held = Held::new(run, facts.clone(), Some(Arc::clone(key)));
-        self.races.insert(run, held);
-        if let Some(held) = self.races.get_mut(&run) {
-            let events = vec![RunEvent::Requested(facts).into()];
-            held.record(&mut self.submitter, Decision { slot: None, events, cause: None, key: None }, by);
-        }
-    }
-
-    fn answer(&mut self, run: RunId, wish: Wish, asked: Asked, reply: Reply<()>) -> Result<(), Fatal> {
-        let held = match self.find(run)? {
-            Ok(held) => held,
-            Err(refusal) => {
-                reply.send(Err(refusal)).ok();
-                return Ok(());
-            }
-        };
-        let is_done = asked.key.as_ref().map_or(Ok(false), |key| held.is_done(key));
-        if !matches!(is_done, Ok(false)) {
-            self.answer_when_durable(reply, is_done.map(drop));
-            return self.advance(run);
-        }
-        if let Some(refusal) = read_only(&*self.world.log, "nothing was done; ask again then") {
-            reply.send(Err(refusal)).ok();
-            return Ok(());
-        }
-        let decided = self.decide(run, wish, asked, None);
-        self.answer_when_durable(reply, decided);
-        self.advance(run)
-    }
-
-    /// Decides one wish and records what follows from it.
-    fn decide(&mut self, run: RunId, wish: Wish, asked: Asked, cause: Option<EventId>) -> Result<(), Refusal> {
-        let now_us = self.world.clock.now_us();
-        let gone = || Refusal::new(RefusalKind::NotFound, format!("there is no run {run}"));
-        let held = self.races.get_mut(&run).ok_or_else(gone)?;
-        let decision = Decision { cause, key: asked.key, ..held.decide(wish, now_us)? };
-        held.record(&mut self.submitter, decision, &asked.by);
-        Ok(())
-    }
-
-    fn live(&self) -> usize {
-        self.races.values().filter(|held| !matches!(held.race.run.stage, run::Stage::Settled(_))).count()
-    }
-
-    /// Decides every wish that is due, then has every effect performed that became due.
-    fn advance(&mut self, run: RunId) -> Result<(), Fatal> {
-        loop {
-            let Some(held) = self.races.get_mut(&run) else { return Ok(()) };
-            let due = held.race.due();
-            if due.wishes.is_empty() {
-                let begun: Vec<Effect> = due.effects.difference(&held.active).cloned().collect();
-                held.active = due.effects;
-                let jobs: Vec<_> =
-                    begun.into_iter().map(|effect| (held.job(&effect, &self.world.blobs), effect)).collect();
-                for (job, effect) in jobs {
-                    self.spawn(job, effect);
-                }
-                return Ok(());
-            }
-            let before = held.recorded_events;
-            for wish in due.wishes {
-                if let Err(refusal) = self.decide(run, wish, Actor::regatta().into(), None) {
-                    return Err(Fatal(format!("run {run} is stuck: what is due is refused: {refusal}")));
-                }
-            }
-            if self.races.get(&run).is_some_and(|held| held.recorded_events == before) {
-                return Err(Fatal(format!("run {run} is stuck: what is due changes nothing")));
-            }
-        }
-    }
-
-    fn spawn(&mut self, job: Job, effect: Effect) {
-        let (world, outcomes, halt) = (Arc::clone(&self.world), self.outcomes.clone(), self.halt.clone());
-        let durable = self.submitter.everything_so_far();
-        let task = async move {
-            if !durable.reached().await {
-                return;
-            }
-            let (run, cause, kept) = (job.run, job.cause, Arc::clone(&job.kept));
-            let input = match Box::pin(executor::perform(&world, &job, &effect)).await {
-                Ok(wish) => Input::Outcome { run, effect, wish, cause, kept },
-                Err(fatal) => Input::Failed(fatal),
-            };
-            // Nobody listens when the dispatcher has ended; the next one performs the effect again.
-            outcomes.send(input).await.ok();
-        };
-        self.tasks.spawn(async move { halt.run_until_cancelled(task).await });
-    }
-
-    /// Holds blobs that were kept until the facts that name them are durable: until then nothing in the log speaks for them.
-    fn let_go_when_durable(&self, kept: Arc<Keeper>) {
-        if kept.is_empty() {
-            return;
-        }
-        let durable: Ticket = self.submitter.everything_so_far();
-        let task = async move {
-            durable.reached().await;
-            drop(kept);
-        };
-        let halt = self.halt.clone();
-        self.tasks.spawn(async move { halt.run_until_cancelled(task).await });
-    }
-
-    fn answer_when_durable<T: Send + 'static>(&self, reply: Reply<T>, answer: Result<T, Refusal>) {
-        let durable: Ticket = self.submitter.everything_so_far();
-        let (halt, world) = (self.halt.clone(), Arc::clone(&self.world));
-        let task = async move {
-            let answer = tokio::select! {
-                biased;
-                reached = durable.reached() => if reached { answer } else { Err(Refusal::unknown()) },
-                refusal = room_is_lacking(&*world.log) => Err(refusal),
-            };
-            world.failpoints.reach("answer-due").await;
-            // Whoever asked may be gone; the fact stands.
-            reply.send(answer).ok();
-        };
-        self.tasks.spawn(async move { halt.run_until_cancelled(task).await });
-    }
-}
-
-/// Why nothing can be recorded now, if so.
-fn read_only(log: &dyn Log, hint: &str) -> Option<Refusal> {
-    let reason = log.read_only()?;
-    Some(Refusal::new(RefusalKind::ReadOnly, format!("nothing can be recorded now: {reason}")).hint(hint))
-}
-
-/// Returns when something that was decided waits for room on the disk.
-async fn room_is_lacking(log: &dyn Log) -> Refusal {
-    let hint = "what was asked is kept and done once there is room, unless the server ends before that";
-    loop {
-        tokio::time::sleep(ROOM_EVERY).await;
-        if let Some(refusal) = read_only(log, hint) {
-            return refusal;
-        }
-    }
-}
-
-/// The id a request's key stands for: the same key always means the same run.
-fn run_id(key: &str, place: u32) -> RunId {
-    RunId::derived(&format!("{key}/{place}"))
 }

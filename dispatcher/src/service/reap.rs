@@ -10,15 +10,18 @@ use regatta_sandboxes::{Error, Provider};
 use uuid::Uuid;
 
 use super::held::Decision;
+use super::sandboxes::{ANSWER_MAX, in_time};
 use super::{Dispatcher, Handle, Input};
-use crate::Refusal;
 use crate::executor::{Fatal, chain};
 use crate::sandboxes::{Reaping, Right};
+use crate::{Refusal, RefusalKind};
 
 /// The first pause before a provider that did not answer at a start is asked again; it doubles.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The longest such pause.
 const PAUSE_MAX: Duration = Duration::from_secs(60);
+/// How long a provider may take to remove a sandbox, before the next one's turn comes.
+const REMOVAL_MAX: Duration = Duration::from_secs(60);
 
 impl Handle {
     /// Removes every sandbox of ours without a right to exist.
@@ -26,9 +29,14 @@ impl Handle {
     /// # Errors
     /// When the server is stopping.
     pub async fn reap(&self, by: &Actor) -> Result<Reaping, Refusal> {
+        let reaping = self
+            .world
+            .providers
+            .iter()
+            .map(|(name, provider)| async move { (name, self.reap_at(name, &**provider, by).await) });
         let mut all = Reaping::default();
-        for (name, provider) in &self.world.providers {
-            let (removed, failed) = self.reap_at(name, &**provider, by).await?;
+        for (name, reaped) in futures_util::future::join_all(reaping).await {
+            let (removed, failed) = reaped?;
             all.removed.extend(removed);
             for error in failed {
                 all.unanswered.extend(self.unanswered(name, &error).await?);
@@ -54,10 +62,14 @@ impl Handle {
         };
         for key in strays {
             tracing::warn!(sandbox = %key, provider = name, "sandbox has no right to exist, removing it");
-            match provider.destroy(&key.to_string()).await {
+            match in_time(REMOVAL_MAX, provider.destroy(&key.to_string())).await {
                 Ok(()) | Err(Error::Missing(_)) => {
                     let (provider, by) = (name.to_owned(), by.clone());
-                    self.ask(|reply| Input::Reaped { key: key.clone(), provider, by, reply }).await?;
+                    match self.ask(|reply| Input::Reaped { key: key.clone(), provider, by, reply }).await {
+                        // It is gone; that it is will be told once there is room for it.
+                        Err(refusal) if refusal.kind == RefusalKind::ReadOnly => {}
+                        told => told?,
+                    }
                     removed.push(key);
                 }
                 Err(error) => {
@@ -73,7 +85,7 @@ impl Handle {
     /// as it should be: what a second list no longer has was no stray.
     async fn strays_at(&self, provider: &dyn Provider) -> Result<Result<Vec<SandboxKey>, Error>, Refusal> {
         let listed = async || -> Result<Vec<SandboxKey>, Error> {
-            let found = provider.list(self.world.install.as_str()).await?;
+            let found = in_time(ANSWER_MAX, provider.list(self.world.install.as_str())).await?;
             Ok(found.iter().filter_map(|found| found.key.parse().ok()).collect())
         };
         let mut strays = match listed().await {

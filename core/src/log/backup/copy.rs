@@ -64,8 +64,8 @@ pub(super) fn is_beginning(source: &Path, end: u64, target: &Path) -> Result<boo
     Ok(is_as_long && hash_of(source, end)? == hash_of(target, end)?)
 }
 
-/// Copies a file, or its beginning when somebody may be adding to it. What is there already is replaced by the whole
-/// copy only.
+/// Copies a file, or its beginning when somebody may be adding to it, with its time: how long a blob has been kept says
+/// who may need it. What is there already is replaced by the whole copy only.
 pub(super) fn copy(
     disk: &dyn Disk,
     source: &Path,
@@ -75,7 +75,9 @@ pub(super) fn copy(
 ) -> Result<Brought, BackupError> {
     let unfinished = unfinished(target);
     remove_if_there(disk, &unfinished)?;
-    let mut from = File::open(source).map_err(failed("read", source))?.take(end);
+    let from = File::open(source).map_err(failed("read", source))?;
+    let kept_at = from.metadata().and_then(|found| found.modified()).map_err(failed("look at", source))?;
+    let mut from = from.take(end);
     let to = disk.create(&unfinished).map_err(failed("write", &unfinished))?;
     let (mut all, mut covered) = (blake3::Hasher::new(), blake3::Hasher::new());
     let mut step = vec![0; STEP_BYTES];
@@ -94,6 +96,8 @@ pub(super) fn copy(
         let reason = "its bytes are not those of its BLAKE3".to_owned();
         return Err(BackupError::Damaged { place: source.display().to_string(), reason });
     }
+    let timed = File::open(&unfinished).and_then(|copy| copy.set_modified(kept_at));
+    timed.map_err(failed("write", &unfinished))?;
     to.sync_all().map_err(failed("write", &unfinished))?;
     drop(to);
     if hash_of(&unfinished, u64::MAX)? != all.finalize() {

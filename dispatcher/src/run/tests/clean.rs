@@ -1,6 +1,6 @@
 //! What may become of what attempts left, as tables.
 
-use regatta_core::cleaning::Place;
+use regatta_core::cleaning::Step;
 use regatta_core::event::CleaningEvent;
 use regatta_core::event::cleaning::{Archive, Archived, Failed, Forgotten, Removed, Requested, Returned, Wish};
 use regatta_core::event::run::{Judge, Strategy};
@@ -161,17 +161,17 @@ fn what_came_of_a_cleaning_is_a_fact_when_it_was_to_be_done() {
 fn what_was_asked_for_is_due_until_it_is_told() {
     for (words, due) in [
         ("", None),
-        ("clean", Some(Place::Archiving)),
+        ("clean", Some(Step::Archive)),
         ("clean failed", None),
-        ("clean archived", Some(Place::Removing)),
+        ("clean archived", Some(Step::Remove)),
         ("clean archived removed", None),
-        ("clean archived removed return", Some(Place::Returning)),
+        ("clean archived removed return", Some(Step::Return)),
         ("clean archived removed return returned", None),
-        ("clean archived removed forget", Some(Place::Forgetting)),
+        ("clean archived removed forget", Some(Step::Forget)),
         ("clean archived removed forget forgotten", None),
     ] {
         let race = Race::new(given(Strategy::All, &after(words)));
-        let then = due.map(|place| Effect::Clean(slot("b"), place)).into_iter().collect();
+        let then = due.map(|step| Effect::Clean(slot("b"), step)).into_iter().collect();
         assert_eq!(race.due().effects, then, "{words}");
         assert_eq!(race.is_quiet(), due.is_none(), "{words}");
     }
@@ -179,5 +179,5 @@ fn what_was_asked_for_is_due_until_it_is_told() {
     let racing: Vec<Event> =
         after("clean").into_iter().chain([decided(Some("a"), Judge::Human, "reads best"), intended("a")]).collect();
     let race = Race::new(given(Strategy::All, &racing));
-    assert!(race.due().effects.contains(&Effect::Clean(slot("b"), Place::Archiving)));
+    assert!(race.due().effects.contains(&Effect::Clean(slot("b"), Step::Archive)));
 }

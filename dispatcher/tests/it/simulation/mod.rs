@@ -390,7 +390,7 @@ impl Simulation {
         }
         if let Some(run) = runs.first().copied().filter(|_| self.random.one_in(40)) {
             // Every answer is allowed, a refusal too; a hang is not.
-            let asked = match self.random.below(9) {
+            let asked = match self.random.below(10) {
                 0 => {
                     Box::pin(handle.cancel(run, None, String::new(), by)) as std::pin::Pin<Box<dyn Future<Output = _>>>
                 }
@@ -401,6 +401,7 @@ impl Simulation {
                 5 => Box::pin(synthesize(handle.clone(), run, slot, by)),
                 6 => Box::pin(handle.clean(run, slot, Wish::Clean { to: None }, by)),
                 7 => Box::pin(handle.clean(run, slot, Wish::Return, by)),
+                8 => Box::pin(fork(handle.clone(), self.world.alive(), 1 + self.random.below(60), by)),
                 _ => Box::pin(handle.restore(run, slot, by)),
             };
             tokio::time::timeout(Duration::from_millis(50), asked).await.map(Result::ok).ok();
@@ -447,6 +448,12 @@ impl Simulation {
             events.iter().map(|(name, _)| name).filter(|name| name.starts_with("run/")).collect();
         runs.iter().all(|run| last(run)) && self.world.sandboxes().is_empty()
     }
+}
+
+/// Makes a copy of a sandbox in which something runs; its time may be up before it is made.
+async fn fork(handle: Handle, alive: Vec<(String, String)>, for_ms: u64, by: Actor) -> Result<(), Refusal> {
+    let Some((key, _)) = alive.first() else { return Ok(()) };
+    handle.fork(key.parse().expect("key"), for_ms, by).await.map(drop)
 }
 
 /// Makes a further attempt of one hunk.
