@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regatta_core::cleaning::Step;
 use regatta_core::event::attempt::{Outcome, Phase, Queued};
+use regatta_core::event::cleaning::Wish as Tidy;
 use regatta_core::event::run::{AttemptEnded, Strategy};
 use regatta_core::{Event, SandboxKey, Slot};
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,21 @@ pub enum Wish {
     Attempt(Slot, attempt::Command),
     /// For the run.
     Run(run::Command),
+}
+
+impl Wish {
+    /// Whether it ends work, or removes something.
+    #[must_use]
+    pub fn relieves(&self) -> bool {
+        match self {
+            Self::Run(run::Command::Cancel(_)) => true,
+            Self::Run(run::Command::Clean(_, wish)) => matches!(wish, Tidy::Clean { .. } | Tidy::Forget),
+            Self::Attempt(_, command) => {
+                matches!(command, attempt::Command::Cancel(_) | attempt::Command::EndFork(_))
+            }
+            Self::Run(_) | Self::Queue(_) => false,
+        }
+    }
 }
 
 /// What is due: wishes to decide at once, effects to have under way.
@@ -175,6 +191,14 @@ impl Race {
             Strategy::Race | Strategy::Best => Some(format!("attempt {winner} won")),
             Strategy::All => None,
         }
+    }
+
+    /// Whether what is decided now ends work and so gives the disk room back: something of it is being stopped, or all of
+    /// it is over and is at most tidied up.
+    #[must_use]
+    pub fn relieves(&self) -> bool {
+        let is_over = self.run.cancel.is_some() || matches!(self.run.stage, run::Stage::Settled(_));
+        is_over || self.attempts.values().any(|attempt| attempt.cancel.is_some())
     }
 
     /// Whether nothing is due, nothing stands in line and nobody has a copy of a sandbox: it may be forgotten until somebody

@@ -148,7 +148,8 @@ impl Retention {
                 .hint("say it: --older-than 90d or --keep-bytes 20GiB; or set log.retain_age or log.retain_bytes"));
         }
         let before = |age: Duration| u64::try_from(age.as_micros()).unwrap_or(u64::MAX);
-        Ok(Keep { since_us: age.map(|age| SystemClock.now_us().saturating_sub(before(age))), bytes: most })
+        let now_us = SystemClock.now_us();
+        Ok(Keep { since_us: age.map(|age| now_us.saturating_sub(before(age))), now_us, bytes: most })
     }
 
     /// Everybody who may still need what would go.

@@ -69,7 +69,8 @@ fn a_full_disk_stops_nothing_but_what_must_be_recorded() {
     let run = install.regatta(&ask).exits(0).out.trim().to_owned();
     until("it prints", || output(&install, &run).lines().count() > 5);
 
-    fill(mounted.path(), 6 << 20);
+    // So little that there is no room even for what gives some back.
+    fill(mounted.path(), 2 << 20);
     until("the log only reads", || install.regatta(&ask).code == 3);
     let before = install.view(&["fleet"])["seq"].clone();
     let refused = install.regatta(&ask).exits(3);
@@ -98,6 +99,35 @@ fn a_full_disk_stops_nothing_but_what_must_be_recorded() {
     let told = fs::read_to_string(install.folder().join("server.log")).expect("log");
     assert_eq!(told.matches("the log only reads").count(), 1, "{told}");
     assert_eq!(told.matches("the log has room again and goes on").count(), 1, "{told}");
+}
+
+#[test]
+fn a_disk_that_attempts_have_filled_is_relieved_of_them() {
+    let install = Install::new();
+    fs::create_dir(install.data()).expect("data");
+    let Some(mounted) = Mounted::at(&install.data(), 96) else { return };
+    let mut server = up(&install);
+    let enough = install.folder().join("enough");
+    let agent = format!(
+        "command=while [ ! -e {} ]; do head -c 49152 /dev/urandom | base64 -w 0; sleep 0.02; done; sleep 1000",
+        enough.display()
+    );
+    fill(mounted.path(), 36 << 20);
+    let ask = ["run", "fill", "-a", &agent, "--sandbox", "host"];
+    let run = install.regatta(&ask).exits(0).out.trim().to_owned();
+    until("the log only reads", || install.regatta(&["run", "another", "-a", "command=true"]).code == 3);
+    fs::write(enough, "").expect("enough");
+
+    // Nothing else begins, and what frees the disk is done.
+    install.regatta(&["pick", &run, "a"]).exits(3).says("free at least ");
+    install.regatta(&["sandbox", "reap"]).exits(0);
+    install.regatta(&["cancel", &run]).exits(0);
+    install.regatta(&["watch", &run]);
+    assert_eq!(install.view(&["show", &run])["row"]["state"], "cancelled");
+    until("there is room again", || install.regatta(&["run", "another", "-a", "command=true"]).code == 0);
+    install.regatta(&["down"]).exits(0);
+    assert!(server.wait().expect("ended").success());
+    install.regatta(&["log", "verify"]).exits(0);
 }
 
 /// The first file of that name under a folder.

@@ -16,9 +16,9 @@ use super::index::Catalog;
 use super::journal::ahead::Ahead;
 use super::journal::reader::Reader;
 use super::journal::recover::{Recovered, Tip, recover};
-use super::journal::room::LowWater;
+use super::journal::room::{Lacking, LowWater};
 use super::journal::sealer::{self, Sealer};
-use super::journal::writer::{Message, Queue, Start, Waiting, Writer, bytes_of};
+use super::journal::writer::{Manner, Message, Queue, Start, Waiting, Writer, bytes_of};
 use super::journal::{Disk, DiskFile, segment};
 use super::lock::Lock;
 use super::open::{BUNDLE_BYTES_BOUNDS, SEGMENT_BYTES_BOUNDS};
@@ -307,7 +307,7 @@ impl Inner {
         stopped.map_err(CloseError)
     }
 
-    fn submit(&self, append: Append, is_patient: bool) -> Pending {
+    fn submit(&self, append: Append, manner: Manner) -> Pending {
         let (answer, pending) = oneshot::channel();
         let bytes = bytes_of(&append);
         if let Some(error) = self.refusal(&append, bytes) {
@@ -316,7 +316,7 @@ impl Inner {
         }
         let queue = &self.queue;
         queue.bytes.fetch_add(bytes, Ordering::Relaxed);
-        match self.messages.try_send(Message::Append(Waiting { append, answer, bytes, is_patient })) {
+        match self.messages.try_send(Message::Append(Waiting { append, answer, bytes, manner })) {
             Ok(()) => {}
             Err(TrySendError::Full(message)) => refuse(queue, message, AppendError::Busy),
             Err(TrySendError::Disconnected(message)) => {
@@ -325,6 +325,10 @@ impl Inner {
             }
         }
         pending
+    }
+
+    fn lacking(&self) -> Lacking {
+        self.queue.lacking.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Why an append cannot even wait.
@@ -349,17 +353,24 @@ impl Drop for Inner {
 
 impl Log for DurableLog {
     fn submit(&self, append: Append) -> Pending {
-        self.inner.submit(append, false)
+        self.inner.submit(append, Manner::Asks)
     }
 
     fn submit_patiently(&self, append: Append) -> Pending {
-        self.inner.submit(append, true)
+        self.inner.submit(append, Manner::Waits)
+    }
+
+    fn submit_to_relieve(&self, append: Append) -> Pending {
+        self.inner.submit(append, Manner::Relieves)
     }
 
     fn read_only(&self) -> Option<String> {
-        let shown = self.inner.queue.read_only.lock().unwrap_or_else(PoisonError::into_inner).clone();
         // The writer looks when it has something to write; this is asked before.
-        shown.or_else(|| self.inner.low_water.lacking(&*self.inner.disk))
+        self.inner.lacking().work.or_else(|| self.inner.low_water.lacking(&*self.inner.disk))
+    }
+
+    fn read_only_for_relief(&self) -> Option<String> {
+        self.inner.lacking().relief.or_else(|| self.inner.low_water.lacking_for_relief(&*self.inner.disk))
     }
 
     fn room(&self) -> Option<u64> {
@@ -414,7 +425,7 @@ impl Log for DurableLog {
 }
 
 fn refuse(queue: &Queue, message: Message, error: AppendError) {
-    if let Message::Append(Waiting { append: _, answer, bytes, is_patient: _ }) = message {
+    if let Message::Append(Waiting { append: _, answer, bytes, manner: _ }) = message {
         queue.bytes.fetch_sub(bytes, Ordering::Relaxed);
         answer.send(Err(error)).ok();
     }

@@ -167,9 +167,20 @@ pub trait Log: Send + Sync + 'static {
         self.submit(append)
     }
 
+    /// As [`Self::submit_patiently`], for what ends work and so gives room back: it may take a part of what is kept free,
+    /// with everything that was handed over so before it.
+    fn submit_to_relieve(&self, append: Append) -> Pending {
+        self.submit_patiently(append)
+    }
+
     /// Why nothing can be appended now, when the disk is nearly full: how much must be freed.
     fn read_only(&self) -> Option<String> {
         None
+    }
+
+    /// Why not even what gives room back can be.
+    fn read_only_for_relief(&self) -> Option<String> {
+        self.read_only()
     }
 
     /// Bytes that others may take of the log's disk before it only reads; nothing when that cannot be told.

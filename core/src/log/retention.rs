@@ -12,6 +12,8 @@ use crate::Seq;
 pub struct Keep {
     /// What happened at or after this time, in microseconds since the Unix epoch.
     pub since_us: Option<u64>,
+    /// What time it is: a later one was told by a clock that was wrong.
+    pub now_us: u64,
     /// As many bytes of files.
     pub bytes: Option<u64>,
 }
@@ -89,7 +91,8 @@ pub fn plan(
 ) -> Plan {
     let mut left: u64 = files.iter().map(|file| file.bytes).sum();
     for (count, file) in files.iter().enumerate() {
-        let stays = stays(file, keep, left, needs).or_else(|| archived(file).err());
+        let from_here = files.get(count..).unwrap_or_default();
+        let stays = stays(file, from_here, keep, left, needs).or_else(|| archived(file).err());
         if let Some(reason) = stays {
             let (goes, stays) = files.split_at(count);
             return Plan { goes: goes.to_vec(), stays: stays.to_vec(), reason };
@@ -100,18 +103,25 @@ pub fn plan(
     Plan { goes: Vec::new(), stays: files.to_vec(), reason: Stays::Kept }
 }
 
-fn stays(file: &SegmentFile, keep: Keep, left: u64, needs: &[Need]) -> Option<Stays> {
-    let Some(sealed) = file.sealed else {
+fn stays(file: &SegmentFile, from_here: &[SegmentFile], keep: Keep, left: u64, needs: &[Need]) -> Option<Stays> {
+    if file.sealed.is_none() {
         // What is being written is never too much.
         return Some(Stays::Unsealed);
-    };
-    let is_old = keep.since_us.is_some_and(|since| sealed.last_at_us < since);
+    }
+    let is_old = keep.since_us.is_some_and(|since| last_at_us(from_here, keep.now_us) < since);
     let is_much = keep.bytes.is_some_and(|bytes| left > bytes);
     if !is_old && !is_much {
         return Some(Stays::Kept);
     }
     let need = needs.iter().filter(|need| need.done < file.last).min_by_key(|need| need.done)?;
     Some(Stays::Needed(need.reason.clone()))
+}
+
+/// When the last event of the first of these segments happened. A time that is still to come would hold all after it for
+/// ever; what was written next is not older, so that one's time counts.
+fn last_at_us(from_here: &[SegmentFile], now_us: u64) -> u64 {
+    let mut told = from_here.iter().filter_map(|file| file.sealed).map(|sealed| sealed.last_at_us);
+    told.find(|at_us| *at_us <= now_us).unwrap_or(now_us)
 }
 
 #[cfg(test)]
@@ -145,6 +155,8 @@ mod tests {
         Need { done: Seq(done), reason: format!("somebody is at {done}") }
     }
 
+    const KEEP: Keep = Keep { since_us: None, now_us: u64::MAX, bytes: None };
+
     /// Of five segments, with the first `archived` in a backup: the first event kept, and why.
     fn check(keep: Keep, needs: &[Need], archived: u64, first: u64, reason: &str) {
         let files = files(5);
@@ -158,8 +170,8 @@ mod tests {
 
     #[test]
     fn old_segments_go_up_to_the_first_that_stays() {
-        let since = |since| Keep { since_us: Some(since), bytes: None };
-        let bytes = |bytes| Keep { since_us: None, bytes: Some(bytes) };
+        let since = |since| Keep { since_us: Some(since), ..KEEP };
+        let bytes = |bytes| Keep { bytes: Some(bytes), ..KEEP };
         let kept = "it is part of what is to be kept";
         check(Keep::default(), &[], 9, 1, kept);
         check(since(0), &[], 9, 1, kept);
@@ -170,13 +182,38 @@ mod tests {
         check(bytes(49), &[], 9, 101, kept);
         check(bytes(1), &[], 9, 401, "it is not sealed yet");
         // Either is enough.
-        check(Keep { since_us: Some(120), bytes: Some(10_000) }, &[], 9, 201, kept);
-        check(Keep { since_us: Some(0), bytes: Some(20) }, &[], 9, 301, kept);
+        check(Keep { since_us: Some(120), bytes: Some(10_000), ..KEEP }, &[], 9, 201, kept);
+        check(Keep { since_us: Some(0), bytes: Some(20), ..KEEP }, &[], 9, 301, kept);
+    }
+
+    #[test]
+    fn what_a_wrong_clock_told_is_as_old_as_what_was_written_next() {
+        let gone = |wrong: &[usize], since_us| {
+            let mut files = files(5);
+            for at in wrong {
+                let sealed = files[*at].sealed.as_mut().expect("sealed");
+                (sealed.first_at_us, sealed.last_at_us) = (9_000_000, 9_000_059);
+            }
+            let keep = Keep { since_us: Some(since_us), now_us: 300, bytes: None };
+            plan(&files, keep, &[], &mut |_| Ok(())).goes.len()
+        };
+        for (wrong, since_us, then) in [
+            (&[][..], 120, 2),
+            (&[0], 60, 0),
+            (&[0], 120, 2),
+            (&[1], 120, 1),
+            (&[1], 180, 3),
+            (&[0, 1, 2], 240, 4),
+            (&[3], 300, 3),
+            (&[3], 301, 4),
+        ] {
+            assert_eq!(gone(wrong, since_us), then, "{wrong:?} since {since_us}");
+        }
     }
 
     #[test]
     fn nothing_goes_that_somebody_needs_or_no_backup_holds() {
-        let all = Keep { since_us: Some(u64::MAX), bytes: None };
+        let all = Keep { since_us: Some(u64::MAX), ..KEEP };
         check(all, &[need(100)], 9, 101, "somebody is at 100");
         check(all, &[need(199)], 9, 101, "somebody is at 199");
         check(all, &[need(350), need(200)], 9, 201, "somebody is at 200");

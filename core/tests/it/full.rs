@@ -8,6 +8,8 @@ use regatta_core::log::verify::verify_on;
 use regatta_core::log::{DurableLog, Options, verify};
 use regatta_core::{Append, AppendError, Expect, Log, ReadMax, Seq};
 
+use tokio::sync::oneshot::error::TryRecvError;
+
 use crate::given::{append, draft, one, small, stream};
 use crate::mounted::Mounted;
 use crate::simulated::{Dice, SimulatedDisk, Unsynced};
@@ -98,6 +100,52 @@ fn what_waits_for_room_is_written_in_order_when_there_is_some() {
     disk.set_capacity(8 << 20);
     let log = DurableLog::open(options()).expect("opens");
     assert_eq!(log.head(), Seq(full + 40));
+}
+
+#[test]
+fn what_gives_room_back_is_written_first_with_all_before_it_as_long_as_some_is_left() {
+    let low_water = (16 << 10) + (20 << 10);
+    let dir = tempfile::tempdir().expect("folder");
+    let disk = SimulatedDisk::new(dir.path(), 1);
+    disk.set_capacity(400 << 10);
+    let log = DurableLog::open(Options { disk: Arc::new(disk.clone()), ..small(dir.path()) }).expect("opens");
+    let (full, _) = fill(&log, 500);
+    let of = |name: &str, n: u64| {
+        let expect = if n == 0 { Expect::Empty } else { Expect::At(n) };
+        Append { stream: stream(name), expect, events: vec![draft(n, Dice(n).noise(100))] }
+    };
+    let mut waiting: Vec<_> = (0..5).map(|n| log.submit_patiently(of("run/b", n))).collect();
+    waiting.push(log.submit_to_relieve(of("run/b", 5)));
+    for (n, pending) in (1..).zip(waiting) {
+        let appended = pending.blocking_recv().expect("answered").expect("written");
+        assert_eq!((appended.last, appended.stream_seq), (Seq(full + n), n));
+    }
+    assert!(log.read_only().is_some() && log.read_only_for_relief().is_none());
+    assert!(matches!(append(&log, of("run/d", 0)), Err(AppendError::ReadOnly(_))));
+    assert_eq!(log.head(), Seq(full + 6));
+    // It takes no more than its part; the last one waits for room like any other.
+    let mut relieved = 6;
+    let spent = loop {
+        let mut pending = log.submit_to_relieve(of("run/b", relieved));
+        let answer = loop {
+            match pending.try_recv() {
+                Err(TryRecvError::Empty) if log.read_only_for_relief().is_none() => std::thread::yield_now(),
+                answer => break answer,
+            }
+        };
+        match answer {
+            Ok(written) => relieved = written.expect("written").stream_seq,
+            Err(_) => break pending,
+        }
+    };
+    assert!(relieved > 20, "{relieved}");
+    let late = log.submit_patiently(of("run/c", 0));
+    disk.set_capacity(8 << 20);
+    for (pending, then) in [(spent, full + relieved + 1), (late, full + relieved + 2)] {
+        assert_eq!(pending.blocking_recv().expect("answered").expect("written").last, Seq(then));
+    }
+    log.close().expect("stops");
+    assert!(verify_on(&disk, dir.path()).expect("verifies").is_clean());
 }
 
 #[test]

@@ -6,7 +6,6 @@ use regatta_core::event::run::{Requested, RunEvent};
 use regatta_core::{Actor, EventId, RunId};
 
 use super::held::{Decision, Held};
-use super::perform::read_only;
 use super::{Dispatcher, Reply};
 use crate::asked::reused;
 use crate::executor::Fatal;
@@ -34,7 +33,7 @@ impl Dispatcher {
                     return Ok(());
                 }
                 Err(_) => {
-                    if let Some(refusal) = read_only(&*self.world.log, "nothing was done; ask again then") {
+                    if let Err(refusal) = self.check_room(false) {
                         reply.send(Err(refusal)).ok();
                         return Ok(());
                     }
@@ -44,11 +43,11 @@ impl Dispatcher {
                         return Ok(());
                     }
                     self.begin(run, facts, key, by);
-                    self.answer_when_durable(reply, Ok(run));
+                    self.answer_when_durable(reply, false, Ok(run));
                     return self.advance(run);
                 }
                 Ok((true, true)) => {
-                    self.answer_when_durable(reply, Ok(run));
+                    self.answer_when_durable(reply, false, Ok(run));
                     return self.advance(run);
                 }
                 Ok((true, false)) => {
@@ -67,7 +66,7 @@ impl Dispatcher {
         self.races.insert(run, held);
         if let Some(held) = self.races.get_mut(&run) {
             let events = vec![RunEvent::Requested(facts).into()];
-            held.record(&mut self.submitter, Decision { slot: None, events, cause: None, key: None }, by);
+            held.record(&mut self.submitter, Decision { events, ..Decision::default() }, by);
         }
     }
 
@@ -79,17 +78,18 @@ impl Dispatcher {
                 return Ok(());
             }
         };
+        let relieves = wish.relieves();
         let is_done = asked.key.as_ref().map_or(Ok(false), |key| held.is_done(key));
         if !matches!(is_done, Ok(false)) {
-            self.answer_when_durable(reply, is_done.map(drop));
+            self.answer_when_durable(reply, relieves, is_done.map(drop));
             return self.advance(run);
         }
-        if let Some(refusal) = read_only(&*self.world.log, "nothing was done; ask again then") {
+        if let Err(refusal) = self.check_room(relieves) {
             reply.send(Err(refusal)).ok();
-            return Ok(());
+            return self.advance(run);
         }
         let decided = self.decide(run, wish, asked, None);
-        self.answer_when_durable(reply, decided);
+        self.answer_when_durable(reply, relieves, decided);
         self.advance(run)
     }
 

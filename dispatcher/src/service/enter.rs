@@ -4,7 +4,6 @@
 use regatta_core::{Actor, SandboxKey};
 use tokio::sync::mpsc;
 
-use super::perform::read_only;
 use super::{Dispatcher, Handle, Input};
 use crate::attempt::{self, Command};
 use crate::executor::{Job, Piece, Visit, visit};
@@ -52,9 +51,7 @@ impl Handle {
 impl Dispatcher {
     /// A person goes into the sandbox of an attempt under way; what is needed to follow them there.
     pub(super) fn enter(&mut self, key: SandboxKey, exec: String, program: String, by: &Actor) -> Result<Job, Refusal> {
-        if let Some(refusal) = read_only(&*self.world.log, "nothing was done; ask again then") {
-            return Err(refusal);
-        }
+        self.check_room(false)?;
         let (run, slot) = (key.attempt.run, key.attempt.slot);
         let held = self.races.get(&run).ok_or_else(|| attempt::nobody_in(&key))?;
         let job = held.job(&Effect::Collect(key.clone()), &self.world.blobs);

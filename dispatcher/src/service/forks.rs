@@ -7,7 +7,6 @@ use regatta_core::event::sandbox::SandboxEvent;
 use regatta_core::{Actor, Event, SandboxKey};
 use regatta_sandboxes::{Capability, Provider};
 
-use super::perform::read_only;
 use super::sandboxes::no_sandbox;
 use super::{Dispatcher, Handle, Input};
 use crate::attempt::Command;
@@ -68,9 +67,7 @@ impl Handle {
 impl Dispatcher {
     /// A person is to have a copy; its name.
     pub(super) fn fork(&mut self, of: SandboxKey, for_ms: u64, by: &Actor) -> Result<SandboxKey, Refusal> {
-        if let Some(refusal) = read_only(&*self.world.log, "nothing was done; ask again then") {
-            return Err(refusal);
-        }
+        self.check_room(false)?;
         let now_us = self.world.clock.now_us();
         let held = self.races.get_mut(&of.attempt.run).ok_or_else(|| no_sandbox(&of))?;
         let wish = Wish::Attempt(of.attempt.slot, Command::Fork(of.clone(), for_ms));

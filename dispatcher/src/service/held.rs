@@ -43,6 +43,7 @@ pub(super) struct Held {
 }
 
 /// What was decided.
+#[derive(Default)]
 pub(super) struct Decision {
     /// The attempt it is about.
     pub(super) slot: Option<Slot>,
@@ -51,6 +52,8 @@ pub(super) struct Decision {
     pub(super) cause: Option<EventId>,
     /// The key of the command it comes from.
     pub(super) key: Option<CommandKey>,
+    /// Whether it gives the disk room back.
+    pub(super) relieves: bool,
 }
 
 impl Held {
@@ -72,6 +75,7 @@ impl Held {
 
     /// Decides one wish.
     pub(super) fn decide(&self, wish: Wish, now_us: u64) -> Result<Decision, Refusal> {
+        let relieves = wish.relieves();
         let (slot, events) = match wish {
             Wish::Queue(facts) => (Some(facts.slot), vec![AttemptEvent::Queued(*facts).into()]),
             Wish::Run(command) => (None, self.race.run.decide(command)?),
@@ -83,12 +87,12 @@ impl Held {
                 (Some(slot), self.race.attempts.get(&slot).ok_or_else(none)?.decide(command, now_us)?)
             }
         };
-        Ok(Decision { slot, events, cause: None, key: None })
+        Ok(Decision { slot, events, relieves, ..Decision::default() })
     }
 
     /// Takes decisions in and hands them to the log, each to its own stream, one append per unbroken row.
     pub(super) fn record(&mut self, submitter: &mut Submitter, decision: Decision, by: &Actor) {
-        let Decision { slot, events, cause, key } = decision;
+        let Decision { slot, events, cause, key, relieves } = decision;
         let mut dedup = self.dedup(key);
         let mut cause = cause.or(self.cause.filter(|_| *by == Actor::regatta()));
         let mut row: Option<(Stream, Vec<Draft>)> = None;
@@ -110,13 +114,13 @@ impl Held {
                 Some((open, drafts)) if *open == stream => drafts.push(draft),
                 _ => {
                     if let Some((stream, drafts)) = row.replace((stream, vec![draft])) {
-                        self.submit(submitter, stream, drafts);
+                        self.submit(submitter, stream, drafts, relieves);
                     }
                 }
             }
         }
         if let Some((stream, drafts)) = row {
-            self.submit(submitter, stream, drafts);
+            self.submit(submitter, stream, drafts, relieves);
         }
     }
 
@@ -141,11 +145,11 @@ impl Held {
         }
     }
 
-    fn submit(&mut self, submitter: &mut Submitter, stream: Stream, events: Vec<Draft>) {
+    fn submit(&mut self, submitter: &mut Submitter, stream: Stream, events: Vec<Draft>, relieves: bool) {
         let head = self.heads.entry(stream.clone()).or_insert(0);
         let expect = if *head == 0 { Expect::Empty } else { Expect::At(*head) };
         *head += events.len() as u64;
-        submitter.submit(Append { stream, expect, events });
+        submitter.submit(Append { stream, expect, events }, relieves || self.race.relieves());
         self.submitted = submitter.submitted();
     }
 

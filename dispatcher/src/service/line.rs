@@ -6,6 +6,7 @@ use std::time::Duration;
 use regatta_core::{Actor, AttemptId, RunId, SandboxKey};
 
 use super::Dispatcher;
+use super::perform::ROOM_EVERY;
 use crate::attempt::{self, Failure, SandboxLife, Trouble};
 use crate::executor::Fatal;
 use crate::placement::{self, Full, Placed, Placement, Traffic, Waiting};
@@ -18,6 +19,10 @@ impl Dispatcher {
         let line = self.line();
         if line.is_empty() {
             return Ok(Duration::MAX);
+        }
+        // A disk that is nearly full takes no more sandboxes either.
+        if self.check_room(false).is_err() {
+            return Ok(ROOM_EVERY);
         }
         let Placed { placements, next_ms } = placement::place(&line, &self.traffic(), &self.caps, now_ms);
         for placement in placements {

@@ -212,12 +212,12 @@ impl Dispatcher {
             }
             Input::Fork { key, for_ms, by, reply } => {
                 let forked = self.fork(key, for_ms, &by);
-                self.answer_when_durable(reply, forked);
+                self.answer_when_durable(reply, false, forked);
                 Ok(())
             }
             Input::EndFork { key, by, reply } => {
                 self.end_fork(key, by)?;
-                self.answer_when_durable(reply, Ok(()));
+                self.answer_when_durable(reply, true, Ok(()));
                 Ok(())
             }
             Input::Used { reply } => {
@@ -226,12 +226,12 @@ impl Dispatcher {
             }
             Input::Reaped { key, provider, by, reply } => {
                 self.record_reaped(key, provider, &by)?;
-                self.answer_when_durable(reply, Ok(()));
+                self.answer_when_durable(reply, true, Ok(()));
                 Ok(())
             }
             Input::Enter { key, exec, program, by, reply } => {
                 let entered = self.enter(key, exec, program, &by);
-                self.answer_when_durable(reply, entered);
+                self.answer_when_durable(reply, false, entered);
                 Ok(())
             }
             Input::Synthesize { run, synthesis, kept, asked, reply } => {

@@ -13,7 +13,7 @@ use crate::race::Effect;
 use crate::{Refusal, RefusalKind};
 
 /// Between two looks at whether a decision that is not durable yet waits for room on the disk.
-const ROOM_EVERY: Duration = Duration::from_millis(250);
+pub(super) const ROOM_EVERY: Duration = Duration::from_millis(250);
 
 impl Dispatcher {
     /// Decides every wish that is due, then has every effect performed that became due.
@@ -75,14 +75,20 @@ impl Dispatcher {
         });
     }
 
-    pub(super) fn answer_when_durable<T: Send + 'static>(&self, reply: Reply<T>, answer: Result<T, Refusal>) {
+    /// Answers once what was decided is durable, or says that it waits for room. What relieves the disk may take more.
+    pub(super) fn answer_when_durable<T: Send + 'static>(
+        &self,
+        reply: Reply<T>,
+        relieves: bool,
+        answer: Result<T, Refusal>,
+    ) {
         let durable: Ticket = self.submitter.everything_so_far();
         let (halt, world) = (self.halt.clone(), Arc::clone(&self.world));
         let task = async move {
             let answer = tokio::select! {
                 biased;
                 reached = durable.reached() => if reached { answer } else { Err(Refusal::unknown()) },
-                refusal = room_is_lacking(&*world.log) => Err(refusal),
+                refusal = room_is_lacking(&*world.log, relieves) => Err(refusal),
             };
             world.failpoints.reach("answer-due").await;
             // Whoever asked may be gone; the fact stands.
@@ -90,20 +96,26 @@ impl Dispatcher {
         };
         self.tasks.spawn(async move { halt.run_until_cancelled(task).await });
     }
+
+    /// Refuses what could not be recorded now, before anything is decided.
+    pub(super) fn check_room(&self, relieves: bool) -> Result<(), Refusal> {
+        lacking(&*self.world.log, relieves, "nothing was done; ask again then").map_or(Ok(()), Err)
+    }
 }
 
 /// Why nothing can be recorded now, if so.
-pub(super) fn read_only(log: &dyn Log, hint: &str) -> Option<Refusal> {
-    let reason = log.read_only()?;
-    Some(Refusal::new(RefusalKind::ReadOnly, format!("nothing can be recorded now: {reason}")).hint(hint))
+fn lacking(log: &dyn Log, relieves: bool, hint: &str) -> Option<Refusal> {
+    let reason = if relieves { log.read_only_for_relief() } else { log.read_only() };
+    reason
+        .map(|reason| Refusal::new(RefusalKind::ReadOnly, format!("nothing can be recorded now: {reason}")).hint(hint))
 }
 
 /// Returns when something that was decided waits for room on the disk.
-async fn room_is_lacking(log: &dyn Log) -> Refusal {
+async fn room_is_lacking(log: &dyn Log, relieves: bool) -> Refusal {
     let hint = "what was asked is kept and done once there is room, unless the server ends before that";
     loop {
         tokio::time::sleep(ROOM_EVERY).await;
-        if let Some(refusal) = read_only(log, hint) {
+        if let Some(refusal) = lacking(log, relieves, hint) {
             return refusal;
         }
     }

@@ -120,13 +120,13 @@ impl Dispatcher {
         // A run that is not there any more is no reason to keep quiet.
         self.find(run)?.ok();
         if let Some(held) = self.races.get_mut(&run) {
-            let decision = Decision { slot: Some(slot), events: vec![event], cause: None, key: None };
+            let decision = Decision { slot: Some(slot), events: vec![event], relieves: true, ..Decision::default() };
             held.record(&mut self.submitter, decision, by);
             return Ok(());
         }
         // No run of this log ever had it.
         let draft = Draft::new(&event, &*self.world.clock, by.clone(), Uuid::nil());
-        self.submitter.submit(Append { stream, expect: Expect::Any, events: vec![draft] });
+        self.submitter.submit(Append { stream, expect: Expect::Any, events: vec![draft] }, true);
         Ok(())
     }
 }

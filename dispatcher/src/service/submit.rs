@@ -1,5 +1,6 @@
 //! Hands decisions to the log in order, and tells when everything up to a point is durable. While the disk is nearly
-//! full they wait for room, in order; nothing is acknowledged and no effect begins meanwhile.
+//! full they wait for room, in order, but for those that end work and so give room back, with all before them; of what
+//! waits nothing is acknowledged, and no effect begins.
 
 use std::sync::Arc;
 
@@ -46,10 +47,13 @@ impl Submitter {
         self.failed.take().unwrap_or_else(|| mpsc::channel(1).1)
     }
 
-    pub(super) fn submit(&mut self, append: Append) {
+    /// Hands over what was decided; what relieves the disk is not held up by one that is nearly full.
+    pub(super) fn submit(&mut self, append: Append, relieves: bool) {
         self.submitted += 1;
+        let log = &self.world.log;
+        let pending = if relieves { log.submit_to_relieve(append) } else { log.submit_patiently(append) };
         // The watcher ends only when the log has failed, and that is told elsewhere.
-        self.pending.send(self.world.log.submit_patiently(append)).ok();
+        self.pending.send(pending).ok();
     }
 
     /// A point that [`Self::is_durable`] knows.

@@ -187,13 +187,17 @@ impl Dispatcher {
             reply.send(Err(refusal)).ok();
             return self.advance(run);
         }
+        if let Err(refusal) = self.check_room(false) {
+            reply.send(Err(refusal)).ok();
+            return self.advance(run);
+        }
         let (patch, hunks) = (synthesis.patch.clone(), synthesis.hunks.clone());
         let decided = self.decide(run, Wish::Run(Command::Synthesize(Box::new(synthesis))), asked, None);
         let slot = decided.and_then(|()| {
             let slot = self.races.get(&run).and_then(|held| held.race.run.twin(&patch, &hunks));
             slot.ok_or_else(|| no_run(run))
         });
-        self.answer_when_durable(reply, slot);
+        self.answer_when_durable(reply, false, slot);
         self.advance(run)
     }
 }

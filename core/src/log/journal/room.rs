@@ -1,5 +1,6 @@
 //! Whether there is room to write: the log only reads before the disk is full, so that what goes on beside it and the
-//! next start still have some. It writes again by itself once there is room.
+//! next start still have some. It writes again by itself once there is room. What ends work and so gives room back may
+//! take a part of what is kept free, or a disk that attempts have filled could not be relieved of them.
 
 use std::io;
 use std::path::PathBuf;
@@ -13,6 +14,8 @@ const SEGMENTS_FREE_MIN: u64 = 2;
 const PART_FREE_MIN: u64 = 20;
 /// … but not more than this: 5 % of a large disk is far more than the log and its index can need at once.
 const PART_FREE_BYTES_MAX: u64 = 1 << 30;
+/// What gives room back is written until only this part of all that is left.
+const RELIEF_PART: u64 = 4;
 /// Once it only reads, this part more must be free, so that it does not change its mind with every append.
 const RESUME_PART: u64 = 16;
 
@@ -40,6 +43,11 @@ impl LowWater {
         self.more_than(disk, low_water)
     }
 
+    /// Why not even what gives room back may be written now, if so.
+    pub(crate) fn lacking_for_relief(&self, disk: &dyn Disk) -> Option<String> {
+        self.more_than(disk, |segment_bytes, total| low_water(segment_bytes, total) / RELIEF_PART)
+    }
+
     fn lacking_to_resume(&self, disk: &dyn Disk) -> Option<String> {
         self.more_than(disk, |segment_bytes, total| {
             let low_water = low_water(segment_bytes, total);
@@ -64,19 +72,36 @@ impl LowWater {
     }
 }
 
+/// What something is written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Anything.
+    Work,
+    /// Giving room back.
+    Relief,
+}
+
+/// What cannot be written now, for others to see.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Lacking {
+    /// Why the log only reads.
+    pub(crate) work: Option<String>,
+    /// Why it does not even take what gives room back.
+    pub(crate) relief: Option<String>,
+}
+
 /// Watches the room of one journal.
 #[derive(Debug)]
 pub(super) struct Room {
     low_water: LowWater,
-    /// Why it only reads, for others to see.
-    shown: Arc<Mutex<Option<String>>>,
+    shown: Arc<Mutex<Lacking>>,
     read_only: bool,
     /// Whether the last write was refused by a disk that had not said that it is full.
     refused: bool,
 }
 
 impl Room {
-    pub(super) fn new(low_water: LowWater, shown: Arc<Mutex<Option<String>>>) -> Self {
+    pub(super) fn new(low_water: LowWater, shown: Arc<Mutex<Lacking>>) -> Self {
         Self { low_water, shown, read_only: false, refused: false }
     }
 
@@ -93,14 +118,23 @@ impl Room {
             if self.read_only && !self.refused {
                 tracing::info!("the log has room again and goes on");
             }
-            self.show(None);
+            self.show(Lacking::default());
             return Ok(());
         };
         if !self.read_only {
             tracing::error!(%reason, "the log only reads");
         }
-        self.show(Some(reason.clone()));
+        let relief = self.low_water.lacking_for_relief(disk);
+        self.show(Lacking { work: Some(reason.clone()), relief });
         Err(reason)
+    }
+
+    /// As [`Self::check`]; what gives room back may take more.
+    pub(super) fn check_for(&mut self, disk: &dyn Disk, purpose: Purpose) -> Result<(), String> {
+        match purpose {
+            Purpose::Work => self.check(disk),
+            Purpose::Relief => self.low_water.lacking_for_relief(disk).map_or(Ok(()), Err),
+        }
     }
 
     /// The disk refused a write because it is full.
@@ -111,7 +145,7 @@ impl Room {
             tracing::error!(%reason, "the log only reads");
         }
         self.refused = true;
-        self.show(Some(reason.clone()));
+        self.show(Lacking { work: Some(reason.clone()), relief: Some(reason.clone()) });
         reason
     }
 
@@ -122,10 +156,10 @@ impl Room {
         }
     }
 
-    fn show(&mut self, reason: Option<String>) {
-        if self.read_only || reason.is_some() {
-            self.read_only = reason.is_some();
-            *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = reason;
+    fn show(&mut self, lacking: Lacking) {
+        if self.read_only || lacking.work.is_some() {
+            self.read_only = lacking.work.is_some();
+            *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = lacking;
         }
     }
 }

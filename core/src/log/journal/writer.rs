@@ -21,7 +21,7 @@ use super::ledger::Ledger;
 use super::reader::Reader;
 use super::record::{RECORD_OVERHEAD_MAX, Record};
 use super::recover::Tip;
-use super::room::{LowWater, Room, is_full};
+use super::room::{Lacking, LowWater, Purpose, Room, is_full};
 use super::segment;
 use crate::Clock;
 use crate::log::index::{Catalog, Committed};
@@ -38,8 +38,18 @@ pub(crate) struct Waiting {
     pub(crate) answer: oneshot::Sender<Result<Appended, AppendError>>,
     /// What it counts against the queue's bound.
     pub(crate) bytes: usize,
-    /// Whether it waits for room instead of being refused while the log only reads.
-    pub(crate) is_patient: bool,
+    pub(crate) manner: Manner,
+}
+
+/// What becomes of an append while the log only reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// It is refused.
+    Asks,
+    /// It waits for room.
+    Waits,
+    /// It gives room back, and may take of what is kept for that.
+    Relieves,
 }
 
 /// What the writer is told.
@@ -57,8 +67,8 @@ pub(crate) struct Queue {
     pub(crate) bytes: AtomicUsize,
     /// Set once, when nothing can be acknowledged any more: why.
     pub(crate) poison: OnceLock<String>,
-    /// Why the log only reads now.
-    pub(crate) read_only: Arc<Mutex<Option<String>>>,
+    /// What cannot be written now.
+    pub(crate) lacking: Arc<Mutex<Lacking>>,
     /// The last durable event, and the hash of the block that ends with it.
     pub(crate) chain: Mutex<(u64, super::Hash)>,
 }
@@ -110,7 +120,7 @@ impl Writer {
         ahead.begin(file.clone(), tip.end, segment_bytes);
         let ledger = Ledger::new(catalog.clone());
         let (builder, committed) = (Builder::default(), Vec::new());
-        let room = Room::new(LowWater::new(dir.clone(), segment_bytes), queue.read_only.clone());
+        let room = Room::new(LowWater::new(dir.clone(), segment_bytes), queue.lacking.clone());
         Self {
             dir,
             disk,
@@ -135,12 +145,14 @@ impl Writer {
         let mut backlog = Backlog::default();
         let mut closing = false;
         while !closing {
-            if self.room.only_reads() && self.wait_for_room(messages, &mut backlog) {
-                break;
-            }
-            let group;
-            (group, closing) = self.gather(messages, &mut backlog);
-            if let Err(reason) = self.answer(group, &mut backlog) {
+            let written = if self.room.only_reads() {
+                self.wait_for_room(messages, &mut backlog).map(|is_over| closing = is_over)
+            } else {
+                let group;
+                (group, closing) = self.gather(messages, &mut backlog);
+                self.answer(group, &mut backlog, Purpose::Work)
+            };
+            if let Err(reason) = written {
                 self.ahead.stop();
                 self.refuse_all(messages, backlog, closing, &reason);
                 return Err(reason);
@@ -153,28 +165,41 @@ impl Writer {
         ended
     }
 
-    /// While the log only reads: refuses whoever does not want to wait, and keeps the others in order. Says whether to
-    /// stop; else there is room again.
-    fn wait_for_room(&mut self, messages: &Receiver<Message>, backlog: &mut Backlog) -> bool {
+    /// While the log only reads: refuses whoever does not want to wait, keeps the others in order, and writes what gives
+    /// room back. Says whether to stop; else there is room again.
+    fn wait_for_room(&mut self, messages: &Receiver<Message>, backlog: &mut Backlog) -> Result<bool, String> {
         loop {
+            self.relieve(backlog)?;
             let message = messages.recv_timeout(ROOM_EVERY);
             let lacking = self.room.check(&*self.disk).err();
             match (message, lacking) {
-                (Ok(Message::Close) | Err(RecvTimeoutError::Disconnected), _) => return true,
-                (Ok(Message::Append(waiting)), Some(reason)) if !waiting.is_patient => {
+                (Ok(Message::Close) | Err(RecvTimeoutError::Disconnected), _) => return Ok(true),
+                (Ok(Message::Append(waiting)), Some(reason)) if waiting.manner == Manner::Asks => {
                     self.queue.bytes.fetch_sub(waiting.bytes, Ordering::Relaxed);
                     waiting.answer.send(Err(AppendError::ReadOnly(reason))).ok();
                 }
                 (Ok(Message::Append(waiting)), lacking) => {
                     backlog.add(waiting);
                     if lacking.is_none() {
-                        return false;
+                        return Ok(false);
                     }
                 }
-                (Err(RecvTimeoutError::Timeout), None) => return false,
+                (Err(RecvTimeoutError::Timeout), None) => return Ok(false),
                 (Err(RecvTimeoutError::Timeout), Some(_)) => {}
             }
         }
+    }
+
+    /// Writes what gives room back, as far as what is kept for that lasts. What does not get through waits on.
+    fn relieve(&mut self, backlog: &mut Backlog) -> Result<(), String> {
+        let mut before = None;
+        while before.replace(self.tip.seq) != Some(self.tip.seq) {
+            let group = backlog.relief();
+            let bytes = group.iter().map(|waiting| waiting.bytes).sum();
+            self.queue.bytes.fetch_sub(bytes, Ordering::Relaxed);
+            self.answer(group, backlog, Purpose::Relief)?;
+        }
+        Ok(())
     }
 
     /// Waits for an append and takes what else is there, within the bounds of a group. Says whether to stop.
@@ -199,7 +224,7 @@ impl Writer {
             };
             events += waiting.append.events.len();
             bytes += waiting.bytes;
-            if !group.is_empty() && (events > COUNT_MAX || bytes > GROUP_BYTES_MAX) {
+            if !group.is_empty() && is_too_much(events, bytes) {
                 backlog.give_back([waiting]);
                 return (group, false);
             }
@@ -209,17 +234,17 @@ impl Writer {
     }
 
     /// Commits a group and answers everybody in it, except those who wait for room.
-    fn answer(&mut self, group: Vec<Waiting>, backlog: &mut Backlog) -> Result<(), String> {
+    fn answer(&mut self, group: Vec<Waiting>, backlog: &mut Backlog, purpose: Purpose) -> Result<(), String> {
         if group.is_empty() {
             return Ok(());
         }
-        let committed = catch_unwind(AssertUnwindSafe(|| self.commit(&group)));
+        let committed = catch_unwind(AssertUnwindSafe(|| self.commit(&group, purpose)));
         let committed = committed.unwrap_or_else(|_| Err("the writer panicked".to_owned()));
         match committed {
             Ok(answers) => {
                 let mut patient = Vec::new();
                 for (waiting, answer) in group.into_iter().zip(answers) {
-                    if waiting.is_patient && matches!(answer, Err(AppendError::ReadOnly(_))) {
+                    if waiting.manner != Manner::Asks && matches!(answer, Err(AppendError::ReadOnly(_))) {
                         self.queue.bytes.fetch_add(waiting.bytes, Ordering::Relaxed);
                         patient.push(waiting);
                         continue;
@@ -242,9 +267,9 @@ impl Writer {
     }
 
     /// Writes what of the group is admitted as one block. After it returns, all of that is durable and readable.
-    fn commit(&mut self, group: &[Waiting]) -> Result<Vec<Result<Appended, AppendError>>, String> {
+    fn commit(&mut self, group: &[Waiting], purpose: Purpose) -> Result<Vec<Result<Appended, AppendError>>, String> {
         self.catalog.check().map_err(|error| error.to_string())?;
-        if let Err(reason) = self.room.check(&*self.disk) {
+        if let Err(reason) = self.room.check_for(&*self.disk, purpose) {
             return Ok(read_only(group, &reason));
         }
         self.builder.clear();
@@ -364,6 +389,11 @@ impl Writer {
             }
         }
     }
+}
+
+/// Whether so much is more than one group takes.
+pub(super) fn is_too_much(events: usize, bytes: usize) -> bool {
+    events > COUNT_MAX || bytes > GROUP_BYTES_MAX
 }
 
 fn read_only(group: &[Waiting], reason: &str) -> Vec<Result<Appended, AppendError>> {

@@ -180,10 +180,12 @@ impl SourceControl for FakeGit {
     }
 }
 
-/// The log on a disk that is full at times: it then refuses, or holds back in order whoever is patient.
+/// The log on a disk that is full at times: it then refuses, or holds back in order whoever is patient, and takes what
+/// relieves the disk, unless it is quite full.
 #[derive(Clone, Default)]
 struct TightLog {
     log: MemoryLog,
+    is_quite_full: Arc<AtomicBool>,
     /// Something while the disk is full.
     held: Arc<Mutex<Option<VecDeque<Held>>>>,
 }
@@ -195,12 +197,18 @@ impl TightLog {
         self.held.lock().expect("lock").is_some()
     }
 
-    fn fill(&self) {
+    fn fill(&self, is_quite_full: bool) {
+        self.is_quite_full.store(is_quite_full, Ordering::SeqCst);
         self.held.lock().expect("lock").get_or_insert_default();
     }
 
     fn free(&self) {
-        for (append, answer) in self.held.lock().expect("lock").take().into_iter().flatten() {
+        let held = self.held.lock().expect("lock").take();
+        self.write(held.into_iter().flatten());
+    }
+
+    fn write(&self, held: impl Iterator<Item = Held>) {
+        for (append, answer) in held {
             answer.send(self.log.submit(append).try_recv().expect("memory answers at once")).ok();
         }
     }
@@ -232,8 +240,22 @@ impl Log for TightLog {
         }
     }
 
+    fn submit_to_relieve(&self, append: Append) -> Pending {
+        let pending = self.submit_patiently(append);
+        if let Some(held) = &mut *self.held.lock().expect("lock")
+            && !self.is_quite_full.load(Ordering::SeqCst)
+        {
+            self.write(held.drain(..));
+        }
+        pending
+    }
+
     fn read_only(&self) -> Option<String> {
         self.is_full().then(|| "full".to_owned())
+    }
+
+    fn read_only_for_relief(&self) -> Option<String> {
+        self.read_only().filter(|_| self.is_quite_full.load(Ordering::SeqCst))
     }
 
     fn read(&self, from: Seq, max: ReadMax) -> Result<Vec<Envelope>, ReadError> {
@@ -380,7 +402,7 @@ impl Simulation {
     /// People and machines do as they please.
     async fn meddle(&mut self, handle: &Handle) {
         if self.random.one_in(if self.log.is_full() { 20 } else { 120 }) {
-            if self.log.is_full() { self.log.free() } else { self.log.fill() }
+            if self.log.is_full() { self.log.free() } else { self.log.fill(self.random.one_in(2)) }
         }
         let by = Actor::user("meddler");
         let runs: Vec<RunId> = self.asked.values().filter_map(|(_, run)| *run).collect();
