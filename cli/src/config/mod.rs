@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) use key::{Key, Scope, Value, Written, duration_ms};
 pub(crate) use keys::KEYS;
 pub(crate) use layer::{DOCKER_HOST, Layer, flag, task};
-pub(crate) use places::VENDORS;
+pub(crate) use places::Vendor;
 pub(crate) use schema::schema;
 pub(crate) use settings::{Fence, NatsSettings, RetainSettings, ServerSettings, WebSettings, WitnessSettings};
 

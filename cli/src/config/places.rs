@@ -15,8 +15,25 @@ use crate::failure::Failure;
 
 /// What every container's name begins with; the sandbox's own, which names the installation, comes after it.
 const SCOPE: &str = "sandbox-";
-/// Vendors, whose sections have a key.
-pub(crate) const VENDORS: [&str; 2] = ["e2b", "daytona"];
+/// Who rents sandboxes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Vendor {
+    E2b,
+    Daytona,
+}
+
+impl Vendor {
+    /// All of them.
+    pub(crate) const ALL: [Self; 2] = [Self::E2b, Self::Daytona];
+
+    /// What its section of the configuration and its sandboxes are called.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::E2b => "e2b",
+            Self::Daytona => "daytona",
+        }
+    }
+}
 
 impl Config {
     /// How containers are made. `program` is brought into them.
@@ -41,8 +58,8 @@ impl Config {
     }
 
     /// Where the key of a vendor's account comes from; nothing when the vendor is not to be used.
-    pub(crate) fn vendor_key(&self, vendor: &str) -> Option<Credential> {
-        self.credential(&format!("{vendor}.key"))
+    pub(crate) fn vendor_key(&self, vendor: Vendor) -> Option<Credential> {
+        self.credential(&format!("{}.key", vendor.name()))
     }
 
     /// How E2B is used, with that key.

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use futures_util::future::join_all;
 use regatta_core::Vault;
 use regatta_core::vault::Credential;
 use regatta_sandboxes::{DaytonaProvider, DockerProvider, E2bProvider, KeySource, Provider};
 
-use crate::config::{Config, VENDORS};
+use crate::config::{Config, Vendor};
 use crate::failure::{Failure, chain};
 
 /// The socket of an engine on this machine.
@@ -24,21 +25,22 @@ pub(crate) type Told = Result<String, (String, String)>;
 
 /// The vendors for whose accounts there is a key.
 pub(super) fn vendors(config: &Config, vault: Option<&Vault>) -> Result<Vec<Arc<dyn Provider>>, Failure> {
-    let named = VENDORS.iter().filter_map(|vendor| Some((*vendor, config.vendor_key(vendor)?)));
+    let named = Vendor::ALL.into_iter().filter_map(|vendor| Some((vendor, config.vendor_key(vendor)?)));
     named.map(|(vendor, credential)| make(config, vendor, key(credential, vendor, vault))).collect()
 }
 
-fn make(config: &Config, vendor: &str, key: KeySource) -> Result<Arc<dyn Provider>, Failure> {
-    let caused = |error: regatta_sandboxes::Error| Failure::caused(format!("{vendor} cannot be used"), &error);
+fn make(config: &Config, vendor: Vendor, key: KeySource) -> Result<Arc<dyn Provider>, Failure> {
+    let name = vendor.name();
+    let caused = |error: regatta_sandboxes::Error| Failure::caused(format!("{name} cannot be used"), &error);
     Ok(match vendor {
-        "e2b" => Arc::new(E2bProvider::new(config.e2b(key)?).map_err(caused)?),
-        _ => Arc::new(DaytonaProvider::new(config.daytona(key)?).map_err(caused)?),
+        Vendor::E2b => Arc::new(E2bProvider::new(config.e2b(key)?).map_err(caused)?),
+        Vendor::Daytona => Arc::new(DaytonaProvider::new(config.daytona(key)?).map_err(caused)?),
     })
 }
 
 /// Reads a key anew whenever it is asked for, so that another one is in force at once.
-fn key(credential: Credential, vendor: &str, vault: Option<&Vault>) -> KeySource {
-    let (vault, setting) = (vault.cloned(), format!("{vendor}.key"));
+fn key(credential: Credential, vendor: Vendor, vault: Option<&Vault>) -> KeySource {
+    let (vault, setting) = (vault.cloned(), format!("{}.key", vendor.name()));
     Arc::new(move || {
         let (credential, vault, setting) = (credential.clone(), vault.clone(), setting.clone());
         async move { credential.read(vault.as_ref(), &setting).await.map_err(|error| chain(&error)) }.boxed()
@@ -57,22 +59,20 @@ pub(crate) async fn ask_docker(config: &Config) -> Option<Told> {
     Some(ask(&DockerProvider::new(config.docker(&program))).await)
 }
 
-/// Asks the vendors for whose accounts there is a key. One whose key only the vault has says nothing without it.
-pub(crate) async fn ask_vendors(config: &Config, vault: Option<&Vault>) -> Vec<(&'static str, Option<Told>)> {
-    let mut told = Vec::new();
-    for vendor in VENDORS {
-        let Some(credential) = config.vendor_key(vendor) else { continue };
+/// Asks the vendors for whose accounts there is a key, all at once. One whose key only the vault has says nothing without it.
+pub(crate) async fn ask_vendors(config: &Config, vault: Option<&Vault>) -> Vec<(Vendor, Option<Told>)> {
+    let named = Vendor::ALL.into_iter().filter_map(|vendor| Some((vendor, config.vendor_key(vendor)?)));
+    let asked = named.map(|(vendor, credential)| async move {
         if vault.is_none() && matches!(credential, Credential::Secret(_)) {
-            told.push((vendor, None));
-            continue;
+            return (vendor, None);
         }
-        let asked = match make(config, vendor, key(credential, vendor, vault)) {
+        let told = match make(config, vendor, key(credential, vendor, vault)) {
             Ok(provider) => ask(&*provider).await,
             Err(failure) => Err((failure.message, failure.hint.unwrap_or_else(|| "correct it".to_owned()))),
         };
-        told.push((vendor, Some(asked)));
-    }
-    told
+        (vendor, Some(told))
+    });
+    join_all(asked).await
 }
 
 async fn ask(provider: &dyn Provider) -> Told {

@@ -8,7 +8,7 @@ use regatta_core::Vault;
 use regatta_dispatcher::sandboxes::ProviderRow;
 
 use super::finding::Finding;
-use crate::config::{Config, VENDORS};
+use crate::config::{Config, Vendor};
 use crate::server;
 use crate::terminal::numbers;
 
@@ -107,16 +107,15 @@ pub(super) async fn docker(config: &Config) -> Finding {
 
 /// Each vendor of sandboxes; needed by nobody who does not ask for them. `vault` is the server's own.
 pub(super) async fn vendors(config: &Config, vault: Option<&Vault>) -> Vec<Finding> {
-    let mut findings = Vec::new();
     let asked = server::ask_vendors(config, vault).await;
-    for vendor in VENDORS {
-        findings.push(match asked.iter().find(|(name, _)| *name == vendor) {
-            None => Finding::note(vendor, unused(vendor)),
-            Some((_, None)) => Finding::note(vendor, "its key is in the vault, which only the server opens; none runs"),
-            Some((_, Some(told))) => elsewhere(vendor, told.clone()),
-        });
-    }
-    findings
+    let finding = |vendor: Vendor| match asked.iter().find(|(known, _)| *known == vendor) {
+        None => Finding::note(vendor.name(), unused(vendor.name())),
+        Some((_, None)) => {
+            Finding::note(vendor.name(), "its key is in the vault, which only the server opens; none runs")
+        }
+        Some((_, Some(told))) => elsewhere(vendor.name(), told.clone()),
+    };
+    Vendor::ALL.map(finding).into()
 }
 
 fn unused(vendor: &str) -> String {

@@ -10,7 +10,7 @@ use regatta_core::vault::Credential;
 use regatta_dispatcher::sandboxes::ProviderRow;
 use regatta_http::{GatewaysBody, premises};
 
-use crate::config::{Config, KEYS, VENDORS};
+use crate::config::{Config, KEYS, Vendor};
 use crate::context::{Context, block_on};
 use crate::failure::{Exit, Failure, Outcome};
 use crate::terminal::Terminal;
@@ -78,8 +78,8 @@ async fn survey(
 
 /// Of vendors whose key is in the vault the server knows how they are.
 async fn as_the_server_says(context: &Context, config: &Config, findings: &mut [Finding]) {
-    let in_vault = |vendor: &&str| matches!(config.vendor_key(vendor), Some(Credential::Secret(_)));
-    let vendors: Vec<&str> = VENDORS.iter().copied().filter(in_vault).collect();
+    let in_vault = |vendor: &Vendor| matches!(config.vendor_key(*vendor), Some(Credential::Secret(_)));
+    let vendors: Vec<&str> = Vendor::ALL.into_iter().filter(in_vault).map(Vendor::name).collect();
     if vendors.is_empty() {
         return;
     }
