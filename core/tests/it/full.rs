@@ -104,7 +104,6 @@ fn what_waits_for_room_is_written_in_order_when_there_is_some() {
 
 #[test]
 fn what_gives_room_back_is_written_first_with_all_before_it_as_long_as_some_is_left() {
-    let low_water = (16 << 10) + (20 << 10);
     let dir = tempfile::tempdir().expect("folder");
     let disk = SimulatedDisk::new(dir.path(), 1);
     disk.set_capacity(400 << 10);

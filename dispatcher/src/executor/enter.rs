@@ -2,24 +2,23 @@
 //! them and to no log; the values of secrets are masked in it as they are for everybody.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use regatta_core::SandboxKey;
-use regatta_core::event::attempt::{Channel, Exit, OUTPUT_CHUNK_BYTES_MAX};
-use regatta_sandboxes::{Error, Exec, Provider, Secrets, Status, Stdio};
+use regatta_core::event::attempt::{Channel, Exit};
+use regatta_sandboxes::{Exec, Provider, Secrets};
 use tokio::sync::mpsc;
 
-use super::mask::{Mask, Rest};
-use super::phase::exit;
+use super::follow::{Follower, Taken, Taker, exit};
+use super::mask::Mask;
 use super::sandbox::provider;
-use super::{Job, World, chain, environment};
+use super::{Fatal, Job, World, chain, environment};
 
 /// Bytes one may print on each channel.
 const OUTPUT_BYTES_MAX: u64 = 256 << 20;
 /// How long one that nobody listens to any more may take to end.
 const KILL_GRACE_MS: u64 = 1_000;
-/// Between two questions that failed.
-const PAUSE: Duration = Duration::from_secs(1);
+/// Pieces that may wait for whoever listens; past it the reading waits.
+const PIECES_MAX: usize = 8;
 
 /// What a command came to so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,84 +60,37 @@ pub(crate) async fn visit(world: &World, job: &Job, visit: Visit) -> Result<mpsc
     };
     let sandbox = visit.key.to_string();
     provider.start(&sandbox, &exec).await.map_err(|error| mask.text(chain(&error)))?;
-    let (pieces, told) = mpsc::channel(8);
-    tokio::spawn(async move {
-        let follower = Follower { provider: &*provider, sandbox, exec: exec.name, mask: &mask, pieces, read: [0; 2] };
-        follower.follow().await;
-    });
+    let (pieces, told) = mpsc::channel(PIECES_MAX);
+    tokio::spawn(async move { follow(&*provider, &sandbox, &exec.name, &mask, pieces).await });
     Ok(told)
 }
 
-struct Follower<'a> {
-    provider: &'a dyn Provider,
-    sandbox: String,
-    exec: String,
-    mask: &'a Mask,
-    pieces: mpsc::Sender<Piece>,
-    /// Bytes told of each channel.
-    read: [u64; 2],
+/// Tells what a command prints and how it ends, as long as somebody listens.
+async fn follow(provider: &dyn Provider, sandbox: &str, exec: &str, mask: &Mask, pieces: mpsc::Sender<Piece>) {
+    let (taker, taken) = (Teller(pieces.clone()), Taken::default());
+    let mut follower = Follower { provider, sandbox, exec, mask, taker, taken };
+    tokio::select! {
+        biased;
+        () = pieces.closed() => {
+            if let Err(error) = provider.kill(sandbox, exec, KILL_GRACE_MS).await {
+                let error = chain(&error);
+                tracing::warn!(sandbox, error, "a person's command could not be stopped; its time ends it");
+            }
+        }
+        Ok(ended) = follower.follow() => {
+            // Whoever listened may be gone.
+            pieces.send(Piece::Ended(exit(ended.exit, mask))).await.ok();
+        }
+    }
 }
 
-impl Follower<'_> {
-    async fn follow(mut self) {
-        loop {
-            // First where it stands, then what it printed: when it has ended, what is read is all there is.
-            let status = self.provider.status(&self.sandbox, &self.exec).await;
-            let printed = self.drain(matches!(status, Ok(Status::Ended(_)))).await;
-            let ended = match (status, &printed) {
-                (Ok(Status::Ended(ended)), Ok(_)) => Some(exit(ended.exit, self.mask)),
-                (Err(Error::Missing(_)), _) | (_, Err(Error::Missing(_))) => Some(Exit::Lost),
-                _ => None,
-            };
-            if let Some(ended) = ended {
-                // Whoever listened may be gone.
-                self.pieces.send(Piece::Ended(ended)).await.ok();
-                return;
-            }
-            let news = async {
-                match printed {
-                    Ok(true) => {}
-                    Ok(false) => self.provider.changed(&self.sandbox, &self.exec).await,
-                    Err(_) => tokio::time::sleep(PAUSE).await,
-                }
-            };
-            tokio::select! {
-                biased;
-                () = self.pieces.closed() => return self.stop().await,
-                () = news => {}
-            }
-        }
-    }
+/// Tells whoever listens.
+struct Teller(mpsc::Sender<Piece>);
 
-    /// Tells everything printed so far; whether there was anything.
-    async fn drain(&mut self, is_over: bool) -> Result<bool, Error> {
-        let mut any = false;
-        for (at, (stdio, channel)) in [(Stdio::Out, Channel::Out), (Stdio::Err, Channel::Err)].into_iter().enumerate() {
-            let Some(offset) = self.read.get_mut(at) else { continue };
-            loop {
-                let mut bytes =
-                    self.provider.read(&self.sandbox, &self.exec, stdio, *offset, OUTPUT_CHUNK_BYTES_MAX).await?;
-                let is_full = bytes.len() == OUTPUT_CHUNK_BYTES_MAX;
-                let rest = if is_over && !is_full { Rest::None } else { Rest::Some { must_shrink: is_full } };
-                self.mask.cover(&mut bytes, rest);
-                if bytes.is_empty() {
-                    break;
-                }
-                any = true;
-                *offset += bytes.len() as u64;
-                if self.pieces.send(Piece::Printed(channel, bytes)).await.is_err() || !is_full {
-                    break;
-                }
-            }
-        }
-        Ok(any)
-    }
-
-    /// Nobody listens any more.
-    async fn stop(&self) {
-        if let Err(error) = self.provider.kill(&self.sandbox, &self.exec, KILL_GRACE_MS).await {
-            let sandbox = &self.sandbox;
-            tracing::warn!(sandbox, error = chain(&error), "a person's command could not be stopped; its time ends it");
-        }
+impl Taker for Teller {
+    async fn take(&mut self, channel: Channel, _offset: u64, bytes: Vec<u8>) -> Result<(), Fatal> {
+        // When nobody listens any more the command is stopped.
+        self.0.send(Piece::Printed(channel, bytes)).await.ok();
+        Ok(())
     }
 }

@@ -7,6 +7,7 @@ mod collect;
 mod deliver;
 mod enter;
 mod environment;
+mod follow;
 mod mask;
 mod patience;
 mod phase;

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use regatta_core::event::attempt::{AttemptEvent, Channel, Exit, OUTPUT_CHUNK_BYTES_MAX, Output, Phase, PhaseEnded};
+use regatta_core::event::attempt::{AttemptEvent, Channel, Exit, Output, Phase, PhaseEnded};
 use regatta_core::{Actor, Append, AppendError, AttemptId, Draft, Event, Expect, SandboxKey, Stream};
-use regatta_sandboxes::{Created, Ended, Error, Exec, Provider, Secrets, Status, Stdio};
+use regatta_sandboxes::{Created, Ended, Error, Exec, Provider, Secrets, Status};
 
 use super::collect::baseline;
-use super::mask::{Mask, Rest};
+use super::follow::{Follower, Taken, Taker, exit};
+use super::mask::Mask;
 use super::patience::patiently;
 use super::sandbox::{PROMPT_FILE, provider};
 use super::{Fatal, Job, World, agent, artifacts, chain, environment, prompt, synthesis};
@@ -26,11 +27,17 @@ pub(super) async fn run(world: &World, job: &Job, key: &SandboxKey, phase: Phase
     world.failpoints.reach("phase-begun").await;
     let mut mask = environment::mask(world, job, key).await;
     let launched = launch(world, job, key, phase, &mut mask).await;
-    let mut follower = Follower::new(world, job, key, phase, &mask);
+    let recorded = |channel| job.recorded.get(&(key.epoch, phase, channel)).copied().unwrap_or(0);
+    let mut taken = Taken { out: recorded(Channel::Out), err: recorded(Channel::Err) };
     let ended = match launched {
         Ok(provider) => {
             world.failpoints.reach("phase-launched").await;
-            follower.follow(provider).await?
+            let taker = Recorder { world, job, attempt: key.attempt, epoch: key.epoch, phase };
+            let (sandbox, exec) = (&key.to_string(), &phase.to_string());
+            let mut follower = Follower { provider: &*provider, sandbox, exec, mask: &mask, taker, taken };
+            let ended = follower.follow().await?;
+            taken = follower.taken;
+            ended
         }
         Err(reason) => Ended { exit: regatta_sandboxes::Exit::NotStarted(reason), elapsed_ms: 0, oom_kills: 0 },
     };
@@ -48,8 +55,8 @@ pub(super) async fn run(world: &World, job: &Job, key: &SandboxKey, phase: Phase
         phase,
         exit,
         elapsed_ms: ended.elapsed_ms,
-        out_bytes: follower.out,
-        err_bytes: follower.err,
+        out_bytes: taken.out,
+        err_bytes: taken.err,
     };
     Ok(Command::PhaseEnded(ended, artifacts))
 }
@@ -165,105 +172,18 @@ pub(super) async fn kill(world: &World, job: &Job, key: &SandboxKey, phase: Phas
     }
 }
 
-/// Copies what a command prints into the log. The offset in the log is the truth; the provider's file is read from it.
-struct Follower<'a> {
+/// Puts what a command prints into the log. The offset in the log is the truth.
+struct Recorder<'a> {
     world: &'a World,
     job: &'a Job,
     attempt: AttemptId,
     epoch: u32,
-    sandbox: String,
     phase: Phase,
-    mask: &'a Mask,
-    out: u64,
-    err: u64,
 }
 
-impl<'a> Follower<'a> {
-    fn new(world: &'a World, job: &'a Job, key: &SandboxKey, phase: Phase, mask: &'a Mask) -> Self {
-        let recorded = |channel| job.recorded.get(&(key.epoch, phase, channel)).copied().unwrap_or(0);
-        Self {
-            world,
-            job,
-            attempt: key.attempt,
-            epoch: key.epoch,
-            sandbox: key.to_string(),
-            phase,
-            mask,
-            out: recorded(Channel::Out),
-            err: recorded(Channel::Err),
-        }
-    }
-
-    async fn follow(&mut self, provider: Arc<dyn Provider>) -> Result<Ended, Fatal> {
-        let name = self.phase.to_string();
-        let lost = || Ended { exit: regatta_sandboxes::Exit::Lost, elapsed_ms: 0, oom_kills: 0 };
-        loop {
-            // First where it stands, then what it printed: when it has ended, what is read is all there is.
-            let status = provider.status(&self.sandbox, &name).await;
-            let printed = match self.drain(&provider, &name, matches!(status, Ok(Status::Ended(_)))).await? {
-                Ok(printed) => printed,
-                Err(Error::Missing(_)) => return Ok(lost()),
-                Err(error) => {
-                    tracing::warn!(
-                        sandbox = self.sandbox,
-                        error = chain(&error),
-                        "output cannot be read, trying again"
-                    );
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                    continue;
-                }
-            };
-            match status {
-                Ok(Status::Ended(ended)) => return Ok(ended),
-                Ok(Status::Running | Status::NotStarted) if printed => {}
-                Ok(Status::Running | Status::NotStarted) => provider.changed(&self.sandbox, &name).await,
-                Err(Error::Missing(_)) => return Ok(lost()),
-                Err(error) => {
-                    tracing::warn!(sandbox = self.sandbox, error = chain(&error), "command cannot be asked about");
-                    tokio::time::sleep(Duration::from_secs(1)).await;
-                }
-            }
-        }
-    }
-
-    /// Records everything printed so far on both channels; whether there was anything. The beginning of what may be a
-    /// secret waits for what follows, unless nothing does.
-    async fn drain(
-        &mut self,
-        provider: &Arc<dyn Provider>,
-        name: &str,
-        is_over: bool,
-    ) -> Result<Result<bool, Error>, Fatal> {
-        let mut any = false;
-        for (stdio, channel) in [(Stdio::Out, Channel::Out), (Stdio::Err, Channel::Err)] {
-            loop {
-                let offset = if channel == Channel::Out { self.out } else { self.err };
-                let read = provider.read(&self.sandbox, name, stdio, offset, OUTPUT_CHUNK_BYTES_MAX).await;
-                let mut bytes = match read {
-                    Ok(bytes) if bytes.is_empty() => break,
-                    Ok(bytes) => bytes,
-                    Err(error) => return Ok(Err(error)),
-                };
-                self.world.failpoints.reach("output-read").await;
-                let full = bytes.len() == OUTPUT_CHUNK_BYTES_MAX;
-                self.mask
-                    .cover(&mut bytes, if is_over && !full { Rest::None } else { Rest::Some { must_shrink: full } });
-                if bytes.is_empty() {
-                    break;
-                }
-                self.record(channel, offset, bytes).await?;
-                self.world.failpoints.reach("output-recorded").await;
-                any = true;
-                if !full {
-                    break;
-                }
-            }
-        }
-        Ok(Ok(any))
-    }
-
-    async fn record(&mut self, channel: Channel, offset: u64, bytes: Vec<u8>) -> Result<(), Fatal> {
-        let length = bytes.len() as u64;
+impl Taker for Recorder<'_> {
+    async fn take(&mut self, channel: Channel, offset: u64, bytes: Vec<u8>) -> Result<(), Fatal> {
+        self.world.failpoints.reach("output-read").await;
         let output = Output { epoch: self.epoch, phase: self.phase, channel, offset, bytes: bytes.into() };
         let event = Event::from(AttemptEvent::Output(output));
         let draft = Draft::new(&event, &*self.world.clock, Actor::regatta(), self.job.correlation);
@@ -282,22 +202,7 @@ impl<'a> Follower<'a> {
                 }
             }
         }
-        match channel {
-            Channel::Out => self.out += length,
-            Channel::Err => self.err += length,
-        }
+        self.world.failpoints.reach("output-recorded").await;
         Ok(())
-    }
-}
-
-pub(super) fn exit(exit: regatta_sandboxes::Exit, mask: &Mask) -> Exit {
-    match exit {
-        regatta_sandboxes::Exit::Code(code) => Exit::Code(code),
-        regatta_sandboxes::Exit::Signal(signal) => Exit::Signal(signal),
-        regatta_sandboxes::Exit::TimedOut => Exit::TimedOut,
-        regatta_sandboxes::Exit::Killed => Exit::Killed,
-        regatta_sandboxes::Exit::OverLimit(limit) => Exit::OverLimit { limit },
-        regatta_sandboxes::Exit::NotStarted(reason) => Exit::NotStarted { reason: mask.text(reason) },
-        regatta_sandboxes::Exit::Lost => Exit::Lost,
     }
 }

@@ -60,23 +60,10 @@ pub(super) struct Gone {
 impl Fold for Fleet {
     fn fold(&mut self, fact: &Fact<'_>) -> Result<(), Stray> {
         let (seq, at_us) = (fact.envelope.seq, fact.envelope.at_us);
-        match (fact.event, fact.subject) {
-            (Event::Attempt(event), Subject::Attempt(id)) => self.fold_attempt(id, event, seq, at_us),
-            (Event::Sandbox(event), _) => self.fold_sandbox(event, seq, at_us),
-            (
-                Event::Run(_)
-                | Event::Attempt(_)
-                | Event::Gateway(_)
-                | Event::Approval(_)
-                | Event::Delivery(_)
-                | Event::Config(_)
-                | Event::User(_)
-                | Event::Secret(_)
-                | Event::Log(_)
-                | Event::Cleaning(_)
-                | Event::Unknown { .. },
-                _,
-            ) => {}
+        if let (Event::Attempt(event), Subject::Attempt(id)) = (fact.event, fact.subject) {
+            self.fold_attempt(id, event, seq, at_us);
+        } else if let Event::Sandbox(event) = fact.event {
+            self.fold_sandbox(event, seq, at_us);
         }
         Ok(())
     }

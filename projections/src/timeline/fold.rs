@@ -67,34 +67,14 @@ impl Timeline {
 
     fn fold_lanes(&mut self, fact: &Fact<'_>) -> Result<(), Stray> {
         let (seq, at_us) = (fact.envelope.seq, fact.envelope.at_us);
-        match (fact.event, fact.subject) {
-            (Event::Run(RunEvent::Requested(_)), Subject::Run(run)) => {
-                self.lanes.insert(run, Lanes::begun(fact.envelope));
-            }
-            (Event::Run(event), Subject::Run(run)) => {
-                self.lanes.get_mut(run).ok_or(Stray)?.fold_run(event, seq, at_us);
-            }
-            (Event::Attempt(event), Subject::Attempt(id)) => {
-                self.lanes.get_mut(id.run).ok_or(Stray)?.fold_attempt(id.slot, event, seq, at_us);
-            }
-            (Event::Delivery(event), Subject::Run(run)) => {
-                self.lanes.get_mut(run).ok_or(Stray)?.fold_delivery(event, seq, at_us);
-            }
-            (
-                Event::Run(_)
-                | Event::Attempt(_)
-                | Event::Sandbox(_)
-                | Event::Gateway(_)
-                | Event::Approval(_)
-                | Event::Delivery(_)
-                | Event::Config(_)
-                | Event::User(_)
-                | Event::Secret(_)
-                | Event::Log(_)
-                | Event::Cleaning(_)
-                | Event::Unknown { .. },
-                _,
-            ) => {}
+        if let (Event::Run(RunEvent::Requested(_)), Subject::Run(run)) = (fact.event, fact.subject) {
+            self.lanes.insert(run, Lanes::begun(fact.envelope));
+        } else if let (Event::Run(event), Subject::Run(run)) = (fact.event, fact.subject) {
+            self.lanes.get_mut(run).ok_or(Stray)?.fold_run(event, seq, at_us);
+        } else if let (Event::Attempt(event), Subject::Attempt(id)) = (fact.event, fact.subject) {
+            self.lanes.get_mut(id.run).ok_or(Stray)?.fold_attempt(id.slot, event, seq, at_us);
+        } else if let (Event::Delivery(event), Subject::Run(run)) = (fact.event, fact.subject) {
+            self.lanes.get_mut(run).ok_or(Stray)?.fold_delivery(event, seq, at_us);
         }
         Ok(())
     }

@@ -10,7 +10,8 @@ use regatta_core::event::cleaning::Wish;
 use regatta_core::{Actor, AttemptId, Event};
 use regatta_dispatcher::Handle;
 
-use super::{PATCH, Simulation, check_end, check_history};
+use super::world::PATCH;
+use super::{Simulation, check_end, check_history};
 
 /// In one seed of so many, what attempts left is cleaned up at the end: archives are written to a real disk.
 pub(super) const TIDIED: u64 = 5;
