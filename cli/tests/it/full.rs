@@ -115,11 +115,12 @@ fn a_disk_that_attempts_have_filled_is_relieved_of_them() {
     fill(mounted.path(), 36 << 20);
     let ask = ["run", "fill", "-a", &agent, "--sandbox", "host"];
     let run = install.regatta(&ask).exits(0).out.trim().to_owned();
-    until("the log only reads", || install.regatta(&["run", "another", "-a", "command=true"]).code == 3);
+    let pick = || install.regatta(&["pick", &run, "a"]).exits(3);
+    until("the log only reads", || pick().err.contains("free at least "));
     fs::write(enough, "").expect("enough");
 
     // Nothing else begins, and what frees the disk is done.
-    install.regatta(&["pick", &run, "a"]).exits(3).says("free at least ");
+    install.regatta(&["run", "another", "-a", "command=true"]).exits(3).says("free at least ");
     install.regatta(&["sandbox", "reap"]).exits(0);
     install.regatta(&["cancel", &run]).exits(0);
     install.regatta(&["watch", &run]);

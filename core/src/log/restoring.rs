@@ -1,12 +1,12 @@
 //! The mark that a data directory is being filled, by a restore or an import: made durable before the first event is
 //! there and removed after everything is, so that no server takes half a log for a whole one.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
 use super::OpenError;
-use super::journal::{Disk, RealDisk};
+use super::journal::{Disk as _, RealDisk, disk, regular};
 
 /// Name of the file in the data directory.
 pub(crate) const NAME: &str = "restoring";
@@ -63,7 +63,7 @@ pub fn is_restoring(dir: &Path) -> bool {
 /// What was begun.
 pub(crate) fn read(dir: &Path) -> io::Result<Option<Source>> {
     let mut text = String::new();
-    match File::open(dir.join(NAME)) {
+    match regular::open(&dir.join(NAME)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         file => {
             file?.take(BYTES_MAX).read_to_string(&mut text)?;
@@ -83,12 +83,7 @@ pub(crate) fn check(dir: &Path, goes_on: Option<&Source>) -> Result<(), OpenErro
 
 /// Says that it begins; the mark is on disk when this returns.
 pub(crate) fn begin(dir: &Path, source: &Source) -> io::Result<()> {
-    let unfinished = dir.join(format!("{NAME}.new"));
-    let file = RealDisk.create(&unfinished)?;
-    file.write(source.text().as_bytes(), 0)?;
-    file.sync_all()?;
-    RealDisk.rename(&unfinished, &dir.join(NAME))?;
-    RealDisk.sync_folder(dir)
+    disk::replace(&RealDisk, dir, NAME, &[source.text().as_bytes()])
 }
 
 /// Says that everything is there.

@@ -6,11 +6,11 @@
 //! holds the very event it was made at; else the next older one is tried, and without any the consumer begins from 0.
 //! Knows nothing of what is in one.
 
-use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::journal::{Disk as _, RealDisk};
+use super::journal::{RealDisk, disk};
 use super::{Log, ReadMax};
 use crate::{Envelope, EventId, Seq};
 
@@ -88,14 +88,8 @@ impl Snapshots {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "the snapshot's name or size is out of bounds"));
         }
         fs::create_dir_all(&self.folder)?;
-        let path = self.path(kind.name, place.seq);
-        let unfinished = path.with_extension("new");
-        let mut file = File::create(&unfinished)?;
-        file.write_all(&header(kind.version, place, bytes))?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, &path)?;
-        RealDisk.sync_folder(&self.folder)?;
+        let parts = [&header(kind.version, place, bytes), bytes];
+        disk::replace(&RealDisk, &self.folder, &file_name(kind.name, place.seq), &parts)?;
         for seq in superfluous(&self.kept(kind.name)?) {
             fs::remove_file(self.path(kind.name, seq))?;
         }
@@ -209,8 +203,12 @@ impl Snapshots {
     }
 
     fn path(&self, name: &str, seq: Seq) -> PathBuf {
-        self.folder.join(format!("{name}.{:020}{SUFFIX}", seq.0))
+        self.folder.join(file_name(name, seq))
     }
+}
+
+fn file_name(name: &str, seq: Seq) -> String {
+    format!("{name}.{:020}{SUFFIX}", seq.0)
 }
 
 fn header(version: u32, place: Place, body: &[u8]) -> Vec<u8> {

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::journal::{Disk as _, RealDisk, regular};
+use super::journal::{RealDisk, disk, regular};
 use super::verify::{Report, verify_seeing};
 use super::{DurableLog, OpenError};
 use crate::{InstallId, Seq};
@@ -165,12 +165,7 @@ impl Rechained {
     pub fn note(dir: &Path, from: Seq, upto: Seq) -> io::Result<()> {
         let before = Self::of(dir)?;
         let noted = Self { from: before.map_or(from, |before| before.from.min(from)), upto };
-        let unfinished = dir.join(format!("{RECHAINED}.new"));
-        let mut file = File::create(&unfinished)?;
-        file.write_all(&serde_json::to_vec(&noted)?)?;
-        file.sync_all()?;
-        std::fs::rename(unfinished, dir.join(RECHAINED))?;
-        RealDisk.sync_folder(dir)
+        disk::replace(&RealDisk, dir, RECHAINED, &[&serde_json::to_vec(&noted)?])
     }
 
     /// What is noted in a data directory.

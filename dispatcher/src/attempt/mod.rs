@@ -32,7 +32,6 @@ pub struct Attempt {
     /// The lease of the highest epoch so far; 0 before the first.
     pub epoch: u32,
     /// Starts that do not count, because its provider had no room.
-    #[serde(default)]
     pub spared: u32,
     /// Asked to stop: why.
     pub cancel: Option<String>,
@@ -53,10 +52,8 @@ pub struct Attempt {
     /// The sandboxes of its leases that may still exist.
     pub sandboxes: BTreeMap<SandboxKey, SandboxLife>,
     /// Copies of those that people have, with the end of each in ms since the Unix epoch.
-    #[serde(default)]
     pub forks: BTreeMap<SandboxKey, u64>,
     /// How many copies there ever were.
-    #[serde(default)]
     pub forks_made: u32,
     /// The next output byte to record, by lease, command and channel.
     #[serde(with = "as_list")]

@@ -8,23 +8,20 @@ use regatta_core::event::attempt::{DiffStat, FileChange};
 use regatta_sandboxes::{Exec, Exit};
 
 use super::{Error, Repositories, Seed, collect_exec, collect_failure, parse_numstat};
+use crate::executor::chain;
 use crate::source_control::{Base, Delivery, SourceControl, Start, Unusable, Written};
 use crate::{Refusal, RefusalKind, Uncommitted};
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        let told = crate::executor::chain(&error);
-        // The texts say what is wrong, then what to do.
-        match told.split_once("; ") {
-            Some((message, hint)) => Self::new(RefusalKind::Repository, message).hint(hint),
-            None => Self::new(RefusalKind::Repository, told),
-        }
+        Self { kind: RefusalKind::Repository, message: chain(&error), hint: error.hint() }
     }
 }
 
 impl From<Error> for Unusable {
     fn from(error: Error) -> Self {
-        Self(crate::executor::chain(&error))
+        let told = chain(&error);
+        Self(error.hint().map_or_else(|| told.clone(), |hint| format!("{told}; {hint}")))
     }
 }
 

@@ -64,12 +64,7 @@ impl Handle {
             tracing::warn!(sandbox = %key, provider = name, "sandbox has no right to exist, removing it");
             match in_time(REMOVAL_MAX, provider.destroy(&key.to_string())).await {
                 Ok(()) | Err(Error::Missing(_)) => {
-                    let (provider, by) = (name.to_owned(), by.clone());
-                    match self.ask(|reply| Input::Reaped { key: key.clone(), provider, by, reply }).await {
-                        // It is gone; that it is will be told once there is room for it.
-                        Err(refusal) if refusal.kind == RefusalKind::ReadOnly => {}
-                        told => told?,
-                    }
+                    self.tell_reaped(key.clone(), name, by).await?;
                     removed.push(key);
                 }
                 Err(error) => {
@@ -79,6 +74,16 @@ impl Handle {
             }
         }
         Ok((removed, failed))
+    }
+
+    /// Has it recorded that a sandbox without a right to exist is gone. Gone it is; when there is no room, that it is will be
+    /// told once there is some.
+    pub(super) async fn tell_reaped(&self, key: SandboxKey, provider: &str, by: &Actor) -> Result<(), Refusal> {
+        let (provider, by) = (provider.to_owned(), by.clone());
+        match self.ask(|reply| Input::Reaped { key, provider, by, reply }).await {
+            Err(refusal) if refusal.kind == RefusalKind::ReadOnly => Ok(()),
+            told => told,
+        }
     }
 
     /// What a provider has that nothing uses. Between a list and the look at who uses what, a sandbox may have been removed

@@ -118,7 +118,7 @@ impl Handle {
         }
         // What an attempt knows of, its own removal records.
         if right == Right::None {
-            self.ask(|reply| Input::Reaped { key, provider: name, by, reply }).await?;
+            self.tell_reaped(key, &name, &by).await?;
         }
         Ok(())
     }

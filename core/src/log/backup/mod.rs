@@ -223,9 +223,18 @@ fn check_whole(from: &Path, dir: &Path) -> Result<(), BackupError> {
     }
 }
 
+/// Makes a folder with all above it; they are on disk when this returns, one that was there already, too: whoever made it
+/// may have been stopped before that.
 fn make_folder(path: &Path) -> Result<(), BackupError> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(failed("make", path))
+    let absolute = std::path::absolute(path).map_err(failed("make", path))?;
+    let missing = absolute.ancestors().take_while(|folder| !folder.exists()).count();
+    DirBuilder::new().recursive(true).mode(0o700).create(&absolute).map_err(failed("make", path))?;
+    let above = absolute.ancestors().skip(1).take(missing.max(1));
+    above.into_iter().try_for_each(|folder| match RealDisk.sync_folder(folder) {
+        // Where we may not look it is left to the disk.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        synced => synced.map_err(failed("sync", folder)),
+    })
 }
 
 fn check_empty(dir: &Path) -> Result<(), BackupError> {

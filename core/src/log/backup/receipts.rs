@@ -1,7 +1,7 @@
 //! What the data directory remembers of backups made of it: where they are, and how far they reach. A receipt says where
 //! to look and proves nothing; what a backup holds is proved by reading it.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::SegmentFile;
 use super::super::journal::sealed::shape::HASH_AND_CHECKSUM_BYTES;
-use super::super::journal::{Disk as _, RealDisk, segment};
+use super::super::journal::{RealDisk, disk, regular, segment};
 use crate::Seq;
 
 /// Name of the file in the data directory.
@@ -40,7 +40,7 @@ pub fn receipts(dir: &Path) -> Vec<Receipt> {
     let path = dir.join(NAME);
     let read = || -> io::Result<Vec<Receipt>> {
         let mut text = String::new();
-        File::open(&path)?.take(BYTES_MAX).read_to_string(&mut text)?;
+        regular::open(&path)?.take(BYTES_MAX).read_to_string(&mut text)?;
         serde_json::from_str(&text).map_err(io::Error::other)
     };
     match read() {
@@ -59,11 +59,7 @@ pub(super) fn keep(dir: &Path, receipt: Receipt) -> io::Result<()> {
     known.retain(|other| other.folder != receipt.folder);
     known.push(receipt);
     let known = known.split_off(known.len().saturating_sub(FOLDERS_MAX));
-    let unfinished = dir.join(format!("{NAME}.new"));
-    fs::write(&unfinished, serde_json::to_vec_pretty(&known)?)?;
-    File::open(&unfinished)?.sync_all()?;
-    fs::rename(&unfinished, dir.join(NAME))?;
-    RealDisk.sync_folder(dir)
+    disk::replace(&RealDisk, dir, NAME, &[&serde_json::to_vec_pretty(&known)?])
 }
 
 /// The latest backup that should hold an event.

@@ -56,12 +56,7 @@ impl Anchor {
     pub(crate) fn write(&self, disk: &dyn Disk, dir: &Path) -> io::Result<()> {
         let mut bytes = fixed(self);
         bytes.extend(crc32c::crc32c(&bytes).to_le_bytes());
-        let unfinished = dir.join(format!("{NAME}.new"));
-        let file = disk.create(&unfinished)?;
-        file.write(&bytes, 0)?;
-        disk::sync_all(&*file)?;
-        disk.rename(&unfinished, &dir.join(NAME))?;
-        disk.sync_folder(dir).map_err(io::Error::other)
+        disk::replace(disk, dir, NAME, &[&bytes])
     }
 }
 

@@ -82,12 +82,7 @@ impl Beginning {
     /// Replaces the file; the new one is on disk when this returns.
     pub(crate) fn write(&self, disk: &dyn Disk, dir: &Path) -> io::Result<()> {
         let bytes = self.bytes().map_err(io::Error::other)?;
-        let unfinished = dir.join(format!("{NAME}.new"));
-        let file = disk.create(&unfinished)?;
-        file.write(&bytes, 0)?;
-        disk::sync_all(&*file)?;
-        disk.rename(&unfinished, &dir.join(NAME))?;
-        disk.sync_folder(dir).map_err(io::Error::other)
+        disk::replace(disk, dir, NAME, &[&bytes])
     }
 }
 

@@ -214,6 +214,26 @@ pub(crate) fn read_full(file: &dyn DiskFile, into: &mut [u8], at: u64) -> io::Re
     Ok(filled)
 }
 
+/// Puts a whole file, of these parts one after the other, in place of whatever has its name; it is on disk when this
+/// returns. Stopped anywhere, one of the two is there, whole.
+pub(crate) fn replace(disk: &dyn Disk, folder: &Path, name: &str, parts: &[&[u8]]) -> io::Result<()> {
+    let unfinished = folder.join(unfinished(name));
+    let file = disk.create(&unfinished)?;
+    let mut end = 0;
+    for part in parts {
+        file.write(part, end)?;
+        end += part.len() as u64;
+    }
+    sync_all(&*file)?;
+    disk.rename(&unfinished, &folder.join(name))?;
+    disk.sync_folder(folder).map_err(io::Error::other)
+}
+
+/// What a file is called while it is written by [`replace`].
+pub(crate) fn unfinished(name: &str) -> String {
+    format!("{name}.new")
+}
+
 /// Syncs a file. A full disk is no excuse here: what a failed sync lost cannot be known, so the error is never of the
 /// kind that may be tried again.
 pub(crate) fn sync(file: &dyn DiskFile) -> io::Result<()> {

@@ -4,9 +4,10 @@ use super::*;
 
 /// Resolves, and checks what is said when it is refused.
 async fn refused(world: &World, base_ref: Option<&str>, uncommitted: Uncommitted, says: &[&str]) {
-    let error = world.resolve(base_ref, uncommitted).await.expect_err("refused").to_string();
+    let error = world.resolve(base_ref, uncommitted).await.expect_err("refused");
+    let told = format!("{error}\n{}", error.hint().unwrap_or_default());
     for says in says {
-        assert!(error.contains(says), "{error:?} should say {says:?}");
+        assert!(told.contains(says), "{told:?} should say {says:?}");
     }
 }
 
@@ -86,7 +87,7 @@ async fn a_bare_repository_whose_head_points_nowhere_starts_from_a_named_branch(
     let base = world.repositories.resolve(&bare, Some("main"), Uncommitted::Refuse, AT_MS).await.expect("resolves");
     assert_eq!(base.base_commit, world.rev("main"));
     let error = world.repositories.resolve(&bare, None, Uncommitted::Refuse, AT_MS).await.expect_err("refused");
-    assert!(error.to_string().contains("did you mean main?"), "{error}");
+    assert_eq!(error.hint().as_deref(), Some("did you mean main?"));
 }
 
 #[tokio::test]

@@ -121,7 +121,7 @@ async fn a_merge_is_tried_without_touching_the_users_repository() {
     let refused = mirror.onto(&base, "--output=x").await;
     assert!(matches!(refused, Err(Error::InvalidRef { .. })), "{refused:?}");
     let missing = mirror.onto(&base, "mian").await.expect_err("no such branch");
-    assert!(missing.to_string().contains("did you mean main"), "{missing}");
+    assert_eq!(missing.hint().as_deref(), Some("did you mean main?"));
 }
 
 /// What attempt `name` changed, with `change` made in its work tree.
