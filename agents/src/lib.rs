@@ -8,6 +8,7 @@ mod claude;
 mod codex;
 mod json;
 mod lines;
+mod remarks;
 mod said;
 mod usage;
 
@@ -17,6 +18,7 @@ use std::path::{Path, PathBuf};
 use regatta_core::event::run::Entry;
 
 pub use lines::LINE_BYTES_MAX;
+pub use remarks::{Remark, Remarks, Sort};
 pub use said::{Reader, Said, Usage};
 pub use usage::{Measure, Meter};
 
@@ -203,6 +205,12 @@ impl Agent {
             Self::Codex => codex::HOME_LINKS,
         };
         links.iter().map(|link| (home.join(link), PathBuf::from(link))).collect()
+    }
+
+    /// Whether it prints values for programs, which people read as [`Remarks`], and not lines of text.
+    #[must_use]
+    pub fn is_structured(&self) -> bool {
+        !matches!(self, Self::Command(_))
     }
 
     /// What turns its output into what it [`Said`].

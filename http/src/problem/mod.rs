@@ -169,7 +169,9 @@ impl From<blob::Error> for Problem {
 
 impl From<QueryRejection> for Problem {
     fn from(rejection: QueryRejection) -> Self {
-        Self::invalid(rejection.body_text())
+        let said = rejection.body_text();
+        let what = said.strip_prefix("Failed to deserialize query string: ").unwrap_or(&said);
+        Self::invalid(format!("the query is not what is expected: {what}"))
     }
 }
 

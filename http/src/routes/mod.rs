@@ -18,6 +18,7 @@ mod looking;
 mod output;
 mod pieces;
 mod premises;
+mod remarks;
 mod runs;
 mod sandboxes;
 mod secrets;
@@ -89,7 +90,7 @@ pub fn router(plane: Plane) -> Router {
     let (door, _) = door::routes().split_for_parts();
     let door = door.with_state(plane.clone());
     let rest = Router::new().merge(numbers::routes(plane)).merge(types::routes()).merge(page);
-    let all = rest.nest("/api/v1", around::api(v1)).nest(door::PREFIX, around::api(door)).fallback(outside);
+    let all = rest.nest(API, around::api(v1)).nest(door::PREFIX, around::api(door)).fallback(outside);
     // Whoever is turned away at the gate is counted all the same.
     around::everything(all.layer(axum::middleware::from_fn_with_state(auth, crate::auth::guard)))
 }
@@ -115,15 +116,22 @@ async fn outside(request: Request) -> Response {
     if page::is_page(&request) {
         return page::serve(request.uri().path(), request.headers());
     }
-    no_such_route(request.uri().clone()).await.into_response()
+    absent(request.uri().path()).into_response()
 }
 
+/// Routes under it are nested, so their handlers see a path without it.
+const API: &str = "/api/v1";
+
 async fn no_such_route(uri: axum::http::Uri) -> Problem {
-    Problem::not_found(format!("there is no {}", uri.path())).hint("every route begins with /api/v1")
+    absent(&format!("{API}{}", uri.path()))
+}
+
+fn absent(path: &str) -> Problem {
+    Problem::not_found(format!("there is no {path}")).hint("every route begins with /api/v1")
 }
 
 async fn no_such_method(method: axum::http::Method, uri: axum::http::Uri) -> Problem {
-    let detail = format!("{} does not take {method}", uri.path());
+    let detail = format!("{API}{} does not take {method}", uri.path());
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
 }
 

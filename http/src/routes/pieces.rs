@@ -11,6 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::looking::{Asked, AttemptPath, Moment, look, resolve_attempt};
+use super::remarks::{Reading, RemarkBody};
 use crate::{OutputBody, Plane, Problem};
 
 /// Most pieces in one page.
@@ -35,18 +36,26 @@ struct PiecesQuery {
     limit: Option<u64>,
     /// An event's number or a time (RFC 3339): what was printed until then.
     as_of: Option<String>,
+    /// What agents that print JSON said as remarks for people, in place of that text.
+    #[serde(default)]
+    words: bool,
 }
 
 /// One piece of output and its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-struct PieceBody {
+pub(super) struct PieceBody {
     /// Its place among everything the attempt printed, from 1, without gaps.
-    stream_seq: u64,
+    pub(super) stream_seq: u64,
     /// Its global position.
-    seq: Seq,
+    pub(super) seq: Seq,
     /// The bytes, and which command printed them where.
     #[serde(flatten)]
-    output: OutputBody,
+    pub(super) output: OutputBody,
+    /// When words are asked for: what became clear with this piece. The text of standard output of such an agent is
+    /// left out then.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub(super) words: Vec<RemarkBody>,
 }
 
 /// A page of what an attempt printed, in order.
@@ -81,7 +90,12 @@ async fn pieces(
         return Err(Problem::invalid("after and before do not go together").hint("leave one of them out"));
     }
     let moment = Moment::parse(query.as_of.as_deref())?;
-    let attempt = look(&plane, None, move |views, _| resolve_attempt(views, &attempt)).await??;
+    let found = look(&plane, None, move |views, now_us| {
+        let attempt = resolve_attempt(views, &attempt)?;
+        Ok::<_, Problem>((attempt, views.attempts.get(attempt, now_us)))
+    });
+    let (attempt, view) = found.await??;
+    let reading = view.filter(|_| query.words).and_then(|view| Reading::of(&view, moment.is_some()));
     let log = plane.log;
     let read = move || -> Result<PiecesBody, ReadError> {
         let until = match moment {
@@ -89,7 +103,11 @@ async fn pieces(
             Some(Moment::At(seq)) => seq,
             Some(Moment::AtUs(at_us)) => log.seq_at(at_us)?,
         };
-        page(&*log, attempt, until, &query, limit)
+        let mut page = page(&*log, attempt, until, &query, limit)?;
+        if let Some(reading) = reading {
+            reading.put_words(&*log, &Stream::output(attempt), &mut page.pieces, page.is_end)?;
+        }
+        Ok(page)
     };
     let page = tokio::task::spawn_blocking(read).await.map_err(|error| Problem::internal("read output", &error))?;
     Ok(Json(page?))
@@ -180,7 +198,7 @@ fn backward(log: &dyn Log, stream: &Stream, last: u64, limit: u64) -> Result<Vec
 }
 
 /// The events from `start` up to, not including, `stop`.
-fn between(log: &dyn Log, stream: &Stream, start: u64, stop: u64) -> Result<Vec<Envelope>, ReadError> {
+pub(super) fn between(log: &dyn Log, stream: &Stream, start: u64, stop: u64) -> Result<Vec<Envelope>, ReadError> {
     let (mut found, mut next) = (Vec::new(), start);
     while next < stop {
         let batch = log.read_stream(stream, next, ReadMax { events: READ, bytes: PAGE_BYTES_MAX })?;
@@ -193,5 +211,5 @@ fn between(log: &dyn Log, stream: &Stream, start: u64, stop: u64) -> Result<Vec<
 
 fn piece(envelope: &Envelope) -> Option<PieceBody> {
     let Ok(Event::Attempt(AttemptEvent::Output(output))) = envelope.event() else { return None };
-    Some(PieceBody { stream_seq: envelope.stream_seq, seq: envelope.seq, output: (&output).into() })
+    Some(PieceBody { stream_seq: envelope.stream_seq, seq: envelope.seq, output: (&output).into(), words: Vec::new() })
 }

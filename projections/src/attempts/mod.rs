@@ -6,7 +6,9 @@ mod state;
 mod usage;
 mod view;
 
+use regatta_agents::{Agent, Remarks, Said};
 use regatta_core::cleaning::Place;
+use regatta_core::event::run::Entry;
 use regatta_core::{AttemptId, RunId};
 
 pub use fold::{Attempts, CHECK_TAIL_BYTES_MAX, LAST_WORDS_BYTES_MAX, OUTPUT_TAIL_BYTES_MAX};
@@ -69,7 +71,7 @@ fn view(id: AttemptId, kept: &Kept, run: &KeptRun, now_us: u64) -> AttemptView {
         artifacts: lease.artifacts.clone(),
         out_bytes: lease.out_bytes,
         err_bytes: lease.err_bytes,
-        output_tail: lease.tail.view(),
+        output_tail: tail_in_words(&kept.entry, lease.tail.view()),
         delivered: match &kept.delivery {
             Some(KeptDelivery::Delivered(delivered)) => Some(delivered.clone()),
             Some(KeptDelivery::Intended | KeptDelivery::Failed) | None => None,
@@ -83,6 +85,23 @@ fn view(id: AttemptId, kept: &Kept, run: &KeptRun, now_us: u64) -> AttemptView {
         last_event_at_us: kept.last_event_at_us,
         can: can(kept, is_winner),
     }
+}
+
+/// The end of what was printed by an agent that prints JSON, as people read it.
+fn tail_in_words(entry: &Entry, tail: OutputTail) -> OutputTail {
+    let Some(agent) = regatta_agents::find(entry).ok().filter(Agent::is_structured) else { return tail };
+    // What was cut off at the front is no whole value.
+    let cut = if tail.bytes_before == 0 { 0 } else { tail.text.find('\n').map_or(tail.text.len(), |end| end + 1) };
+    let mut reader = agent.reader();
+    let mut said = reader.read(tail.text.as_bytes().get(cut..).unwrap_or_default());
+    said.extend(reader.end());
+    if said.iter().all(|said| matches!(said, Said::Other(_))) {
+        return tail;
+    }
+    let mut remarks = Remarks::default();
+    let remarks = said.into_iter().filter_map(|said| remarks.on(said)).map(|remark| remark.text);
+    let text = remarks.filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n");
+    OutputTail { text, bytes_before: tail.bytes_before }
 }
 
 fn waits_for(state: &AttemptState) -> Option<String> {

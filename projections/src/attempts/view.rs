@@ -100,7 +100,8 @@ pub struct AttemptView {
     pub out_bytes: u64,
     /// Bytes printed under the lease in force on standard error, all commands together.
     pub err_bytes: u64,
-    /// The last that the setup command and the agent printed, both channels as they came.
+    /// The last that the setup command and the agent printed, both channels as they came; in words where the agent
+    /// prints JSON.
     pub output_tail: OutputTail,
     /// Branch and commit, when its work is in the user's repository.
     pub delivered: Option<DeliveredView>,

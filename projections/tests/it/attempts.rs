@@ -185,6 +185,30 @@ fn output_is_kept_up_to_a_bound_and_counted_whole() {
 }
 
 #[test]
+fn the_last_words_of_an_agent_that_prints_json_are_words() {
+    let tail = |first: &[u8]| {
+        let end =
+            b"\n{\"type\":\"assistant\",\"message\":{\"content\":[{\"type\":\"text\",\"text\":\"Two\\nlines\"}]}}\n\
+            not json\n{\"type\":\"result\",\"is_error\":true,\"result\":\"API Error: 500\"}";
+        let first = first.to_vec();
+        let view = after(move |history| {
+            history.running(a()).printed(a(), Phase::Agent, Channel::Out, &first).printed(
+                a(),
+                Phase::Agent,
+                Channel::Out,
+                end,
+            )
+        });
+        view.output_tail
+    };
+    let words = "Two\nlines\nnot json\nAPI Error: 500";
+    assert_eq!((tail(b"").text.as_str(), tail(b"").bytes_before), (words, 0));
+    // Half a value at the front is none.
+    let cut = tail(&[b'x'; OUTPUT_TAIL_BYTES_MAX]);
+    assert!(cut.text == words && cut.bytes_before > 0, "{}", cut.text);
+}
+
+#[test]
 fn the_fence_is_that_of_the_lease_in_force() {
     assert_eq!(after(|history| history.queued(a()).started(a())).fence, None);
     assert_eq!(after(|history| history.running(a())).fence.as_deref(), Some("bubblewrap"));

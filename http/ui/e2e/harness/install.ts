@@ -40,7 +40,7 @@ export class Install {
   readonly folder = mkdtempSync(join(tmpdir(), "regatta-e2e-"));
   readonly data = join(this.folder, "data");
   readonly repository = join(this.folder, "words");
-  /** Files whose appearance lets an agent go on; every sandbox may see them. */
+  /** Files whose appearance lets an agent go on, and programs; every sandbox may see them. */
   private readonly gates = join(this.folder, "gates");
   readonly log: string;
   private readonly tokens = new Map<string, string>();
@@ -64,7 +64,7 @@ export class Install {
 
   private get environment(): NodeJS.ProcessEnv {
     return {
-      PATH: process.env.PATH,
+      PATH: `${this.gates}:${process.env.PATH}`,
       HOME: join(this.folder, "home"),
       REGATTA_USER: "ana",
       REGATTA_DATA_DIR: this.data,
@@ -159,6 +159,11 @@ export class Install {
   /** A link that signs a browser in, once: what `regatta open` prints where there is no screen. */
   async signInLink(): Promise<string> {
     return (await this.cli("open")).trim();
+  }
+
+  /** Puts a program on the path of the server and of every sandbox, in place of one of that name. */
+  program(name: string, script: string) {
+    writeFileSync(join(this.gates, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
   }
 
   /** A step of an agent that ends once `open` was called with the same name. */

@@ -36,6 +36,7 @@ export type MergeRow = Schemas["MergeRow"];
 
 export type OutputBody = Schemas["OutputBody"];
 export type Piece = Schemas["PieceBody"];
+export type Remark = Schemas["RemarkBody"];
 export type PiecesPage = Schemas["PiecesBody"];
 
 export type EventBody = Schemas["EventBody"];

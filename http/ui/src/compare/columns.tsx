@@ -142,7 +142,7 @@ function OneBody({ column, comparison, body, state, isReplay, onChange }: Props 
   if (body === "output" && comparison.blind) {
     return <BodyNote>Hidden while the comparison is blind: agents say who they are. Key b ends that.</BodyNote>;
   }
-  if (body === "output") return <OutputBody column={column} checks={comparison.checks} />;
+  if (body === "output") return <OutputBody column={column} checks={comparison.checks} isRaw={state.isRaw} />;
   if (body === "checks") return <ChecksBody column={column} isBlind={comparison.blind} />;
   const take: TakeHunk = {
     isTaken: (path, hunk) => isChosen(state.chosen, { slot: column.slot, path, hunk }),

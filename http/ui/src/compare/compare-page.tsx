@@ -12,6 +12,7 @@ import { CompareSkeleton } from "./compare-skeleton";
 import type { HeadActions } from "./head/column-head";
 import { whoTries } from "./head/who-tries";
 import { useMergePreview } from "./merge/merge-preview";
+import { printsJson } from "./output/words";
 import { type Decision, DecisionDialog } from "./pick/decisions";
 import { fromAddress, namesIn, SlotNames, toAddress } from "./slot-name";
 import {
@@ -202,6 +203,9 @@ function useCompareKeys({ comparison, body, at, state, change, decide, showTask,
     { keys: "a", about: "Diff of one against another", run: show("ab") },
     { keys: "t", about: "The whole task", run: showTask },
     { keys: "y", about: "Scroll together, or each by itself", run: () => change({ isLoose: !state.isLoose }) },
+    ...(!comparison.blind && columns.some(printsJson)
+      ? [{ keys: "r", about: "Output as it was printed, or in words", run: () => change({ isRaw: !state.isRaw }) }]
+      : []),
     { keys: "l", about: "Side by side, grid, one", run: () => change({ layout: nextLayout }) },
     {
       keys: "b",

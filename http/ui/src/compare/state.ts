@@ -24,6 +24,8 @@ export type CompareState = {
   path: string | undefined;
   /** Bodies scroll by themselves. */
   isLoose: boolean;
+  /** Output is shown as it was printed, also where an agent prints JSON. */
+  isRaw: boolean;
   isChoosing: boolean;
   chosen: ChosenHunk[];
 };
@@ -44,6 +46,7 @@ export function readState(search: Search): CompareState {
     isBlind: search.blind === "1",
     path: search.path,
     isLoose: search.loose === "1",
+    isRaw: search.raw === "1",
     isChoosing: search.synthesize === "1",
     chosen: hunksFromText(search.take),
   };
@@ -59,6 +62,7 @@ export function writeState(state: CompareState): Search {
     blind: state.isBlind ? "1" : undefined,
     path: state.path,
     loose: state.isLoose ? "1" : undefined,
+    raw: state.isRaw ? "1" : undefined,
     synthesize: state.isChoosing ? "1" : undefined,
     take: textOfHunks(state.chosen),
   };

@@ -1,6 +1,7 @@
 // What was asked for, whole: the task as all agents got it, and everything else that was the same for all of them.
 import type { ReactNode } from "react";
 import type { Comparison, RunView } from "@/api/types";
+import { actorName } from "@/format/actor";
 import { bytes, count, plural } from "@/format/numbers";
 import { lasted, moment } from "@/format/time";
 import { Dialog } from "@/parts/dialog";
@@ -31,7 +32,7 @@ export function TaskDialog({ comparison, view, onClose }: Props) {
           {size(limits.memory_bytes_max)} of memory, {size(limits.disk_bytes_max)} of disk
         </Row>
         <Row name="asked by">
-          {view.row.by.replace(/^user:/, "")}, {moment(view.row.requested_at_us)}
+          {actorName(view.row.by)}, {moment(view.row.requested_at_us)}
         </Row>
       </dl>
       {!comparison.blind && <Verdicts view={view} />}
@@ -87,7 +88,7 @@ function Verdicts({ view }: { view: RunView }) {
         {verdicts.map((verdict, index) => (
           <li key={verdict.seq} className={index > 0 ? "text-faint" : ""} title={`Seq ${count(verdict.seq)}`}>
             {verdict.winner ? `${nameOf(verdict.winner)} by ` : "nobody, by "}
-            {verdict.judge === "human" ? verdict.by.replace(/^user:/, "") : "checks"}
+            {verdict.judge === "human" ? actorName(verdict.by) : "checks"}
             {verdict.blind && ", blind"}, {moment(verdict.at_us).slice(0, 19)}
             {verdict.reason && `: ${verdict.reason}`}
             {index > 0 && " (replaced)"}

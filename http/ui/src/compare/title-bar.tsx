@@ -2,6 +2,7 @@
 import { Link } from "@tanstack/react-router";
 import {
   Activity,
+  Braces,
   Columns3,
   Combine,
   EyeOff,
@@ -13,10 +14,12 @@ import {
   Square,
 } from "lucide-react";
 import type { Comparison, RunView } from "@/api/types";
+import { actorName } from "@/format/actor";
 import { moment } from "@/format/time";
 import { Button, buttonLook, IconButton } from "@/parts/button";
 import { classes } from "@/parts/classes";
 import { RunStateBadge } from "@/runs/run-state";
+import { printsJson } from "./output/words";
 import { useSlotName } from "./slot-name";
 import { type Body, blindSwitch, type CompareChange, type CompareState, type Layout } from "./state";
 
@@ -87,7 +90,7 @@ export function TitleBar({ comparison, view, state, body, onChange, onCancel, on
           ))}
         </div>
         <span className="ml-auto flex shrink-0 items-center gap-1">
-          <Switches state={state} body={body} isReplay={isReplay} onChange={onChange} />
+          <Switches comparison={comparison} state={state} body={body} isReplay={isReplay} onChange={onChange} />
         </span>
       </div>
     </header>
@@ -140,7 +143,7 @@ function RunFacts({ comparison, view }: { comparison: Comparison; view: RunView 
           {verdict.winner ? (
             <>
               <span className="font-semibold">{nameOf(verdict.winner)}</span> by{" "}
-              {verdict.judge === "human" ? verdict.by.replace(/^user:/, "") : "checks"}
+              {verdict.judge === "human" ? actorName(verdict.by) : "checks"}
             </>
           ) : (
             "no winner"
@@ -152,7 +155,9 @@ function RunFacts({ comparison, view }: { comparison: Comparison; view: RunView 
   );
 }
 
-function Switches({ state, body, isReplay, onChange }: Pick<Props, "state" | "body" | "isReplay" | "onChange">) {
+type SwitchesProps = Pick<Props, "comparison" | "state" | "body" | "isReplay" | "onChange">;
+
+function Switches({ comparison, state, body, isReplay, onChange }: SwitchesProps) {
   const hasColumns = body !== "files" && body !== "ab";
   return (
     <>
@@ -166,6 +171,18 @@ function Switches({ state, body, isReplay, onChange }: Pick<Props, "state" | "bo
           onClick={() => onChange({ isLoose: !state.isLoose })}
         >
           {state.isLoose ? <Link2Off size={13} aria-hidden /> : <Link2 size={13} aria-hidden />} Together
+        </Button>
+      )}
+      {body === "output" && !comparison.blind && comparison.columns.some(printsJson) && (
+        <Button
+          size="small"
+          look={state.isRaw ? "plain" : "quiet"}
+          className="max-md:hidden"
+          aria-pressed={state.isRaw}
+          title="as it was printed: JSON, where agents print that (r)"
+          onClick={() => onChange({ isRaw: !state.isRaw })}
+        >
+          <Braces size={13} aria-hidden /> Raw
         </Button>
       )}
       <Button

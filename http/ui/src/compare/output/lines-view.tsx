@@ -11,6 +11,7 @@ import { useWidth } from "../use-width";
 import { OutputLine } from "./ansi";
 import { heightOf, isCertain, LINE_PX } from "./heights";
 import type { Line } from "./lines";
+import { remarkLook } from "./words";
 
 /** So near to an edge the next page is read. */
 const EDGE_PX = 600;
@@ -163,31 +164,33 @@ type RowProps = {
   measure: ((row: Element | null) => void) | undefined;
 };
 
+/** One element for one line: as little as can be made and thrown away at every frame. */
 const Row = memo(function Row({ line, index, top, checks, measure }: RowProps) {
-  return (
-    <div ref={measure} data-index={index} style={{ top }} className="absolute inset-x-0">
-      {line.mark ? <Mark mark={line.mark} checks={checks} /> : <Text line={line} />}
-    </div>
-  );
-});
-function Text({ line }: { line: Line }) {
+  if (line.mark) return <Mark mark={line.mark} top={top} checks={checks} />;
   return (
     <div
+      ref={measure}
+      data-index={index}
+      style={{ top }}
       className={classes(
-        "whitespace-pre-wrap border-l-2 pr-3 pl-2.5 [overflow-wrap:anywhere]",
+        "absolute inset-x-0 whitespace-pre-wrap border-l-2 pr-3 pl-2.5 [overflow-wrap:anywhere]",
         line.channel === "err" ? "border-bad/60" : "border-transparent",
+        remarkLook(line.remark),
       )}
     >
       <OutputLine line={line} />
     </div>
   );
-}
+});
 
 /** What began here: the setup, the agent, a check by its name. */
-function Mark({ mark, checks }: { mark: string; checks: readonly string[] }) {
+function Mark({ mark, top, checks }: { mark: string; top: number; checks: readonly string[] }) {
   const named = mark.replace(/check (\d+)$/, (_, index: string) => `check ${checks[Number(index)] ?? index}`);
   return (
-    <div className="flex h-[19px] items-center gap-2 px-3 font-sans text-faint text-xs uppercase tracking-wider">
+    <div
+      style={{ top }}
+      className="absolute inset-x-0 flex h-[19px] items-center gap-2 px-3 font-sans text-faint text-xs uppercase tracking-wider"
+    >
       {named}
       <span className="h-px flex-1 bg-line" />
     </div>

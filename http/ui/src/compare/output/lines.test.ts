@@ -73,7 +73,41 @@ test("HTML is text like any other", () => {
   expect(cleaned("<script>alert(1)</script>")).toBe("<script>alert(1)</script>");
 });
 
+test("what an agent said in JSON is shown as remarks, each line by itself and of its sort", () => {
+  const reader = new LineReader();
+  reader.read(
+    piece("", {
+      text: undefined,
+      words: [
+        { sort: "session", text: "opus" },
+        { sort: "text", text: "one\ntwo" },
+        { sort: "tool", text: "Bash: make" },
+        { sort: "finished", text: "" },
+      ],
+    }),
+  );
+  expect(reader.lines.slice(1).map((line) => [line.remark, line.text])).toEqual([
+    ["session", "session: opus"],
+    ["text", "one"],
+    ["text", "two"],
+    ["tool", "▸ Bash: make"],
+    ["finished", "✓ says it is done"],
+  ]);
+});
+
+test("the last that an agent said stands before what the check after it printed", () => {
+  const words = [{ sort: "failed" as const, text: "no key" }];
+  expect(lines(piece("", { text: undefined }), piece("t\n", { phase: { check: 0 }, words }))).toEqual([
+    "[agent]",
+    "✗ says it failed",
+    "no key",
+    "[check 0]",
+    "t",
+  ]);
+});
+
 test.each([
+  ["remarks", [piece("", { words: [{ sort: "text", text: "a\nb" }] }), piece(""), piece("c"), piece("d\n")]],
   ["whole lines", [piece("a\n"), piece("b\n"), piece("c\n"), piece("d\n")]],
   ["a line in parts", [piece("a"), piece("b"), piece("c\n"), piece("d")]],
   ["one line without an end", [piece("a"), piece("b"), piece("c"), piece("d")]],

@@ -1,6 +1,7 @@
 // Pieces of output become lines. Pure. A line goes on across pieces and channels, as on a terminal; what a carriage
 // return overwrote is gone; colours that go on from line to line are carried along.
-import type { OutputBody, Piece } from "@/api/types";
+import type { OutputBody, Piece, Remark } from "@/api/types";
+import { beginningOf } from "./words";
 
 export type Line = {
   text: string;
@@ -10,6 +11,8 @@ export type Line = {
   style: string;
   /** Not something printed, but what began here: `agent`, `check 0`, `start 2`. */
   mark?: string;
+  /** A remark read from what was printed, and of which sort. */
+  remark?: Remark["sort"];
 };
 
 const ESC = String.fromCharCode(27);
@@ -31,6 +34,11 @@ export function cleaned(text: string): string {
   const lastReturn = plain.lastIndexOf("\r", plain.endsWith("\r") ? plain.length - 2 : plain.length);
   const shown = lastReturn < 0 ? plain : plain.slice(lastReturn + 1);
   return shown.replaceAll("\r", "");
+}
+
+/** What of a text takes room. */
+export function withoutColours(text: string): string {
+  return text.includes(ESC) ? text.replace(COLOUR, "") : text;
 }
 
 /** The colours in force after a text. */
@@ -64,7 +72,12 @@ export class LineReader {
 
   read(piece: Piece): void {
     const where = `${piece.epoch} ${phaseName(piece)}`;
-    if (where !== this.where) this.mark(piece, where);
+    // With what another command prints first comes the last that the agent before it said.
+    const isNext = where !== this.where;
+    const isLate = isNext && this.where !== "" && piece.phase !== "agent";
+    if (isLate) this.remark(piece.words);
+    if (isNext) this.mark(piece, where);
+    if (!isLate) this.remark(piece.words);
     const text = this.decoded(piece);
     const parts = text.split("\n");
     parts.forEach((part, index) => {
@@ -110,6 +123,16 @@ export class LineReader {
         : phaseName(piece);
     this.style = "";
     this.lines.push({ text: "", channel: "out", style: "", mark });
+  }
+
+  private remark(remarks: readonly Remark[] = []): void {
+    if (remarks.length > 0 && this.isOpen) this.close();
+    for (const { sort, text } of remarks) {
+      const lines = `${beginningOf(sort)}${text}`.trimEnd().split("\n");
+      for (const line of lines) {
+        this.lines.push({ text: cleaned(line.slice(0, LINE_CHARS_MAX)), channel: "out", style: "", remark: sort });
+      }
+    }
   }
 
   private decoded(piece: Piece): string {

@@ -7,11 +7,13 @@ import { BodyNote, BodySkeleton } from "../body-note";
 import { useSlotName } from "../slot-name";
 import { Lines } from "./lines-view";
 import { useOutput } from "./use-output";
+import { printsJson } from "./words";
 
-type Props = { column: Column; checks: readonly string[] };
+type Props = { column: Column; checks: readonly string[]; isRaw: boolean };
 
-export default function OutputBody({ column, checks }: Props) {
-  const [output, source] = useOutput(column.attempt, column.state.name === "finished");
+export default function OutputBody({ column, checks, isRaw }: Props) {
+  const inWords = !isRaw && printsJson(column);
+  const [output, source] = useOutput(column.attempt, column.state.name === "finished", inWords);
   const lines = output.lines;
   const nameOf = useSlotName();
   if (output.error && lines.length === 0) {

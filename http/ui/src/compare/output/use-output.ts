@@ -5,9 +5,9 @@ import { useReplay } from "@/replay/replay";
 import { followOutput } from "./follow";
 import { type OutputWindow, outputOf, type Snapshot } from "./window";
 
-export function useOutput(attempt: string, isOver: boolean): [Snapshot, OutputWindow] {
+export function useOutput(attempt: string, isOver: boolean, inWords: boolean): [Snapshot, OutputWindow] {
   const { asOf } = useReplay();
-  const output = useMemo(() => outputOf(attempt, asOf), [attempt, asOf]);
+  const output = useMemo(() => outputOf(attempt, asOf, inWords), [attempt, asOf, inWords]);
   // Following begins before reading, so that nothing is missed in between.
   useEffect(() => {
     if (isOver || asOf !== undefined) return;

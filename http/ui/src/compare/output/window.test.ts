@@ -34,6 +34,22 @@ test("the end comes first, and goes on live without a gap or a line twice", asyn
   expect(printed(output)).toEqual(["1.0", "2.0", "3.0", "4.0", "5.0"]);
 });
 
+test("what comes in words is read, and never shown as it was printed", async () => {
+  let total = 1;
+  const output = new OutputWindow(
+    server(() => total),
+    undefined,
+    true,
+  );
+  await output.toEnd();
+  total = 3;
+  const asPrinted = (streamSeq: number) => ({ ...piece(streamSeq), text: '{"type":"assistant"}\n' });
+  output.take(asPrinted(2));
+  output.take(asPrinted(3));
+  await output.later();
+  expect(printed(output)).toEqual(["1.0", "2.0", "3.0"]);
+});
+
 test("what was missed is read", async () => {
   let total = 2;
   const output = new OutputWindow(server(() => total));

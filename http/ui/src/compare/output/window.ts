@@ -53,6 +53,8 @@ export class OutputWindow {
   constructor(
     private readonly fetch: Fetch,
     private readonly soon: Later = (tell) => tell(),
+    /** Pieces come with words in them: what is told live is as it was printed, so it is read again. */
+    private readonly hasWords = false,
   ) {}
 
   readonly subscribe = (listener: () => void): (() => void) => {
@@ -117,7 +119,7 @@ export class OutputWindow {
     if (!this.state.isEnd) return;
     const next = (this.pieces.at(-1)?.stream_seq ?? 0) + 1;
     if (piece.stream_seq < next) return;
-    if (piece.stream_seq > next) {
+    if (piece.stream_seq > next || this.hasWords) {
       // Something was missed: it is read like a later page. What is printed meanwhile waits.
       this.isLoaded = false;
       this.early.push(piece);
@@ -209,9 +211,11 @@ export class OutputWindow {
   }
 }
 
-export function outputOf(attempt: string, asOf: string | undefined): OutputWindow {
+/** `inWords`: what agents that print JSON say is read as remarks. */
+export function outputOf(attempt: string, asOf: string | undefined, inWords: boolean): OutputWindow {
   return new OutputWindow(
-    (params) => getJson(`/attempts/${attempt}/pieces`, { ...params, as_of: asOf }),
+    (params) => getJson(`/attempts/${attempt}/pieces`, { ...params, as_of: asOf, words: inWords || undefined }),
     (tell) => setTimeout(tell, TOLD_MS),
+    inWords,
   );
 }
