@@ -4,7 +4,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Extension, Query, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
@@ -87,9 +87,10 @@ fn inside(next: Option<&str>) -> &str {
 }
 
 /// `GET /sign-in?key&next`: a one-time link becomes the cookie of a new session, and leads
-/// to a page.
+/// to a page. Whoever only asks what there is (`HEAD`, as what shows links in a chat does) does not use it up.
 pub(super) async fn by_link(
     State(plane): State<Plane>,
+    method: Method,
     Extension(place): Extension<Place>,
     headers: HeaderMap,
     query: Result<Query<LinkQuery>, QueryRejection>,
@@ -100,7 +101,7 @@ pub(super) async fn by_link(
     if plane.auth.identify(&place, &headers).await.is_ok() {
         return Ok(Redirect::to(next).into_response());
     }
-    let begun = match key {
+    let begun = match key.filter(|_| method != Method::HEAD) {
         Some(key) => plane.auth.sign_in_by_link(&place, &headers, &key).await,
         None => return Ok(page::serve("/sign-in", &headers)),
     };

@@ -66,9 +66,10 @@ impl Accounts {
     pub(crate) fn decide(&self, by: By<'_>, command: Command, now_us: u64) -> Result<Vec<UserEvent>, Refusal> {
         match command {
             Command::AddUser { user, role } => self.add_user(user, role),
-            Command::ChangeRole { user, role } => self.change_role(user, role),
+            Command::ChangeRole { user, role } => self.change_role(by, user, role),
             Command::RemoveUser { user } => {
                 self.known(&user)?;
+                self.leaves_an_admin(by, &user)?;
                 Ok(vec![UserEvent::Removed(Removed { user })])
             }
             Command::IssueToken { token, name, user, role, hash, expires_at_us } => {
@@ -107,12 +108,23 @@ impl Accounts {
         Ok(vec![UserEvent::Added(Added { user, role })])
     }
 
-    fn change_role(&self, user: String, to: Role) -> Result<Vec<UserEvent>, Refusal> {
+    fn change_role(&self, by: By<'_>, user: String, to: Role) -> Result<Vec<UserEvent>, Refusal> {
         let from = self.known(&user)?;
         if from == to {
             return Ok(Vec::new());
         }
+        self.leaves_an_admin(by, &user)?;
         Ok(vec![UserEvent::RoleChanged(RoleChanged { user, from, to })])
+    }
+
+    /// Whoever is the only admin stays it, so that nobody locks all of them out by a slip; the owner has another door.
+    fn leaves_an_admin(&self, by: By<'_>, user: &str) -> Result<(), Refusal> {
+        let mut admins = self.users.iter().filter(|(_, role)| **role == Role::Admin).map(|(name, _)| name);
+        if by.is_owner || admins.next().map(String::as_str) != Some(user) || admins.next().is_some() {
+            return Ok(());
+        }
+        Err(Refusal::new(RefusalKind::WrongState, format!("{user} is the only admin"))
+            .hint("make somebody else admin first: regatta user role NAME admin"))
     }
 
     fn known(&self, user: &str) -> Result<Role, Refusal> {

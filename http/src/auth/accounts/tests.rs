@@ -63,6 +63,10 @@ fn short(event: &UserEvent) -> String {
     }
 }
 
+fn role(user: &str, role: Role) -> Command {
+    Command::ChangeRole { user: user.to_owned(), role }
+}
+
 fn given(commands: Vec<Command>) -> Accounts {
     let mut accounts = Accounts::default();
     for (place, command) in (0..).zip(commands) {
@@ -106,7 +110,7 @@ fn a_token_is_never_worth_more_than_its_user() {
     check(bob(), ADMIN, issue("t", "bob", Some(Role::Viewer), None), Ok(&["issued t bob viewer"]));
     check(bob(), ADMIN, issue("t", "bob", Some(Role::Approver), None), Err("cannot be approver"));
     check(bob(), ADMIN, issue("t", "bob", None, Some(NOW)), Err("expired already"));
-    let demote = Command::ChangeRole { user: "bob".to_owned(), role: Role::Viewer };
+    let demote = role("bob", Role::Viewer);
     let accounts = given(vec![add("bob", Role::Operator), issue("t", "bob", None, None), demote]);
     assert_eq!(accounts.role("bob", accounts.tokens()["t"].role), Some(Role::Viewer));
 }
@@ -161,4 +165,17 @@ fn everything_said_again_is_the_same_and_stands_for_all_before() {
         other.evolve(&restated, NOW + 5);
         assert_eq!(other, accounts);
     }
+}
+
+#[test]
+fn the_only_admin_stays_one_unless_the_owner_says_otherwise() {
+    let ben = By { user: "ben", is_owner: false };
+    let only = || vec![add("ben", Role::Admin), add("cleo", Role::Viewer)];
+    let two = || vec![add("ben", Role::Admin), add("cleo", Role::Admin)];
+    check(only(), ben, remove("ben"), Err("ben is the only admin"));
+    check(only(), ben, role("ben", Role::Viewer), Err("ben is the only admin"));
+    check(only(), ben, remove("cleo"), Ok(&["removed cleo"]));
+    check(two(), ben, remove("ben"), Ok(&["removed ben"]));
+    check(two(), ben, role("cleo", Role::Viewer), Ok(&["role cleo admin>viewer"]));
+    check(only(), OWNER, remove("ben"), Ok(&["removed ben"]));
 }

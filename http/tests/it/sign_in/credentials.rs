@@ -65,6 +65,8 @@ async fn what_is_streaming_ends_when_its_token_is_revoked() {
 async fn a_link_signs_in_once() {
     let world = World::new();
     let link = world.link().await;
+    let shown = world.near("HEAD", &link, &[]).await;
+    assert!(shown.headers().get(header::SET_COOKIE).is_none(), "who shows links in a chat does not use them");
     let first = world.near("GET", &link, &[]).await;
     assert_eq!(
         (first.status(), first.headers()[header::LOCATION].as_bytes()),
