@@ -14,6 +14,7 @@ type Line = {
   payload_base64?: string;
 };
 type Payload = Record<string, unknown>;
+type End = { end: number; events: number };
 
 /** Bytes of a piece of output before its own bytes: lease, command, check, channel, offset, length. */
 const HEAD_BYTES = 24;
@@ -42,7 +43,12 @@ export async function grow(from: string, to: string, pieces: number): Promise<vo
   const bytesOf = new Map<string, number>();
   let seq = 0;
   for await (const text of createInterface(createReadStream(from))) {
-    const line = JSON.parse(text) as Line;
+    const line = JSON.parse(text) as Line | End;
+    // What closes an export: it counts the events before it.
+    if ("end" in line) {
+      await put(out, { end: seq, events: seq });
+      continue;
+    }
     const attempt = line.stream.replace(/^output\//, "");
     if (line.name === "attempt.output") {
       if (bytesOf.has(attempt)) continue;
@@ -80,6 +86,6 @@ function freshId(id: string, number: number): string {
   return `${id.slice(0, 24)}${(BigInt(`0x${id.slice(24)}`) ^ (BigInt(number) << 8n)).toString(16).padStart(12, "0").slice(-12)}`;
 }
 
-async function put(out: WriteStream, line: Line): Promise<void> {
+async function put(out: WriteStream, line: Line | End): Promise<void> {
   if (!out.write(`${JSON.stringify(line)}\n`)) await once(out, "drain");
 }
