@@ -7,6 +7,7 @@ import {
   type ErrorComponentProps,
   Link,
   lazyRouteComponent,
+  redirect,
   retainSearchParams,
 } from "@tanstack/react-router";
 import { askAhead } from "@/compare/ahead";
@@ -31,6 +32,13 @@ const routeTree = root.addChildren([
     getParentRoute: () => root,
     path: "/",
     component: lazyRouteComponent(() => import("@/runs/runs-page")),
+  }),
+  // What a person would type.
+  createRoute({ getParentRoute: () => root, path: "/runs", beforeLoad: () => redirect({ to: "/", throw: true }) }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/runs/new",
+    beforeLoad: () => redirect({ to: "/new", throw: true }),
   }),
   createRoute({
     getParentRoute: () => root,

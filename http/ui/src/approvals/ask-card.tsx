@@ -4,6 +4,7 @@ import { useState } from "react";
 import { command } from "@/api/client";
 import { useMe } from "@/api/me";
 import type { Approval, Decision } from "@/api/types";
+import { actorName } from "@/format/actor";
 import { ago, clock, moment } from "@/format/time";
 import { useNow } from "@/format/use-now";
 import { useShortcuts } from "@/keyboard/use-shortcuts";
@@ -138,7 +139,7 @@ function Answers({ ask, isChosen }: { ask: Approval; isChosen: boolean }) {
   if (ask.state === "answering" && !answer.isError) {
     return (
       <StateBadge glyph="◌" tone="busy" moving>
-        {ask.by?.replace(/^user:/, "")} answers {ask.decision}
+        {ask.by && actorName(ask.by)} answers {ask.decision}
       </StateBadge>
     );
   }

@@ -1,5 +1,6 @@
 // Questions that are over: what became of each, who answered, and when.
 import type { Approval } from "@/api/types";
+import { actorName } from "@/format/actor";
 import { ago, moment } from "@/format/time";
 import { useNow } from "@/format/use-now";
 import { StateBadge, type Tone } from "@/parts/state";
@@ -42,7 +43,7 @@ function Over({ ask }: { ask: Approval }) {
         {ask.question.command}
       </code>
       <span className="text-soft text-sm">
-        {ask.by && `${ask.by.replace(/^user:/, "")}, `}
+        {ask.by && `${actorName(ask.by)}, `}
         {ask.settled_at_us !== null && (
           <span title={moment(ask.settled_at_us)}>{ago(now - ask.settled_at_us / 1_000)}</span>
         )}

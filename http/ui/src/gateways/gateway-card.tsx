@@ -5,6 +5,7 @@ import { type ReactNode, useState } from "react";
 import { command } from "@/api/client";
 import { useMe } from "@/api/me";
 import type { Gateway } from "@/api/types";
+import { actorName } from "@/format/actor";
 import { count, plural } from "@/format/numbers";
 import { ago, moment } from "@/format/time";
 import { useNow } from "@/format/use-now";
@@ -28,7 +29,7 @@ export function GatewayCard({ gateway }: { gateway: Gateway }) {
         </StateBadge>
         <code className="code min-w-0 break-all text-faint">{gateway.url}</code>
         <span className="ml-auto text-faint text-sm" title={moment(gateway.added_at_us)}>
-          added by {gateway.added_by.replace(/^user:/, "")}, {ago(now - gateway.added_at_us / 1_000)}
+          added by {actorName(gateway.added_by)}, {ago(now - gateway.added_at_us / 1_000)}
         </span>
       </header>
       <Trouble gateway={gateway} />

@@ -19,10 +19,9 @@ type KeyPress = Pick<KeyboardEvent, "key" | "ctrlKey" | "metaKey" | "altKey" | "
 
 /** The name of a pressed key, as it stands in `keys`. */
 export function keyName(press: KeyPress): string {
-  const key = press.key.length === 1 ? press.key : press.key;
   const mod = press.ctrlKey || press.metaKey ? "mod+" : "";
   const alt = press.altKey ? "alt+" : "";
-  return `${mod}${alt}${key}`;
+  return `${mod}${alt}${press.key}`;
 }
 
 export class Registry {

@@ -64,6 +64,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
         />
         <Command.List className="max-h-[50vh] overflow-y-auto p-2">
           <Command.Empty className="px-3 py-6 text-center text-soft">Nothing is called that.</Command.Empty>
+          <Attempts choose={choose} />
           <Group heading="Latest runs">
             {runs?.rows.map((run) => (
               <Command.Item
@@ -78,7 +79,6 @@ export default function Palette({ onClose }: { onClose: () => void }) {
               </Command.Item>
             ))}
           </Group>
-          <Attempts choose={choose} />
           <Group heading="Pages">
             {PAGES.map(({ name, to, search }) => (
               <Command.Item

@@ -2,7 +2,7 @@
 // that run, elsewhere the whole log.
 import { useParams } from "@tanstack/react-router";
 import { Pause, Play, StepBack, StepForward } from "lucide-react";
-import { useEffect, useMemo, useState } from "react";
+import { useEffect, useMemo, useRef, useState } from "react";
 import type { MarkSort, Seq } from "@/api/types";
 import { count } from "@/format/numbers";
 import { timeOfDay } from "@/format/time";
@@ -50,14 +50,21 @@ export function Scrubber({ at }: { at: Seq }) {
   const last = Math.max(stretch.last, at);
   const player = usePlayer(at, event?.at_us, last, params, goTo);
   const [dragged, setDragged] = useState<Seq>();
+  const wentAtMs = useRef(0);
   useEffect(() => {
     if (dragged === undefined) return undefined;
-    const timer = setTimeout(() => {
-      goTo(dragged);
+    // The thumb stays where it is dragged to until the page is there.
+    if (dragged === at) {
       setDragged(undefined);
-    }, DRAG_MS);
+      return undefined;
+    }
+    const go = () => {
+      wentAtMs.current = performance.now();
+      goTo(dragged);
+    };
+    const timer = setTimeout(go, wentAtMs.current + DRAG_MS - performance.now());
     return () => clearTimeout(timer);
-  }, [dragged, goTo]);
+  }, [dragged, at, goTo]);
   useShortcuts("Replay", [
     { keys: " ", about: "Play or pause", run: player.toggle },
     { keys: ",", about: "One event back", run: () => player.step(-1) },

@@ -16,6 +16,19 @@ export function rest(fromUs: number, toUs: number, speed: Speed): number {
   return Math.min(REST_MS_MAX, Math.max(REST_MS_MIN, passed));
 }
 
+/** What is printed between two events is shown this often. */
+const STEP_MS = 400;
+
+export type Stop = { seq: Seq; afterMs: number };
+
+/** Where a replay goes on its way to the next event, and after how long: there, or to some of what is printed before. */
+export function nextStop(at: Seq, atUs: number, next: Pick<Entry, "seq" | "at_us">, speed: Speed): Stop {
+  const whole = rest(atUs, next.at_us, speed);
+  const between = next.seq - at - 1;
+  if (between < 1 || whole <= STEP_MS) return { seq: next.seq, afterMs: whole };
+  return { seq: at + Math.min(between, Math.ceil((between * STEP_MS) / whole)), afterMs: STEP_MS };
+}
+
 /** Events after a position, oldest first. */
 export async function after(seq: Seq, params: Params, limit: number): Promise<Entry[]> {
   const page = await getJson("/timeline", { ...params, after: seq, limit });

@@ -1,8 +1,8 @@
-// Plays the past: goes from event to event, resting as long as it took.
+// Plays the past: goes from event to event, resting as long as it took, and shows what is printed meanwhile.
 import { useCallback, useEffect, useRef, useState } from "react";
 import type { Params } from "@/api/client";
 import type { Entry, Seq } from "@/api/types";
-import { after, before, rest, type Speed } from "./steps";
+import { after, before, nextStop, type Speed } from "./steps";
 
 /** Events read ahead while playing. */
 const AHEAD = 200;
@@ -29,22 +29,23 @@ export function usePlayer(
 
   useEffect(() => {
     if (!isPlaying) return undefined;
-    const stop = new AbortController();
+    const leaving = new AbortController();
     let timer: ReturnType<typeof setTimeout> | undefined;
     const go = async () => {
       ahead.current = ahead.current.filter((entry) => entry.seq > at);
       if (ahead.current.length === 0) ahead.current = await after(at, params, AHEAD);
-      if (stop.signal.aborted) return;
+      if (leaving.signal.aborted) return;
       const next = ahead.current[0];
       if (!next || next.seq > last) {
         setPlaying(false);
         return;
       }
-      timer = setTimeout(() => goTo(next.seq), rest(atUs ?? next.at_us, next.at_us, speed));
+      const stop = nextStop(at, atUs ?? next.at_us, next, speed);
+      timer = setTimeout(() => goTo(stop.seq), stop.afterMs);
     };
     go().catch(() => setPlaying(false));
     return () => {
-      stop.abort();
+      leaving.abort();
       clearTimeout(timer);
     };
   }, [isPlaying, at, atUs, last, params, speed, goTo]);

@@ -2,6 +2,7 @@
 import { Link } from "@tanstack/react-router";
 import { memo } from "react";
 import type { RunRow as Row } from "@/api/types";
+import { actorName } from "@/format/actor";
 import { ago, clock, lasted, moment } from "@/format/time";
 import { useNow } from "@/format/use-now";
 import type { Search } from "@/routes";
@@ -45,7 +46,7 @@ export const RunRow = memo(function RunRow({ row, waitsFor }: Props) {
               queued: {waitsFor}
             </span>
           )}
-          <span className="truncate max-sm:hidden">{row.by.replace(/^user:/, "")}</span>
+          <span className="truncate max-sm:hidden">{actorName(row.by)}</span>
         </span>
       </span>
       <span className="max-md:flex max-md:items-center max-md:gap-3 md:grid md:grid-cols-[11rem_5rem_6rem] md:items-center md:justify-items-end md:gap-x-4">

@@ -13,7 +13,7 @@ import { ProblemNotice } from "@/parts/problem-notice";
 export const ROLES: { role: Role; about: string }[] = [
   { role: "viewer", about: "looks at everything, changes nothing" },
   { role: "operator", about: "starts and stops runs" },
-  { role: "approver", about: "also says who won" },
+  { role: "approver", about: "also says who won, and answers what agents ask" },
   { role: "admin", about: "also changes configuration, users and tokens" },
 ];
 

@@ -2,6 +2,7 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useRef } from "react";
 import type { Entry, Seq } from "@/api/types";
+import { actorName } from "@/format/actor";
 import { count } from "@/format/numbers";
 import { moment, timeOfDay } from "@/format/time";
 import { Button } from "@/parts/button";
@@ -94,7 +95,7 @@ function EventRow({ entry, top, isChosen, onChoose }: RowProps) {
         <KindName kind={entry.kind} />
       </span>
       <span className="w-24 shrink-0 truncate text-soft max-lg:hidden" title={entry.actor}>
-        {entry.actor.replace(/^user:/, "")}
+        {actorName(entry.actor)}
       </span>
       <span className="min-w-0 flex-1 truncate" title={entry.text}>
         {entry.text}

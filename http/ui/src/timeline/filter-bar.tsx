@@ -4,7 +4,7 @@ import { useEffect, useState } from "react";
 import { Button } from "@/parts/button";
 import { classes } from "@/parts/classes";
 import { bareField } from "@/parts/field";
-import { FAMILIES, type TimelineFilter, toggled } from "./filter";
+import { FAMILIES, RUN_FAMILIES, type TimelineFilter, toggled } from "./filter";
 import type { Query } from "./use-query";
 
 type Props = {
@@ -19,11 +19,12 @@ type Props = {
 };
 
 export function FilterBar({ filter, onChange, isNarrow, isAnyRun, follow, children }: Props) {
+  const families = isAnyRun ? FAMILIES : RUN_FAMILIES;
   return (
     <div className="flex shrink-0 flex-wrap items-center gap-2 border-line border-b bg-surface px-4 py-2">
       {/* biome-ignore lint/a11y/useSemanticElements: a fieldset cannot stand in this row. */}
       <div role="group" aria-label="Kinds of events" className="flex flex-wrap gap-1">
-        {FAMILIES.map((family) => (
+        {families.map((family) => (
           <Chip
             key={family}
             word={family}
@@ -32,7 +33,7 @@ export function FilterBar({ filter, onChange, isNarrow, isAnyRun, follow, childr
           />
         ))}
         {filter.kinds
-          .filter((kind) => !FAMILIES.some((family) => family === kind))
+          .filter((kind) => !families.some((family) => family === kind))
           .map((kind) => (
             <Chip
               key={kind}
@@ -48,7 +49,7 @@ export function FilterBar({ filter, onChange, isNarrow, isAnyRun, follow, childr
         value={filter.actor}
         onTyped={(actor) => onChange({ actor })}
       />
-      <TypedField label="Text" placeholder="text" value={filter.text} onTyped={(text) => onChange({ text })} isWide />
+      <TypedField label="Text" placeholder="text" value={filter.text} onTyped={(text) => onChange({ text })} />
       {isAnyRun && filter.run !== "" && <Chip word={`run ${filter.run}`} isOn onToggle={() => onChange({ run: "" })} />}
       {filter.attempt !== "" && (
         <Chip word={`attempt ${filter.attempt}`} isOn onToggle={() => onChange({ attempt: "" })} />
@@ -99,11 +100,10 @@ type TypedProps = {
   placeholder: string;
   value: string;
   onTyped: (text: string) => void;
-  isWide?: boolean;
 };
 
 /** Asks the server once typing pauses. */
-function TypedField({ label, placeholder, value, onTyped, isWide }: TypedProps) {
+function TypedField({ label, placeholder, value, onTyped }: TypedProps) {
   const [text, setText] = useState(value);
   useEffect(() => setText(value), [value]);
   useEffect(() => {
@@ -118,7 +118,7 @@ function TypedField({ label, placeholder, value, onTyped, isWide }: TypedProps) 
       placeholder={placeholder}
       value={text}
       onChange={(event) => setText(event.target.value)}
-      className={bareField(isWide ? "!h-6 !w-48 max-sm:!w-full" : "!h-6 !w-36 max-sm:!w-full")}
+      className={bareField("!h-6 !w-36 max-sm:!w-full")}
     />
   );
 }

@@ -16,14 +16,17 @@ export const FAMILIES = [
   "attempt",
   "sandbox",
   "delivery",
+  "cleaning",
   "gateway",
   "approval",
-  "cleaning",
   "config",
   "user",
   "secret",
   "log",
 ] as const;
+
+/** Those that the timeline of one run can hold. */
+export const RUN_FAMILIES = FAMILIES.slice(0, 5);
 
 type Query = Record<string, string | undefined>;
 
