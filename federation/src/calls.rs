@@ -7,6 +7,24 @@ use serde_json::Value;
 
 /// Methods that are more than their scope says.
 const ADMINS: [&str; 2] = ["tools.invoke", "ui.command"];
+/// Methods that show what everybody who looks at the page sees: conversations, sessions, agents, what was used.
+const LOOKS: [&str; 12] = [
+    "agents.files.get",
+    "agents.files.list",
+    "agents.list",
+    "chat.history",
+    "commands.list",
+    "models.list",
+    "sessions.describe",
+    "sessions.list",
+    "sessions.subscribe",
+    "sessions.usage",
+    "usage.cost",
+    "usage.status",
+];
+/// What somebody who may talk in a session may change of it; anything else may widen what its agent is allowed.
+const PATCHES: [&str; 8] =
+    ["key", "agentId", "label", "model", "thinkingLevel", "pinned", "unread", "expectedSessionId"];
 /// Methods that answer questions past everybody who keeps count of the answers.
 const ANSWERS: [&str; 4] =
     ["exec.approval.resolve", "approval.resolve", "plugin.approval.resolve", "exec.approval.request"];
@@ -18,6 +36,13 @@ const TEXTS: [&str; 4] = ["message", "task", "text", "prompt"];
 pub fn need(name: &str, params: &Value) -> Option<Role> {
     if ANSWERS.contains(&name) {
         return None;
+    }
+    if LOOKS.contains(&name) {
+        return Some(Role::Viewer);
+    }
+    if name == "sessions.patch" {
+        let is_plain = params.as_object().is_some_and(|all| all.keys().all(|key| PATCHES.contains(&key.as_str())));
+        return Some(if is_plain { Role::Operator } else { Role::Admin });
     }
     let is_command = TEXTS
         .iter()
@@ -35,7 +60,8 @@ pub fn need(name: &str, params: &Value) -> Option<Role> {
 }
 
 /// Whether a call changes nothing, so that it need not be recorded.
-pub(crate) fn is_reading(name: &str) -> bool {
+#[must_use]
+pub fn is_reading(name: &str) -> bool {
     method(name).is_some_and(|method| method.scope == Scope::Read)
 }
 
@@ -49,9 +75,14 @@ mod tests {
     fn a_method_asks_for_the_role_that_its_reach_deserves() {
         let cases = [
             ("health", json!({}), Some(Role::Operator)),
+            ("sessions.list", json!({ "search": "/x" }), Some(Role::Viewer)),
+            ("logs.tail", json!({}), Some(Role::Operator)),
             ("chat.send", json!({ "message": "hello" }), Some(Role::Operator)),
             ("chat.send", json!({ "message": " /config set x" }), Some(Role::Admin)),
             ("sessions.create", json!({}), Some(Role::Admin)),
+            ("sessions.patch", json!({ "key": "k", "label": "/l", "model": null }), Some(Role::Operator)),
+            ("sessions.patch", json!({ "key": "k", "execAsk": "off" }), Some(Role::Admin)),
+            ("sessions.patch", json!("not an object"), Some(Role::Admin)),
             ("exec.approval.list", json!({}), Some(Role::Approver)),
             ("exec.approval.resolve", json!({}), None),
             ("exec.approvals.set", json!({}), Some(Role::Admin)),
@@ -64,6 +95,7 @@ mod tests {
         for (name, params, role) in cases {
             assert_eq!(need(name, &params), role, "{name} {params}");
         }
+        assert!(LOOKS.iter().all(|name| is_reading(name)));
         assert!(is_reading("health") && !is_reading("chat.send") && !is_reading("came.later"));
     }
 }

@@ -17,7 +17,7 @@ mod registry;
 mod status;
 mod test;
 
-pub use calls::need;
+pub use calls::{is_reading, need};
 pub use events::hears;
 pub use handle::{Called, Gateways, NotCalled, Wanted};
 pub use keyring::Secret;

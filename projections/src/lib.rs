@@ -25,6 +25,7 @@ pub mod runs;
 pub mod snapshot;
 pub mod threads;
 pub mod timeline;
+pub mod usage;
 
 pub use can::Can;
 pub use keeping::{KIND, Keeping, SNAPSHOT_EVENTS, SNAPSHOT_EVERY};

@@ -17,6 +17,7 @@ use crate::projection::{Fact, Fold, Progress, Projection, Stray, Subject};
 use crate::runs::{RunView, Runs};
 use crate::threads::Threads;
 use crate::timeline::Timeline;
+use crate::usage::Usage;
 
 /// Runs that are over and still open; older ones are packed, and take a tenth of the memory.
 pub const RUNS_ENDED_OPEN_MAX: usize = 256;
@@ -46,11 +47,13 @@ pub struct Views {
     pub approvals: Approvals,
     /// Conversations of gateways.
     pub threads: Threads,
+    /// What was used and what it cost.
+    pub usage: Usage,
 }
 
 impl Projection for Views {
     const NAME: &'static str = "views";
-    const VERSION: u32 = 8;
+    const VERSION: u32 = 9;
 
     fn apply(&mut self, envelope: &Envelope) {
         if !self.progress.advance(envelope) {
@@ -87,6 +90,7 @@ impl Fold for Views {
             self.approvals.fold(fact),
             self.threads.fold(fact),
         ];
+        self.usage.take(fact, |attempt| self.attempts.get(attempt, fact.envelope.at_us));
         all.into_iter().collect()
     }
 }

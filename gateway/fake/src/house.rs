@@ -40,7 +40,7 @@ struct Inside {
     scopes: Option<Vec<String>>,
     asked: BTreeMap<String, Asked>,
     calls: Vec<(String, Value)>,
-    answers: BTreeMap<String, Value>,
+    answers: BTreeMap<String, Result<Value, Value>>,
     ignored: BTreeSet<String>,
 }
 
@@ -109,7 +109,12 @@ impl House {
 
     /// What a method answers.
     pub fn answers(&self, method: &str, payload: Value) {
-        self.inside().answers.insert(method.to_owned(), payload);
+        self.inside().answers.insert(method.to_owned(), Ok(payload));
+    }
+
+    /// What a method is refused with.
+    pub fn denies(&self, method: &str, error: Value) {
+        self.inside().answers.insert(method.to_owned(), Err(error));
     }
 
     /// Calls of a method are never answered.
@@ -316,8 +321,8 @@ fn called(inside: &Mutex<Inside>, call: &Value) -> (Result<Value, Value>, Said) 
     let mut inside = inside.lock().unwrap();
     let (method, params) = (call["method"].as_str().unwrap_or_default().to_owned(), call["params"].clone());
     inside.calls.push((method.clone(), params.clone()));
-    if let Some(payload) = inside.answers.get(&method) {
-        return (Ok(payload.clone()), None);
+    if let Some(answer) = inside.answers.get(&method) {
+        return (answer.clone(), None);
     }
     let id = params["id"].as_str().unwrap_or_default();
     let forbidden = inside.scopes.as_ref().is_some_and(|scopes| !scopes.iter().any(|scope| scope == APPROVALS));

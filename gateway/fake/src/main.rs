@@ -26,6 +26,9 @@ fn done(house: &House, order: &Value) -> Value {
         "wants-pairing" => house.wants_pairing(text("request")),
         "approve" => house.approve(),
         "say" => house.say(text("event"), order["payload"].clone()),
+        "answers" => house.answers(text("method"), order["payload"].clone()),
+        "denies" => house.denies(text("method"), order["error"].clone()),
+        "calls" => return json!({ "calls": house.calls(text("method")) }),
         "skip" => house.skip(order["count"].as_u64().unwrap_or(1)),
         "ask" => {
             let decisions = order["decisions"].as_array().into_iter().flatten().filter_map(Value::as_str);

@@ -88,7 +88,8 @@ pub const RIGHTS: &[(&str, &str, Need)] = &[
     ("GET", "/api/v1/gateways/{gateway}", VIEWER),
     ("DELETE", "/api/v1/gateways/{gateway}", ADMIN),
     ("POST", "/api/v1/gateways/{gateway}/test", OPERATOR),
-    // What it asks of its caller beyond that depends on the method.
+    // What these ask of their caller beyond that depends on the method.
+    ("GET", "/api/v1/gateways/{gateway}/read", VIEWER),
     ("POST", "/api/v1/gateways/{gateway}/call", OPERATOR),
     // The same, for every call, and for every event what it asks of whoever hears it.
     ("GET", "/api/gateway/ws", VIEWER),
@@ -97,6 +98,7 @@ pub const RIGHTS: &[(&str, &str, Need)] = &[
     ("POST", "/api/v1/approvals/{approval}/answer", APPROVER),
     ("GET", "/api/v1/threads", VIEWER),
     ("GET", "/api/v1/threads/{thread}", VIEWER),
+    ("GET", "/api/v1/usage", VIEWER),
     ("GET", "/sign-in", ANYONE),
     ("GET", "/problems/{name}", ANYONE),
     ("GET", "/healthz", ANYONE),
@@ -135,6 +137,7 @@ pub(crate) fn rights(role: Role) -> Vec<&'static str> {
         (Role::Operator, "clean"),
         (Role::Operator, "doctor"),
         (Role::Operator, "test-gateways"),
+        (Role::Operator, "chat"),
         (Role::Approver, "pick"),
         (Role::Approver, "answer"),
         (Role::Admin, "configure"),
@@ -142,6 +145,8 @@ pub(crate) fn rights(role: Role) -> Vec<&'static str> {
         (Role::Admin, "users"),
         (Role::Admin, "secrets"),
         (Role::Admin, "gateways"),
+        (Role::Admin, "sessions"),
+        (Role::Admin, "agents"),
         (Role::Admin, "forget"),
         (Role::Admin, "shutdown"),
     ];

@@ -2,14 +2,15 @@
 //! in where nobody can listen, and never goes out.
 
 use axum::Json;
-use axum::extract::{Extension, Path, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::StatusCode;
 use regatta_core::{GatewayName, Refusal};
-use regatta_federation::{LinkNow, Secret, Tested, Wanted, need};
+use regatta_federation::{LinkNow, Secret, Tested, Wanted, is_reading, need};
 use regatta_projections::gateways::GatewayView;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -25,6 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<Plane> {
         .routes(routes!(list, add))
         .routes(routes!(get, remove))
         .routes(routes!(test))
+        .routes(routes!(read))
         .routes(routes!(call))
 }
 
@@ -43,6 +45,18 @@ pub struct GatewayBody {
 pub struct GatewaysBody {
     /// By name.
     pub rows: Vec<GatewayBody>,
+}
+
+/// What is to be read of a gateway.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ReadQuery {
+    /// A method that only shows something.
+    #[param(example = "sessions.list")]
+    method: String,
+    /// Its parameters: a JSON object, as text.
+    params: Option<String>,
 }
 
 /// What a call was answered.
@@ -149,29 +163,59 @@ async fn call(
     caller: Caller,
     body: Body,
 ) -> Result<Json<CallAnswer>, Problem> {
-    let request: CallRequest = json(body)?;
-    let name: GatewayName = id(&gateway)?;
-    let params = request.params.unwrap_or_else(|| serde_json::json!({}));
+    let CallRequest { method, params } = json(body)?;
+    called(&plane, &identity, &caller, &gateway, &method, params.unwrap_or_else(|| serde_json::json!({}))).await
+}
+
+/// Calls a method that only shows something, such as `sessions.list`, over the connection that is kept.
+#[utoipa::path(get, path = "/gateways/{gateway}/read", operation_id = "readGateway", tag = "gateways",
+    params(("gateway" = String, Path, description = "Its name.", example = "main"), ReadQuery),
+    responses((status = 200, description = "What it answered.", body = CallAnswer)))]
+async fn read(
+    State(plane): State<Plane>,
+    Extension(identity): Extension<Identity>,
+    Path(gateway): Path<String>,
+    asked: Asked<ReadQuery>,
+    caller: Caller,
+) -> Result<Json<CallAnswer>, Problem> {
+    let Query(ReadQuery { method, params }) = asked?;
+    if !is_reading(&method) {
+        let problem = Problem::invalid(format!("{method} may change something"));
+        return Err(problem.hint(format!("POST /gateways/{gateway}/call")));
+    }
+    let wrong = |error: serde_json::Error| Problem::invalid(format!("the parameters are no JSON: {error}"));
+    let params = params.as_deref().map_or_else(|| Ok(serde_json::json!({})), serde_json::from_str).map_err(wrong)?;
+    called(&plane, &identity, &caller, &gateway, &method, params).await
+}
+
+/// Has a method called when the caller may have it called with these parameters.
+async fn called(
+    plane: &Plane,
+    identity: &Identity,
+    caller: &Caller,
+    gateway: &str,
+    method: &str,
+    params: Value,
+) -> Result<Json<CallAnswer>, Problem> {
+    let name: GatewayName = id(gateway)?;
     if !params.is_object() {
         return Err(Problem::invalid("a method's parameters are a JSON object"));
     }
-    match need(&request.method, &params) {
+    match need(method, &params) {
         None => {
-            let detail = format!("nobody may have {} called", request.method);
+            let detail = format!("nobody may have {method} called");
             let hint = "questions are answered with `regatta approvals answer`, so that it is known who did";
             return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail).hint(hint));
         }
         Some(least) if identity.role < least => {
-            let detail = format!(
-                "{} with these parameters is for {least}s, and {} is {}",
-                request.method, identity.name, identity.role
-            );
+            let detail =
+                format!("{method} with these parameters is for {least}s, and {} is {}", identity.name, identity.role);
             return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
         }
         Some(_) => {}
     }
     let params = to_raw_value(&params).map_err(|error| Problem::invalid(error.to_string()))?;
-    let called = plane.gateways.call(&name, &request.method, params, &caller.actor).await;
+    let called = plane.gateways.call(&name, method, params, &caller.actor).await;
     let payload = called.map_err(Refusal::from)?;
     Ok(Json(CallAnswer { payload }))
 }

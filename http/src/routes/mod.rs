@@ -27,6 +27,7 @@ mod sign_in;
 mod threads;
 mod timeline;
 mod tokens;
+mod usage;
 mod users;
 
 use std::time::Duration;
@@ -78,6 +79,7 @@ pub(crate) fn described() -> OpenApiRouter<Plane> {
         .merge(gateways::routes())
         .merge(approvals::routes())
         .merge(threads::routes())
+        .merge(usage::routes())
 }
 
 /// The whole API over one plane.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// What a frame says.
 #[derive(Debug)]
-pub(super) enum Said {
+pub(crate) enum Said {
     /// About a run of an agent: text, ends.
     Chat(Chat),
     /// About what an agent does: tools, phases.
@@ -21,122 +21,149 @@ pub(super) enum Said {
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Chat {
-    pub(super) run_id: String,
-    pub(super) session_key: String,
+pub(crate) struct Chat {
+    pub(crate) run_id: String,
+    pub(crate) session_key: String,
     #[serde(default)]
-    pub(super) agent_id: Option<String>,
+    pub(crate) agent_id: Option<String>,
     /// `status`, `delta`, `final`, `aborted` or `error`; the set is open.
-    pub(super) state: String,
+    pub(crate) state: String,
     #[serde(default)]
-    pub(super) delta_text: Option<String>,
+    pub(crate) delta_text: Option<String>,
     #[serde(default)]
-    pub(super) replace: bool,
+    pub(crate) replace: bool,
     #[serde(default)]
-    pub(super) message: Option<Row>,
+    pub(crate) message: Option<Row>,
     #[serde(default)]
-    pub(super) stop_reason: Option<String>,
+    pub(crate) stop_reason: Option<String>,
     #[serde(default)]
-    pub(super) error_message: Option<String>,
+    pub(crate) error_message: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Agent {
-    pub(super) run_id: String,
+pub(crate) struct Agent {
+    pub(crate) run_id: String,
     /// `lifecycle`, `tool`, `item`, `command_output`, …; the set is open.
-    pub(super) stream: String,
+    pub(crate) stream: String,
     #[serde(default)]
-    pub(super) data: Value,
+    pub(crate) data: Value,
     #[serde(default)]
-    pub(super) session_key: Option<String>,
+    pub(crate) session_key: Option<String>,
     #[serde(default)]
-    pub(super) agent_id: Option<String>,
+    pub(crate) agent_id: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Message {
-    pub(super) session_key: String,
+pub(crate) struct Message {
+    pub(crate) session_key: String,
     #[serde(default)]
-    pub(super) agent_id: Option<String>,
-    pub(super) message: Row,
+    pub(crate) agent_id: Option<String>,
+    pub(crate) message: Row,
 }
 
 /// A row of a transcript, or what an agent said so far.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Row {
+pub(crate) struct Row {
     #[serde(default)]
-    pub(super) role: String,
+    pub(crate) role: String,
     #[serde(default)]
     content: Value,
     #[serde(default)]
-    pub(super) idempotency_key: Option<String>,
+    pub(crate) idempotency_key: Option<String>,
     #[serde(default)]
-    pub(super) model: Option<String>,
+    pub(crate) model: Option<String>,
     #[serde(default)]
-    pub(super) usage: Option<Usage>,
+    pub(crate) usage: Option<Usage>,
     #[serde(default, rename = "__openclaw")]
-    pub(super) about: Option<About>,
+    pub(crate) about: Option<About>,
+}
+
+/// A piece of a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Piece<'a> {
+    Text(&'a str),
+    /// A tool's call, by the gateway's id of it.
+    Tool(&'a str),
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct About {
+pub(crate) struct About {
     #[serde(default)]
-    pub(super) run_id: Option<String>,
+    pub(crate) run_id: Option<String>,
+    /// Where in the transcript, from 1.
+    #[serde(default)]
+    pub(crate) seq: Option<u64>,
+    /// When it was written, in milliseconds since the Unix epoch.
+    #[serde(default)]
+    pub(crate) record_timestamp_ms: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Usage {
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Usage {
     #[serde(default)]
-    pub(super) input: u64,
+    pub(crate) input: u64,
     #[serde(default)]
-    pub(super) output: u64,
+    pub(crate) output: u64,
+    /// Tokens read from a cache; `input` does not hold them.
     #[serde(default)]
-    pub(super) cost: Option<Cost>,
+    pub(crate) cache_read: u64,
+    #[serde(default)]
+    pub(crate) cost: Option<Cost>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Cost {
+pub(crate) struct Cost {
     /// In dollars.
     #[serde(default)]
-    pub(super) total: f64,
+    pub(crate) total: f64,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Session {
-    pub(super) session_key: String,
+pub(crate) struct Session {
+    pub(crate) session_key: String,
     #[serde(default)]
-    pub(super) agent_id: Option<String>,
+    pub(crate) agent_id: Option<String>,
     #[serde(default)]
-    pub(super) label: Option<String>,
+    pub(crate) label: Option<String>,
     #[serde(default)]
-    pub(super) has_active_run: Option<bool>,
+    pub(crate) has_active_run: Option<bool>,
     /// Absent or null: not known. Empty: none.
     #[serde(default)]
-    pub(super) active_run_ids: Option<Vec<String>>,
+    pub(crate) active_run_ids: Option<Vec<String>>,
 }
 
 impl Session {
     /// Whether the gateway says that nothing runs in it.
-    pub(super) fn is_idle(&self) -> bool {
+    pub(crate) fn is_idle(&self) -> bool {
         self.has_active_run == Some(false) && self.active_run_ids.as_ref().is_some_and(Vec::is_empty)
     }
 }
 
 impl Row {
     /// The text in it: of a text, or of the parts of a list that are text.
-    pub(super) fn text(&self) -> Option<String> {
+    pub(crate) fn text(&self) -> Option<String> {
         text(&self.content)
+    }
+
+    /// What it is made of, in order: text, and calls of tools by their ids.
+    pub(crate) fn pieces(&self) -> Vec<Piece<'_>> {
+        match &self.content {
+            Value::String(text) => vec![Piece::Text(text)],
+            Value::Array(parts) => parts.iter().filter_map(piece).collect(),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => vec![],
+        }
     }
 }
 
 impl Usage {
     /// What it cost, in millionths of a dollar.
-    pub(super) fn cost_micros(&self) -> u64 {
+    pub(crate) fn cost_micros(&self) -> u64 {
         let dollars = self.cost.as_ref().map_or(0.0, |cost| cost.total);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is clamped before")]
         let micros = (dollars * 1_000_000.0).round().clamp(0.0, 1e15) as u64;
@@ -144,14 +171,22 @@ impl Usage {
     }
 }
 
+fn piece(part: &Value) -> Option<Piece<'_>> {
+    match at(part, "/type").as_str() {
+        Some("text") => at(part, "/text").as_str().map(Piece::Text),
+        Some("toolCall") => at(part, "/id").as_str().map(Piece::Tool),
+        Some(_) | None => None,
+    }
+}
+
 /// What stands there; null where nothing does.
-pub(super) fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
+pub(crate) fn at<'a>(value: &'a Value, pointer: &str) -> &'a Value {
     static NULL: Value = Value::Null;
     value.pointer(pointer).unwrap_or(&NULL)
 }
 
 /// The text of content: of a text, or of the parts of a list that are text. Nothing when there is none.
-pub(super) fn text(content: &Value) -> Option<String> {
+pub(crate) fn text(content: &Value) -> Option<String> {
     match content {
         Value::String(text) => Some(text.clone()),
         Value::Array(parts) => {
@@ -165,7 +200,7 @@ pub(super) fn text(content: &Value) -> Option<String> {
 }
 
 /// What a frame says; nothing for one that is about something else.
-pub(super) fn said(event: &str, frame: &[u8]) -> Option<Said> {
+pub(crate) fn said(event: &str, frame: &[u8]) -> Option<Said> {
     #[derive(Deserialize)]
     struct Wire<T> {
         payload: T,

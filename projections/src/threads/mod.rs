@@ -4,14 +4,14 @@
 //! A run may end twice, never, or under another id than it was asked for with (`run.rs` says how each ends right).
 
 mod fold;
-mod frame;
+pub(crate) mod frame;
 mod run;
 mod view;
 
 pub use fold::{RUNS_MAX, THREADS_MAX, Threads};
 pub use run::{TEXT_BYTES_MAX, TOOLS_MAX};
 pub use view::{
-    AddendumView, GatewayRunState, GatewayRunView, ThreadRow, ThreadView, ThreadsView, ToolState, ToolView,
+    AddendumView, GatewayRunState, GatewayRunView, PartView, ThreadRow, ThreadView, ThreadsView, ToolState, ToolView,
 };
 
 use std::cmp::Reverse;

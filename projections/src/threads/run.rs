@@ -8,8 +8,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::frame::{self, Agent, Chat, Row, at};
-use super::view::{AddendumView, GatewayRunState, GatewayRunView, ToolState, ToolView};
+use super::frame::{self, Agent, Chat, Piece, Row, at};
+use super::view::{AddendumView, GatewayRunState, GatewayRunView, PartView, ToolState, ToolView};
 
 /// Longest text of a run that is kept, in bytes; the beginning.
 pub const TEXT_BYTES_MAX: usize = 64 << 10;
@@ -17,6 +17,8 @@ pub const TEXT_BYTES_MAX: usize = 64 << 10;
 pub const TOOLS_MAX: usize = 100;
 /// Longest arguments or output of a tool that are kept, in bytes; the beginning.
 const TOOL_BYTES_MAX: usize = 4 << 10;
+/// Most parts of a run that are kept; the first ones.
+const PARTS_MAX: usize = 2 * TOOLS_MAX;
 /// Most addenda of a run.
 const ADDENDA_MAX: usize = 4;
 /// Longest prompt, reason or name, in bytes.
@@ -31,6 +33,12 @@ pub(super) struct Run {
     pub(super) prompt: Option<String>,
     text: String,
     is_cut: bool,
+    /// What its rows in the transcript are made of; their text is kept as far as `text` would be.
+    parts: Vec<PartView>,
+    /// Whether these are not all of it.
+    are_parts_cut: bool,
+    /// The last of these rows, by its place in the transcript: a row is told again after a connection was lost.
+    last_row: u64,
     addenda: Vec<(GatewayRunState, String)>,
     tools: Vec<ToolView>,
     model: Option<String>,
@@ -62,6 +70,9 @@ impl Run {
             prompt: None,
             text: String::new(),
             is_cut: false,
+            parts: vec![],
+            are_parts_cut: false,
+            last_row: 0,
             addenda: vec![],
             tools: vec![],
             model: None,
@@ -98,6 +109,15 @@ impl Run {
 
     /// A row of the transcript that belongs to it.
     pub(super) fn row(&mut self, row: &Row) {
+        if let Some(seq) = row.about.as_ref().and_then(|about| about.seq) {
+            if seq <= self.last_row {
+                return;
+            }
+            self.last_row = seq;
+        }
+        if row.role == "assistant" {
+            row.pieces().into_iter().for_each(|piece| self.says_piece(piece));
+        }
         if let Some(model) = &row.model {
             self.model = Some(short(model));
         }
@@ -105,6 +125,23 @@ impl Run {
             self.input_tokens = self.input_tokens.saturating_add(usage.input);
             self.output_tokens = self.output_tokens.saturating_add(usage.output);
             self.cost_micros = self.cost_micros.saturating_add(usage.cost_micros());
+        }
+    }
+
+    fn says_piece(&mut self, piece: Piece<'_>) {
+        if self.parts.len() >= PARTS_MAX {
+            self.are_parts_cut = true;
+            return;
+        }
+        match piece {
+            Piece::Tool(call) => self.parts.push(PartView::Tool { call: short(call) }),
+            Piece::Text("") => {}
+            Piece::Text(text) => {
+                let bytes = |part: &PartView| if let PartView::Text { text } = part { text.len() } else { 0 };
+                let kept = cut(text, TEXT_BYTES_MAX.saturating_sub(self.parts.iter().map(bytes).sum()));
+                self.are_parts_cut |= kept.len() < text.len();
+                self.parts.push(PartView::Text { text: kept.to_owned() });
+            }
         }
     }
 
@@ -284,7 +321,8 @@ impl Run {
             reason: self.end.as_ref().and_then(|end| end.reason.clone()),
             prompt: self.prompt.clone(),
             text: self.text.clone(),
-            is_cut: self.is_cut,
+            is_cut: self.is_cut || self.are_parts_cut,
+            parts: self.parts.clone(),
             addenda: self.addenda.iter().map(addendum).collect(),
             tools: self.tools.clone(),
             model: self.model.clone(),

@@ -79,6 +79,9 @@ pub struct GatewayRunView {
     pub text: String,
     /// Whether that is not all of it.
     pub is_cut: bool,
+    /// The same in order, with the tools in between, as far as it stands in the transcript. Text that is not in it yet is
+    /// still being said.
+    pub parts: Vec<PartView>,
     /// What was said after it had ended.
     pub addenda: Vec<AddendumView>,
     /// What tools did, in order.
@@ -95,6 +98,22 @@ pub struct GatewayRunView {
     pub started_at_us: u64,
     /// When it ended, in microseconds since the Unix epoch.
     pub ended_at_us: Option<u64>,
+}
+
+/// A part of what an agent said and did in a turn.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum PartView {
+    /// It said something.
+    Text {
+        /// What.
+        text: String,
+    },
+    /// It used a tool.
+    Tool {
+        /// The gateway's id of the call.
+        call: String,
+    },
 }
 
 /// Something that was said after a run had ended.

@@ -31,4 +31,6 @@ mod threads;
 #[cfg(test)]
 mod timeline;
 #[cfg(test)]
+mod usage;
+#[cfg(test)]
 mod walk;

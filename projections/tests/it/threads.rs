@@ -4,7 +4,7 @@ use regatta_core::event::gateway::{GatewayEvent, Removed};
 use regatta_core::{GatewayName, ThreadId};
 use regatta_projections::snapshot;
 use regatta_projections::threads::{
-    GatewayRunState, GatewayRunView, RUNS_MAX, TEXT_BYTES_MAX, THREADS_MAX, ThreadView, ToolState,
+    GatewayRunState, GatewayRunView, PartView, RUNS_MAX, TEXT_BYTES_MAX, THREADS_MAX, ThreadView, ToolState,
 };
 use regatta_projections::{Projection as _, Views};
 use serde_json::{Value, json};
@@ -75,6 +75,52 @@ fn a_captured_turn_has_its_prompt_its_tool_its_text_and_what_it_cost() {
     assert_eq!(tool.arguments.as_deref(), Some("{\"command\":\"uname -o\"}"));
     assert_eq!(tool.approval.as_deref(), Some("8f42ba7d-3014-4944-9dab-51bad3dc282a"));
     assert!(run.addenda.is_empty() && !run.is_cut && run.ended_at_us.is_some());
+    let said = PartView::Text { text: "observed turn done".to_owned() };
+    assert_eq!(run.parts, [PartView::Tool { call: tool.call.clone() }, said]);
+}
+
+fn row(seq: u64, content: &Value) -> Value {
+    let message = json!({
+        "role": "assistant", "content": content, "usage": { "input": 10, "output": 2 },
+        "__openclaw": { "runId": "r-1", "seq": seq },
+    });
+    let payload = json!({ "sessionKey": "agent:main:main", "agentId": "main", "message": message });
+    json!({ "type": "event", "event": "session.message", "payload": payload, "seq": 1 })
+}
+
+#[test]
+fn what_was_said_before_a_tool_stays_before_it() {
+    let call = json!({ "type": "toolCall", "id": "t-1", "name": "exec", "arguments": {} });
+    let text = |text: &str| json!({ "type": "text", "text": text });
+    let history = made(&[
+        chat("r-1", json!({ "state": "delta", "deltaText": "I look.", "message": says("I look.") })),
+        row(2, &json!([text("I look."), call])),
+        row(4, &json!([text("It is there.")])),
+        chat("r-1", json!({ "state": "final", "message": says("It is there.") })),
+    ]);
+    let said = |text: &str| PartView::Text { text: text.to_owned() };
+    let parts = [said("I look."), PartView::Tool { call: "t-1".to_owned() }, said("It is there.")];
+    assert_eq!(only(&thread(&history)).parts, parts);
+}
+
+#[test]
+fn a_row_that_is_told_again_counts_once() {
+    let first = row(2, &json!("once"));
+    let history = made(&[chat("r-1", json!({ "state": "delta", "deltaText": "once" })), first.clone(), first]);
+    let thread = thread(&history);
+    let run = only(&thread);
+    assert_eq!((run.input_tokens, run.output_tokens, run.parts.len()), (10, 2, 1));
+}
+
+#[test]
+fn parts_are_kept_as_far_as_text_is() {
+    let long = "x".repeat(TEXT_BYTES_MAX - 1);
+    let history =
+        made(&[chat("r-1", json!({ "state": "delta", "deltaText": "x" })), row(2, &json!(long)), row(3, &json!("yz"))]);
+    let thread = thread(&history);
+    let run = only(&thread);
+    assert!(run.is_cut);
+    assert_eq!(run.parts.last(), Some(&PartView::Text { text: "y".to_owned() }));
 }
 
 #[test]

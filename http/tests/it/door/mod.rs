@@ -5,6 +5,7 @@ mod doctor;
 mod events;
 mod handshake;
 mod hostile;
+mod reads;
 mod rights;
 
 use std::collections::VecDeque;

@@ -1,0 +1,73 @@
+//! What was used: transcripts of gateways counted once, and attempts of ours beside them.
+
+use regatta_core::event::attempt::Outcome;
+use regatta_core::event::run::Strategy;
+use regatta_projections::attempts::UsageSource;
+use regatta_projections::usage::UsageRow;
+use regatta_projections::{Views, snapshot};
+use serde_json::{Value, json};
+
+use crate::gateways::{Gateways as _, captured, main};
+use crate::history::{History, attempt, entry, request, run};
+
+const OBSERVED: &str = include_str!("../../../gateway/tests/frames/observer-subscribed-tool-turn.jsonl");
+
+fn rows(history: &History, days: u64) -> Vec<UsageRow> {
+    history.views().usage.view(days, history.now_us()).rows
+}
+
+/// A row of a transcript that a gateway tells of.
+fn row(at_ms: u64, more: &Value) -> Value {
+    let mut message = json!({
+        "role": "assistant", "content": "well", "model": "m-1",
+        "__openclaw": { "recordTimestampMs": at_ms, "seq": 2 },
+    });
+    message.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    let payload = json!({ "sessionKey": "agent:main:main", "agentId": "main", "message": message });
+    json!({ "type": "event", "event": "session.message", "payload": payload, "seq": 1 })
+}
+
+#[test]
+fn a_captured_turn_is_counted_as_the_gateway_told_it() {
+    let mut history = History::new();
+    for (_, frame) in captured(OBSERVED) {
+        history.heard("b-1", &frame);
+    }
+    let [row] = &rows(&history, 1)[..] else { panic!("one row") };
+    assert_eq!((row.gateway.clone(), row.agent.as_str(), row.model.as_deref()), (Some(main()), "main", Some("stub-1")));
+    assert_eq!((row.turns, row.untold, row.uncosted), (2, 0, 0));
+    let used = row.used;
+    assert_eq!((used.tokens_in, used.tokens_out, used.cost_usd_micros), (Some(200), Some(40), Some(280)));
+}
+
+#[test]
+fn a_row_that_is_told_again_counts_once_and_what_was_not_told_is_not_nothing() {
+    let mut history = History::new();
+    let told = row(7, &json!({ "usage": { "input": 5, "output": 1, "cacheRead": 3, "cost": { "total": 0.5 } } }));
+    for frame in [&told, &told, &row(8, &json!({})), &row(9, &json!({ "model": "gateway-injected" }))] {
+        history.heard("b-1", frame);
+    }
+    let [row] = &rows(&history, 1)[..] else { panic!("one row") };
+    assert_eq!((row.turns, row.untold, row.uncosted), (2, 1, 1));
+    assert_eq!(
+        (row.used.tokens_in, row.used.tokens_cached, row.used.cost_usd_micros),
+        (Some(8), Some(3), Some(500_000))
+    );
+    assert_eq!(row.used.source, UsageSource::Reported);
+}
+
+#[test]
+fn an_attempt_that_ended_stands_beside_them_and_older_days_are_left_out() {
+    let mut history = History::new();
+    let first = run(1);
+    history.requested(first, request(Strategy::All, &[entry("claude")], &[])).prepared(first);
+    let a = attempt(first, 0);
+    history.running(a).over(a, Outcome::Unchanged);
+    let [row] = &rows(&history, 1)[..] else { panic!("one row") };
+    assert_eq!((row.gateway.as_ref(), row.agent.as_str(), row.model.as_deref()), (None, "claude", Some("m1")));
+    assert_eq!((row.turns, row.untold), (1, 1));
+    let kept = snapshot::save(&history.views());
+    assert_eq!(snapshot::restore::<Views>(&kept).expect("restored"), history.views());
+    history.pass(3 * 86_400 * 1_000);
+    assert!(rows(&history, 2).is_empty() && rows(&history, 5).len() == 1);
+}
