@@ -18,6 +18,10 @@ for (const [keys, path, heading] of [
   ["g t", "/timeline", "Timeline"],
   ["g f", "/fleet", "Fleet"],
   ["g s", "/settings", "Settings"],
+  ["g c", "/chat", "Chat"],
+  ["g e", "/sessions", "Sessions"],
+  ["g n", "/agents", "Agents"],
+  ["g u", "/usage", "Usage"],
 ] as const) {
   test(`${keys} goes to ${heading}, and g r back`, async ({ page }) => {
     for (const key of keys.split(" ")) await page.keyboard.press(key);

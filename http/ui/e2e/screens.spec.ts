@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { agent, replace, say, sayLines, write } from "./harness/agents";
-import { FakeGateway } from "./harness/gateway";
+import type { FakeGateway } from "./harness/gateway";
+import { asks, ends, furnished, SESSION, speaks, uses } from "./harness/house";
 import { screens } from "./harness/places";
 import { expect, installed, test } from "./harness/test";
 
@@ -23,8 +24,7 @@ let gateway: FakeGateway;
 
 test.beforeAll(async () => {
   mkdirSync(screens, { recursive: true });
-  gateway = await FakeGateway.open();
-  await install().api("POST", "/gateways", { name: "main", url: gateway.url, token: "a token" });
+  gateway = await furnished(install(), "main");
   await install().api("POST", "/gateways", { name: "attic", url: "ws://127.0.0.1:1", token: "a token" });
   await gateway.ask("q-1", "git push --force origin main");
   await gateway.ask("q-2", `cat <<'END' > notes.md\n${"a long line ".repeat(30)}\nEND`, [
@@ -35,6 +35,11 @@ test.beforeAll(async () => {
   await gateway.ask("q-3", "rm -rf build");
   await gateway.answer("q-3", "deny", "cli");
   await gateway.say("health", { ok: true, agents: [{}], sessions: { count: 12 }, plugins: { errors: [] } });
+  await asks(gateway, "t-1", "What is in the folder, and is any of it ours?");
+  await uses(gateway, "t-1", "c-1", "ls -la --color=never /lab/run/workspace", "notes.md\nsrc");
+  await ends(gateway, "t-1", "There are two:\n```\nnotes.md\nsrc/\n```\nBoth are ours.");
+  await asks(gateway, "t-2", `Then ${"tell me all of it ".repeat(20)}`);
+  await speaks(gateway, "t-2", "I read notes.md and then");
   const fix = replace("src/count.js", 'text.split(" ").length', "text.split(/ +/).length");
   const rewrite = write("src/count.js", "export const count = (text) => text.split(/\\s+/).filter(Boolean).length;\n");
   done = await install().finishedRun({
@@ -160,6 +165,41 @@ const PAGES: Shown[] = [
   { name: "approvals", path: () => "/approvals?ask=main.q-2", ready: "git push --force origin main" },
   { name: "approvals-over", path: () => "/approvals?over=1", ready: "cli at the gateway" },
   { name: "approvals-none", path: () => "/approvals?as_of=1", ready: "Nobody asks anything" },
+  { name: "chat", path: () => `/chat?gateway=main&session=${SESSION}`, ready: "Both are ours" },
+  {
+    name: "chat-tool",
+    path: () => `/chat?gateway=main&session=${SESSION}`,
+    ready: "Both are ours",
+    before: async (page) => await page.getByRole("region", { name: "Tool exec" }).getByRole("button").click(),
+  },
+  { name: "chat-list", path: () => "/chat", ready: "I read notes.md" },
+  { name: "chat-none", path: () => "/chat?as_of=1", ready: "No gateway yet" },
+  {
+    name: "chat-new",
+    path: () => "/chat",
+    ready: "I read notes.md",
+    before: async (page) => {
+      await page.getByRole("button", { name: "New", exact: true }).click();
+      await expect(page.getByRole("dialog", { name: "New conversation" })).toContainText("Fixture Bot");
+    },
+  },
+  { name: "sessions", path: () => "/sessions", ready: "parser of main" },
+  { name: "sessions-past", path: () => "/sessions?as_of=1", ready: "Sessions are not recorded" },
+  {
+    name: "sessions-sheet",
+    path: () => "/sessions?at=main&session=agent:main:cap-mwrgh2pi",
+    ready: "Open the chat",
+  },
+  {
+    name: "sessions-delete",
+    path: () => "/sessions?at=main&session=agent:main:cap-mwrgh2pi",
+    ready: "Open the chat",
+    before: async (page) => await page.getByRole("button", { name: "Delete" }).click(),
+  },
+  { name: "agents", path: () => "/agents", ready: "Fixture Bot" },
+  { name: "agents-file", path: () => "/agents?at=main&agent=fixture-bot&file=SOUL.md", ready: "SOUL.md" },
+  { name: "usage", path: () => "/usage?by=agent", ready: "What the gateways say" },
+  { name: "usage-none", path: () => "/usage?as_of=1", ready: "Nothing was used yet" },
   { name: "settings", path: () => "/settings", ready: "limits.attempts" },
   { name: "settings-tokens", path: () => "/settings?part=tokens", ready: "the admin's" },
   { name: "settings-doctor", path: () => "/settings?part=doctor", ready: "git" },

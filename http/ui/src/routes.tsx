@@ -80,6 +80,26 @@ const routeTree = root.addChildren([
   }),
   createRoute({
     getParentRoute: () => root,
+    path: "/chat",
+    component: lazyRouteComponent(() => import("@/chat/chat-page")),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/sessions",
+    component: lazyRouteComponent(() => import("@/sessions/sessions-page")),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/agents",
+    component: lazyRouteComponent(() => import("@/agents/agents-page")),
+  }),
+  createRoute({
+    getParentRoute: () => root,
+    path: "/usage",
+    component: lazyRouteComponent(() => import("@/usage/usage-page")),
+  }),
+  createRoute({
+    getParentRoute: () => root,
     path: "/settings",
     component: lazyRouteComponent(() => import("@/settings/settings-page")),
   }),

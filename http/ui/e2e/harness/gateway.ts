@@ -1,9 +1,10 @@
 // A fake gateway as a process of its own: it answers as an OpenClaw gateway does, and does what a test says besides.
 import { type ChildProcess, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { createInterface } from "node:readline";
 import type { Writable } from "node:stream";
-import { target } from "./places";
+import { root, target } from "./places";
 
 const program = process.env.REGATTA_GATEWAY_FAKE ?? resolve(target, "debug/regatta-gateway-fake");
 
@@ -57,6 +58,21 @@ export class FakeGateway {
     return this.tell({ do: "say", event, payload });
   }
 
+  /** What a method answers from now on. */
+  answers(method: string, payload: unknown) {
+    return this.tell({ do: "answers", method, payload });
+  }
+
+  /** What a method is refused with from now on. */
+  denies(method: string, message: string, details: unknown = {}) {
+    return this.tell({ do: "denies", method, error: { code: "INVALID_REQUEST", message, details } });
+  }
+
+  /** The parameters of every call of a method so far. */
+  async calls(method: string): Promise<Record<string, unknown>[]> {
+    return (await this.tell({ do: "calls", method })).calls as Record<string, unknown>[];
+  }
+
   skip(count: number) {
     return this.tell({ do: "skip", count });
   }
@@ -68,6 +84,12 @@ export class FakeGateway {
   close() {
     this.process.kill();
   }
+}
+
+/** What a real gateway answered once; several of one method have a word behind it. */
+export function captured<T = Record<string, unknown>>(name: string): T {
+  const text = readFileSync(resolve(root, "http/ui/src/gateways/fixtures/answers.json"), "utf8");
+  return (JSON.parse(text) as Record<string, T>)[name] as T;
 }
 
 /** What it prints next. */

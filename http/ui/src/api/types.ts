@@ -66,6 +66,14 @@ export type Approvals = Schemas["ApprovalsView"];
 export type Approval = Schemas["ApprovalView"];
 export type Decision = Schemas["Decision"];
 
+export type Threads = Schemas["ThreadsView"];
+export type ThreadRow = Schemas["ThreadRow"];
+export type Thread = Schemas["ThreadView"];
+export type Turn = Schemas["GatewayRunView"];
+export type TurnState = Schemas["GatewayRunState"];
+export type Tool = Schemas["ToolView"];
+export type UsageRow = Schemas["UsageRow"];
+
 export type Disk = Schemas["DiskBody"];
 export type DiskSort = Schemas["DiskSort"];
 export type LeftRow = Schemas["LeftRow"];

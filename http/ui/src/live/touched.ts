@@ -21,6 +21,7 @@ export function touchedBy(event: Pick<EventBody, "stream" | "kind">): string[] {
   if (run) paths.push("/runs", `/attempts/${run}.`, "/fleet");
   // The disk is measured for each look: only when something was left, or may go now.
   if (["run", "delivery", "cleaning"].includes(family)) paths.push("/disk");
+  if (event.kind === "attempt.finished") paths.push("/usage");
   if (run) return paths;
   if (family === "gateway" || family === "approval") return [...paths, "/gateways", "/approvals", "/threads"];
   if (family === "config") return [...paths, "/config", "/doctor", "/me"];

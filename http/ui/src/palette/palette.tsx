@@ -17,13 +17,29 @@ const ENTRY =
 /** Places within pages; the pages themselves have keys and stand below. */
 const PAGES: {
   name: string;
-  to: "/timeline" | "/fleet" | "/gateways" | "/approvals" | "/settings" | "/new";
+  to:
+    | "/timeline"
+    | "/fleet"
+    | "/gateways"
+    | "/approvals"
+    | "/chat"
+    | "/sessions"
+    | "/agents"
+    | "/usage"
+    | "/settings"
+    | "/new";
   search: Search;
 }[] = [
   { name: "New run", to: "/new", search: {} },
   { name: "Timeline of everything", to: "/timeline", search: {} },
   { name: "Fleet: sandboxes and who waits", to: "/fleet", search: {} },
   { name: "Approvals: what agents ask", to: "/approvals", search: {} },
+  { name: "Chat: conversations with agents of gateways", to: "/chat", search: {} },
+  { name: "Sessions: compact, reset, delete", to: "/sessions", search: {} },
+  { name: "Sessions that are at work", to: "/sessions", search: { state: "busy" } },
+  { name: "Agents: SOUL.md, MEMORY.md and the others", to: "/agents", search: {} },
+  { name: "Usage and cost by gateway", to: "/usage", search: { by: "gateway" } },
+  { name: "Usage and cost by model", to: "/usage", search: { by: "model" } },
   { name: "Gateways: connections", to: "/gateways", search: {} },
   { name: "Settings: configuration", to: "/settings", search: {} },
   { name: "Settings: tokens", to: "/settings", search: { part: "tokens" } },

@@ -43,12 +43,15 @@ export function Side({ onPalette, onHelp }: Props) {
       </div>
       <nav
         aria-label="Pages"
-        className="flex min-w-0 flex-1 gap-0.5 px-3 max-md:justify-around max-md:py-1 md:flex-col"
+        className="relative flex min-w-0 flex-1 gap-0.5 px-3 max-md:overflow-x-auto max-md:py-1 md:flex-col"
       >
         {PLACES.map((place) => (
           <Place key={place.to} {...place} />
         ))}
-        <Link to="/new" className="flex flex-col items-center px-3 py-1 text-accent text-xs md:hidden">
+        <Link
+          to="/new"
+          className="order-first flex shrink-0 flex-col items-center px-3 py-1 text-accent text-xs md:hidden"
+        >
           <Plus size={18} aria-hidden /> New
         </Link>
       </nav>
@@ -67,7 +70,7 @@ function Place({ name, to, icon: Icon, keys }: PlaceProps) {
       to={to as LinkProps["to"]}
       aria-current={isHere ? "page" : undefined}
       className={classes(
-        "group flex items-center rounded-md max-md:flex-col max-md:px-2 max-md:py-1 max-md:text-xs md:h-8 md:gap-2.5 md:px-2.5",
+        "group flex shrink-0 items-center rounded-md max-md:flex-col max-md:px-2 max-md:py-1 max-md:text-xs md:h-8 md:gap-2.5 md:px-2.5",
         isHere ? "bg-raised font-medium text-text" : "text-soft hover:bg-raised hover:text-text",
       )}
     >
