@@ -31,7 +31,7 @@ test("what an agent says in JSON is read as words while it says it, and as it wa
   await expect(output.getByText("▸ Bash: node --test", { exact: true })).toBeVisible();
   await expect(output.getByText('"type"', { exact: false })).toHaveCount(0);
   install().open("looked");
-  await expect(output.getByText("✓ says it is done", { exact: true })).toBeVisible();
+  await expect(output.getByText("■ says it is done", { exact: true })).toBeVisible();
   await expect(output.getByText("It counts now.", { exact: true })).toBeVisible();
   await page.getByRole("button", { name: "Raw" }).click();
   await expect(page).toHaveURL(/raw=1/);

@@ -48,5 +48,6 @@ export function Providers() {
 
 function said({ fence, capabilities }: ProviderRow): string {
   const can = capabilities.map((capability) => CAN[capability] ?? capability);
-  return can.length === 0 ? (fence ?? "") : `${fence}; can: ${can.join(", ")}`;
+  const behind = fence === "none" ? "no fence" : (fence ?? "");
+  return can.length === 0 ? behind : `${behind}; can: ${can.join(", ")}`;
 }

@@ -91,7 +91,7 @@ test("what an agent said in JSON is shown as remarks, each line by itself and of
     ["text", "one"],
     ["text", "two"],
     ["tool", "▸ Bash: make"],
-    ["finished", "✓ says it is done"],
+    ["finished", "■ says it is done"],
   ]);
 });
 

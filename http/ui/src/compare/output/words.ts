@@ -13,7 +13,7 @@ const BEGINNINGS: Record<Remark["sort"], string> = {
   tool: "▸ ",
   tool_failed: "✗ failed: ",
   problem: "! ",
-  finished: "✓ says it is done\n",
+  finished: "■ says it is done\n",
   failed: "✗ says it failed\n",
   other: "",
 };
@@ -30,7 +30,8 @@ const LOOKS: Record<Remark["sort"], string> = {
   tool: "text-busy",
   tool_failed: "text-bad",
   problem: "text-warn",
-  finished: "text-good",
+  // A claim, and no outcome: checks say that.
+  finished: "text-soft",
   failed: "text-bad",
   other: "text-faint",
 };
