@@ -18,6 +18,8 @@ mod restore;
 mod sandboxes;
 mod submit;
 mod synthesis;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
