@@ -1,6 +1,7 @@
 //! `cargo xtask bench …`: builds a release and measures it.
 
-use std::process::ExitCode;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
 
 use crate::command::{self, cargo, root, target};
 use crate::ui;
@@ -9,76 +10,66 @@ use crate::ui;
 pub(crate) fn run(rest: &[&str]) -> Result<ExitCode, String> {
     match rest {
         ["dispatch", options @ ..] => {
-            command::run(&mut cargo(&[
-                "build",
-                "--release",
-                "--locked",
-                "--package",
-                "regatta",
-                "--package",
-                "regatta-benches",
-            ]))?;
-            let release = target().join("release");
-            let mut benches = std::process::Command::new(release.join("regatta-benches"));
-            command::run(benches.arg("dispatch").arg(release.join("regatta")).args(options).current_dir(root()))?;
+            build(&["--package", "regatta", "--package", "regatta-benches"])?;
+            let mut benches = Command::new(target().join("release/regatta-benches"));
+            command::run(benches.arg("dispatch").arg(program()).args(options).current_dir(root()))?;
         }
         ["log", options @ ..] => {
-            for (package, example) in [("regatta-core", "replay"), ("regatta-projections", "rebuild")] {
-                let build = ["build", "--release", "--locked", "--package", package, "--example", example];
-                command::run(&mut cargo(&build))?;
-            }
-            command::run(&mut cargo(&["build", "--release", "--locked", "--package", "regatta"]))?;
-            let run =
-                ["run", "--release", "--locked", "--package", "regatta-benches", "--features", "log", "--", "log"];
-            command::run(cargo(&run).args(options).current_dir(root()))?;
+            build(&["--package", "regatta-core", "--example", "replay"])?;
+            build(&["--package", "regatta-projections", "--example", "rebuild"])?;
+            build(&["--package", "regatta"])?;
+            command::run(suite("log").args(options))?;
         }
         ["http", options @ ..] => {
-            command::run(&mut cargo(&["build", "--release", "--locked", "--package", "regatta"]))?;
-            let fill = ["build", "--release", "--locked", "--package", "regatta-projections", "--example", "rebuild"];
-            command::run(&mut cargo(&fill))?;
-            let run =
-                ["run", "--release", "--locked", "--package", "regatta-benches", "--features", "http", "--", "http"];
-            command::run(cargo(&run).arg(target().join("release/regatta")).args(options).current_dir(root()))?;
+            build(&["--package", "regatta"])?;
+            build(&["--package", "regatta-projections", "--example", "rebuild"])?;
+            command::run(suite("http").arg(program()).args(options))?;
         }
         ["sandboxes", options @ ..] => {
-            for example in ["containers", "rented"] {
-                let run =
-                    ["run", "--release", "--locked", "--package", "regatta-sandboxes", "--example", example, "--"];
-                command::run(cargo(&run).args(options).current_dir(root()))?;
+            for name in ["containers", "rented"] {
+                command::run(example("regatta-sandboxes", name).args(options))?;
             }
         }
         ["gateway", options @ ..] => {
             // The frames of one connection are measured without a server around them.
             if options.iter().all(|option| option.starts_with("--") || *option == "ingest") {
-                let ingest = ["run", "--release", "--locked", "--package", "regatta-federation", "--example", "ingest"];
-                command::run(cargo(&ingest).current_dir(root()))?;
+                command::run(&mut example("regatta-federation", "ingest"))?;
             }
             if options != ["ingest"] {
-                command::run(&mut cargo(&["build", "--release", "--locked", "--package", "regatta"]))?;
-                let run = [
-                    "run",
-                    "--release",
-                    "--locked",
-                    "--package",
-                    "regatta-benches",
-                    "--features",
-                    "gateway",
-                    "--",
-                    "gateway",
-                ];
-                command::run(cargo(&run).arg(target().join("release/regatta")).args(options).current_dir(root()))?;
+                build(&["--package", "regatta"])?;
+                command::run(suite("gateway").arg(program()).args(options))?;
             }
         }
         ["page"] => {
             ui::build()?;
-            command::run(&mut cargo(&["build", "--release", "--locked", "--package", "regatta"]))?;
-            let mut npm = std::process::Command::new("npm");
+            build(&["--package", "regatta"])?;
+            let mut npm = Command::new("npm");
             npm.args(["run", "--silent", "bench"]).current_dir(root().join("http/ui"));
-            command::run(npm.env("REGATTA_BIN", target().join("release/regatta")))?;
+            command::run(npm.env("REGATTA_BIN", program()))?;
         }
         _ => {
             return Err("which benchmark? cargo xtask bench dispatch, gateway, http, log, sandboxes or page".to_owned());
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The program that is measured.
+fn program() -> PathBuf {
+    target().join("release/regatta")
+}
+
+fn build(what: &[&str]) -> Result<(), String> {
+    command::run(cargo(&["build", "--release", "--locked"]).args(what))
+}
+
+/// Runs an example of a package; its own options are to be added.
+fn example(package: &str, name: &str) -> Command {
+    cargo(&["run", "--release", "--locked", "--package", package, "--example", name, "--"])
+}
+
+/// Runs the benchmarks of that name; their own options are to be added.
+fn suite(name: &str) -> Command {
+    let package = ["run", "--release", "--locked", "--package", "regatta-benches"];
+    cargo(&[&package[..], &["--features", name, "--", name]].concat())
 }
