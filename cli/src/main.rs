@@ -9,6 +9,7 @@ mod config;
 mod context;
 mod failure;
 mod follow;
+mod moment;
 mod nats;
 mod render;
 mod server;

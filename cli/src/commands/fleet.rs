@@ -62,6 +62,11 @@ fn relayed(relay: &RelayState, terminal: &Terminal) -> String {
         (_, 0) => format!("is {} behind, at {published}", paint.warn(&behind)),
         (_, _) => format!("is {} behind and {}", paint.warn(&behind), paint.warn(&missing)),
     };
+    let foreign = counted(relay.foreign, "message");
+    let has = match relay.foreign {
+        0 => has,
+        _ => format!("{has}; {} there are not of this log", paint.warn(&foreign)),
+    };
     match (&relay.last_error, relay.connected) {
         (_, true) => format!("{server} {has}"),
         (Some(error), false) => format!("{server} {has}; {}: {}", paint.bad("not connected"), escape::line(error)),

@@ -34,13 +34,10 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     if !args.state.is_empty() {
         query.append_pair("state", &args.state.join(","));
     }
-    if let Some(as_of) = &args.as_of {
-        query.append_pair("as_of", as_of);
-    }
     let page: RunPage = block_on(async {
         let client = context.client();
-        super::as_of(&client, args.as_of.as_deref()).await?;
-        client.get(&format!("/runs?{}", query.finish())).await
+        let as_of = super::as_of(&client, args.as_of.as_deref()).await?.replace('?', "&");
+        client.get(&format!("/runs?{}{as_of}", query.finish())).await
     })?;
     if terminal.json {
         terminal.json(&page)?;

@@ -38,10 +38,12 @@ pub(crate) use targets::{AttemptRef, RunRef, Target};
 
 use std::io::IsTerminal as _;
 
+use regatta_core::Seq;
 use regatta_http::requests::Health;
 
 use crate::client::Client;
 use crate::failure::{Exit, Failure};
+use crate::moment::{self, Moment};
 
 /// A name as one segment of a path.
 fn segment(name: &str) -> String {
@@ -50,7 +52,7 @@ fn segment(name: &str) -> String {
 }
 
 /// Milliseconds and microseconds of "now", for ages.
-fn now_us() -> u64 {
+pub(crate) fn now_us() -> u64 {
     use regatta_core::Clock as _;
     regatta_core::SystemClock.now_us()
 }
@@ -63,27 +65,23 @@ fn agents() -> Vec<&'static str> {
 /// `?as_of=…`, or nothing. A moment the log has not come to is a mistake: it would show the present as if it were that.
 async fn as_of(client: &Client, as_of: Option<&str>) -> Result<String, Failure> {
     let Some(text) = as_of else { return Ok(String::new()) };
-    let fits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-:.Z+".contains(&byte));
-    if !fits {
-        return Err(Failure::usage(format!("{text:?} is no moment"))
-            .hint("give an event's number, as 1234, or a time, as 2026-11-22T08:00:00Z"));
-    }
-    if is_to_come(client, text).await? {
-        let health: Health = client.get("/health").await?;
-        return Err(Failure::usage(format!("{text} is still to come: the log ends at {}", health.seq))
-            .hint("leave --as-of away to see how things stand now"));
-    }
-    Ok(format!("?as_of={}", text.replace('+', "%2B")))
-}
-
-async fn is_to_come(client: &Client, text: &str) -> Result<bool, Failure> {
+    let to_come = |head: Seq| {
+        Failure::usage(format!("{text} is still to come: the log ends at {head}"))
+            .hint("leave --as-of away to see how things stand now")
+    };
     if let Ok(seq) = text.parse::<u64>() {
         let health: Health = client.get("/health").await?;
-        return Ok(seq > health.seq.0);
+        return if seq > health.seq.0 { Err(to_come(health.seq)) } else { Ok(format!("?as_of={seq}")) };
     }
-    // What is no time either, the server refuses.
-    let at: Option<jiff::Timestamp> = text.parse().ok();
-    Ok(at.is_some_and(|at| u64::try_from(at.as_microsecond()).is_ok_and(|at_us| at_us > now_us())))
+    let moment = Moment::read(text).map_err(|_| {
+        Failure::usage(format!("{text:?} is no moment"))
+            .hint(format!("give an event's number, as 1234, {}", moment::EXAMPLES))
+    })?;
+    if moment > Moment(now_us()) {
+        let health: Health = client.get("/health").await?;
+        return Err(to_come(health.seq));
+    }
+    Ok(format!("?as_of={}", moment.shown()))
 }
 
 /// Asks a person; without one there is nobody to ask.

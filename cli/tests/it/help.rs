@@ -43,6 +43,7 @@ const COMMANDS: &[&str] = &[
     "user role",
     "log",
     "log tail",
+    "log show",
     "log verify",
     "log stats",
     "log export",

@@ -18,6 +18,7 @@ mod hostile_log;
 mod index;
 mod install;
 mod kill;
+mod moments;
 #[path = "../../../core/tests/it/mounted.rs"]
 mod mounted;
 #[cfg(feature = "nats")]

@@ -29,6 +29,9 @@ pub struct RelayState {
     /// them, or the log no longer has them.
     #[serde(default)]
     pub missing: u64,
+    /// How many messages of this install there are no events of this log. They are left alone.
+    #[serde(default)]
+    pub foreign: u64,
     /// The last event of the log when this was said.
     pub head: Seq,
     /// Time of the oldest event the server does not have yet, in microseconds since the Unix epoch; nothing when it has

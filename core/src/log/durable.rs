@@ -34,6 +34,9 @@ pub const QUEUE_APPENDS_MAX: usize = 8_192;
 /// Most bytes that wait for the writer.
 pub const QUEUE_BYTES_MAX: usize = 64 << 20;
 
+/// Events from which on bringing the index up to the journal takes long enough to be said before.
+const REBUILD_SAID_MIN: u64 = 1_000_000;
+
 /// A log on disk. Clones share it; when the last one is dropped it stops as [`DurableLog::close`] does.
 #[derive(Debug, Clone)]
 pub struct DurableLog {
@@ -113,6 +116,9 @@ impl DurableLog {
         let reader = Arc::new(Reader::new(disk, &dir, segments, tip.seq));
         if cursor + 1 < beginning.first {
             carry(&catalog, beginning)?;
+        }
+        if tip.seq.saturating_sub(cursor) > REBUILD_SAID_MIN {
+            tracing::info!(from = cursor + 1, upto = tip.seq, "bringing the index up to the journal");
         }
         replay(&reader, &catalog, cursor + 1)?;
         if cursor == 0 && tip.seq > 0 {

@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Write as _};
 use std::path::Path;
 
-use super::journal::{Disk as _, RealDisk};
+use super::journal::{Disk as _, RealDisk, regular};
 use crate::{Clock, InstallId};
 
 /// Name of the file in the data directory.
@@ -39,6 +39,13 @@ pub fn adopt_install(dir: &Path, install: &InstallId) -> Result<InstallId, Insta
     keep(dir, || install.to_string())
 }
 
+/// What is in the file.
+pub(super) fn text(dir: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    regular::open(&dir.join(NAME))?.take(64).read_to_string(&mut text)?;
+    Ok(text)
+}
+
 fn keep(dir: &Path, name: impl FnOnce() -> String) -> Result<InstallId, InstallError> {
     let path = dir.join(NAME);
     if !path.try_exists()? {
@@ -55,8 +62,7 @@ fn keep(dir: &Path, name: impl FnOnce() -> String) -> Result<InstallId, InstallE
         }
         RealDisk.sync_folder(dir)?;
     }
-    let mut text = String::new();
-    File::open(&path)?.take(64).read_to_string(&mut text)?;
+    let text = text(dir)?;
     text.trim_end().parse().map_err(|_| InstallError::Damaged(text))
 }
 

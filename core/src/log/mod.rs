@@ -13,6 +13,8 @@ mod lock;
 pub mod memory;
 pub mod open;
 mod positions;
+#[cfg(feature = "nats")]
+pub(crate) mod rebuild;
 pub(crate) mod restoring;
 pub mod retention;
 pub mod scrub;
@@ -222,6 +224,14 @@ pub trait Log: Send + Sync + 'static {
         }
     }
 
+    /// The first event that is kept after the last one that is before `at_us`; the one after the head when there is none.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    fn seq_since(&self, at_us: u64) -> Result<Seq, ReadError> {
+        since(self.seq_at(at_us.saturating_sub(1)))
+    }
+
     /// Reads one stream from `from_stream_seq` on, in order; empty at the end. What was removed is left out: the first
     /// event then has a later position than was asked for.
     ///
@@ -254,6 +264,14 @@ pub trait Log: Send + Sync + 'static {
 pub async fn append(log: &dyn Log, append: Append) -> Result<Appended, AppendError> {
     let gone = |_| AppendError::Poisoned("the writer is gone".to_owned());
     log.submit(append).await.map_err(gone)?
+}
+
+/// What follows the last event before a moment. What was removed is before everything that is kept.
+pub(crate) fn since(last_before: Result<Seq, ReadError>) -> Result<Seq, ReadError> {
+    match last_before {
+        Err(ReadError::Removed { first, .. }) => Ok(first),
+        found => found.map(Seq::next),
+    }
 }
 
 /// Checks the bounds every log keeps.

@@ -7,6 +7,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
 use super::begin::{check_new, first_answer};
 use super::index::{self, IndexError, Known};
 use super::journal::anchor::{self, Anchor};
@@ -76,7 +79,7 @@ pub enum IndexChecked {
 }
 
 /// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Damage {
     /// Segment and offset, or the anchor.
     pub place: String,

@@ -9,6 +9,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::journal::{RealDisk, disk, regular};
 use super::verify::{Report, verify_seeing};
@@ -31,6 +32,31 @@ pub struct Witnessed {
     pub hash: String,
     /// When it was told, in microseconds since the Unix epoch.
     pub at_us: u64,
+}
+
+/// How it goes with telling one witness.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct WitnessState {
+    /// The key of the configuration that names it.
+    pub name: String,
+    /// The last event it was told of since the server was started; 0 when it was told of none yet.
+    pub heard: Seq,
+    /// When it was told so, in microseconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub heard_at_us: Option<u64>,
+    /// Why it could not be told last time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub failed: Option<String>,
+}
+
+impl WitnessState {
+    /// One that was told nothing yet.
+    #[must_use]
+    pub fn of(name: &str) -> Self {
+        Self { name: name.to_owned(), heard: Seq(0), heard_at_us: None, failed: None }
+    }
 }
 
 /// Why a witness could not be heard.
@@ -146,9 +172,9 @@ pub enum Found {
 }
 
 /// Name of the file in the data directory.
-const RECHAINED: &str = "RESTORED";
+pub(crate) const RECHAINED: &str = "RESTORED";
 
-/// Which events of a log were restored from what carries no hashes, as NATS: their blocks were written, and chained, anew.
+/// Which events of a log were restored from what told no chain: their blocks were written, and chained, anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rechained {
     /// The first of them.

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use regatta_core::log::backup::{BackupError, backup, is_restoring, restore};
+use regatta_core::log::witness::Rechained;
 use regatta_core::log::{DurableLog, OpenError, verify};
 use regatta_core::{Expect, Log as _, ReadMax, Seq};
 
@@ -124,8 +125,11 @@ fn a_backup_comes_back_into_an_empty_data_directory_only_and_goes_on() {
     append_upto(&log, 250);
     put_blob(&data, b"a patch");
     fs::write(data.join("install"), "abcd\n").expect("name");
+    let noted = Rechained { from: Seq(1), upto: Seq(90) };
+    Rechained::note(&data, noted.from, noted.upto).expect("noted");
     backup(&data, &to).expect("backed up");
     let restored = restore(&to, &back).expect("restored");
+    assert_eq!(Rechained::of(&back).expect("noted"), Some(noted), "what a witness cannot be asked about comes along");
     assert_eq!((restored.head, is_restoring(&back)), (Seq(250), false));
     check_is_log(&back, &log, Seq(250));
     assert_eq!(fs::read_to_string(back.join("install")).expect("name"), "abcd\n");

@@ -7,6 +7,8 @@ mod backup_refused;
 #[cfg(test)]
 mod backup_stopped;
 #[cfg(test)]
+mod bad_sectors;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod damage;

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -71,6 +72,8 @@ struct State {
     calls_left: Option<u64>,
     /// Syncs of files until they fail.
     syncs_left: Option<u64>,
+    /// What cannot be read.
+    bad: Vec<(Id, Range<u64>)>,
     /// Writes that did not fit.
     refused: u64,
     dice: Dice,
@@ -115,6 +118,7 @@ impl SimulatedDisk {
             quota: 1 << 40,
             calls_left: None,
             syncs_left: None,
+            bad: Vec::new(),
             refused: 0,
             dice: Dice(seed),
         };
@@ -135,9 +139,18 @@ impl SimulatedDisk {
         self.state().syncs_left = Some(syncs);
     }
 
-    /// Lets syncs work again.
+    /// Lets every read fail that touches these bytes of a file.
+    pub(crate) fn fail_reads(&self, path: &Path, bytes: Range<u64>) {
+        let mut state = self.state();
+        let id = state.names[path].expect("a file");
+        state.bad.push((id, bytes));
+    }
+
+    /// Lets syncs and reads work again.
     pub(crate) fn mend(&self) {
-        self.state().syncs_left = None;
+        let mut state = self.state();
+        state.syncs_left = None;
+        state.bad.clear();
     }
 
     /// What is found when the power comes back. This disk is dead from now on.
@@ -397,6 +410,10 @@ impl DiskFile for OpenFile {
         let bytes = &state.inodes[self.id].bytes;
         let from = usize::try_from(at).expect("offset").min(bytes.len());
         let len = into.len().min(bytes.len() - from);
+        let read = from as u64..(from + len) as u64;
+        if state.bad.iter().any(|(id, bad)| *id == self.id && bad.start < read.end && read.start < bad.end) {
+            return Err(io::Error::from_raw_os_error(5));
+        }
         into[..len].copy_from_slice(&bytes[from..from + len]);
         Ok(len)
     }

@@ -35,7 +35,7 @@ fn given(dir: &Path) -> Vec<u8> {
     append(&log, many).expect("appended");
     append(&log, one("run/a", Expect::Any, 26)).expect("appended");
     let mut text = Vec::new();
-    let moved = export(log.reader(), Seq(1), &mut text).expect("exported");
+    let moved = export(log.reader(), Seq(1), Seq(u64::MAX), &mut text).expect("exported");
     assert_eq!(moved, Moved { events: 17, same: 0, last: Seq(17) });
     text
 }
@@ -62,7 +62,7 @@ fn nothing_is_lost_on_the_way() {
     let first_answer = Appended { first: Seq(11), last: Seq(16), stream_seq: 6, duplicate: true };
     assert_eq!(append(&ours, keyed("run/b", Expect::Any, 30, "key")), Ok(first_answer));
     let mut again = Vec::new();
-    export(ours.reader(), Seq(1), &mut again).expect("exported");
+    export(ours.reader(), Seq(1), Seq(u64::MAX), &mut again).expect("exported");
     assert_eq!(text, again);
     assert!(verify(to.path()).expect("verifies").is_clean());
 }
@@ -92,7 +92,7 @@ fn an_import_goes_on_where_it_stopped() {
     assert_eq!(imported(to.path(), &text).expect("again"), Moved { events: 0, same: 17, last: Seq(17) });
     assert_eq!(imported(to.path(), b"").expect("nothing"), Moved { events: 0, same: 0, last: Seq(17) });
     let mut rest = Vec::new();
-    export(open(from.path()).reader(), Seq(11), &mut rest).expect("exported");
+    export(open(from.path()).reader(), Seq(11), Seq(u64::MAX), &mut rest).expect("exported");
     let half = tempfile::tempdir().expect("folder");
     let error = refused(half.path(), lines[..10].concat().as_bytes());
     assert!(error.contains("line 11: the export is cut off after event 10: its end is missing"), "{error}");
@@ -189,7 +189,7 @@ fn no_server_starts_on_half_an_import_and_the_rest_of_it_mends_that() {
     append(&log, one("run/a", Expect::Any, 27)).expect("appended");
     append(&log, one("run/a", Expect::Any, 28)).expect("appended");
     let mut more = Vec::new();
-    export(log.reader(), Seq(18), &mut more).expect("exported");
+    export(log.reader(), Seq(18), Seq(u64::MAX), &mut more).expect("exported");
     let first = more.split_inclusive(|byte| *byte == b'\n').next().expect("a line");
     refused(to.path(), first);
     check_unfinished(to.path());
@@ -221,7 +221,7 @@ fn an_export_that_was_cut_off_is_not_taken_for_a_whole_one() {
     let log = open(from.path());
     append(&log, one("run/a", Expect::Any, 27)).expect("appended");
     let mut rest = Vec::new();
-    export(log.reader(), Seq(18), &mut rest).expect("exported");
+    export(log.reader(), Seq(18), Seq(u64::MAX), &mut rest).expect("exported");
     let twice = import(&[&text[..], &rest[..]].concat());
     assert_eq!((twice.ended, twice.moved.events), (true, 18), "one after the other");
 }

@@ -4,9 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use regatta_core::log::backup::backup;
 use regatta_core::log::verify::Report;
-use regatta_core::log::{DurableLog, verify};
-use regatta_core::{Expect, Seq};
+use regatta_core::log::{DurableLog, OpenError, install_id, verify};
+use regatta_core::{Expect, Seq, SystemClock};
 
 use crate::given::{append, copied, one, open, small};
 
@@ -83,5 +84,40 @@ fn a_missing_segment_is_one_fault() {
         let (from, next) = (first(&names[lost.start]), first(&names[lost.end]));
         let which = if lost.len() == 1 { "segment 2 is missing" } else { "segments 3 to 4 are missing" };
         assert_eq!(fault.reason, format!("{which} before it: events {from} to {} are lost", next - 1));
+    }
+}
+
+#[test]
+fn what_other_files_say_is_not_waited_for_either() {
+    let (dir, _) = given();
+    let to = tempfile::tempdir().expect("folder");
+    for name in ["restoring", "backups.json", "install"] {
+        let image = copied(dir.path());
+        fs::remove_file(image.path().join(name)).ok();
+        make_pipe(&image.path().join(name));
+        // Each of them looks into one of the files; that it comes back is what is shown.
+        DurableLog::open(small(image.path())).map(DurableLog::close).ok();
+        install_id(image.path(), &SystemClock).ok();
+        backup(image.path(), &to.path().join(name)).ok();
+    }
+}
+
+#[test]
+fn a_file_that_has_another_name_too_is_not_written_into() {
+    let (dir, _) = given();
+    let elsewhere = tempfile::tempdir_in(dir.path().parent().expect("a folder")).expect("folder");
+    for name in ["lock", "HEAD.new"] {
+        let image = copied(dir.path());
+        let precious = elsewhere.path().join(name);
+        fs::write(&precious, "precious").expect("written");
+        fs::remove_file(image.path().join(name)).ok();
+        fs::hard_link(&precious, image.path().join(name)).expect("linked");
+        let log = open(image.path());
+        let refused = DurableLog::open(small(image.path())).expect_err("in use");
+        assert!(matches!(refused, OpenError::Locked { .. }), "{refused}");
+        append(&log, one("run/a", Expect::Any, EVENTS + 1)).expect("appended");
+        log.close().expect("stops");
+        assert_eq!(fs::read_to_string(&precious).expect("read"), "precious", "{name}");
+        assert!(verify(image.path()).expect("verifies").is_clean());
     }
 }

@@ -82,11 +82,7 @@ impl Moment {
 pub(super) async fn last_at(plane: &Plane, moment: Moment) -> Result<Seq, Problem> {
     match moment {
         Moment::At(seq) => Ok(seq),
-        Moment::AtUs(at_us) => {
-            let log = plane.log.clone();
-            let found = tokio::task::spawn_blocking(move || log.seq_at(at_us)).await;
-            Ok(found.map_err(|error| Problem::internal("find a moment", &error))??)
-        }
+        Moment::AtUs(at_us) => find(plane, move |log| log.seq_at(at_us)).await,
     }
 }
 
@@ -94,8 +90,17 @@ pub(super) async fn last_at(plane: &Plane, moment: Moment) -> Result<Seq, Proble
 pub(super) async fn first_at(plane: &Plane, moment: Moment) -> Result<Seq, Problem> {
     match moment {
         Moment::At(seq) => Ok(seq),
-        Moment::AtUs(at_us) => last_at(plane, Moment::AtUs(at_us.saturating_sub(1))).await.map(Seq::next),
+        Moment::AtUs(at_us) => find(plane, move |log| log.seq_since(at_us)).await,
     }
+}
+
+async fn find(
+    plane: &Plane,
+    look: impl FnOnce(&dyn Log) -> Result<Seq, ReadError> + Send + 'static,
+) -> Result<Seq, Problem> {
+    let log = plane.log.clone();
+    let found = tokio::task::spawn_blocking(move || look(&*log)).await;
+    Ok(found.map_err(|error| Problem::internal("find a moment", &error))??)
 }
 
 /// Looks at the views; `look` is given the time they stand for, in microseconds.

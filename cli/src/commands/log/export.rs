@@ -9,6 +9,7 @@ use regatta_core::Seq;
 use regatta_core::log::transfer::ExportError;
 use regatta_core::log::{Reader, export};
 
+use super::range::Range;
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::terminal::numbers::counted;
@@ -17,18 +18,19 @@ use crate::terminal::numbers::counted;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The last line says that it is the last, so that an import notices when the rest was cut off. A file
-is readable by its owner only. An export that begins after event 1, by --from or after a prune, can
-only be imported where the events before it are: to carry a pruned log away whole, restore it from
-its backup first.
+is readable by its owner only. Events that were written together are not parted: the first and the
+last few may be a little before and after what was asked for. An export that begins after event 1,
+because it was asked to or after a prune, can only be imported where the events before it are: to
+carry a pruned log away whole, restore it from its backup first.
 
 Examples:
   regatta log export > events.jsonl
   regatta log export --from 1200 --output new.jsonl
+  regatta log export --since 2026-11-22T08:00:00Z --until 2h > morning.jsonl
   regatta log export | zstd > events.jsonl.zst")]
 pub(crate) struct Args {
-    /// The first event; without it, the first one that is kept
-    #[arg(long, value_name = "SEQ")]
-    from: Option<u64>,
+    #[command(flatten)]
+    range: Range,
 
     /// Write into a new file instead of standard output
     #[arg(long, short, value_name = "FILE")]
@@ -36,16 +38,25 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Outcome {
-    let reader = Reader::open(&context.data_dir).map_err(|error| Failure::caused("the log cannot be read", &error))?;
+    args.range.check()?;
+    let unreadable = |error: &dyn std::error::Error| Failure::caused("the log cannot be read", error);
+    let reader = Reader::open(&context.data_dir).map_err(|error| unreadable(&error))?;
+    let (from, upto) = args.range.in_log(&reader).map_err(|error| unreadable(&error))?;
     let mut out: Box<dyn Write> = match &args.output {
         Some(path) => Box::new(BufWriter::new(create(path)?)),
         None => Box::new(BufWriter::new(std::io::stdout().lock())),
     };
     let first = reader.first();
-    if args.from.is_none() && first > Seq(1) {
+    let from = from.unwrap_or(first);
+    // Only by its number somebody asks for an event that is gone.
+    if args.range.from.is_none() && from == first && first > Seq(1) {
         context.terminal.note(super::begins(&context.data_dir, first));
     }
-    match export(&reader, args.from.map_or(first, Seq), &mut out) {
+    match export(&reader, from, upto.unwrap_or(reader.head()), &mut out) {
+        Ok(moved) if moved.events == 0 => {
+            context.terminal.note("exported nothing: there are no such events");
+            Ok(Exit::Done)
+        }
         Ok(moved) => {
             context.terminal.note(format!("exported {}, up to {}", counted(moved.events, "event"), moved.last));
             Ok(Exit::Done)

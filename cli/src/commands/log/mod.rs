@@ -6,11 +6,13 @@ mod export;
 mod import;
 mod mirror;
 mod prune;
+mod range;
 mod restore;
+mod show;
 mod stats;
 mod tail;
 mod verify;
-mod witness;
+pub(crate) mod witness;
 
 use std::path::Path;
 
@@ -20,6 +22,7 @@ use regatta_core::log::backup::receipts;
 
 use crate::context::Context;
 use crate::failure::Outcome;
+use crate::moment::Moment;
 use crate::terminal::escape;
 
 /// Look at the log itself: follow it, prove it, carry it away, bring it back
@@ -32,6 +35,7 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Tail(tail::Args),
+    Show(show::Args),
     Verify(verify::Args),
     Stats(stats::Args),
     Export(export::Args),
@@ -44,6 +48,7 @@ enum Command {
 pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     match args.command {
         Command::Tail(args) => tail::run(context, args),
+        Command::Show(args) => show::run(context, args),
         Command::Verify(args) => verify::run(context, args),
         Command::Stats(args) => stats::run(context, args),
         Command::Export(args) => export::run(context, args),
@@ -66,6 +71,5 @@ fn begins(data_dir: &Path, first: Seq) -> String {
 
 /// A moment for people, to the second.
 fn time(at_us: u64) -> String {
-    let at = i64::try_from(at_us / 1_000_000).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
-    at.map_or_else(|| "a time that no calendar has".to_owned(), |at| at.to_string())
+    Moment(at_us / 1_000_000 * 1_000_000).shown()
 }

@@ -9,16 +9,21 @@ use super::{backup, blobs};
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::server;
+use crate::terminal::escape;
 use crate::terminal::numbers::{bytes, counted};
 
 /// Bring a lost log back, from a backup or from NATS, into an empty data directory
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Every event keeps its number, its time and its id, and the installation its name. From a backup the
-chain of hashes comes back and is verified, and patches and long prompts (the `blobs` folder) too.
-NATS holds neither: that every event is there, once, is checked, and not that none was replaced; the
-chain is made anew. Messages that are no events are named and left out. A restore that was stopped
-goes on when it is run again. Write regatta.toml anew.
+Every event keeps its number, its time and its id, and the installation its name. The chain of
+hashes comes back and is verified: with it, a changed or forged event is told from the right one,
+and a witness agrees with what was restored. Compare the last hash with what a witness heard. NATS
+does not hold patches and long prompts (the `blobs` folder); a backup does. Messages that are no
+events of the log are named and left out. A restore that was stopped goes on when it is run again.
+Write regatta.toml anew.
+
+Older versions published no chain: of such events it is checked that each is there, once, and the
+chain is made anew. --without-chain takes all events so, when there is no other way.
 
 Examples:
   regatta --data-dir ~/new log restore --from /mnt/elsewhere/regatta
@@ -38,12 +43,16 @@ pub(crate) struct Args {
     /// Whose events, when several installs publish to it
     #[arg(long, value_name = "ID", requires = "from_nats")]
     install: Option<InstallId>,
+
+    /// Take the events of NATS as they are, whatever the chain of hashes says
+    #[arg(long, requires = "from_nats")]
+    without_chain: bool,
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     match (args.from, args.from_nats) {
         (Some(from), _) => from_backup(context, &std::path::absolute(from)?),
-        (None, Some(url)) => from_nats(context, &url, args.install),
+        (None, Some(url)) => from_nats(context, &url, args.install, !args.without_chain),
         (None, None) => Err(Failure::usage("nothing to restore from").hint("name it: --from DIR or --from-nats URL")),
     }
 }
@@ -75,13 +84,13 @@ fn from_backup(context: &Context, from: &Path) -> Outcome {
 }
 
 #[cfg(not(feature = "nats"))]
-fn from_nats(_: &Context, _: &str, _: Option<InstallId>) -> Outcome {
+fn from_nats(_: &Context, _: &str, _: Option<InstallId>, _: bool) -> Outcome {
     Err(crate::nats::absent())
 }
 
 #[cfg(feature = "nats")]
-fn from_nats(context: &Context, url: &str, install: Option<InstallId>) -> Outcome {
-    use regatta_core::bus::nats::{Error, restore};
+fn from_nats(context: &Context, url: &str, install: Option<InstallId>, chained: bool) -> Outcome {
+    use regatta_core::bus::nats::{Error, Wanted, restore};
     use regatta_core::log::transfer::ImportError;
     use regatta_core::log::{OpenError, Options};
 
@@ -91,12 +100,19 @@ fn from_nats(context: &Context, url: &str, install: Option<InstallId>) -> Outcom
     let dir = &context.data_dir;
     server::make_data_dir(dir)?;
     let restored = block_on(async {
-        restore(&from, install, Options::new(dir)).await.map_err(|error| {
+        restore(&from, Wanted { install, chained }, Options::new(dir)).await.map_err(|error| {
             if let Error::Import(ImportError::Open(OpenError::Locked { pid, .. })) = error {
                 return Failure::new(Exit::Refused, format!("a server runs on {}: process {pid}", dir.display()))
                     .hint("stop it (regatta down), or name another directory: --data-dir DIR");
             }
-            Failure::caused("the log was not restored", &error)
+            let failure = Failure::caused("the log was not restored", &error);
+            match error {
+                Error::Unchained(_) => failure.hint(
+                    "remove the wrong messages (nats stream rmm REGATTA_EVENTS MESSAGE) and run it again; or take the \
+                     events as they are: --without-chain, in an empty data directory",
+                ),
+                _ => failure,
+            }
         })
     })?;
     let hash = verified(dir)?;
@@ -108,21 +124,30 @@ fn from_nats(context: &Context, url: &str, install: Option<InstallId>) -> Outcom
     }
     let (events, install) = (counted(moved.events, "event"), &restored.install);
     for skipped in &restored.skipped {
-        context
-            .terminal
-            .note(format!("message {} in NATS is no event and was left out: {}", skipped.place, skipped.reason));
+        context.terminal.note(format!(
+            "message {} in NATS was left out: {}",
+            skipped.place,
+            escape::line(&skipped.reason)
+        ));
     }
     if restored.skipped_more > 0 {
         context.terminal.note(format!("and {} were left out", counted(restored.skipped_more, "more message")));
     }
-    let told = format!(
-        "restored {events} of install {install}, up to {}{same}: each is there, once; NATS carries no hashes, so whether \
-         one was replaced there cannot be told; chained anew, hash {hash}",
-        moved.last
-    );
+    let proved = restored.proved;
+    let chain = if proved == moved.last {
+        format!("the chain is that of the log that was lost, hash {hash}")
+    } else if proved.0 > 0 {
+        format!("up to event {proved} the chain is that of the log that was lost; after it is made anew, hash {hash}")
+    } else {
+        format!(
+            "each is there, once; without the chain of the log that was lost, so whether one was replaced cannot be \
+             told; chained anew, hash {hash}"
+        )
+    };
+    let told = format!("restored {events} of install {install}, up to {}{same}: {chain}", moved.last);
     let data = serde_json::json!({
         "restored": moved.events, "same": moved.same, "last": moved.last, "install": install,
-        "left_out": restored.left_out, "hash": hash,
+        "left_out": restored.left_out, "proved": proved, "hash": hash,
         "skipped": restored.skipped.len() as u64 + restored.skipped_more,
     });
     context.terminal.done(told, &data)?;

@@ -1,23 +1,29 @@
 //! `regatta log tail`: the last events, and those to come.
 
-use regatta_core::InstallId;
 use regatta_core::event::Kind;
+use regatta_core::{InstallId, Seq};
 use regatta_http::EventBody;
 use regatta_http::requests::{EventsPage, Health};
 
 use super::mirror;
+use super::range::{Range, before};
 use crate::client::Client;
 use crate::context::{Context, block_on};
 use crate::failure::{Exit, Failure, Outcome};
+use crate::moment::Moment;
 use crate::suggest;
 use crate::terminal::{Terminal, escape};
 
-/// Print the last events, and with -f those to come
+/// Print the last events, or those of a time, and with -f those to come
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
+With -f it goes on when the server is started again, and with --nats when NATS or the way to it was
+gone: from where it was, nothing twice.
+
 Examples:
   regatta log tail -f
   regatta log tail -f --kind 'run,attempt,!attempt.output'
+  regatta log tail --since 2h --until 1h
   regatta log tail --stream run/7q2k9x0m --from 1
   regatta log tail --from 1 --json > events.jsonl
   regatta log tail -f --nats nats://host")]
@@ -34,11 +40,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "STREAMS")]
     pub(super) stream: Option<String>,
 
-    /// The first event; without it, the last ones
-    #[arg(long, value_name = "SEQ")]
-    pub(super) from: Option<u64>,
+    #[command(flatten)]
+    pub(super) range: Range,
 
-    /// Without --from: how many of the last events are looked at
+    /// Without --from and --since: how many of the last events are looked at
     #[arg(long, short = 'n', value_name = "COUNT", default_value_t = 20)]
     pub(super) last: u64,
 
@@ -55,13 +60,20 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     for name in args.kind.iter().flat_map(|kinds| kinds.split(',')) {
         known(name.trim())?;
     }
+    args.range.check()?;
+    if args.follow && args.range.ends() {
+        return Err(Failure::usage("-f goes on and on, and --to and --until end it").hint("leave one of them away"));
+    }
     if args.nats.is_some() {
         return mirror::tail(context, args);
     }
     let (terminal, client) = (&context.terminal, context.client());
     block_on(async {
         let health: Health = client.get("/health").await?;
-        let from = args.from.unwrap_or_else(|| (health.seq.0 + 1).saturating_sub(args.last).max(health.first.0)).max(1);
+        let (from, to) = bounds(&client, &args, &health).await?;
+        if args.range.since.is_some() && from == health.first.0 && from > 1 {
+            terminal.note(super::begins(&context.data_dir, health.first));
+        }
         let mut query = form_urlencoded::Serializer::new(String::new());
         for (name, value) in [("kind", &args.kind), ("stream", &args.stream)] {
             if let Some(value) = value {
@@ -72,10 +84,31 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
         if args.follow {
             follow(&client, from, &query, terminal).await
         } else {
-            print(&client, from, &query, terminal).await
+            print(&client, from, &format!("to={to}&{query}"), terminal).await
         }
     })?;
     Ok(Exit::Done)
+}
+
+/// The first event that is wanted, and the last one.
+async fn bounds(client: &Client, args: &Args, health: &Health) -> Result<(u64, u64), Failure> {
+    let Range { from, to, since, until } = args.range;
+    let last = match until {
+        Some(until) => before(since_when(client, Moment(until.0.saturating_add(1)), health.seq).await?).0,
+        None => to.unwrap_or(u64::MAX),
+    };
+    let first = match (from, since) {
+        (Some(from), _) => from,
+        (None, Some(since)) => since_when(client, since, health.seq).await?.0,
+        (None, None) => (last.min(health.seq.0) + 1).saturating_sub(args.last).max(health.first.0),
+    };
+    Ok((first.max(1), last))
+}
+
+/// The first event since a moment; the one to come when there is none.
+async fn since_when(client: &Client, moment: Moment, head: Seq) -> Result<Seq, Failure> {
+    let page: EventsPage = client.get(&format!("/events?from={}&limit=1", moment.shown())).await?;
+    Ok(page.rows.first().map_or(head.next(), |event| event.seq))
 }
 
 /// Refuses the name of a kind or family there is not: nothing would ever be shown.

@@ -1,8 +1,12 @@
 //! NATS JetStream beside the log: a [`Relay`] publishes every event to one stream, and [`mirror`] reads them back. The
 //! log stays the truth; what is in NATS can always be made again from it, and the other way round.
 
+mod follow;
+mod foreign;
 pub mod mirror;
+mod order;
 mod relay;
+mod restore;
 mod server;
 mod stock;
 mod subject;
@@ -13,8 +17,10 @@ use std::path::PathBuf;
 use crate::log::{IndexError, ReadError};
 use crate::{EventId, Seq};
 
-pub use mirror::{Events, Mirror, Mirrored, Restored, Skipped, restore};
+pub use follow::Follower;
+pub use mirror::{Events, Mirror, Mirrored, Skipped};
 pub use relay::Relay;
+pub use restore::{Restored, Wanted, restore};
 pub use server::Server;
 pub use subject::{filter, subject};
 
@@ -24,6 +30,8 @@ pub const STREAM: &str = "REGATTA_EVENTS";
 pub const SUBJECTS: &str = "regatta.*.events.>";
 /// The event's number, so that a look at the headers is enough to know what is there.
 const SEQ_HEADER: &str = "Regatta-Seq";
+/// With the last event of a block: its place in the chain of hashes, so that it can be proved and made again.
+const LINK_HEADER: &str = "Regatta-Block";
 
 /// What goes wrong between the log and NATS.
 #[derive(Debug, thiserror::Error)]
@@ -54,10 +62,10 @@ pub enum Error {
     /// Somebody, or a limit, took messages out of the stream.
     #[error("messages were removed from the stream: what it holds is compared with the log again")]
     Removed,
-    /// An event that was removed from the stream cannot be published again yet.
+    /// An event that was removed from the stream, or whose id another message took, cannot be published yet.
     #[error(
-        "event {seq} was removed from the stream, but the server still knows its id and takes it for published: tried \
-         again until it forgets (its duplicate_window, 30 s)"
+        "event {seq} is not in the stream, but the server still knows its id and takes it for published: tried again \
+         until it forgets (its duplicate_window, 30 s)"
     )]
     StillKnown {
         /// The event.
@@ -85,11 +93,16 @@ pub enum Error {
         there: String,
     },
     /// An event is not in the stream.
-    #[error("event {seq} is missing in the stream")]
+    #[error("event {seq} is missing in the stream{}", after(*.next))]
     Missing {
         /// The event.
         seq: Seq,
+        /// The next one that is there, and its message.
+        next: Option<(Seq, u64)>,
     },
+    /// Events of the stream are not what the chain of hashes says.
+    #[error("the stream does not hold the log that was lost: {0}")]
+    Unchained(String),
     /// Two events of the stream claim one place, or too many are out of order.
     #[error("the stream does not hold one log: {0}")]
     Disordered(String),
@@ -105,6 +118,10 @@ pub enum Error {
     /// The log could not be written.
     #[error("failed to restore the log")]
     Import(#[from] crate::log::transfer::ImportError),
+}
+
+fn after(next: Option<(Seq, u64)>) -> String {
+    next.map_or_else(String::new, |(seq, place)| format!("; the next one there is event {seq}, in message {place}"))
 }
 
 /// For `map_err`: what was tried with NATS, and its answer in one line.

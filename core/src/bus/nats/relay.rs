@@ -16,22 +16,21 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::foreign::{Foreign, Strangers};
 use super::mirror::{Cursor, Part, Start};
 use super::server::{Connection, Server};
 use super::stock::{Anchor, Stock};
-use super::{Error, SEQ_HEADER, STREAM, message_id, nats, subject};
+use super::{Error, LINK_HEADER, SEQ_HEADER, STREAM, message_id, nats, subject};
 use crate::bus::{RELAY_CHECKPOINT, RelayState};
-use crate::log::transfer::{each_line, read_line};
+use crate::log::transfer::each_linked_line;
 use crate::{DurableLog, EventId, InstallId, Kind, Log as _, ReadMax, Seq};
 
 /// Version of that snapshot: the numbers of [`Kept`] after the event, eight bytes each, little end first.
-const SNAPSHOT_VERSION: u32 = 2;
+const SNAPSHOT_VERSION: u32 = 3;
 /// How often a quiet relay looks whether messages were removed from the stream, and how much less often where the stream
 /// has limits, which remove them all the time.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 const LOOK_LESS: u32 = 60;
-/// Messages after the log's end that are looked into at a session's begin.
-const AHEAD_MAX: usize = 64;
 /// Most messages that wait for their acknowledgement.
 const IN_FLIGHT_MAX: usize = 4_096;
 /// Most bytes that wait for their acknowledgement; one message may go over it.
@@ -62,6 +61,8 @@ struct Kept {
     seen: Seen,
     /// Events up to the anchor's that it does not hold.
     missing: u64,
+    /// Messages before the anchor's that are no events of this log.
+    foreign: u64,
 }
 
 /// What changes in a stream when messages are removed from it, or it is made anew.
@@ -82,15 +83,16 @@ impl Seen {
 impl Kept {
     fn bytes(&self) -> Vec<u8> {
         let Seen { created_us, first, deleted } = self.seen;
-        [self.anchor.at, created_us, first, deleted, self.missing].map(u64::to_le_bytes).concat()
+        [self.anchor.at, created_us, first, deleted, self.missing, self.foreign].map(u64::to_le_bytes).concat()
     }
 
     fn parse(seq: Seq, bytes: &[u8]) -> Option<Self> {
         let (numbers, []) = bytes.as_chunks::<8>() else { return None };
-        let [at, created_us, first, deleted, missing] = numbers else { return None };
+        let [at, created_us, first, deleted, missing, foreign] = numbers else { return None };
         let number = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
         let seen = Seen { created_us: number(created_us), first: number(first), deleted: number(deleted) };
-        Some(Self { anchor: Anchor { seq: seq.0, at: number(at) }, seen, missing: number(missing) })
+        let anchor = Anchor { seq: seq.0, at: number(at) };
+        Some(Self { anchor, seen, missing: number(missing), foreign: number(foreign) })
     }
 }
 
@@ -114,6 +116,8 @@ struct Message {
     id: String,
     subject: String,
     body: Bytes,
+    /// What the last event of a block tells of it.
+    link: Option<String>,
 }
 
 type Fetch = JoinHandle<Result<Vec<Message>, Error>>;
@@ -132,7 +136,9 @@ impl Relay {
         let kept = kept.and_then(|(seq, bytes)| Kept::parse(seq, &bytes)).unwrap_or_default();
         let (published, missing, head) = (Seq(kept.anchor.seq), kept.missing, log.head());
         let acked = if missing == 0 { published } else { Seq(0) };
-        let state = RelayState { server: server.shown(), acked, published, missing, head, ..RelayState::default() };
+        let (server_shown, foreign) = (server.shown(), kept.foreign);
+        let state =
+            RelayState { server: server_shown, acked, published, missing, foreign, head, ..RelayState::default() };
         let (state, seen) = watch::channel(state);
         Ok((Self { log, install, server, kept, written: None, look_every: LOOK_EVERY, state }, seen))
     }
@@ -188,13 +194,13 @@ impl Relay {
         let connection = self.server.connect(2 * IN_FLIGHT_MAX).await?;
         let stream = connection.hold(connection.stream()).await??;
         let info = connection.hold(look(&stream)).await??;
-        let stock = connection.hold(Box::pin(self.stock(&connection, &stream, &info))).await??;
+        let (stock, strangers) = connection.hold(Box::pin(self.stock(&connection, &stream, &info))).await??;
         let seen = Seen::of(&info);
         let mut looks = tokio::time::interval(self.look_every * if is_limited(&info.config) { LOOK_LESS } else { 1 });
         looks.reset();
         let mut head = self.log.watch();
         let mut flow = Flow { connection: &connection, stream: &stream, stock, in_flight: VecDeque::new(), bytes: 0 };
-        self.keep(&flow.stock, seen)?;
+        self.keep(&flow.stock, seen, strangers)?;
         tracing::info!(server = self.server.shown(), from = flow.stock.upto() + 1, "relaying to NATS");
         let mut next = flow.stock.upto() + 1;
         let mut fetch = self.fetch(next);
@@ -209,10 +215,10 @@ impl Relay {
                         flow.publish(message).await?;
                     }
                 }
-                self.keep(&flow.stock, seen)?;
+                self.keep(&flow.stock, seen, strangers)?;
             } else {
                 flow.settle(0).await?;
-                self.keep(&flow.stock, seen)?;
+                self.keep(&flow.stock, seen, strangers)?;
                 let grown = async {
                     let grown = connection.hold(head.wait_for(|head| head.0 >= next)).await?;
                     grown.map(drop).map_err(|_| Error::Lost)
@@ -235,12 +241,13 @@ impl Relay {
         let (log, install) = (self.log.clone(), self.install.clone());
         tokio::task::spawn_blocking(move || {
             let (mut messages, mut bytes) = (Vec::new(), 0);
-            each_line(log.reader(), Seq(from), &mut |seq, record, line| {
+            each_linked_line(log.reader(), Seq(from), &mut |seq, record, line, link| {
                 let Ok(stream) = crate::Stream::try_from(record.stream) else { return ControlFlow::Break(()) };
                 let id = message_id(EventId(uuid::Uuid::from_bytes(record.id)));
                 let subject = subject(&install, Kind(record.kind), &stream);
                 bytes += line.len();
-                messages.push(Message { seq, id, subject, body: Bytes::copy_from_slice(line) });
+                let (body, link) = (Bytes::copy_from_slice(line), link.map(ToString::to_string));
+                messages.push(Message { seq, id, subject, body, link });
                 let full = messages.len() >= BATCH.events || bytes >= BATCH.bytes;
                 if full { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })?;
@@ -250,11 +257,11 @@ impl Relay {
 
     /// Looks at what the stream holds of this log: of what came since the last look, or of everything when something was
     /// removed since.
-    async fn stock(&self, connection: &Connection, stream: &Stream, info: &Info) -> Result<Stock, Error> {
+    async fn stock(&self, connection: &Connection, stream: &Stream, info: &Info) -> Result<(Stock, Strangers), Error> {
         let is_same = self.stands(stream, info).await?;
         let is_whole = is_same && Seen::of(info) == self.kept.seen && self.kept.missing == 0;
         let anchor = if is_whole { self.kept.anchor } else { Anchor::default() };
-        let mut stock = self.held(connection, stream, anchor).await?;
+        let (mut stock, strangers) = self.held(connection, stream, anchor).await?;
         // What is no longer in the log cannot be published again, and what the stream itself drops should not be.
         let mut lost = self.log.first().0 - 1;
         if is_limited(&info.config) {
@@ -267,48 +274,27 @@ impl Relay {
             let missing = stock.missing();
             tracing::warn!(missing, from = stock.upto() + 1, "messages are missing in the stream of NATS");
         }
-        Ok(stock)
+        Ok((stock, if is_whole { strangers.and(self.kept.foreign) } else { strangers }))
     }
 
-    /// Reads in the headers which events stand after a place.
-    async fn held(&self, connection: &Connection, stream: &Stream, anchor: Anchor) -> Result<Stock, Error> {
+    /// Reads in the headers which events stand after a place, and which messages there are none of this log's.
+    async fn held(
+        &self,
+        connection: &Connection,
+        stream: &Stream,
+        anchor: Anchor,
+    ) -> Result<(Stock, Strangers), Error> {
         let mut stock = Stock::new(anchor);
-        let head = self.log.head().0;
+        let mut foreign = Foreign::new(self.log.reader());
         let start = Start { install: Some(&self.install), at: anchor.at + 1, part: Part::Headers };
         let mut cursor = Cursor::open(connection, stream, start).await?;
-        let (mut last, mut ahead) = (None, Vec::new());
         while cursor.left() > 0 {
             let seen = cursor.next().await?;
-            let header = |name: &str| seen.headers.as_ref().and_then(|headers| headers.get(name));
-            let seq = header(SEQ_HEADER).and_then(|seq| seq.as_str().parse::<u64>().ok());
-            let id = header(NATS_MESSAGE_ID.as_ref()).map(|id| id.as_str().to_owned());
-            // Whatever else was published there is none of ours.
-            let Some((seq, id)) = seq.zip(id.filter(|id| uuid::Uuid::try_parse(id).is_ok())) else { continue };
-            if seq > head {
-                if ahead.len() < AHEAD_MAX {
-                    ahead.push((seq, id, cursor.at()));
-                }
-                continue;
-            }
-            stock.put(seq, cursor.at())?;
-            if last.as_ref().is_none_or(|(known, _)| *known < seq) {
-                last = Some((seq, id));
+            if let Some(seq) = foreign.is_ours(seen.headers.as_ref(), cursor.at())? {
+                stock.put(seq, cursor.at())?;
             }
         }
-        for (seq, there, at) in ahead {
-            let body = message_at(stream, at).await?.map(|message| message.payload).unwrap_or_default();
-            if read_line(&body).is_ok_and(|(event, _)| event.seq.0 == seq) {
-                return Err(Error::Foreign { seq: Seq(seq), there });
-            }
-            tracing::warn!(place = at, "a message in the stream is none of ours and is left alone");
-        }
-        // What was removed from the log can no longer be compared.
-        if let Some((seq, there)) = last.filter(|(seq, _)| *seq >= self.log.first().0)
-            && self.id_of(seq)?.as_ref() != Some(&there)
-        {
-            return Err(Error::Foreign { seq: Seq(seq), there });
-        }
-        Ok(stock)
+        Ok((stock, foreign.strangers()))
     }
 
     /// Whether the stream still is the one the anchor is in, whatever was removed from it.
@@ -342,10 +328,11 @@ impl Relay {
     }
 
     /// Keeps and tells how far the server has everything.
-    fn keep(&mut self, stock: &Stock, seen: Seen) -> Result<(), Error> {
+    fn keep(&mut self, stock: &Stock, seen: Seen, strangers: Strangers) -> Result<(), Error> {
         let acked = Seq(stock.whole(self.log.first().0));
         if let Some(anchor) = stock.anchor() {
-            let kept = Kept { anchor, seen, missing: stock.missing() };
+            let (missing, foreign) = (stock.missing(), strangers.before(anchor.at));
+            let kept = Kept { anchor, seen, missing, foreign };
             if self.written != Some(kept) {
                 self.log.set_snapshot(RELAY_CHECKPOINT, SNAPSHOT_VERSION, Seq(anchor.seq), &kept.bytes())?;
                 self.log.set_checkpoint(RELAY_CHECKPOINT, acked)?;
@@ -353,11 +340,12 @@ impl Relay {
             }
         }
         let (published, missing, head) = (Seq(stock.upto()), stock.missing(), self.log.head());
-        let waiting_since_us = self.waiting_since_us(published, head);
+        let (waiting_since_us, foreign) = (self.waiting_since_us(published, head), strangers.all);
         self.state.send_modify(|state| {
             let caught_up = published == head;
             let before = std::mem::take(state);
-            *state = RelayState { connected: true, acked, published, missing, head, waiting_since_us, ..before };
+            *state =
+                RelayState { connected: true, acked, published, missing, foreign, head, waiting_since_us, ..before };
             if caught_up {
                 state.last_error = None;
             }
@@ -398,11 +386,14 @@ impl Flow<'_> {
         if self.in_flight.len() >= IN_FLIGHT_MAX || self.bytes >= IN_FLIGHT_BYTES_MAX {
             self.settle(IN_FLIGHT_MAX / 2).await?;
         }
-        let Message { seq, id, subject, body } = message;
+        let Message { seq, id, subject, body, link } = message;
         let mut headers = HeaderMap::new();
         headers.insert(NATS_MESSAGE_ID, id);
         headers.insert(NATS_EXPECTED_STREAM, STREAM);
         headers.insert(SEQ_HEADER, seq.to_string());
+        if let Some(link) = link {
+            headers.insert(LINK_HEADER, link);
+        }
         let bytes = body.len();
         let context = &self.connection.context;
         let sent = self.connection.hold(context.publish_with_headers(subject, headers, body)).await?;
@@ -426,9 +417,12 @@ impl Flow<'_> {
             if !ack.duplicate && self.stock.anchor().is_some_and(|anchor| ack.sequence <= anchor.at) {
                 return Err(Error::Disordered("it was made anew".to_owned()));
             }
-            // The server remembers ids longer than messages that somebody removes.
-            if ack.duplicate && self.connection.hold(message_at(self.stream, ack.sequence)).await??.is_none() {
-                return Err(Error::StillKnown { seq: Seq(seq) });
+            // The server remembers ids longer than messages that somebody removes, and whoever took them.
+            if ack.duplicate {
+                let there = self.connection.hold(message_at(self.stream, ack.sequence)).await??;
+                if there.and_then(|message| seq_in(&message)) != Some(seq) {
+                    return Err(Error::StillKnown { seq: Seq(seq) });
+                }
             }
             self.stock.put(seq, ack.sequence)?;
         }

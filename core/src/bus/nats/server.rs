@@ -53,6 +53,7 @@ impl fmt::Debug for Server {
 }
 
 /// One connection. It never connects again by itself: what was under way would be lost silently.
+#[derive(Clone)]
 pub(super) struct Connection {
     pub(super) context: jetstream::Context,
     lost: watch::Receiver<bool>,

@@ -6,7 +6,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::{BackupError, failed};
-use crate::log::journal::{Disk, segment};
+use crate::log::journal::{Disk, regular, segment};
 
 /// Bytes read at once.
 const STEP_BYTES: usize = 1 << 20;
@@ -75,7 +75,7 @@ pub(super) fn copy(
 ) -> Result<Brought, BackupError> {
     let unfinished = unfinished(target);
     remove_if_there(disk, &unfinished)?;
-    let from = File::open(source).map_err(failed("read", source))?;
+    let from = regular::open(source).map_err(failed("read", source))?;
     let kept_at = from.metadata().and_then(|found| found.modified()).map_err(failed("look at", source))?;
     let mut from = from.take(end);
     let to = disk.create(&unfinished).map_err(failed("write", &unfinished))?;
@@ -128,7 +128,7 @@ fn unfinished(target: &Path) -> PathBuf {
 /// asked for, it is read as it is.
 fn hash_of(path: &Path, end: u64) -> Result<blake3::Hash, BackupError> {
     let mut hasher = blake3::Hasher::new();
-    let file = File::open(path).map_err(failed("read", path))?;
+    let file = regular::open(path).map_err(failed("read", path))?;
     rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).ok();
     hasher.update_reader(file.take(end)).map_err(failed("read", path))?;
     Ok(hasher.finalize())
@@ -138,7 +138,7 @@ fn hash_of(path: &Path, end: u64) -> Result<blake3::Hash, BackupError> {
 fn ends(path: &Path) -> Result<[Vec<u8>; 2], BackupError> {
     let read = || -> io::Result<[Vec<u8>; 2]> {
         let page = segment::HEADER_BYTES as u64;
-        let mut file = File::open(path)?;
+        let mut file = regular::open(path)?;
         let (mut first, mut last) = (Vec::new(), Vec::new());
         (&file).take(page).read_to_end(&mut first)?;
         let size = file.seek(SeekFrom::End(0))?;

@@ -78,8 +78,7 @@ fn check_name(dir: &Path, to: &Path) -> Result<(), BackupError> {
     if !super::place::holds_log(to) {
         return Ok(());
     }
-    let name = |dir: &Path| std::fs::read_to_string(dir.join(install::NAME)).ok();
-    let (ours, there) = (name(dir), name(to));
+    let (ours, there) = (install::text(dir).ok(), install::text(to).ok());
     if ours == there {
         return Ok(());
     }

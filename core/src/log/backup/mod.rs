@@ -26,7 +26,7 @@ use super::journal::{Disk, RealDisk};
 use super::lock::Lock;
 use super::restoring::{self, Source};
 use super::verify::verify_on;
-use super::{OpenError, ReadError, install};
+use super::{OpenError, ReadError, install, witness};
 use crate::{Clock as _, Seq, SystemClock};
 use beside::{blobs, cleaned};
 use bring::Bring;
@@ -265,14 +265,16 @@ fn write_anchor(disk: &dyn Disk, dir: &Path, anchor: &Anchor) -> Result<(), Back
     anchor.write(disk, dir).map_err(failed("write HEAD of", dir))
 }
 
-/// Copies the install's name, which a backup of a restore has too.
+/// Copies the install's name, which a backup of a restore has too, and what is noted of such a restore.
 fn name(bring: &Bring<'_>, copied: &mut Copied) -> Result<(), BackupError> {
-    let (source, target) = (bring.from.join(install::NAME), bring.to.join(install::NAME));
-    let Ok(found) = fs::metadata(&source) else { return Ok(()) };
-    if is_beginning(&source, found.len(), &target)? {
-        copied.count(Brought::Kept);
-    } else {
-        copied.count(copy(bring.disk, &source, u64::MAX, &target, None)?);
+    for name in [install::NAME, witness::RECHAINED] {
+        let (source, target) = (bring.from.join(name), bring.to.join(name));
+        let Ok(found) = fs::metadata(&source) else { continue };
+        if is_beginning(&source, found.len(), &target)? {
+            copied.count(Brought::Kept);
+        } else {
+            copied.count(copy(bring.disk, &source, u64::MAX, &target, None)?);
+        }
     }
     Ok(())
 }

@@ -6,14 +6,16 @@ use std::path::{Component, Path, PathBuf};
 
 use super::{BLOBS, BackupError, failed};
 use crate::cleaning;
-use crate::log::install;
 use crate::log::journal::{RealDisk, anchor, beginning, segment};
+use crate::log::{install, witness};
 
 /// What is in the folder of a backup before there is a log in it.
-const BEGUN: [&str; 9] = [
+const BEGUN: [&str; 11] = [
     "lock",
     install::NAME,
     "install.new",
+    witness::RECHAINED,
+    "RESTORED.new",
     segment::FOLDER,
     anchor::NAME,
     "HEAD.new",

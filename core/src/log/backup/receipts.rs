@@ -1,7 +1,6 @@
 //! What the data directory remembers of backups made of it: where they are, and how far they reach. A receipt says where
 //! to look and proves nothing; what a backup holds is proved by reading it.
 
-use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
@@ -99,7 +98,7 @@ pub fn holds(folder: &Path, file: &SegmentFile) -> Result<(), String> {
 
 /// BLAKE3 of a sealed segment, from the disk and not from memory; nothing when it is of another length.
 fn hash_in(path: &Path, bytes: u64) -> io::Result<Option<blake3::Hash>> {
-    let mut file = File::open(path)?;
+    let mut file = regular::open(path)?;
     let covered = bytes.saturating_sub(HASH_AND_CHECKSUM_BYTES as u64);
     if file.seek(SeekFrom::End(0))? != bytes {
         return Ok(None);

@@ -33,6 +33,10 @@ pub use keep::{NAME_BYTES_MAX, SNAPSHOT_BYTES_MAX};
 /// The log only reads long before, so what waits in memory meanwhile does not grow.
 const FREE_MIN: u64 = 4 << 20;
 
+/// How much less urgent the store is than the writer and those who wait for it. It takes a tenth of a core when the log is
+/// driven as hard as two cores can; with 5 it still gets that, and nobody waits a whole turn for it.
+const NICENESS: i32 = 5;
+
 /// Why the index could not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IndexError {
@@ -203,6 +207,9 @@ impl Drop for Catalog {
 impl Shared {
     /// The body of the index's thread.
     fn follow(&self) {
+        if let Err(error) = rustix::process::nice(NICENESS) {
+            tracing::debug!(%error, "the index is as urgent as everything else");
+        }
         let mut dirty = false;
         loop {
             let stopped = self.recent.wait(dirty);

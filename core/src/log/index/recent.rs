@@ -9,8 +9,8 @@ use crate::Stream;
 use crate::log::Appended;
 
 /// Events after which a part is full. Each part takes a key of the store for every stream in it, and sled spends 170 µs on
-/// a key: parts of 65,536 events in a thousand streams kept a whole core busy.
-const PART_EVENTS_MAX: usize = 1 << 18;
+/// a key: parts of 65,536 events in a thousand streams kept a whole core busy, parts of 262,144 a quarter of one.
+const PART_EVENTS_MAX: usize = 1 << 19;
 /// First answers after which a part is full too: with the events this bounds one batch of the store.
 const PART_ANSWERS_MAX: usize = 1 << 16;
 /// Parts that wait for the store before the writer waits for it too: bounds the memory all of this takes.

@@ -23,6 +23,9 @@ use crate::{Seq, Stream};
 
 /// Memory sled may use for its cache; it takes a multiple of it.
 const CACHE_BYTES: u64 = 32 << 20;
+/// When somebody who waits for the index to open is first told so, and how often then.
+const SAY_AFTER: Duration = Duration::from_secs(3);
+const SAY_EVERY: Duration = Duration::from_secs(10);
 /// A new shape of keys or values is a new number; an index of another one is rebuilt.
 const FORMAT: u32 = 1;
 /// Indexes set aside that are kept for looking at; older ones are removed.
@@ -147,13 +150,22 @@ fn within<T: Send + 'static>(
     let (answer, answered) = channel();
     let opening = thread::Builder::new().name("index-open".to_owned()).spawn(move || answer.send(action()).is_ok());
     let opening = opening.map_err(|error| IndexError::Failed(error.to_string()))?;
-    match answered.recv_timeout(deadline) {
-        Ok(result) => {
-            opening.join().ok();
-            result
+    let mut waited = Duration::ZERO;
+    loop {
+        let next = if waited.is_zero() { SAY_AFTER } else { SAY_EVERY }.min(deadline - waited);
+        match answered.recv_timeout(next) {
+            Ok(result) => {
+                opening.join().ok();
+                return result;
+            }
+            Err(RecvTimeoutError::Disconnected) => return Err(IndexError::Failed("sled panicked".to_owned())),
+            Err(RecvTimeoutError::Timeout) => waited += next,
         }
-        Err(RecvTimeoutError::Timeout) => Err(hung(deadline)),
-        Err(RecvTimeoutError::Disconnected) => Err(IndexError::Failed("sled panicked".to_owned())),
+        if waited >= deadline {
+            return Err(hung(deadline));
+        }
+        let (seconds, at_most) = (waited.as_secs(), deadline.as_secs());
+        tracing::warn!(seconds, at_most, "waiting for the index to open; after that it is rebuilt from the journal");
     }
 }
 

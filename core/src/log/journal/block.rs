@@ -128,6 +128,11 @@ impl Header {
         self.first_seq + u64::from(self.count) - 1
     }
 
+    /// Whether a block of the same events would be written in the same way now.
+    pub(crate) fn is_written_so_today(&self) -> bool {
+        (self.format, self.codec, self.flags) == (FORMAT, CODEC, 0)
+    }
+
     /// Checks the whole block as it stands there: its checksum, and that this version can read it.
     pub(crate) fn check(&self, block: &[u8], nonce: u64) -> Result<(), Fault> {
         let (Some(covered), Some(body)) = (block.get(..CHECKSUM_AT), block.get(HEADER_BYTES..self.block_bytes()))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::Place;
 use super::block::{self, Fault, Header, Plain, Records};
-use super::reader::{Mark, Reader, Segment, bad, corrupt, io};
+use super::reader::{Mark, Reader, Segment, bad, corrupt, io, io_at};
 use super::sealed::Sealed;
 use super::sealed::read::{Bad, Unpacker};
 use super::segment::{self, Form};
@@ -100,14 +100,14 @@ impl<'r> Cursor<'r> {
                 // It was sealed since.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 file => {
-                    let file = file.map_err(io)?;
-                    let end = file.size().map_err(io)?;
+                    let file = file.map_err(io_at(segment.place(0)))?;
+                    let end = file.size().map_err(io_at(segment.place(0)))?;
                     let (window, room) = (Window::new(file, end, self.step), Vec::new());
                     return Ok(Open { segment, last, bytes: Bytes::Written(Box::new(Written { window, room })), next });
                 }
             }
         }
-        let file = Sealed::open(disk, dir, first).map_err(io)?.map_err(bad)?;
+        let file = self.reader.sealed(first)?;
         let sealed = Segment::sealed(&file);
         let known = segment.header.in_form(Form::Sealed) == sealed.header && file.summary.totals.last_seq >= last;
         if !known || segment.sealed.is_some_and(|facts| Some(facts) != sealed.sealed) {
@@ -136,7 +136,7 @@ impl<'r> Cursor<'r> {
             if header.last_seq() >= seq {
                 open.next = next;
                 let (place, nonce) = (open.place(mark.at), open.segment.header.nonce);
-                let plain = open.bytes.plain(mark.at, &header, nonce).map_err(io)?;
+                let plain = open.bytes.plain(mark.at, &header, nonce).map_err(io_at(place))?;
                 let Plain { header, bytes, .. } = plain.map_err(|fault| corrupt(place, &fault))?;
                 return Ok((place, header, bytes));
             }
@@ -232,7 +232,7 @@ impl Open {
         if unpacked.bundle != Some(wanted) {
             unpacked.bundle = None;
             let Unpacked { file, unpacker, blocks, .. } = &mut **unpacked;
-            file.blocks(unpacker, wanted, blocks).map_err(io)?.map_err(bad)?;
+            file.blocks(unpacker, wanted, blocks).map_err(io_at(file.place(wanted)))?.map_err(bad)?;
             unpacked.bundle = Some(wanted);
             // A mark of another bundle means nothing here.
             self.next = Mark { seq: 0, at: 0 };
@@ -271,7 +271,7 @@ impl Open {
     /// The header at a mark; it must begin with the event the mark says.
     fn header(&mut self, mark: Mark) -> Result<Header, ReadError> {
         let place = self.place(mark.at);
-        let bytes = self.bytes.get(mark.at, block::HEADER_BYTES).map_err(io)?;
+        let bytes = self.bytes.get(mark.at, block::HEADER_BYTES).map_err(io_at(place))?;
         let header = Header::parse(bytes).and_then(|header| {
             let in_order = header.first_seq == mark.seq;
             if in_order { Ok(header) } else { Err(Fault::Order { expected: mark.seq, found: header.first_seq }) }

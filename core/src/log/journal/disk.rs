@@ -131,9 +131,7 @@ impl Disk for RealDisk {
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
-        let mut options = File::options();
-        options.read(true).write(true).create(true).truncate(true);
-        Ok(Arc::new(regular::make_as(&mut options, path)?))
+        Ok(Arc::new(regular::make(path)?))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

@@ -25,6 +25,7 @@ mod cursor;
 pub mod disk;
 mod forms;
 mod ledger;
+pub(crate) mod link;
 mod packing;
 pub(crate) mod reader;
 pub(crate) mod record;

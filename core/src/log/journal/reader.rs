@@ -10,13 +10,14 @@ use tokio::sync::watch;
 use super::block::{self, Fault, Records};
 use super::cursor::Cursor;
 use super::disk::{Disk, RealDisk};
+use super::link::Link;
 use super::record::{Names, Raw, Record};
 use super::sealed::read::{Bad, Unpacker};
 use super::sealed::shape::{Page, Totals};
 use super::sealed::{Sealed, StreamEntry, entries};
 use super::segment::Form;
 use super::{Hash, Place, recover, segment};
-use crate::log::{OpenError, ReadError, ReadMax, backup};
+use crate::log::{OpenError, ReadError, ReadMax, backup, since};
 use crate::{Envelope, Kind, Seq};
 
 /// Most bytes read at once when reading on and on.
@@ -206,6 +207,14 @@ impl Reader {
         if below > 0 { Err(self.removed(Seq(below))) } else { Ok(Seq(0)) }
     }
 
+    /// The first event that is kept after the last one that is before `at_us`; the one after the head when there is none.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn seq_since(&self, at_us: u64) -> Result<Seq, ReadError> {
+        since(self.seq_at(at_us.saturating_sub(1)))
+    }
+
     /// That an event was removed, and where it is.
     pub(super) fn removed(&self, seq: Seq) -> ReadError {
         ReadError::Removed { seq, first: self.first(), archive: backup::holding(&self.dir, seq) }
@@ -221,6 +230,26 @@ impl Reader {
             for split in Records::of(&header, block) {
                 let (seq, raw) = split.map_err(|fault| corrupt(place, &fault))?;
                 if seq >= next && visit(place, seq, raw, each)?.is_break() {
+                    return Ok(());
+                }
+            }
+            next = header.last_seq() + 1;
+        }
+        Ok(())
+    }
+
+    /// As [`Self::scan`], saying with the last event of each block what the chain knows of the block.
+    pub(crate) fn scan_linked(&self, from: u64, step: usize, each: &mut EachLinked<'_>) -> Result<(), ReadError> {
+        let mut cursor = Cursor::new(self, step);
+        let mut next = from;
+        while next <= cursor.head {
+            let nonce = self.segment_of(next, cursor.head).map_or(0, |(segment, _)| segment.header.nonce);
+            let (place, header, block) = cursor.block(next)?;
+            let link = Link::of(&header, block, nonce);
+            for split in Records::of(&header, block) {
+                let (seq, raw) = split.map_err(|fault| corrupt(place, &fault))?;
+                let link = link.as_ref().filter(|link| link.last == seq);
+                if seq >= next && visit(place, seq, raw, &mut |seq, record| each(seq, record, link))?.is_break() {
                     return Ok(());
                 }
             }
@@ -312,7 +341,8 @@ impl Reader {
 
     /// Opens the sealed segment that begins with an event.
     pub(crate) fn sealed(&self, first: u64) -> Result<Sealed, ReadError> {
-        Sealed::open(&*self.disk, &self.dir, first).map_err(io)?.map_err(bad)
+        let place = Place { segment: first, form: Form::Sealed, at: 0 };
+        Sealed::open(&*self.disk, &self.dir, first).map_err(io_at(place))?.map_err(bad)
     }
 
     /// Shows where the events of each stream are in the sealed segment that begins with an event.
@@ -342,6 +372,9 @@ impl Reader {
 /// What is done with each event of a scan.
 pub(crate) type Each<'a> = dyn FnMut(u64, &Record<'_>) -> Result<ControlFlow<()>, String> + 'a;
 
+/// The same, with what the last event of a block tells of it.
+pub(crate) type EachLinked<'a> = dyn FnMut(u64, &Record<'_>, Option<&Link>) -> Result<ControlFlow<()>, String> + 'a;
+
 pub(super) fn visit(place: Place, seq: u64, raw: Raw<'_>, each: &mut Each<'_>) -> Result<ControlFlow<()>, ReadError> {
     let flow = raw.read().and_then(|record| each(seq, &record));
     flow.map_err(|reason| corrupt(place, &Fault::Record { seq, reason }))
@@ -358,6 +391,11 @@ pub(super) fn corrupt(place: Place, fault: &Fault) -> ReadError {
 
 pub(crate) fn io(error: std::io::Error) -> ReadError {
     ReadError::Io(Arc::new(error))
+}
+
+/// For `map_err`: where the disk failed.
+pub(super) fn io_at(place: Place) -> impl FnOnce(std::io::Error) -> ReadError {
+    move |error| io(std::io::Error::new(error.kind(), format!("{place}: {error}")))
 }
 
 /// Collects envelopes until a bound is met.

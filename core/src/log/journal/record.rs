@@ -73,6 +73,24 @@ impl<'a> Record<'a> {
         }
     }
 
+    /// The record of an event, when so many of its append follow.
+    pub(crate) fn of_event(event: &'a Envelope, more: u16) -> Self {
+        Self {
+            id: event.id.0.into_bytes(),
+            stream: event.stream.as_str(),
+            stream_seq: event.stream_seq,
+            more,
+            kind: event.kind.0,
+            version: event.version,
+            at_us: event.at_us,
+            actor: event.actor.as_str(),
+            cause: event.cause.map(|cause| cause.0.into_bytes()),
+            correlation: event.correlation.into_bytes(),
+            dedup: event.dedup.as_deref(),
+            payload: &event.payload,
+        }
+    }
+
     /// Adds its bytes to a buffer.
     pub(crate) fn write(&self, buffer: &mut Vec<u8>) -> Result<(), String> {
         let begins = buffer.len();

@@ -174,16 +174,23 @@ fn check_anchor(anchor: &Anchor, tip: &Tip, hash: Option<Hash>, dir: &Path) -> R
 
 /// Walks a segment to its end, showing the last event and the hash of each block.
 fn walk(disk: &dyn Disk, dir: &Path, segment: &Segment, each: &mut dyn FnMut(u64, Hash)) -> Result<Tip, OpenError> {
-    let io = |source| OpenError::Io { what: "read the last segment", source };
+    let what = "read the last segment";
+    let io = |at| {
+        let place = segment.place(at);
+        move |error: io::Error| OpenError::Io {
+            what,
+            source: io::Error::new(error.kind(), format!("{place}: {error}")),
+        }
+    };
     let header = segment.header;
-    let file = disk.open(&segment::path(dir, header.first_seq, Form::Written)).map_err(io)?;
-    let end = file.size().map_err(io)?;
+    let file = disk.open(&segment::path(dir, header.first_seq, Form::Written)).map_err(io(0))?;
+    let end = file.size().map_err(io(0))?;
     let mut window = Window::new(file, end, STEP_BYTES);
     let mut tip = Tip::at_the_beginning_of(header);
     let mut room = Vec::new();
     let mut looked_again = None;
     loop {
-        let fault = match step(&mut window, &mut room, &mut tip).map_err(io)? {
+        let fault = match step(&mut window, &mut room, &mut tip).map_err(io(tip.end))? {
             Ok(()) => {
                 segment.note(Mark { seq: tip.seq + 1, at: tip.end });
                 each(tip.seq, tip.hash);
@@ -198,7 +205,9 @@ fn walk(disk: &dyn Disk, dir: &Path, segment: &Segment, each: &mut dyn FnMut(u64
         if !fault.may_be_unfinished() {
             return Err(OpenError::Corrupt { place, reason: fault.to_string() });
         }
-        if let Some((later, found)) = next_block(&mut window, tip.end + 1, header.nonce, tip.seq + 1).map_err(io)? {
+        if let Some((later, found)) =
+            next_block(&mut window, tip.end + 1, header.nonce, tip.seq + 1).map_err(io(tip.end))?
+        {
             // A writer at work may have finished this block since it was read, and then the later one.
             if looked_again != Some(tip.end) {
                 looked_again = Some(tip.end);
@@ -208,7 +217,7 @@ fn walk(disk: &dyn Disk, dir: &Path, segment: &Segment, each: &mut dyn FnMut(u64
             let reason = format!("{fault}, but a valid block with event {} follows at byte {later}", found.first_seq);
             return Err(OpenError::Corrupt { place, reason });
         }
-        let blank = is_blank(&mut window, tip.end).map_err(io)?;
+        let blank = is_blank(&mut window, tip.end).map_err(io(tip.end))?;
         tip.unfinished = (!blank).then(|| (fault, end.saturating_sub(tip.end)));
         return Ok(tip);
     }

@@ -1,9 +1,9 @@
 //! Opens regular files and nothing else: a pipe under the name of one would make whoever opens it wait for ever, a folder
 //! would fail where it is read.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use rustix::fs::OFlags;
@@ -22,6 +22,31 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 /// As [`open`].
 pub(crate) fn open_as(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     open_with(options, path, OFlags::empty())
+}
+
+/// Makes a file, or empties the one that is there. Where that is another file under a second name it gets one of its own:
+/// what the other name stands for is not ours.
+///
+/// # Errors
+/// As [`make_as`].
+pub(crate) fn make(path: &Path) -> io::Result<File> {
+    let options = || {
+        let mut options = File::options();
+        options.read(true).write(true);
+        options
+    };
+    let file = make_as(options().create(true).truncate(false), path)?;
+    if !has_other_names(&file)? {
+        file.set_len(0)?;
+        return Ok(file);
+    }
+    fs::remove_file(path)?;
+    make_as(options().create_new(true), path)
+}
+
+/// Whether a file can be reached by another name, too.
+pub(crate) fn has_other_names(file: &File) -> io::Result<bool> {
+    Ok(file.metadata()?.nlink() > 1)
 }
 
 /// As [`open_as`], for a file that may be made or emptied: never one that a link leads to.

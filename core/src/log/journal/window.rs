@@ -38,7 +38,12 @@ impl Window {
         let skip = match held {
             Some(skip) => skip,
             None => {
-                self.fill(at, len.max(self.step).min(left))?;
+                let ahead = len.max(self.step).min(left);
+                match self.fill(at, ahead) {
+                    // What cannot be read may be further on than what is asked for.
+                    Err(_) if ahead > len => self.fill(at, len)?,
+                    filled => filled?,
+                }
                 0
             }
         };

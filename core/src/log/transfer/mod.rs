@@ -8,8 +8,10 @@ mod line;
 use std::io::{self, Write};
 use std::ops::ControlFlow;
 
+#[cfg(feature = "nats")]
+use super::journal::link::Link;
 use super::journal::record::Record;
-use super::{CloseError, OpenError, ReadError, Reader};
+use super::{APPEND_EVENTS_MAX, CloseError, OpenError, ReadError, Reader};
 use crate::Seq;
 #[cfg(feature = "nats")]
 use crate::{Draft, Envelope};
@@ -20,6 +22,13 @@ use line::{End, FORMAT, Line};
 
 /// Longest line in bytes: the largest payload in base64 and everything around it.
 pub const LINE_BYTES_MAX: usize = 8 << 20;
+
+/// Bytes read at once when looking for the first event of an append.
+const LOOK_BACK_BYTES: usize = 64 << 10;
+
+/// Bytes read at once for lines that tell the chain.
+#[cfg(feature = "nats")]
+const LINKED_BYTES: usize = 256 << 10;
 
 /// Why a log could not be exported.
 #[derive(Debug, thiserror::Error)]
@@ -78,14 +87,20 @@ pub struct Imported {
     pub ended: bool,
 }
 
-/// Writes the events from `from` to the end as it is now, one line each, and then that this was the end.
+/// Writes the events from `from` to `upto`, or to the end as it is now, one line each, and then that this was the end.
+/// The events of one append are not parted: it begins and ends with a whole one.
 ///
 /// # Errors
 /// When the log is damaged or the text cannot be written.
-pub fn export(reader: &Reader, from: Seq, out: &mut dyn Write) -> Result<Moved, ExportError> {
+pub fn export(reader: &Reader, from: Seq, upto: Seq, out: &mut dyn Write) -> Result<Moved, ExportError> {
     let mut moved = Moved::default();
     let mut failed = None;
-    each_line_beginning(reader, from, Some(FORMAT), &mut |seq, _, line| {
+    let mut more = 0;
+    each_line(reader, begin_of_append(reader, from)?, Some(FORMAT), &mut |seq, record, line| {
+        if more == 0 && seq > upto.0 {
+            return ControlFlow::Break(());
+        }
+        more = record.more;
         if let Err(error) = out.write_all(line) {
             failed = Some(error);
             return ControlFlow::Break(());
@@ -102,27 +117,55 @@ pub fn export(reader: &Reader, from: Seq, out: &mut dyn Write) -> Result<Moved, 
     Ok(moved)
 }
 
+/// The first event of the append that holds an event, as far as it is kept.
+fn begin_of_append(reader: &Reader, seq: Seq) -> Result<Seq, ReadError> {
+    let earliest = seq.0.saturating_sub(APPEND_EVENTS_MAX as u64).max(reader.first().0);
+    let mut begin = seq;
+    reader.scan(earliest.min(seq.0), LOOK_BACK_BYTES, &mut |at, record| {
+        if at >= seq.0 {
+            return Ok(ControlFlow::Break(()));
+        }
+        // An append that ends before this event says nothing about it.
+        begin = match record.more {
+            0 => seq,
+            _ if begin == seq => Seq(at),
+            _ => begin,
+        };
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(begin)
+}
+
 /// Takes an event, its record and its line.
 pub(crate) type EachLine<'a> = dyn FnMut(u64, &Record<'_>, &[u8]) -> ControlFlow<()> + 'a;
 
+/// The same, with what the last event of a block tells of it.
+#[cfg(feature = "nats")]
+pub(crate) type EachLinkedLine<'a> = dyn FnMut(u64, &Record<'_>, &[u8], Option<&Link>) -> ControlFlow<()> + 'a;
+
 /// Shows every event from `from` on as a line, with its end of line, until `each` breaks.
-pub(crate) fn each_line(reader: &Reader, from: Seq, each: &mut EachLine<'_>) -> Result<(), ReadError> {
-    each_line_beginning(reader, from, None, each)
+#[cfg(feature = "nats")]
+pub(crate) fn each_linked_line(reader: &Reader, from: Seq, each: &mut EachLinkedLine<'_>) -> Result<(), ReadError> {
+    let mut text = Vec::new();
+    reader.scan_linked(from.0.max(1), LINKED_BYTES, &mut |seq, record, link| {
+        write_line(&Line::of(seq, record)?, &mut text)?;
+        Ok(each(seq, record, &text, link))
+    })
 }
 
-fn each_line_beginning(
-    reader: &Reader,
-    from: Seq,
-    mut format: Option<u8>,
-    each: &mut EachLine<'_>,
-) -> Result<(), ReadError> {
+fn write_line(line: &Line, text: &mut Vec<u8>) -> Result<(), String> {
+    text.clear();
+    serde_json::to_writer(&mut *text, line).map_err(|error| error.to_string())?;
+    text.push(b'\n');
+    Ok(())
+}
+
+fn each_line(reader: &Reader, from: Seq, mut format: Option<u8>, each: &mut EachLine<'_>) -> Result<(), ReadError> {
     let mut text = Vec::new();
     reader.scan_all(from.0.max(1), &mut |seq, record| {
-        text.clear();
         let mut line = Line::of(seq, record)?;
         line.export = format.take();
-        serde_json::to_writer(&mut text, &line).map_err(|error| error.to_string())?;
-        text.push(b'\n');
+        write_line(&line, &mut text)?;
         Ok(each(seq, record, &text))
     })
 }

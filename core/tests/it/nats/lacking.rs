@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::stream::Config;
-use regatta_core::bus::nats::{self, Mirror, Server, Skipped, subject};
+use regatta_core::bus::nats::{self, Mirror, Server, Skipped, Wanted, subject};
 use regatta_core::log::verify;
 use regatta_core::log::witness::{Rechained, Witnessed, verify_against};
 use regatta_core::{Kind, Log as _, Seq};
@@ -17,7 +17,7 @@ use crate::given;
 
 type Stream = async_nats::jetstream::stream::Stream;
 
-async fn stream(server: &Server) -> Stream {
+pub(super) async fn stream(server: &Server) -> Stream {
     let client = async_nats::connect(&server.url).await.expect("client");
     async_nats::jetstream::new(client).get_stream(nats::STREAM).await.expect("stream")
 }
@@ -132,7 +132,7 @@ fn what_a_stream_drops_by_its_own_limits_is_counted_and_not_published_again() {
 }
 
 /// Publishes what is no event of ours, under our subjects.
-async fn disturb(server: &Server, messages: &[(&str, &str, &str)]) {
+pub(super) async fn disturb(server: &Server, messages: &[(&str, &str, &str)]) {
     let client = async_nats::connect(&server.url).await.expect("client");
     let subject = subject(&install(), Kind::RUN_DECIDED, &given::stream("run/x"));
     let context = async_nats::jetstream::new(client);
@@ -173,8 +173,15 @@ fn messages_that_are_none_of_ours_stop_nobody_and_are_said() {
         append(&log, 61, 80).await;
         let mut relaying = relay(&log, &nats.server());
         relaying.catches_up(&log).await;
+        assert_eq!(relaying.state.borrow().foreign, 5);
         relaying.stop().await;
-        let restored = nats::restore(&nats.server(), None, given::small(found.path())).await.expect("restored");
+        // It is remembered by the next relay, which does not look at them again.
+        let mut relaying = relay(&log, &nats.server());
+        relaying.catches_up(&log).await;
+        assert_eq!(relaying.state.borrow().foreign, 5);
+        relaying.stop().await;
+        let restored = nats::restore(&nats.server(), Wanted::default(), given::small(found.path())).await;
+        let restored = restored.expect("restored");
         assert_eq!((restored.moved.events, restored.skipped_more), (80, 0));
         let places: Vec<u64> = restored.skipped.iter().map(|skipped| skipped.place).collect();
         assert_eq!(places, [61, 62, 63, 64, 65]);
@@ -199,7 +206,9 @@ fn a_witness_is_not_said_to_disagree_with_a_log_restored_without_hashes() {
         let mut relaying = relay(&log, &nats.server());
         relaying.catches_up(&log).await;
         relaying.stop().await;
-        nats::restore(&nats.server(), None, given::small(found.path())).await.expect("restored");
+        let unchained = Wanted { chained: false, ..Wanted::default() };
+        let restored = nats::restore(&nats.server(), unchained, given::small(found.path())).await.expect("restored");
+        assert_eq!(restored.proved, Seq(0));
         assert_eq!(Rechained::of(found.path()).expect("noted"), Some(Rechained { from: Seq(1), upto: Seq(100) }));
         let again = given::open(found.path());
         append(&again, 101, 120).await;

@@ -1,5 +1,7 @@
 //! The relay and the way back, against a real NATS server.
 
+mod follows;
+mod forged;
 mod killed;
 mod lacking;
 mod outages;
