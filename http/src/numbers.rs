@@ -78,7 +78,14 @@ async fn numbers(State(plane): State<Plane>) -> impl IntoResponse {
         let state = relay.borrow().clone();
         set("regatta_relay_lag_events", plane.log.head().0.saturating_sub(state.published.0));
         set("regatta_relay_missing_events", state.missing);
+        set("regatta_relay_foreign_messages", state.foreign);
         set("regatta_relay_connected", u64::from(state.connected));
+    }
+    if let Some(told) = &plane.witnesses {
+        set("regatta_witnesses_failing", told.borrow().iter().filter(|state| state.failed.is_some()).count() as u64);
+    }
+    if let Some(scrubbed) = &plane.scrubbed {
+        set("regatta_log_faults", scrubbed.borrow().faults.len() as u64);
     }
     plane.live.read(|views| of_views(views, SystemClock.now_us()));
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], handle.render()).into_response()

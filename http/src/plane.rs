@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use regatta_core::bus::RelayState;
+use regatta_core::log::scrub::Scrubbed;
+use regatta_core::log::witness::WitnessState;
 use regatta_core::{Blobs, Log, Seq, Vault};
 use regatta_federation::Gateways;
 use regatta_projections::Live;
@@ -46,6 +48,10 @@ pub struct Plane {
     pub about: Arc<About>,
     /// Where the relay to NATS stands, when there is one.
     pub relay: Option<watch::Receiver<RelayState>>,
+    /// How it goes with telling the witnesses, when there are any.
+    pub witnesses: Option<watch::Receiver<Vec<WitnessState>>>,
+    /// What reading the log again in the background has found, when it is.
+    pub scrubbed: Option<watch::Receiver<Scrubbed>>,
     /// Ends live streams and the server; cancelled by `POST /shutdown` too.
     pub stop: CancellationToken,
 }

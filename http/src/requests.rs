@@ -6,6 +6,8 @@ use regatta_core::event::attempt::{DiffStat, Exit};
 use regatta_core::event::run::{Entry, TakenHunk};
 use regatta_core::event::secret::Scope;
 use regatta_core::event::user::Role;
+use regatta_core::log::verify::Damage;
+use regatta_core::log::witness::WitnessState;
 use regatta_core::vault::{SecretString, Standing};
 use regatta_core::{AttemptId, GatewayName, RunId, SandboxKey, Seq, Slot};
 use regatta_dispatcher::compose::{Choice, Conflict};
@@ -254,6 +256,16 @@ pub struct Health {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub relay: Option<RelayState>,
+    /// How it goes with telling each witness where the log stands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub witnesses: Vec<WitnessState>,
+    /// Why nothing can be recorded now, when the disk is nearly full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub read_only: Option<String>,
+    /// What is damaged in the log, as far as it was read again since the start; the first of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub damage: Vec<Damage>,
 }
 
 /// Who the caller is.

@@ -4,11 +4,13 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use super::folder::{self, SERVER_LOG};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::terminal::escape;
 
 /// What the server prints on standard output once it answers.
 pub(super) const READY: &str = "ready";
@@ -18,6 +20,8 @@ const STARTS_MAX: u32 = 60;
 const LOOKS_MAX: u32 = 25;
 /// Pause between two looks.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How often whoever waits for a server is told what it says.
+const STILL_EVERY: Duration = Duration::from_secs(5);
 /// Bytes of the server's output looked at for why it did not start.
 const REASON_BYTES_MAX: u64 = 8 << 10;
 /// Last lines of it that are told.
@@ -45,7 +49,12 @@ pub(crate) async fn start_detached(context: &Context, flags: &[String]) -> Resul
     let log_start = log.metadata()?.len();
     for _ in 0..STARTS_MAX {
         let mut child = spawn(&context.data_dir, flags, log.try_clone()?)?;
-        let said = match first_line(&mut child) {
+        let still = || {
+            if let Some(last) = last_lines(&log_path, log_start, 1) {
+                context.terminal.note(format!("the server is still starting; it says: {}", escape::line(&last)));
+            }
+        };
+        let said = match first_line(&mut child, still) {
             Some(Said::Ready) => return Ok(Started { pid: child.id(), was_running: false }),
             Some(Said::Failed(said)) => Some(said),
             None => None,
@@ -95,10 +104,22 @@ pub(super) fn tell(context: &Context, failure: &Failure) {
     context.terminal.json(&reason).ok();
 }
 
-/// Waits for the one line a server prints, or for its end.
-fn first_line(child: &mut Child) -> Option<Said> {
-    let mut line = String::new();
-    BufReader::new(child.stdout.take()?.take(REASON_BYTES_MAX)).read_line(&mut line).ok()?;
+/// Waits for the one line a server prints, or for its end. `still` is called from time to time meanwhile.
+fn first_line(child: &mut Child, still: impl Fn()) -> Option<Said> {
+    let mut out = BufReader::new(child.stdout.take()?.take(REASON_BYTES_MAX));
+    let (said, heard) = channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        // Nobody waits for it any more only when this process ends.
+        said.send(out.read_line(&mut line).map(|_| line)).ok();
+    });
+    let line = loop {
+        match heard.recv_timeout(STILL_EVERY) {
+            Ok(line) => break line.ok()?,
+            Err(RecvTimeoutError::Timeout) => still(),
+            Err(RecvTimeoutError::Disconnected) => return None,
+        }
+    };
     match line.trim_end() {
         READY => Some(Said::Ready),
         told => serde_json::from_str(told).ok().map(Said::Failed),
@@ -108,21 +129,26 @@ fn first_line(child: &mut Child) -> Option<Said> {
 /// Why a server did not start: in its own words, or by the last it printed.
 fn reason(said: Option<Reason>, status: ExitStatus, log: &Path, from: u64) -> Failure {
     let (message, hint) = said.map_or_else(
-        || (last_lines(log, from).unwrap_or_else(|| format!("it ended without saying why ({status})")), None),
+        || {
+            (
+                last_lines(log, from, LINES_MAX).unwrap_or_else(|| format!("it ended without saying why ({status})")),
+                None,
+            )
+        },
         |said| (said.message, said.hint),
     );
     let hint = hint.unwrap_or_else(|| format!("its output is in {}", log.display()));
     Failure::new(Exit::Failed, format!("the server did not start: {message}")).hint(hint)
 }
 
-fn last_lines(log: &Path, from: u64) -> Option<String> {
+fn last_lines(log: &Path, from: u64, most: usize) -> Option<String> {
     let mut file = File::open(log).ok()?;
     let end = file.seek(SeekFrom::End(0)).ok()?;
     file.seek(SeekFrom::Start(from.max(end.saturating_sub(REASON_BYTES_MAX)))).ok()?;
     let mut bytes = Vec::new();
     file.take(REASON_BYTES_MAX).read_to_end(&mut bytes).ok()?;
     let text = String::from_utf8_lossy(&bytes);
-    let mut lines: Vec<&str> = text.lines().rev().filter(|line| !line.trim().is_empty()).take(LINES_MAX).collect();
+    let mut lines: Vec<&str> = text.lines().rev().filter(|line| !line.trim().is_empty()).take(most).collect();
     lines.reverse();
     (!lines.is_empty()).then(|| lines.join("; "))
 }

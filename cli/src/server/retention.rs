@@ -12,6 +12,7 @@ use regatta_core::event::LogEvent;
 use regatta_core::event::log::{Released, ReleasedSegment};
 use regatta_core::log::backup::{archive, holds, receipts};
 use regatta_core::log::retention::{Keep, Need, Plan, Stays, plan};
+use regatta_core::log::witness::WitnessState;
 use regatta_core::log::{self, Reader, SegmentFile};
 use regatta_core::{
     Actor, Append, Clock as _, Draft, DurableLog, Event, Expect, Log as _, ReadMax, Seq, Stream, SystemClock,
@@ -38,12 +39,12 @@ pub(super) struct Kept {
     handle: Handle,
     /// Where the relay to NATS stands, when there is one.
     relay: Option<watch::Receiver<RelayState>>,
-    /// Up to where every witness has heard, when there is one.
-    heard: Option<watch::Receiver<Seq>>,
+    /// What the witnesses have heard, when there are any.
+    witnesses: Option<watch::Receiver<Vec<WitnessState>>>,
 }
 
-/// Where the relay stands, and up to where every witness has heard, when there are any.
-pub(super) type Told = (Option<watch::Receiver<RelayState>>, Option<watch::Receiver<Seq>>);
+/// Where the relay stands, and what the witnesses have heard, when there are any.
+pub(super) type Told = (Option<watch::Receiver<RelayState>>, Option<watch::Receiver<Vec<WitnessState>>>);
 
 impl Kept {
     pub(super) fn of(
@@ -52,11 +53,11 @@ impl Kept {
         log: &DurableLog,
         (auth, gateways): (&Auth, &Gateways),
         handle: &Handle,
-        (relay, heard): Told,
+        (relay, witnesses): Told,
     ) -> Self {
         let (data_dir, config, log) = (data_dir.to_owned(), config.clone(), log.clone());
         let (auth, gateways, handle) = (auth.clone(), gateways.clone(), handle.clone());
-        Self { data_dir, config, log, auth, gateways, handle, relay, heard }
+        Self { data_dir, config, log, auth, gateways, handle, relay, witnesses }
     }
 }
 
@@ -166,9 +167,9 @@ impl Retention {
             let done = relay.borrow().acked;
             needs.push(Need { done, reason: format!("NATS has events up to {done} only: see regatta fleet") });
         }
-        if let Some(heard) = &kept.heard {
-            let done = *heard.borrow();
-            needs.push(Need { done, reason: format!("the witness has heard up to event {done} only since the start") });
+        for witness in kept.witnesses.iter().flat_map(|told| told.borrow().clone()) {
+            let WitnessState { name, heard: done, .. } = witness;
+            needs.push(Need { done, reason: format!("{name} has heard up to event {done} only since the start") });
         }
         for (name, done) in kept.log.checkpoints().map_err(|error| unusable(&error))? {
             if name != regatta_core::bus::RELAY_CHECKPOINT {

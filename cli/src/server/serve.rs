@@ -77,11 +77,10 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     let (stop, end, views_stop) = (CancellationToken::new(), CancellationToken::new(), CancellationToken::new());
     let socket = listener::bind(&context.data_dir)
         .map_err(|error| Failure::caused("failed to open the server's socket", &error))?;
-    let log = parts.log.clone();
-    let (auth, web) = (parts.auth.clone(), parts.web);
+    let (log, auth, web) = (parts.log.clone(), parts.auth.clone(), parts.web);
     let relay = relay::start(&context.data_dir, config, &log, &parts.vault, stop.child_token())?;
     let witness = witness::start(&context.data_dir, config, &log, &parts.vault, parts.install, end.clone())?;
-    let (said_again, told) = ((&auth, &parts.gateways), (relay.state.clone(), witness.heard));
+    let (said_again, told) = ((&auth, &parts.gateways), (relay.state.clone(), witness.told.clone()));
     let retention = Retention::new(Kept::of(&context.data_dir, config, &log, said_again, &parts.handle, told));
     let plane = Plane {
         feed: Feed::follow(Arc::new(log.clone()), stop.clone()),
@@ -98,6 +97,8 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
         gateways: parts.gateways.clone(),
         about: Arc::new(parts.about),
         relay: relay.state,
+        witnesses: witness.told,
+        scrubbed: Some(log.scrubbed()),
         stop: stop.clone(),
     };
     say_ready(context, as_detached, &plane.about, &auth).await?;

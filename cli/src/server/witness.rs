@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use regatta_core::log::witness::{Witnessed, read_file};
+use regatta_core::log::witness::{WitnessState, Witnessed, read_file};
 use regatta_core::{Clock as _, DurableLog, InstallId, Log as _, Seq, SystemClock, Vault};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -19,26 +19,19 @@ struct Telling {
     log: DurableLog,
     vault: Vault,
     install: InstallId,
-    file: Told,
-    stream: Told,
-    /// Up to where every witness has heard.
-    heard: watch::Sender<Seq>,
+    told: watch::Sender<Vec<WitnessState>>,
 }
 
 /// Witnesses being told.
 pub(super) struct Witnessing {
     pub(super) task: JoinHandle<()>,
-    /// Up to where every witness has heard since the start; nothing without any.
-    pub(super) heard: Option<watch::Receiver<Seq>>,
+    /// How it goes with each of them; nothing without any.
+    pub(super) told: Option<watch::Receiver<Vec<WitnessState>>>,
 }
 
-/// What one witness has heard.
-#[derive(Default)]
-struct Told {
-    upto: Seq,
-    /// Why it could not be told last time.
-    failed: Option<String>,
-}
+/// Their names.
+const FILE: &str = "witness.file";
+const STREAM: &str = "witness.nats";
 
 /// Starts telling, when the configuration names a witness.
 pub(super) fn start(
@@ -52,7 +45,7 @@ pub(super) fn start(
     let settings = config.witness();
     let nats = if settings.nats { Some(nats(config)?) } else { None };
     if settings.file.is_none() && nats.is_none() {
-        return Ok(Witnessing { task: tokio::spawn(std::future::ready(())), heard: None });
+        return Ok(Witnessing { task: tokio::spawn(std::future::ready(())), told: None });
     }
     if let Some(path) = &settings.file {
         let path = std::path::absolute(path)?;
@@ -63,11 +56,11 @@ pub(super) fn start(
         }
         look_back(&path, log, &install);
     }
-    let (heard, seen) = watch::channel(Seq(0));
-    let (file, stream) = (Told::default(), Told::default());
+    let named = [settings.file.as_ref().map(|_| FILE), nats.as_ref().map(|_| STREAM)];
+    let (told, seen) = watch::channel(named.into_iter().flatten().map(WitnessState::of).collect());
     let (log, vault) = (log.clone(), vault.clone());
-    let telling = Telling { settings, nats, log, vault, install, file, stream, heard };
-    Ok(Witnessing { task: tokio::spawn(telling.run(stop)), heard: Some(seen) })
+    let telling = Telling { settings, nats, log, vault, install, told };
+    Ok(Witnessing { task: tokio::spawn(telling.run(stop)), told: Some(seen) })
 }
 
 fn nats(config: &Config) -> Result<NatsSettings, Failure> {
@@ -93,7 +86,7 @@ fn look_back(path: &Path, log: &DurableLog, install: &InstallId) {
 }
 
 impl Telling {
-    async fn run(mut self, stop: CancellationToken) {
+    async fn run(self, stop: CancellationToken) {
         loop {
             let stopped = stop.run_until_cancelled(tokio::time::sleep(self.settings.every)).await.is_none();
             self.tell().await;
@@ -103,21 +96,46 @@ impl Telling {
         }
     }
 
-    async fn tell(&mut self) {
+    async fn tell(&self) {
         let Some(said) = Witnessed::now(&self.log, &self.install, SystemClock.now_us()) else { return };
-        if let Some(path) = self.settings.file.clone().filter(|_| self.file.upto < said.seq) {
+        if let Some(path) = self.settings.file.clone().filter(|_| self.is_news(FILE, said.seq)) {
             let line = said.clone();
             let told = tokio::task::spawn_blocking(move || line.add_to(&path)).await;
             let told = told.map_err(|error| error.to_string()).and_then(|told| told.map_err(|error| chain(&error)));
-            self.file.heard(said.seq, told, "witness.file");
+            self.heard(FILE, &said, told);
         }
-        if let Some(settings) = self.nats.clone().filter(|_| self.stream.upto < said.seq) {
+        if let Some(settings) = self.nats.clone().filter(|_| self.is_news(STREAM, said.seq)) {
             let told = tell_nats(settings, &self.vault, &said).await;
-            self.stream.heard(said.seq, told, "witness.nats");
+            self.heard(STREAM, &said, told);
         }
-        let file = self.settings.file.as_ref().map(|_| self.file.upto);
-        let stream = self.nats.as_ref().map(|_| self.stream.upto);
-        self.heard.send_replace(file.into_iter().chain(stream).min().unwrap_or_default());
+    }
+
+    fn is_news(&self, witness: &str, seq: Seq) -> bool {
+        self.told.borrow().iter().any(|known| known.name == witness && known.heard < seq)
+    }
+
+    /// What came of telling one. A reason is logged once, not at every try.
+    fn heard(&self, witness: &str, said: &Witnessed, told: Result<(), String>) {
+        self.told.send_modify(|all| {
+            let Some(state) = all.iter_mut().find(|known| known.name == witness) else { return };
+            match told {
+                Ok(()) => {
+                    if state.failed.take().is_some() {
+                        tracing::info!(witness, seq = %said.seq, "the witness hears again");
+                    }
+                    (state.heard, state.heard_at_us) = (said.seq, Some(said.at_us));
+                }
+                Err(reason) if state.failed.as_ref() == Some(&reason) => {}
+                Err(reason) => {
+                    tracing::warn!(
+                        witness,
+                        reason,
+                        "the witness cannot be told where the log stands; it is tried again"
+                    );
+                    state.failed = Some(reason);
+                }
+            }
+        });
     }
 }
 
@@ -130,22 +148,4 @@ async fn tell_nats(settings: NatsSettings, vault: &Vault, said: &Witnessed) -> R
 #[cfg(not(feature = "nats"))]
 async fn tell_nats(_: NatsSettings, _: &Vault, _: &Witnessed) -> Result<(), String> {
     Err("built without NATS".to_owned())
-}
-
-impl Told {
-    fn heard(&mut self, seq: Seq, told: Result<(), String>, witness: &str) {
-        match told {
-            Ok(()) => {
-                if self.failed.take().is_some() {
-                    tracing::info!(witness, %seq, "the witness hears again");
-                }
-                self.upto = seq;
-            }
-            Err(reason) if self.failed.as_ref() == Some(&reason) => {}
-            Err(reason) => {
-                tracing::warn!(witness, reason, "the witness cannot be told where the log stands; it is tried again");
-                self.failed = Some(reason);
-            }
-        }
-    }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::install::{Done, Install};
 
@@ -85,6 +86,21 @@ fn a_witness_that_cannot_be_one_is_refused_and_one_that_is_away_stops_nothing() 
     assert!(told.contains("is inside the data directory") && told.contains("hint: name a file elsewhere"), "{told}");
     let away = install.folder().join("not there/witness.jsonl");
     assert!(up(&away).status.success());
+    let began = Instant::now();
+    let told = loop {
+        let told = install.regatta(&["doctor", "--json"]).json();
+        let findings = told.as_array().expect("a list");
+        let witness = findings.iter().find(|finding| finding["name"] == "witness").expect("it is named").clone();
+        if witness["level"] == "warn" {
+            break witness["detail"].as_str().expect("text").to_owned();
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{witness}");
+    };
+    assert!(told.starts_with("witness.file cannot be told where the log stands: "), "{told}");
+    let stats = install.regatta(&["log", "stats"]).exits(0).out;
+    assert!(stats.contains("witness.file: cannot be told where the log stands: "), "{stats}");
+    let stats = install.regatta(&["log", "stats", "--json"]).exits(0).json();
+    assert!(stats["witnesses"][0]["failed"].is_string(), "{stats}");
     install.regatta(&["down"]).exits(0);
     let log = fs::read_to_string(install.data().join("server.log")).expect("log");
     assert_eq!(log.matches("the witness cannot be told where the log stands").count(), 1, "{log}");

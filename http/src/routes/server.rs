@@ -5,11 +5,17 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use regatta_core::bus::RelayState;
+use regatta_core::log::scrub::Scrubbed;
+use regatta_core::log::verify::Damage;
+use tokio::sync::watch;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Plane;
 use crate::requests::Health;
+
+/// Faults of the log that are told here; the server's output tells all.
+const DAMAGE_MAX: usize = 10;
 
 pub(super) fn routes() -> OpenApiRouter<Plane> {
     OpenApiRouter::new().routes(routes!(health)).routes(routes!(shutdown)).routes(routes!(openapi))
@@ -30,7 +36,14 @@ async fn health(State(plane): State<Plane>) -> Json<Health> {
         url: plane.about.url.clone(),
         started_at_us: plane.about.started_at_us,
         relay: relay(&plane),
+        witnesses: plane.witnesses.as_ref().map(|told| told.borrow().clone()).unwrap_or_default(),
+        read_only: plane.log.read_only(),
+        damage: plane.scrubbed.as_ref().map(damage).unwrap_or_default(),
     })
+}
+
+fn damage(scrubbed: &watch::Receiver<Scrubbed>) -> Vec<Damage> {
+    scrubbed.borrow().faults.iter().take(DAMAGE_MAX).cloned().collect()
 }
 
 /// Where the relay stands now, measured against the log as it is now.

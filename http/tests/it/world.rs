@@ -268,6 +268,8 @@ impl World {
             vault,
             premises: Arc::new(Bare),
             relay: None,
+            witnesses: None,
+            scrubbed: None,
             stop: stop.clone(),
         };
         Self { log, told, router: router(plane), blobs, stop, live_clients, clock, _folder: folder }

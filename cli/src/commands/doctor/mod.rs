@@ -1,6 +1,7 @@
 //! `regatta doctor`: what is usable here, and what to do about the rest.
 
 mod finding;
+mod log;
 mod machine;
 
 use std::path::Path;
@@ -8,6 +9,7 @@ use std::path::Path;
 use regatta_core::Vault;
 use regatta_core::vault::Credential;
 use regatta_dispatcher::sandboxes::ProviderRow;
+use regatta_http::requests::Health;
 use regatta_http::{GatewaysBody, premises};
 
 use crate::config::{Config, KEYS, Vendor};
@@ -40,12 +42,13 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     }
     let findings = block_on(async {
         let mut findings = survey(&context.data_dir, &config, errors, None).await;
-        let server = server(context).await;
-        if server.level == Level::Ok {
+        let health = context.client().health().await;
+        if let Ok(Some(health)) = &health {
             as_the_server_says(context, &config, &mut findings).await;
             findings.extend(gateways(context).await);
+            findings.extend(log::findings(health, crate::commands::now_us()));
         }
-        findings.push(server);
+        findings.push(server(health));
         Ok(findings)
     })?;
     if terminal.json {
@@ -132,8 +135,8 @@ fn mistaken(error: crate::config::Error) -> Failure {
     failure.hint(hint.unwrap_or_else(|| format!("the keys are above; what {place} sets is not counted among them")))
 }
 
-async fn server(context: &Context) -> Finding {
-    match context.client().health().await {
+fn server(health: Result<Option<Health>, Failure>) -> Finding {
+    match health {
         Ok(Some(health)) => {
             Finding::ok("server", format!("process {}, version {}, event {}", health.pid, health.version, health.seq))
         }

@@ -106,13 +106,13 @@ fn from_nats(context: &Context, url: &str, install: Option<InstallId>, chained: 
                     .hint("stop it (regatta down), or name another directory: --data-dir DIR");
             }
             let failure = Failure::caused("the log was not restored", &error);
-            match error {
-                Error::Unchained(_) => failure.hint(
+            if matches!(error, Error::Unchained(_)) {
+                return failure.hint(
                     "remove the wrong messages (nats stream rmm REGATTA_EVENTS MESSAGE) and run it again; or take the \
                      events as they are: --without-chain, in an empty data directory",
-                ),
-                _ => failure,
+                );
             }
+            failure
         })
     })?;
     let hash = verified(dir)?;

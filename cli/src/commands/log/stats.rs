@@ -2,19 +2,23 @@
 
 use regatta_core::Seq;
 use regatta_core::log::stats::{Amount, Stats};
+use regatta_core::log::witness::WitnessState;
 use regatta_core::log::{Reader, stats};
 use serde_json::json;
 
-use crate::context::Context;
+use super::witness;
+use crate::commands::now_us;
+use crate::context::{Context, block_on};
 use crate::failure::{Exit, Failure, Outcome};
-use crate::terminal::Terminal;
 use crate::terminal::numbers::{bytes, counted};
 use crate::terminal::table::{Tone, cell, table, text};
+use crate::terminal::{Terminal, escape};
 
 /// Count what is in the log: events and bytes by kind and by family of streams, and the disk they take
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 The payload is what the events say; the disk holds it with headers, compressed once a file is sealed.
+While a server runs, it says how it goes with telling its witnesses where the log stands.
 
 Examples:
   regatta log stats
@@ -25,10 +29,19 @@ pub(crate) fn run(context: &Context, _: Args) -> Outcome {
     let reader = Reader::open(&context.data_dir).map_err(|error| Failure::caused("the log cannot be read", &error))?;
     let found = stats(&reader).map_err(|error| Failure::caused("the log cannot be counted", &error))?;
     let terminal = &context.terminal;
+    let witnesses = block_on(async { Ok(context.client().health().await?.map(|health| health.witnesses)) });
+    // A server that does not answer is no reason to count nothing.
+    let witnesses = witnesses.ok().flatten().unwrap_or_default();
     if terminal.json {
-        terminal.json(&as_json(&found))?;
+        terminal.json(&as_json(&found, &witnesses))?;
     } else {
         terminal.out(render(&found, terminal))?;
+        for state in &witnesses {
+            let (told, fails) = witness::standing(state, now_us());
+            let told = escape::line(&told).into_owned();
+            let told = if fails { terminal.paint.bad(told) } else { told };
+            terminal.out(format!("\n{}: {told}", state.name))?;
+        }
         if found.first > Seq(1) {
             terminal.note(super::begins(&context.data_dir, found.first));
         }
@@ -36,7 +49,7 @@ pub(crate) fn run(context: &Context, _: Args) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn as_json(found: &Stats) -> serde_json::Value {
+fn as_json(found: &Stats, witnesses: &[WitnessState]) -> serde_json::Value {
     let amount = |amount: Amount| json!({ "events": amount.events, "payload_bytes": amount.payload_bytes });
     let kinds: serde_json::Map<_, _> =
         found.kinds.iter().map(|(kind, of_kind)| (kind.to_string(), amount(*of_kind))).collect();
@@ -51,6 +64,7 @@ fn as_json(found: &Stats) -> serde_json::Value {
         "events": found.all.events, "payload_bytes": found.all.payload_bytes, "disk_bytes": found.disk_bytes,
         "segments": found.segments, "first": found.first, "head": found.head, "first_at_us": found.first_at_us,
         "last_at_us": found.last_at_us, "kinds": kinds, "families": families,
+        "witnesses": witnesses,
     })
 }
 

@@ -90,7 +90,11 @@ fn show(report: &Report, blobs: Option<&blobs::Report>, is_clean: bool, terminal
         report.hash,
     );
     if is_clean {
-        return terminal.out(format!("{} {told}", terminal.paint.good("intact:")));
+        terminal.out(format!("{} {told}", terminal.paint.good("intact:")))?;
+        if report.index == IndexChecked::InUse {
+            terminal.note("the index was not compared: a server uses it; regatta down, and verify again, compares it");
+        }
+        return Ok(());
     }
     terminal.out(format!("{} {told}", terminal.paint.bad("damaged:")))?;
     for fault in report.faults.iter().chain(blobs.into_iter().flat_map(|blobs| &blobs.faults)) {

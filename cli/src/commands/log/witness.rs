@@ -2,13 +2,25 @@
 
 use std::path::Path;
 
-use regatta_core::log::witness::{Comparison, Found, Parting, Witnessed, read_file};
+use regatta_core::log::witness::{Comparison, Found, Parting, WitnessState, Witnessed, read_file};
 use regatta_core::{InstallId, SystemClock};
 
 use crate::context::Context;
 use crate::failure::{Failure, chain};
 use crate::terminal::Terminal;
-use crate::terminal::numbers::counted;
+use crate::terminal::numbers::{ago, counted};
+
+/// How it goes with telling one, for people; whether it fails.
+pub(crate) fn standing(state: &WitnessState, now_us: u64) -> (String, bool) {
+    let heard = match state.heard_at_us {
+        Some(at_us) => format!("heard up to event {}, {}", state.heard, ago(at_us, now_us)),
+        None => "was told nothing yet since the start".to_owned(),
+    };
+    match &state.failed {
+        Some(reason) => (format!("cannot be told where the log stands: {reason}; it {heard}"), true),
+        None => (heard, false),
+    }
+}
 
 /// Everything the witness has heard of the install of this data directory.
 pub(super) fn heard(context: &Context, witness: &str) -> Result<Vec<Witnessed>, Failure> {
@@ -63,7 +75,7 @@ pub(super) fn show(compared: &Comparison, terminal: &Terminal) -> Result<(), Fai
     let heard = counted(compared.heard, "time");
     if compared.rechained > 0 {
         terminal.note(format!(
-            "the log was restored from NATS, which carries no hashes: what the witness heard {} before that cannot be \
+            "the log was restored from NATS without its chain of hashes: what the witness heard {} before that cannot be \
              compared",
             counted(compared.rechained, "time")
         ));

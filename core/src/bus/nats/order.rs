@@ -29,7 +29,7 @@ pub(super) enum Next {
     /// A block that is as the chain says.
     Block(Made),
     /// An event of which the chain says nothing.
-    Loose(Mirrored),
+    Loose(Box<Mirrored>),
 }
 
 /// The events that wait, and what was handed on.
@@ -258,7 +258,7 @@ impl Order {
         self.looked = seq + 1;
         Ok(event.map(|event| {
             self.prints.push(print(&event.line));
-            Next::Loose(event)
+            Next::Loose(Box::new(event))
         }))
     }
 }
@@ -323,7 +323,7 @@ mod tests {
     fn run(events: Vec<Mirrored>) -> (Vec<u64>, Vec<u64>, Order, Result<(), Error>) {
         let mut order = Order::new(true);
         let (mut blocks, mut loose) = (Vec::new(), Vec::new());
-        let mut go = |order: &mut Order| -> Result<(), Error> {
+        let go = |order: &mut Order| -> Result<(), Error> {
             let mut take = |next| match next {
                 Next::Block(made) => blocks.push(made.link.last),
                 Next::Loose(event) => loose.push(event.envelope.seq.0),

@@ -147,7 +147,7 @@ struct Writing<'a> {
 /// Where to.
 enum Target {
     Nothing,
-    Blocks(Rebuild),
+    Blocks(Box<Rebuild>),
     Lines(Importing),
 }
 
@@ -175,9 +175,9 @@ impl Writing<'_> {
             Next::Block(block) => {
                 let rebuild = match &mut self.into {
                     Target::Blocks(rebuild) => rebuild,
-                    into => {
+                    into @ (Target::Nothing | Target::Lines(_)) => {
                         let rebuild = Rebuild::begin(self.options, &Source::Nats).map_err(ImportError::from)?;
-                        *into = Target::Blocks(rebuild);
+                        *into = Target::Blocks(Box::new(rebuild));
                         let Target::Blocks(rebuild) = into else { return Err(Error::Lost) };
                         rebuild
                     }
@@ -197,7 +197,7 @@ impl Writing<'_> {
                 }
                 Ok(())
             }
-            Next::Loose(event) => self.loose(event).await,
+            Next::Loose(event) => self.loose(*event).await,
         }
     }
 
