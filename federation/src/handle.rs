@@ -22,6 +22,7 @@ use crate::broker::Broker;
 use crate::calls::is_reading;
 use crate::keeper::{Keeper, Shown};
 use crate::keyring::{Keyring, Secret};
+use crate::rebuild::Rebuilder;
 use crate::registry::Registry;
 use crate::status::{LinkNow, LinkState};
 use crate::test::{Tested, test};
@@ -157,8 +158,9 @@ impl Gateways {
         let Inner { log, clock, keyring, tasks, stop, .. } = &*self.0;
         let (name, stop) = (added.gateway.clone(), stop.child_token());
         let broker = Broker::open(&name, Arc::clone(log), Arc::clone(clock))?;
+        let rebuilder = Rebuilder::open(&name, Arc::clone(log), Arc::clone(clock))?;
         let of = (Arc::clone(log), Arc::clone(clock));
-        let (keeper, shown) = Keeper::new(added, keyring.clone(), of, broker, stop.clone());
+        let (keeper, shown) = Keeper::new(added, keyring.clone(), of, (broker, rebuilder), stop.clone());
         let ended = Arc::new(Notify::new());
         let kept = Kept { shown: shown.clone(), stop, ended: Arc::clone(&ended) };
         self.kept().insert(name, kept);

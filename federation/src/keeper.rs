@@ -11,7 +11,7 @@ use regatta_core::{
 use regatta_gateway::{Hello, Link, Notice, Reason, State};
 use serde_json::json;
 use serde_json::value::to_raw_value;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::broker::Broker;
 use crate::keyring::Keyring;
+use crate::rebuild::{Rebuilder, Settle};
 use crate::record::Recorder;
 use crate::status::{AGAIN_S, LinkNow, LinkState};
 
@@ -63,6 +64,9 @@ pub(crate) struct Keeper {
     log: Arc<dyn Log>,
     clock: Arc<dyn Clock>,
     broker: Broker,
+    rebuilder: Rebuilder,
+    settle: Settle,
+    to_settle: mpsc::Receiver<oneshot::Sender<()>>,
     recorder: Recorder,
     now: watch::Sender<LinkNow>,
     link: watch::Sender<Option<Arc<Link>>>,
@@ -81,7 +85,7 @@ impl Keeper {
         added: Added,
         keyring: Keyring,
         (log, clock): (Arc<dyn Log>, Arc<dyn Clock>),
-        broker: Broker,
+        (broker, rebuilder): (Broker, Rebuilder),
         stop: CancellationToken,
     ) -> (Self, Shown) {
         let (now, link, hello) =
@@ -95,6 +99,7 @@ impl Keeper {
             poke: Arc::clone(&poke),
         };
         let recorder = Recorder::new(added.gateway.clone());
+        let (settle, to_settle) = mpsc::channel(1);
         let correlation = Uuid::nil();
         let keeper = Self {
             added,
@@ -102,6 +107,9 @@ impl Keeper {
             log,
             clock,
             broker,
+            rebuilder,
+            settle,
+            to_settle,
             recorder,
             now,
             link,
@@ -174,6 +182,16 @@ impl Keeper {
                         break Next::Later;
                     }
                 }
+                Some(answer) = self.to_settle.recv() => {
+                    while let Ok(notice) = notices.try_recv() {
+                        batch.push(notice);
+                    }
+                    if self.take(std::mem::take(&mut batch), link, &mut beside).await.is_err() {
+                        break Next::Later;
+                    }
+                    // Whoever asked may be gone.
+                    answer.send(()).ok();
+                }
                 changed = state.changed() => {
                     if changed.is_err() {
                         break Next::Later;
@@ -213,6 +231,7 @@ impl Keeper {
                 Notice::Lost(_) => {
                     // Before the loss is on disk: whoever sees the greeting will find the loss behind it.
                     self.hello.send_replace(None);
+                    self.rebuilder.miss();
                     welcomed = None;
                 }
                 Notice::Received(_) | Notice::Missing(_) => {}
@@ -221,19 +240,27 @@ impl Keeper {
         let has_gap = batch.iter().any(|notice| matches!(notice, Notice::Missing(_)));
         let facts = batch.iter().filter_map(|notice| self.recorder.fact(notice)).collect();
         let was_full = self.is_full;
+        if has_gap || was_full {
+            self.rebuilder.miss();
+        }
         self.record(facts).await?;
         // Until here they counted as held, so that a slow disk holds back the socket.
         drop(batch);
         if let Some(hello) = welcomed {
             self.said = None;
+            self.rebuilder.begin();
             beside.abort_all();
             beside.spawn(self.after_welcome(Arc::clone(link), Arc::clone(&hello)));
             self.hello.send_replace(Some(hello));
         } else if (has_gap || was_full && !self.is_full)
-            && let Some(boot_id) = self.recorder.boot_id().map(str::to_owned)
+            && let Some(hello) = self.hello.borrow().clone()
         {
-            let (broker, link) = (self.broker.clone(), Arc::clone(link));
-            beside.spawn(async move { compare(&broker, &link, &boot_id).await });
+            let (broker, rebuilder, link) = (self.broker.clone(), self.rebuilder.clone(), Arc::clone(link));
+            let settle = self.settle.clone();
+            beside.spawn(async move {
+                compare(&broker, &link, &hello.server.boot_id).await;
+                rebuilder.rebuild(&link, &hello.server, &settle).await;
+            });
         }
         Ok(())
     }
@@ -299,6 +326,7 @@ impl Keeper {
     async fn hand_on(&self, facts: &[GatewayEvent], ids: &[EventId]) {
         for (fact, id) in facts.iter().zip(ids) {
             if let GatewayEvent::Frame(frame) = fact {
+                self.rebuilder.hear(frame);
                 self.broker.hear(frame, *id).await;
             }
         }
@@ -307,6 +335,7 @@ impl Keeper {
     /// What is done once we are in: the token for our device is kept, every session is listened to, questions are compared.
     fn after_welcome(&self, link: Arc<Link>, hello: Arc<Hello>) -> impl Future<Output = ()> + use<> {
         let (gateway, keyring, broker) = (self.gateway().clone(), self.keyring.clone(), self.broker.clone());
+        let (rebuilder, settle) = (self.rebuilder.clone(), self.settle.clone());
         async move {
             if let Some(token) = &hello.auth.device_token
                 && let Err(refusal) = keyring.keep_device_token(&gateway, token).await
@@ -318,6 +347,7 @@ impl Keeper {
                 tracing::warn!(%gateway, %error, "the gateway does not let us listen to its sessions");
             }
             compare(&broker, &link, &hello.server.boot_id).await;
+            rebuilder.rebuild(&link, &hello.server, &settle).await;
         }
     }
 

@@ -1,7 +1,8 @@
 //! Every gateway of this installation: which there are, one connection to each for everybody, all they say recorded before
 //! anybody acts on it, and the questions of their agents, each answered once.
 //!
-//! `registry`, `asks`, `questions`, `record`, `calls` and `events` are pure; [`Gateways`] is what others ask. Knows nothing
+//! `registry`, `asks`, `questions`, `record`, `calls`, `events` and
+//! `transcripts` are pure; [`Gateways`] is what others ask. Knows nothing
 //! of runs, attempts, views or requests, and no secret but on its way from the vault to a gateway.
 
 mod asks;
@@ -12,10 +13,12 @@ mod handle;
 mod keeper;
 mod keyring;
 mod questions;
+mod rebuild;
 mod record;
 mod registry;
 mod status;
 mod test;
+mod transcripts;
 
 pub use calls::{is_reading, need};
 pub use events::hears;

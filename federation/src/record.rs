@@ -38,11 +38,6 @@ impl Recorder {
         Self { gateway, connection: None, owed: VecDeque::new() }
     }
 
-    /// The gateway's process we are connected to.
-    pub(crate) fn boot_id(&self) -> Option<&str> {
-        self.connection.as_ref().map(|connection| connection.boot_id.as_str())
-    }
-
     /// Takes everything that was owed.
     pub(crate) fn owed(&mut self) -> Vec<GatewayEvent> {
         self.owed.drain(..).collect()

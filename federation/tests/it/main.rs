@@ -5,4 +5,5 @@
 
 mod approvals;
 mod connections;
+mod rebuilt;
 mod world;

@@ -71,6 +71,8 @@ struct Came<'a> {
     state_version: Option<&'a RawValue>,
     #[serde(default)]
     recipient_profile_id: Option<IgnoredAny>,
+    #[serde(default)]
+    reconstructed: bool,
 }
 
 #[derive(Serialize)]
@@ -98,7 +100,11 @@ struct About<'a> {
 fn said(frame: &Frame) -> Option<(Utf8Bytes, Audience)> {
     // The keeper records only what it could read.
     let came: Came<'_> = serde_json::from_slice(&frame.text).ok()?;
-    let Came { payload, state_version, recipient_profile_id } = came;
+    let Came { payload, state_version, recipient_profile_id, reconstructed } = came;
+    // Whoever missed it has read it anew; nobody else did.
+    if reconstructed {
+        return None;
+    }
     let goes = Goes { kind: "event", event: &frame.event, payload, state_version };
     let text = serde_json::to_string(&goes).ok()?;
     // What is meant for one profile is for the one the whole installation has there.
@@ -168,7 +174,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_not_said() {
+    fn what_cannot_be_read_or_was_made_of_a_history_is_not_said() {
         assert_eq!(heard("chat", "{\"payload\":"), None);
+        assert_eq!(heard("chat", r#"{"payload":{},"reconstructed":true}"#), None);
     }
 }

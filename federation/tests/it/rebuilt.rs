@@ -1,0 +1,85 @@
+//! What was not heard is made of what the gateway keeps, and marked.
+
+#![expect(clippy::indexing_slicing, reason = "what is not there fails the test")]
+
+use regatta_core::event::gateway::GatewayEvent;
+use regatta_core::{Clock as _, Event, Stream, SystemClock};
+use regatta_gateway_fake::House;
+use serde_json::{Value, json};
+
+use crate::world::{World, main, until};
+
+fn row(seq: u64, role: &str, run: Option<&str>) -> Value {
+    json!({
+        "role": role, "content": [{ "type": "text", "text": format!("row {seq}") }], "timestamp": 1, "stopReason": "stop",
+        "__openclaw": { "id": format!("m-{seq}"), "seq": seq, "recordTimestampMs": SystemClock.now_ms(), "runId": run },
+    })
+}
+
+/// What the gateway keeps of its one session.
+fn keeps(house: &House, messages: &[Value]) {
+    let now = SystemClock.now_ms();
+    let session = json!({
+        "key": "k", "agentId": "main", "updatedAt": now, "hasActiveRun": false, "activeRunIds": [],
+    });
+    house.answers("sessions.list", json!({ "ts": now + 60_000, "count": 1, "sessions": [session] }));
+    house.answers("chat.history", json!({ "sessionKey": "k", "sessionId": "s", "messages": messages }));
+}
+
+/// The frames that were rebuilt, in few words.
+fn rebuilt(world: &World) -> Vec<String> {
+    let events = world.events(&Stream::link(&main()));
+    let frames = events.iter().filter_map(|event| match event {
+        Event::Gateway(GatewayEvent::Frame(frame)) if frame.seq.is_none() => Some(frame),
+        _ => None,
+    });
+    let words = |frame: &regatta_core::event::gateway::Frame| {
+        let text: Value = serde_json::from_slice(&frame.text).expect("JSON");
+        assert_eq!(text["reconstructed"], true, "{text}");
+        let payload = &text["payload"];
+        match frame.event.as_str() {
+            "session.message" => format!("{} {}", frame.conn_id, payload["message"]["content"][0]["text"]),
+            "chat" => format!("{} {} {}", frame.conn_id, payload["runId"], payload["state"]),
+            other => format!("{} {other}", frame.conn_id),
+        }
+    };
+    frames.map(words).map(|words| words.replace('"', "")).collect()
+}
+
+async fn rebuilt_when(world: &World, count: usize) -> Vec<String> {
+    until("it is rebuilt", || Some(rebuilt(world)).filter(|rebuilt| rebuilt.len() >= count)).await
+}
+
+fn say(house: &House, seq: u64, message: &Value) {
+    house.say("session.message", json!({ "sessionKey": "k", "messageSeq": seq, "message": message }));
+}
+
+#[tokio::test]
+async fn what_happened_without_a_connection_in_a_gap_or_without_a_server_is_rebuilt_once() {
+    let house = House::open().await;
+    let world = World::with(&house).await;
+    assert_eq!(house.calls("sessions.list").len(), 0, "nothing is missing before anything was heard");
+    let rows =
+        [row(1, "user", None), row(2, "assistant", Some("r1")), row(3, "user", None), row(4, "assistant", Some("r2"))];
+    say(&house, 1, &rows[0]);
+    world.told_when("session.message 1").await;
+    keeps(&house, &rows[..2]);
+    house.drop_connections();
+    let told = rebuilt_when(&world, 3).await;
+    assert_eq!(told, ["conn-2 row 2", "conn-2 r1 final", "conn-2 sessions.changed"]);
+
+    // The third row is lost on the way, the fourth is heard.
+    keeps(&house, &rows);
+    house.skip(1);
+    say(&house, 4, &rows[3]);
+    let told = rebuilt_when(&world, 5).await;
+    assert_eq!(told[3..], ["conn-2 row 3", "conn-2 sessions.changed"]);
+
+    let mut world = world;
+    world.end().await;
+    let rows = [&rows[..], &[row(5, "assistant", Some("r3"))]].concat();
+    keeps(&house, &rows);
+    let world = world.again().await;
+    let told = rebuilt_when(&world, 8).await;
+    assert_eq!(told[5..], ["conn-3 row 5", "conn-3 r3 final", "conn-3 sessions.changed"]);
+}
