@@ -10,6 +10,7 @@ mod clean;
 mod commands;
 mod demo;
 mod docker;
+mod door;
 mod evidence;
 mod full;
 mod gateways;

@@ -15,21 +15,21 @@ use crate::install::Install;
 use crate::install::until;
 use crate::secrets::piped;
 
-const TOKEN: &str = "a-token-of-the-real-gateway";
+pub(crate) const TOKEN: &str = "a-token-of-the-real-gateway";
 
 /// A gateway and its model, in a folder of their own; gone when dropped.
-struct Real {
+pub(crate) struct Real {
     node: String,
     openclaw: PathBuf,
     folder: PathBuf,
-    port: u16,
+    pub(crate) port: u16,
     model: Child,
     gateway: Option<Child>,
 }
 
 impl Real {
     /// Starts them; nothing when there is no gateway to start.
-    fn start(folder: &Path) -> Option<Self> {
+    pub(crate) fn start(folder: &Path) -> Option<Self> {
         let Some(openclaw) = std::env::var_os("REGATTA_TEST_OPENCLAW").map(PathBuf::from) else {
             println!("skipped: REGATTA_TEST_OPENCLAW names no openclaw.mjs (npm openclaw@2026.9.6)");
             return None;
@@ -72,7 +72,7 @@ impl Real {
     }
 
     /// Starts the gateway and waits until it is usable.
-    fn run(&mut self) {
+    pub(crate) fn run(&mut self) {
         let mut command = Command::new(&self.node);
         let path = Path::new(&self.node).parent().map(|folder| format!("{}:/usr/bin:/bin", folder.display()));
         command.env_clear().env("PATH", path.unwrap_or_default()).env("HOME", self.folder.join("home"));
@@ -94,7 +94,7 @@ impl Real {
         asked.and_then(|()| socket.read_to_string(&mut answer)).is_ok() && answer.starts_with("HTTP/1.1 200")
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut gateway) = self.gateway.take() {
             gateway.kill().ok();
             gateway.wait().ok();
