@@ -1,8 +1,8 @@
-//! A gateway that streams while its sockets are cut and its process is started anew, again and again: whether what it
-//! said on each connection is in the log once and in order, whether every break is recorded, and whether a browser at
-//! the door hears nothing twice, nothing out of order, and nothing past a hole without being told.
+//! A gateway that streams rows of a transcript while its sockets are cut and its process is started anew, again and again:
+//! whether each row is in the log once, as it was heard or as it was rebuilt from the transcript, whether every break is
+//! recorded, and whether a browser at the door hears nothing twice, and nothing past a hole without being told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +17,11 @@ use crate::Outcome;
 use crate::place::Place;
 use crate::rows::{Line, Rows};
 
-/// Frames in a second.
-const FRAMES_PER_S: u64 = 200;
+/// Rows in a second.
+const ROWS_PER_S: u64 = 50;
+/// Rows the gateway gives of its transcript at once.
+const HISTORY_ROWS: usize = 200;
+const SESSION: &str = "agent:main:bench";
 /// How long a connection is let be before the next break, at most, in milliseconds.
 const BETWEEN_MS_MAX: u64 = 400;
 /// How long it may take until the gateway is connected again.
@@ -49,7 +52,7 @@ struct Heard {
 async fn browse(place: Place, mut end: oneshot::Receiver<()>) -> Outcome<Heard> {
     let (mut heard, mut last) = (Heard::default(), None::<u64>);
     loop {
-        let Ok(mut client) = Client::at_door(&place).await else {
+        let Ok(mut client) = at_door(&place).await else {
             if end.try_recv().is_ok() {
                 return Ok(heard);
             }
@@ -80,68 +83,82 @@ async fn browse(place: Place, mut end: oneshot::Receiver<()>) -> Outcome<Heard> 
     }
 }
 
-/// Says numbered frames until told to end; how many.
+async fn at_door(place: &Place) -> Outcome<Client> {
+    let mut client = Client::at_door(place).await?;
+    client.call("sessions.subscribe").await?;
+    Ok(client)
+}
+
+/// Says numbered rows until told to end, each of which is in the transcript before it is said; how many.
 async fn stream(house: Arc<House>, mut end: oneshot::Receiver<()>) -> u64 {
-    let mut tick = tokio::time::interval(Duration::from_millis(1_000 / FRAMES_PER_S));
-    let mut n = 0;
+    let mut tick = tokio::time::interval(Duration::from_millis(1_000 / ROWS_PER_S));
+    let (mut n, mut rows) = (0, VecDeque::new());
     loop {
         tokio::select! {
-            _ = tick.tick() => house.say("chat", json!({ "n": n, "state": "delta" })),
+            _ = tick.tick() => {}
             _ = &mut end => return n,
         }
         n += 1;
+        let now_ms = now_ms();
+        let about = json!({ "id": format!("m-{n}"), "seq": n, "recordTimestampMs": now_ms });
+        let row = json!({ "role": "user", "content": format!("row {n}"), "timestamp": now_ms, "__openclaw": about });
+        rows.push_back(row.clone());
+        if rows.len() > HISTORY_ROWS {
+            rows.pop_front();
+        }
+        let session = json!({ "key": SESSION, "agentId": "main", "updatedAt": now_ms, "hasActiveRun": false,
+            "activeRunIds": [] });
+        house.answers("sessions.list", json!({ "ts": now_ms, "sessions": [session] }));
+        house.answers("chat.history", json!({ "sessionKey": SESSION, "sessionId": "s", "messages": rows }));
+        let said = json!({ "sessionKey": SESSION, "agentId": "main", "message": row, "messageSeq": n, "n": n });
+        house.say("session.message", said);
     }
+}
+
+fn now_ms() -> u64 {
+    #[expect(clippy::disallowed_methods, reason = "a gateway has a clock")]
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// What the log says of the connections.
 #[derive(Debug, Default)]
 struct Recorded {
-    frames: u64,
+    /// Rows as they were heard, and as they were rebuilt.
+    heard: u64,
+    rebuilt: u64,
     connections: u64,
-    /// Breaks that are recorded, with the place of the last frame before.
     breaks: u64,
-    /// Frames a `gateway.missed` says are not here.
-    reported: u64,
-    /// Frames that are not here though nothing says so.
+    /// Rows that are there in neither way.
     lost: u64,
     doubles: u64,
 }
 
-fn recorded(lines: &str) -> Outcome<Recorded> {
-    let mut recorded = Recorded::default();
-    let mut last: BTreeMap<String, u64> = BTreeMap::new();
-    let mut seen = std::collections::BTreeSet::new();
+fn recorded(lines: &str, said: u64) -> Outcome<Recorded> {
+    let (mut recorded, mut rows) = (Recorded::default(), BTreeMap::<u64, u64>::new());
     for line in lines.lines() {
         let event: Value = serde_json::from_str(line)?;
         let payload =
             event.get("payload").and_then(|payload| payload.as_object()?.values().next()).ok_or("no payload")?;
-        let text = |name: &str| payload.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let place = |name: &str| payload.get(name).and_then(Value::as_u64);
-        let conn = text("conn_id");
         match event.get("kind").and_then(Value::as_str) {
             Some("gateway.connected") => recorded.connections += 1,
+            Some("gateway.disconnected") => recorded.breaks += 1,
             Some("gateway.frame") => {
-                let Some(seq) = place("seq") else { continue };
-                let last = last.entry(conn).or_default();
-                recorded.frames += 1;
-                recorded.doubles += u64::from(seq <= *last);
-                recorded.lost += seq.saturating_sub(*last + 1);
-                *last = seq.max(*last);
-                let n = number(&text("text"));
-                recorded.doubles += u64::from(n.is_some_and(|n| !seen.insert(n)));
-            }
-            Some("gateway.missed") => {
-                let (before, next) = (place("last").unwrap_or(0), place("next").unwrap_or(0));
-                recorded.reported += next.saturating_sub(before + 1);
-                last.insert(conn, next.saturating_sub(1));
-            }
-            Some("gateway.disconnected") => {
-                recorded.breaks += 1;
-                recorded.lost += place("last_seq").unwrap_or(0).saturating_sub(last.get(&conn).copied().unwrap_or(0));
+                let text = payload.get("text").and_then(Value::as_str).unwrap_or_default();
+                let frame: Value = serde_json::from_str(text)?;
+                let Some(row) = frame.get("payload").and_then(|payload| payload.get("messageSeq")?.as_u64()) else {
+                    continue;
+                };
+                let is_rebuilt = frame.get("reconstructed").is_some();
+                *if is_rebuilt { &mut recorded.rebuilt } else { &mut recorded.heard } += 1;
+                *rows.entry(row).or_default() += 1;
             }
             _ => {}
         }
     }
+    let first = rows.keys().next().copied().unwrap_or(1);
+    recorded.lost = (first..=said).filter(|row| !rows.contains_key(row)).count() as u64;
+    recorded.doubles = rows.values().map(|times| times - 1).sum();
     Ok(recorded)
 }
 
@@ -186,20 +203,18 @@ pub(super) async fn measure(regatta: &Path, is_quick: bool, rows: &mut Rows) -> 
         let told = server.command(&arguments).map_err(|error| error.to_string())?.output()?;
         Ok(String::from_utf8(told.stdout)?)
     });
-    let recorded = recorded(&tail.await??)?;
-    rows.add(
-        &json!({"bench": "drops", "drops": drops, "restarts": restarts, "said": said, "recorded": recorded.frames,
-        "connections": recorded.connections, "breaks": recorded.breaks, "reported": recorded.reported,
-        "lost": recorded.lost, "doubles": recorded.doubles, "browser": { "frames": heard.frames,
-        "let_go": heard.let_go, "holes": heard.holes, "doubles": heard.doubles }}),
-    )?;
+    let recorded = recorded(&tail.await??, said)?;
     let unreported = recorded.connections.saturating_sub(recorded.breaks + 1);
+    rows.add(&json!({"bench": "drops", "drops": drops, "restarts": restarts, "said": said, "heard": recorded.heard,
+        "rebuilt": recorded.rebuilt, "connections": recorded.connections, "breaks": recorded.breaks,
+        "lost": recorded.lost, "doubles": recorded.doubles, "browser": { "frames": heard.frames,
+        "let_go": heard.let_go, "holes": heard.holes, "doubles": heard.doubles }}))?;
     Ok(vec![
         Line {
             what: format!(
-                "{drops} random socket drops and {restarts} gateway restarts while streaming {FRAMES_PER_S} frames/s ({said} \
-                 said, {} recorded, {} breaks recorded): frames lost on a connection without a word, doubled, breaks unreported",
-                recorded.frames, recorded.breaks
+                "{drops} random socket drops and {restarts} gateway restarts while streaming {ROWS_PER_S} rows/s ({said} said, {} \
+                 heard, {} rebuilt): rows lost, rows twice in the log, breaks unreported",
+                recorded.heard, recorded.rebuilt
             ),
             must: "0, 0, 0",
             measured: format!("{}, {}, {unreported}", recorded.lost, recorded.doubles),
