@@ -68,8 +68,12 @@ pub(crate) fn decide(asked: &Asked<'_>, role: Role, listening: &mut Listening) -
         }
         "sessions.messages.subscribe" => {
             let key = key()?;
+            let with_approvals = fields.get("includeApprovals").is_some_and(|wanted| *wanted != Value::Bool(false));
+            if with_approvals && role < Role::Approver {
+                return Err(forbidden(method, Some(Role::Approver), role));
+            }
             listening.hear_session(key)?;
-            if fields.get("includeApprovals").is_none_or(|wanted| *wanted == Value::Bool(false)) {
+            if !with_approvals {
                 return Ok(Doing::Answer(json!({ "subscribed": true, "key": key })));
             }
         }
@@ -122,6 +126,18 @@ mod tests {
                 r#"answered {"key":"k","subscribed":true}"#,
             ),
             (Role::Operator, "sessions.messages.subscribe", Some(r#"{"key":7}"#), "INVALID_REQUEST"),
+            (
+                Role::Operator,
+                "sessions.messages.subscribe",
+                Some(r#"{"key":"k","includeApprovals":true}"#),
+                "FORBIDDEN REGATTA_ROLE",
+            ),
+            (
+                Role::Approver,
+                "sessions.messages.subscribe",
+                Some(r#"{"includeApprovals":true,"key":"k"}"#),
+                r#"sessions.messages.subscribe {"includeApprovals":true,"key":"k"}"#,
+            ),
             (
                 Role::Operator,
                 "sessions.messages.unsubscribe",
