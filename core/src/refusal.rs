@@ -102,6 +102,8 @@ impl From<&VaultError> for Refusal {
             | VaultError::WrongKey(_) => RefusalKind::WrongState,
             VaultError::Log(_) => RefusalKind::ReadOnly,
             VaultError::KeyMissing(_)
+            | VaultError::Keyring(_)
+            | VaultError::NotInKeyring
             | VaultError::KeyOpenToOthers { .. }
             | VaultError::Damaged { .. }
             | VaultError::Missing(_)

@@ -104,11 +104,15 @@ struct Rm {
 Examples:
   regatta secret rotate                        # a fresh key, in a file only you can read
   regatta secret rotate --passphrase           # a passphrase, asked for twice; after each start: regatta secret unlock
-  regatta secret rotate --passphrase < phrase  # its first line")]
+  regatta secret rotate --passphrase < phrase  # its first line
+  regatta secret rotate --keyring              # in the keyring of your desktop session")]
 struct Rotate {
     /// Seal with a passphrase instead of a key file
-    #[arg(long)]
+    #[arg(long, conflicts_with = "keyring")]
     passphrase: bool,
+    /// Keep the key in the keyring of the desktop session (Secret Service) instead of a file
+    #[arg(long)]
+    keyring: bool,
 }
 
 /// Open a vault that takes a passphrase, until the server ends
@@ -129,7 +133,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
         Command::Allow(Allow { name, scope }) => allow(context, &name, &scope)?,
         Command::Ls(Ls {}) => list(context)?,
         Command::Rm(Rm { name, yes }) => return remove(context, &name, yes),
-        Command::Rotate(Rotate { passphrase }) => rotate(context, passphrase)?,
+        Command::Rotate(args) => rotate(context, &args)?,
         Command::Unlock(Unlock {}) => {
             let passphrase = read("passphrase", false)?;
             let body = json!({ "passphrase": passphrase.expose_secret() });
@@ -212,7 +216,7 @@ fn list(context: &Context) -> Result<(), Failure> {
 }
 
 fn render(rows: &[SecretRow], terminal: &Terminal, now_us: u64) -> String {
-    let ago = |at_us: u64| format!("{} ago", numbers::elapsed(now_us.saturating_sub(at_us) / 1_000));
+    let ago = |at_us: u64| numbers::ago(at_us, now_us);
     let mut shown = table(terminal);
     shown.set_header(["name", "made", "value set", "allowed for", "last used by"].map(|name| cell(name, Tone::Dim)));
     for row in rows {
@@ -252,12 +256,14 @@ fn remove(context: &Context, name: &str, yes: bool) -> Outcome {
     Ok(Exit::Done)
 }
 
-fn rotate(context: &Context, passphrase: bool) -> Result<(), Failure> {
-    let passphrase = if passphrase { Some(read("new passphrase", true)?) } else { None };
-    let body = json!({ "passphrase": passphrase.as_ref().map(|phrase| phrase.expose_secret()) });
+fn rotate(context: &Context, args: &Rotate) -> Result<(), Failure> {
+    let passphrase = if args.passphrase { Some(read("new passphrase", true)?) } else { None };
+    let passphrase_text = passphrase.as_ref().map(|phrase| phrase.expose_secret());
+    let body = json!({ "passphrase": passphrase_text, "keyring": args.keyring });
     let answer = put_vault(context, "/vault/key", &body)?;
     let how = match &passphrase {
         Some(_) => "; after each start of the server: regatta secret unlock",
+        None if args.keyring => " in the machine's keyring; start the server from a session in which it is open",
         None => "",
     };
     let sealed = answer.secrets;

@@ -48,6 +48,12 @@ pub enum VaultError {
         /// Its mode.
         mode: u32,
     },
+    /// The keyring of the desktop session cannot be asked.
+    #[error("the machine's keyring cannot be used: {0}")]
+    Keyring(String),
+    /// The keyring of the desktop session has no such key.
+    #[error("the vault's key is missing in the machine's keyring")]
+    NotInKeyring,
     /// The vault's file is not what was written.
     #[error("{path} is damaged at {place}: {reason}")]
     Damaged {
@@ -109,6 +115,12 @@ impl VaultError {
                 .to_owned(),
             Self::KeyMissing(_) => "restore it from where you keep it; without it what is sealed is lost, and then \
                                     `regatta secret reset` begins anew"
+                .to_owned(),
+            Self::Keyring(_) => "start the server from a desktop session whose keyring is unlocked (DBUS_SESSION_BUS_ADDRESS \
+                                 says which), and ask again"
+                .to_owned(),
+            Self::NotInKeyring => "open the keyring it was put into, as the person who did; without the key what is sealed is \
+                                   lost, and then `regatta secret reset` begins anew"
                 .to_owned(),
             Self::KeyOpenToOthers { path, .. } => {
                 format!("chmod 600 {}; if others may have read it: regatta secret rotate, after that", path.display())

@@ -32,6 +32,8 @@ pub(super) enum KeySource {
     File,
     /// A passphrase.
     Passphrase(Stretch),
+    /// The keyring of the desktop session, under the key's id.
+    Keyring,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -11,6 +11,7 @@ mod disk;
 mod error;
 mod file;
 mod key;
+mod keyring;
 mod name;
 mod store;
 
@@ -45,6 +46,29 @@ pub enum KeyKind {
     File,
     /// A passphrase that is given after each start.
     Passphrase,
+    /// The keyring of the desktop session the server was started from.
+    Keyring,
+}
+
+/// What a vault is to be sealed with from now on; the key itself is drawn afresh.
+#[derive(Debug)]
+pub enum NewKey {
+    /// A key in a file beside the vault's.
+    File,
+    /// The key of this passphrase.
+    Passphrase(SecretString),
+    /// A key in the keyring of the desktop session.
+    Keyring,
+}
+
+impl NewKey {
+    fn kind(&self) -> KeyKind {
+        match self {
+            Self::File => KeyKind::File,
+            Self::Passphrase(_) => KeyKind::Passphrase,
+            Self::Keyring => KeyKind::Keyring,
+        }
+    }
 }
 
 impl KeyKind {
@@ -52,6 +76,7 @@ impl KeyKind {
         match self {
             Self::File => "file",
             Self::Passphrase => "passphrase",
+            Self::Keyring => "keyring",
         }
     }
 }
@@ -205,14 +230,14 @@ impl Vault {
         self.record(Stream::secrets(), SecretEvent::Removed(removed), by, held).await
     }
 
-    /// Seals everything with a fresh key: of a passphrase, or else in a file. How many secrets there are.
+    /// Seals everything with a fresh key. How many secrets there are.
     ///
     /// # Errors
     /// Why it cannot be done; what was sealed before stays readable then.
-    pub async fn rotate(&self, passphrase: Option<SecretString>, by: &Actor) -> Result<usize, VaultError> {
-        let kind = if passphrase.is_some() { KeyKind::Passphrase } else { KeyKind::File };
+    pub async fn rotate(&self, to: NewKey, by: &Actor) -> Result<usize, VaultError> {
+        let kind = to.kind();
         self.writable()?;
-        let ((generation, secrets), held) = self.with(move |store| store.rotate(passphrase.as_ref())).await?;
+        let ((generation, secrets), held) = self.with(move |store| store.rotate(&to)).await?;
         let count = u32::try_from(secrets).unwrap_or(u32::MAX);
         let rotated = Rotated { generation, key: kind.as_str().to_owned(), secrets: count };
         self.record(Stream::secrets(), SecretEvent::Rotated(rotated), by, held).await?;

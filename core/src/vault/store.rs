@@ -11,7 +11,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use super::disk::{Folder, Name};
 use super::file::{Contents, Entry, KeySource, decode, encode, words};
 use super::key::{MasterKey, Stretch};
-use super::{KeyKind, SECRET_BYTES_MAX, SECRETS_MAX, SecretName, SecretRow, Standing, VaultError};
+use super::{KeyKind, NewKey, SECRET_BYTES_MAX, SECRETS_MAX, SecretName, SecretRow, Standing, VaultError, keyring};
 use crate::event::secret::Scope;
 
 /// The vault on disk.
@@ -153,14 +153,15 @@ impl Store {
     }
 
     /// Seals everything with a fresh key. How many secrets there are.
-    pub(super) fn rotate(&mut self, passphrase: Option<&SecretString>) -> Result<(u64, usize), VaultError> {
+    pub(super) fn rotate(&mut self, to: &NewKey) -> Result<(u64, usize), VaultError> {
         if self.opened()?.is_none() {
             self.begin()?;
         }
         let Some(opened) = &self.opened else { return Err(VaultError::Locked) };
-        let (source, key) = match passphrase {
-            None => (KeySource::File, MasterKey::draw()?),
-            Some(passphrase) => {
+        let (source, key) = match to {
+            NewKey::File => (KeySource::File, MasterKey::draw()?),
+            NewKey::Keyring => (KeySource::Keyring, MasterKey::draw()?),
+            NewKey::Passphrase(passphrase) => {
                 check(passphrase.expose_secret())?;
                 let stretch = Stretch::draw()?;
                 let key = stretch.key(passphrase)?;
@@ -201,13 +202,21 @@ impl Store {
     /// Writes the file under another key than before.
     fn seal_with(&mut self, contents: Contents, key: MasterKey) -> Result<(), VaultError> {
         let is_file = contents.key == KeySource::File;
-        if is_file {
-            self.folder.put(Name::NextKey, key.to_text().as_bytes())?;
+        match contents.key {
+            KeySource::File => self.folder.put(Name::NextKey, key.to_text().as_bytes())?,
+            // One that is kept there and never came to count opens nothing.
+            KeySource::Keyring => keyring::put(&key)?,
+            KeySource::Passphrase(_) => {}
         }
         self.folder.put(Name::Vault, &encode(&contents, &key))?;
         self.recorded = contents.generation;
-        self.opened = Some(Opened { contents, key });
-        if is_file { self.folder.rename(Name::NextKey, Name::Key) } else { self.folder.remove(Name::Key) }
+        let before = self.opened.replace(Opened { contents, key });
+        if is_file { self.folder.rename(Name::NextKey, Name::Key)? } else { self.folder.remove(Name::Key)? }
+        if let Some(before) = before.filter(|before| before.contents.key == KeySource::Keyring) {
+            // It opens nothing any more; a keyring that is closed by now keeps it.
+            keyring::remove(&before.contents.key_id).ok();
+        }
+        Ok(())
     }
 
     fn change_one<T>(
@@ -264,12 +273,20 @@ impl Store {
         if whole.contents.generation < self.recorded {
             return Err(VaultError::Older { path, found: whole.contents.generation, recorded: self.recorded });
         }
-        if let KeySource::Passphrase(stretch) = &whole.contents.key {
-            let stretch = stretch.clone();
-            return Ok(Found::Locked(whole, stretch));
+        match &whole.contents.key {
+            KeySource::Passphrase(stretch) => {
+                let stretch = stretch.clone();
+                Ok(Found::Locked(whole, stretch))
+            }
+            KeySource::Keyring => {
+                let key = keyring::get(&whole.contents.key_id)?.ok_or(VaultError::NotInKeyring)?;
+                self.genuine(whole, key, "what the machine's keyring holds").map(Found::Opened)
+            }
+            KeySource::File => {
+                let key = self.key_of(&whole.contents.key_id)?;
+                self.genuine(whole, key, &self.folder.path(Name::Key).display().to_string()).map(Found::Opened)
+            }
         }
-        let key = self.key_of(&whole.contents.key_id)?;
-        self.genuine(whole, key, &self.folder.path(Name::Key).display().to_string()).map(Found::Opened)
     }
 
     /// The key file the vault names; puts it in place when a rotation was interrupted.
@@ -317,6 +334,7 @@ impl Contents {
         match self.key {
             KeySource::File => KeyKind::File,
             KeySource::Passphrase(_) => KeyKind::Passphrase,
+            KeySource::Keyring => KeyKind::Keyring,
         }
     }
 }

@@ -25,6 +25,8 @@ mod golden;
 #[cfg(test)]
 mod index;
 #[cfg(test)]
+mod keyring;
+#[cfg(test)]
 mod killed;
 #[cfg(test)]
 mod lost;

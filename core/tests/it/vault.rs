@@ -10,7 +10,7 @@ use std::sync::Arc;
 use regatta_core::event::SecretEvent;
 use regatta_core::event::secret::{Scope, UsedBy};
 use regatta_core::log::MemoryLog;
-use regatta_core::vault::{ExposeSecret as _, KeyKind, SECRET_BYTES_MAX, Standing};
+use regatta_core::vault::{ExposeSecret as _, KeyKind, NewKey, SECRET_BYTES_MAX, Standing};
 use regatta_core::{Actor, Event, Log, ReadMax, SecretName, SecretString, Stream, SystemClock, Vault, VaultError};
 
 /// Where the process that is to be killed keeps its vault.
@@ -171,7 +171,7 @@ async fn a_passphrase_takes_the_key_files_place_and_gives_it_back() {
     let place = Place::new();
     let vault = place.vault();
     vault.set(&name("openai"), "canary".into(), everywhere(), &ada()).await.expect("set");
-    assert_eq!(vault.rotate(Some("correct horse".into()), &ada()).await.expect("rotated"), 1);
+    assert_eq!(vault.rotate(NewKey::Passphrase("correct horse".into()), &ada()).await.expect("rotated"), 1);
     assert!(!place.path().join("key").exists());
     assert_eq!(value(&vault, "openai").await.expect("given"), "canary");
     let again = place.vault();
@@ -182,7 +182,7 @@ async fn a_passphrase_takes_the_key_files_place_and_gives_it_back() {
     assert_eq!(wrong.to_string(), "that passphrase does not open the vault");
     again.unlock("correct horse".into()).await.expect("unlocked");
     assert_eq!(value(&again, "openai").await.expect("given"), "canary");
-    again.rotate(None, &ada()).await.expect("rotated");
+    again.rotate(NewKey::File, &ada()).await.expect("rotated");
     let last = place.vault();
     assert!(matches!(last.standing().await.expect("standing"), Standing::Open { key: KeyKind::File, .. }));
     assert_eq!(value(&last, "openai").await.expect("given"), "canary");
@@ -220,7 +220,7 @@ async fn a_process_sets_and_rotates_until_it_is_killed() {
         vault.set(&name("count"), count, everywhere(), &ada()).await.expect("set");
         writeln!(std::io::stdout(), "ack {n}").expect("said");
         if n % 2 == 0 {
-            vault.rotate(None, &ada()).await.expect("rotated");
+            vault.rotate(NewKey::File, &ada()).await.expect("rotated");
         }
     }
 }

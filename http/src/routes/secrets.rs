@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use regatta_core::event::secret::{Scope, UsedBy};
-use regatta_core::vault::SecretName;
+use regatta_core::vault::{NewKey, SecretName};
 use regatta_core::{Actor, Refusal, VaultError};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -102,7 +102,13 @@ async fn rotate(
 ) -> Result<Json<VaultAnswer>, Problem> {
     private(&identity, &place)?;
     let request: KeyRequest = sensitive(body)?;
-    let secrets = plane.vault.rotate(request.passphrase, &Actor::user(&identity.name)).await?;
+    let to = match (request.passphrase, request.keyring) {
+        (None, false) => NewKey::File,
+        (Some(passphrase), false) => NewKey::Passphrase(passphrase),
+        (None, true) => NewKey::Keyring,
+        (Some(_), true) => return Err(Problem::invalid("a key is of a passphrase or in the keyring").hint("say one")),
+    };
+    let secrets = plane.vault.rotate(to, &Actor::user(&identity.name)).await?;
     Ok(Json(VaultAnswer { secrets, aside: None }))
 }
 
