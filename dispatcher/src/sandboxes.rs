@@ -61,6 +61,11 @@ pub struct SandboxRow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub disk_bytes: Option<u64>,
+    /// What its vendor asks for an hour of it as it stands now, in micro-dollars; absent where nobody asks for anything, or it
+    /// is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub rent_usd_micros_per_hour: Option<u64>,
 }
 
 /// A provider that could not do what was asked.

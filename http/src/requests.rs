@@ -159,6 +159,11 @@ pub struct SandboxBody {
     pub sandbox: SandboxRow,
     /// Time since it was made, in milliseconds.
     pub age_ms: u64,
+    /// What its vendor asks for that time, in micro-dollars, as if it had stood all the while as it does now; absent where nobody
+    /// asks for anything, or it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub rent_usd_micros: Option<u64>,
     /// Who tries; absent when the log knows no such attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -435,6 +440,9 @@ pub struct KeyRequest {
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub passphrase: Option<SecretString>,
+    /// In the keyring of the desktop session the server was started from, instead of a key file.
+    #[serde(default)]
+    pub keyring: bool,
 }
 
 /// Opens a vault that takes a passphrase.

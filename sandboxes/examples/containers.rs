@@ -84,6 +84,7 @@ fn provider() -> DockerProvider {
         image: IMAGE.to_owned(),
         program: std::env::current_exe().unwrap(),
         network: Network::None,
+        read_only: false,
         cpus_milli: None,
         memory_bytes_max: None,
         pids_max: 512,

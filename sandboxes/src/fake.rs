@@ -297,6 +297,7 @@ impl Provider for FakeProvider {
             key: key.clone(),
             created_at_ms: sandbox.created_at_ms,
             disk_bytes: None,
+            rent_usd_micros_per_hour: None,
         });
         Ok(found.collect())
     }

@@ -30,5 +30,5 @@ pub use local::LocalProvider;
 pub use provider::{
     Bounds, Capability, Created, Ended, Error, Exec, Exit, Found, HomeLink, InboxFile, Provider, Spec, Status, Stdio,
 };
-pub use remote::cloud::KeySource;
+pub use remote::cloud::{KeySource, Price};
 pub use secrets::Secrets;

@@ -78,6 +78,9 @@ pub struct Found {
     pub created_at_ms: u64,
     /// Bytes in its folders, when the provider knows cheaply.
     pub disk_bytes: Option<u64>,
+    /// What its vendor asks for an hour of it as it stands now, in micro-dollars; nothing where nobody asks for anything, or
+    /// it is not known.
+    pub rent_usd_micros_per_hour: Option<u64>,
 }
 
 /// A command to run in a sandbox, in the workspace, with standard input empty and closed.

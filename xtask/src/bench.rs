@@ -25,6 +25,7 @@ pub(crate) fn run(rest: &[&str]) -> Result<ExitCode, String> {
             build(&["--package", "regatta-projections", "--example", "rebuild"])?;
             command::run(suite("http").arg(program()).args(options))?;
         }
+        ["sandboxes", "kills", options @ ..] => kills(options)?,
         ["sandboxes", options @ ..] => {
             for name in ["containers", "rented"] {
                 command::run(example("regatta-sandboxes", name).args(options))?;
@@ -72,4 +73,32 @@ fn example(package: &str, name: &str) -> Command {
 fn suite(name: &str) -> Command {
     let package = ["run", "--release", "--locked", "--package", "regatta-benches"];
     cargo(&[&package[..], &["--features", name, "--", name]].concat())
+}
+
+/// Providers whose sandboxes are not folders of this machine, and the test that kills the server while they work.
+const KILLS: [(&str, &str); 3] = [("docker", "in_the_engine"), ("e2b", "at_e2b"), ("daytona", "at_daytona")];
+
+/// Kills the server at random moments while eight attempts run at a provider, and looks for what is left.
+fn kills(options: &[&str]) -> Result<(), String> {
+    let (mut rounds, mut only) = ("200", None);
+    for option in options.chunks(2) {
+        match option {
+            ["--rounds", number] if number.parse::<u64>().is_ok() => rounds = number,
+            ["--provider", name] if KILLS.iter().any(|(known, _)| known == name) => only = Some(*name),
+            _ => {
+                let usage = "cargo xtask bench sandboxes kills [--rounds 200] [--provider docker|e2b|daytona]";
+                return Err(format!("{} is not understood; {usage}", option.join(" ")));
+            }
+        }
+    }
+    for (provider, place) in KILLS.iter().filter(|(provider, _)| only.is_none_or(|only| only == *provider)) {
+        let rows = root().join(format!("benches/rows/kills-{provider}.jsonl"));
+        let test = format!("kills::kills_leave_nothing_{place}");
+        let run = ["test", "--release", "--locked", "--package", "regatta", "--test", "it", "--", "--exact", &test];
+        let mut killing = cargo(&run);
+        killing.env("REGATTA_KILLS", rounds).env("REGATTA_KILLS_ROWS", &rows).env("REGATTA_TEST_REQUIRE", "all");
+        command::run(&mut killing)?;
+        println!("{provider}: {rounds} kills, nothing left; each is a row of {}", rows.display());
+    }
+    Ok(())
 }

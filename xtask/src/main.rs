@@ -25,6 +25,8 @@ usage:
   cargo xtask bench log                 the log benchmarks
   cargo xtask bench sandboxes           containers beside docker run (needs an engine and cargo xtask image), and
                                         a hundred sandboxes of a fake vendor
+  cargo xtask bench sandboxes kills     the server killed 200 times while eight attempts run in containers, and at each fake
+                                        vendor; [--rounds N] [--provider docker|e2b|daytona]
   cargo xtask bench page                how soon the compare page of a long run is of use, in Chromium";
 
 fn main() -> ExitCode {

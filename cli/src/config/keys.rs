@@ -12,6 +12,9 @@ use super::key::{Key, Scope, Shape, Value};
 /// More attempts at once than any one machine should be asked for.
 const CONCURRENT_MAX: u64 = 1_000;
 
+/// A thousandth of a cent, which is what a price is told in here.
+pub(crate) const USD_MICROS_PER_MILLICENT: u64 = 10;
+
 macro_rules! keys {
     ($($name:literal $scope:ident $shape:expr, $default:expr, $about:literal;)*) => {
         /// Every configuration key, by name.
@@ -48,6 +51,8 @@ keys! {
         "image of containers; it needs sh, git and the agents";
     "docker.network" Server Shape::Word(&["none", "internal", "bridge"]), Value::Text("bridge".to_owned()),
         "network of containers: none, one of their own without a way out (internal), or the engine's bridge";
+    "docker.read_only" Server Shape::Flag, Value::Flag(false),
+        "whether only the sandbox's own folder can be written in a container; it cannot be copied (sandbox fork) then";
     "docker.memory" Server Shape::Size, Value::Unset,
         "memory of one container at most, also where run.memory is more";
     "docker.cpus" Server Shape::Decimal(10, 1_024_000), Value::Unset,
@@ -70,6 +75,10 @@ keys! {
         "how long a sandbox at E2B lives without this server; put off while it is used";
     "e2b.creates_per_second" Server Shape::Decimal(10, 1_000_000), Value::Milli(1_000),
         "sandboxes made at E2B in a second, as the account's plan allows";
+    "e2b.cents_per_cpu_hour" Server Shape::Decimal(0, 1_000_000), cents(e2b::PRICE.cpu_usd_micros),
+        "what E2B asks for an hour of one processor, in US cents; `sandbox ls` reckons with it";
+    "e2b.cents_per_gib_hour" Server Shape::Decimal(0, 1_000_000), cents(e2b::PRICE.gib_usd_micros),
+        "the same for one GiB of memory";
     "daytona.key" Server Shape::Credential, Value::Unset,
         "key of a Daytona account, which makes its sandboxes usable: secret:NAME, env:NAME or a file";
     "daytona.url" Server Shape::Text, Value::Text(daytona::API_URL.to_owned()),
@@ -80,6 +89,10 @@ keys! {
         "region of Daytona's sandboxes; the account's own when unset";
     "daytona.ttl" Server Shape::Duration, Value::Ms(ms(daytona::TTL)),
         "how long a sandbox at Daytona lives when nothing is done in it";
+    "daytona.cents_per_cpu_hour" Server Shape::Decimal(0, 1_000_000), cents(daytona::PRICE.cpu_usd_micros),
+        "what Daytona asks for an hour of one processor, in US cents; `sandbox ls` reckons with it";
+    "daytona.cents_per_gib_hour" Server Shape::Decimal(0, 1_000_000), cents(daytona::PRICE.gib_usd_micros),
+        "the same for one GiB of memory";
     "http.listen" Server Shape::Text, Value::Unset,
         "address of the page and the API; when unset 127.0.0.1:7433, or a free port after it";
     "http.hosts" Server Shape::List, Value::List(Vec::new()),
@@ -161,6 +174,11 @@ keys! {
 /// Agents mostly wait for their model, so there may be more of them than cores.
 fn attempts_default() -> u64 {
     (2 * cores()).clamp(4, ATTEMPTS_MAX as u64)
+}
+
+/// Micro-dollars as cents.
+fn cents(usd_micros: u64) -> Value {
+    Value::Milli(usd_micros / USD_MICROS_PER_MILLICENT)
 }
 
 fn ms(duration: std::time::Duration) -> u64 {

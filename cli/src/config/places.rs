@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use regatta_core::vault::Credential;
 use regatta_sandboxes::docker::{self, Network};
-use regatta_sandboxes::{KeySource, daytona, e2b};
+use regatta_sandboxes::{KeySource, Price, daytona, e2b};
 
+use super::keys::USD_MICROS_PER_MILLICENT;
 use super::{Config, Value};
 use crate::failure::Failure;
 
@@ -49,6 +50,7 @@ impl Config {
                 Some("internal") => Network::Internal,
                 Some(_) | None => Network::Bridge,
             },
+            read_only: *self.value("docker.read_only") == Value::Flag(true),
             cpus_milli: small("docker.cpus"),
             memory_bytes_max: self.number("docker.memory"),
             pids_max: small("docker.pids").unwrap_or(u32::MAX),
@@ -72,6 +74,7 @@ impl Config {
             template: self.text("e2b.template").unwrap_or(defaults.template),
             ttl: self.number("e2b.ttl").map_or(defaults.ttl, Duration::from_millis),
             creates_per_second: self.number("e2b.creates_per_second").map(|milli| milli as f64 / 1_000.0),
+            price: self.price("e2b"),
             key: defaults.key,
         })
     }
@@ -84,7 +87,23 @@ impl Config {
             snapshot: self.text("daytona.snapshot"),
             target: self.text("daytona.target"),
             ttl: self.number("daytona.ttl").map_or(defaults.ttl, Duration::from_millis),
+            price: self.price("daytona"),
             key: defaults.key,
+        })
+    }
+
+    /// What a vendor asks for an hour. Its own list is not that of a server of somebody else's: then it is not known unless it is
+    /// said.
+    fn price(&self, vendor: &str) -> Option<Price> {
+        let names = ["cpu", "gib"].map(|what| format!("{vendor}.cents_per_{what}_hour"));
+        let is_said = |name: &str| self.setting(name).is_some_and(|setting| setting.from != "default");
+        if is_said(&format!("{vendor}.url")) && !names.iter().all(|name| is_said(name)) {
+            return None;
+        }
+        let [cpu_usd_micros, gib_usd_micros] = names.map(|name| self.number(&name));
+        Some(Price {
+            cpu_usd_micros: cpu_usd_micros? * USD_MICROS_PER_MILLICENT,
+            gib_usd_micros: gib_usd_micros? * USD_MICROS_PER_MILLICENT,
         })
     }
 

@@ -39,6 +39,11 @@ pub(crate) fn attempt(view: &AttemptView, terminal: &Terminal) -> String {
     if let Some(exit) = &view.agent_exit {
         line("agent end", &words::exit(exit));
     }
+    if view.oom_kills > 0 {
+        let who =
+            if view.oom_kills == 1 { "1 process was".to_owned() } else { format!("{} processes were", view.oom_kills) };
+        line("memory", &format!("{who} ended by the kernel for want of it"));
+    }
     line("printed", &format!("{} out, {} err", bytes(view.out_bytes), bytes(view.err_bytes)));
     if let Some(tokens) = words::tokens(&view.usage) {
         line("tokens", &tokens);

@@ -19,13 +19,13 @@ const LINES: u32 = 40;
 const FINISH_MAX: Duration = Duration::from_secs(120);
 
 /// What the engine says; nothing when it refuses or is not there.
-fn docker(arguments: &[&str]) -> Option<String> {
+pub(crate) fn docker(arguments: &[&str]) -> Option<String> {
     let output = Command::new("docker").args(arguments).output().ok().filter(|output| output.status.success())?;
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// Whether there is an engine with the image; says why not.
-fn has_image() -> bool {
+pub(crate) fn has_image() -> bool {
     let has = docker(&["image", "inspect", "--format", "{{.Id}}", IMAGE]).is_some();
     if !has {
         assert!(
@@ -44,7 +44,7 @@ fn owner(install: &Install, run: &str) -> String {
 }
 
 /// Containers, networks and volumes of an installation.
-fn left(owner: &str) -> Vec<String> {
+pub(crate) fn left(owner: &str) -> Vec<String> {
     let filter = format!("label=dev.regatta.owner={owner}");
     let lists = [["ps", "-aq"].as_slice(), &["network", "ls", "-q"], &["volume", "ls", "-q"]];
     let left = lists.map(|list| docker(&[list, &["--filter", &filter]].concat()).expect("the engine answers"));

@@ -19,6 +19,7 @@ mod hostile_log;
 mod index;
 mod install;
 mod kill;
+mod kills;
 mod moments;
 #[path = "../../../core/tests/it/mounted.rs"]
 mod mounted;

@@ -10,7 +10,7 @@ use regatta_sandbox_fakes::{Program, inside};
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
-use crate::install::{Install, until};
+use crate::install::{Done, Install, until};
 use crate::secrets::piped;
 use crate::victim::Victim;
 
@@ -24,30 +24,46 @@ fn the_inside_of_a_sandbox() {
 }
 
 /// A vendor, and an installation that has its key.
-struct Rented {
-    install: Install,
-    fake: Fake,
+pub(crate) struct Rented {
+    pub(crate) install: Install,
+    pub(crate) fake: Fake,
     /// Answers as long as it is there.
     _runtime: Runtime,
 }
 
-enum Fake {
+pub(crate) enum Fake {
     E2b(FakeE2b),
     Daytona(FakeDaytona),
 }
 
 impl Fake {
-    fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::E2b(_) => "e2b",
             Self::Daytona(_) => "daytona",
         }
     }
 
-    fn live(&self) -> Vec<String> {
+    pub(crate) fn live(&self) -> Vec<String> {
         match self {
             Self::E2b(fake) => fake.live(),
             Self::Daytona(fake) => fake.labels("regatta-key"),
+        }
+    }
+
+    /// What there is of sandboxes, whether they are listed or not.
+    pub(crate) fn left(&self) -> Vec<String> {
+        match self {
+            Self::E2b(fake) => fake.left(),
+            Self::Daytona(fake) => fake.left(),
+        }
+    }
+
+    /// Takes every sandbox away, as a vendor's bad day does.
+    fn vanish(&self) {
+        match self {
+            Self::E2b(fake) => fake.live().iter().for_each(|id| fake.vanish(id)),
+            Self::Daytona(fake) => fake.live().iter().for_each(|id| fake.vanish(id)),
         }
     }
 
@@ -68,7 +84,7 @@ impl Fake {
 }
 
 /// Whether fakes can run here; says why not.
-fn can_rent() -> bool {
+pub(crate) fn can_rent() -> bool {
     let has = std::process::Command::new("bwrap").args(["--ro-bind", "/", "/", "true"]).status();
     let can = has.is_ok_and(|status| status.success());
     if !can {
@@ -78,7 +94,7 @@ fn can_rent() -> bool {
     can
 }
 
-fn e2b(options: E2bOptions) -> Rented {
+pub(crate) fn e2b(options: E2bOptions) -> Rented {
     let runtime = runtime();
     let key = options.key.clone();
     let fake = runtime.block_on(FakeE2b::start(program(), options));
@@ -88,7 +104,7 @@ fn e2b(options: E2bOptions) -> Rented {
     Rented { install: keyed("e2b", &section, &key), fake: Fake::E2b(fake), _runtime: runtime }
 }
 
-fn daytona() -> Rented {
+pub(crate) fn daytona() -> Rented {
     let runtime = runtime();
     let options = DaytonaOptions { destroy_takes: Duration::from_millis(300), ..DaytonaOptions::default() };
     let key = options.key.clone();
@@ -198,15 +214,48 @@ fn a_server_killed_while_a_vendors_sandboxes_work_finishes_them_and_leaves_none(
 }
 
 #[test]
+fn a_sandbox_that_vanished_is_made_anew_from_the_base_as_often_as_the_run_allows() {
+    if !can_rent() {
+        return;
+    }
+    for (rented, starts) in [(e2b(E2bOptions::default()), "2"), (daytona(), "2"), (e2b(E2bOptions::default()), "1")] {
+        let install = &rented.install;
+        let agent = format!(
+            "command@{}=cat file; echo two >> file; n=0; while [ $n -lt 20 ]; do sleep 0.1; n=$((n+1)); done",
+            rented.fake.name()
+        );
+        let mut ask = install.command(&["run", "vanish", "-a", &agent, "--check", "it=grep -q two file"]);
+        let asked = Done::of(ask.env("REGATTA_RUN_STARTS", starts).output().expect("regatta")).exits(0);
+        let run = asked.out.trim();
+        crate::sandbox::printed(install, &format!("{run}.a"), "one");
+        rented.fake.vanish();
+        rented.until_it_is_over(run);
+        let view = install.view(&["show", &format!("{run}.a")]);
+        if starts == "1" {
+            let outcome = view["state"]["outcome"].to_string();
+            assert!(outcome.contains("whatever ran the agent command is gone"), "{view}");
+        } else {
+            assert_eq!((&view["state"]["outcome"], &view["starts_used"]), (&"passed".into(), &2.into()), "{view}");
+            // From the base: what the one that vanished had changed is not there.
+            assert_eq!(install.regatta(&["show", &format!("{run}.a"), "--output"]).exits(0).out, "one\n");
+        }
+        rented.until_nothing_is_left();
+    }
+}
+
+#[test]
 fn a_network_that_is_cut_while_agents_work_costs_no_line() {
     if !can_rent() {
         return;
     }
+    // As long as somebody says: `REGATTA_CUT_SECONDS=60`.
+    let cut = std::env::var("REGATTA_CUT_SECONDS").map_or(3, |seconds| seconds.parse().expect("a number"));
+    let cut = Duration::from_secs(cut);
     for rented in [e2b(E2bOptions::default()), daytona()] {
         let run = rented.ask_for_lines(2);
         crate::sandbox::printed(&rented.install, &format!("{run}.a"), "line-3");
         rented.fake.set_cut(true);
-        std::thread::sleep(Duration::from_secs(3));
+        std::thread::sleep(cut);
         rented.fake.set_cut(false);
         rented.until_it_is_over(&run);
         rented.check_lines(&run, &["a", "b"]);

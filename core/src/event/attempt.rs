@@ -183,6 +183,16 @@ pub struct PhaseEnded {
     pub out_bytes: u64,
     /// Bytes printed on standard error, all of them recorded.
     pub err_bytes: u64,
+    /// Processes of it that the kernel ended for want of memory, also when the command itself ended well; 0 too where nobody
+    /// is told.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub oom_kills: u64,
+}
+
+/// Whether there was none.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What was changed against the base, untracked and binary files included.

@@ -116,12 +116,16 @@ impl VaultError {
             Self::KeyMissing(_) => "restore it from where you keep it; without it what is sealed is lost, and then \
                                     `regatta secret reset` begins anew"
                 .to_owned(),
-            Self::Keyring(_) => "start the server from a desktop session whose keyring is unlocked (DBUS_SESSION_BUS_ADDRESS \
+            Self::Keyring(_) => {
+                "start the server from a desktop session whose keyring is unlocked (DBUS_SESSION_BUS_ADDRESS \
                                  says which), and ask again"
-                .to_owned(),
-            Self::NotInKeyring => "open the keyring it was put into, as the person who did; without the key what is sealed is \
+                    .to_owned()
+            }
+            Self::NotInKeyring => {
+                "open the keyring it was put into, as the person who did; without the key what is sealed is \
                                    lost, and then `regatta secret reset` begins anew"
-                .to_owned(),
+                    .to_owned()
+            }
             Self::KeyOpenToOthers { path, .. } => {
                 format!("chmod 600 {}; if others may have read it: regatta secret rotate, after that", path.display())
             }

@@ -73,7 +73,10 @@ fn ask(verb: &str, options: &[&str], id: &str, input: &str) -> Result<Said, Vaul
             Ok(None) if began.elapsed() < ANSWER_MAX => std::thread::sleep(LOOK),
             Ok(None) => {
                 child.kill().and_then(|()| child.wait()).ok();
-                return Err(failed(format!("no answer within {} s; is it waiting to be unlocked?", ANSWER_MAX.as_secs())));
+                return Err(failed(format!(
+                    "no answer within {} s; is it waiting to be unlocked?",
+                    ANSWER_MAX.as_secs()
+                )));
             }
             Err(error) => return Err(failed(error.to_string())),
         }

@@ -156,6 +156,7 @@ fn attempt_events() -> Vec<AttemptEvent> {
             elapsed_ms: 1_200,
             out_bytes: 5_000,
             err_bytes: 12,
+            oom_kills: 0,
         }),
         AttemptEvent::Collected(Collected {
             epoch: 1,

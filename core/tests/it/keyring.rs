@@ -67,7 +67,8 @@ async fn with_a_keyring_of_its_own() {
     again.rotate(NewKey::File, &ada).await.expect("rotated");
     assert!(folder.join("key").exists() && !has(&last));
     again.rotate(NewKey::Keyring, &ada).await.expect("rotated");
-    let gone = Command::new("secret-tool").args(["clear", "service", "regatta", "key", &key_in_the_keyring(&folder)]).status();
+    let gone =
+        Command::new("secret-tool").args(["clear", "service", "regatta", "key", &key_in_the_keyring(&folder)]).status();
     assert!(gone.expect("cleared").success());
     let error = vault().standing().await.expect_err("no key");
     assert_eq!(error.to_string(), "the vault's key is missing in the machine's keyring");

@@ -57,7 +57,7 @@ fn phase(epoch: u32, phase: Phase) -> Event {
     AttemptEvent::PhaseStarted(PhaseStarted { epoch, phase }).into()
 }
 fn end(epoch: u32, phase: Phase, exit: Exit) -> PhaseEnded {
-    PhaseEnded { epoch, phase, exit, elapsed_ms: 7, out_bytes: 0, err_bytes: 0 }
+    PhaseEnded { epoch, phase, exit, elapsed_ms: 7, out_bytes: 0, err_bytes: 0, oom_kills: 0 }
 }
 fn ended(epoch: u32, phase: Phase, exit: Exit) -> Event {
     AttemptEvent::PhaseEnded(end(epoch, phase, exit)).into()

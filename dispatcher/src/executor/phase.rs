@@ -57,6 +57,7 @@ pub(super) async fn run(world: &World, job: &Job, key: &SandboxKey, phase: Phase
         elapsed_ms: ended.elapsed_ms,
         out_bytes: taken.out,
         err_bytes: taken.err,
+        oom_kills: ended.oom_kills,
     };
     Ok(Command::PhaseEnded(ended, artifacts))
 }

@@ -33,7 +33,7 @@ impl Handle {
         let provider = self.world.providers.get(&name).filter(|one| one.capabilities().contains(&Capability::Fork));
         let provider = provider.ok_or_else(|| {
             Refusal::new(RefusalKind::Unusable, format!("sandboxes of {name} cannot be copied"))
-                .hint("those of docker can: run the attempt with @docker")
+                .hint("those of docker (unless docker.read_only is on) and e2b can: run the attempt with @docker")
         })?;
         let (at, who) = (of.clone(), by.clone());
         let key = self.ask(|reply| Input::Fork { key: at, for_ms, by: who, reply }).await?;

@@ -73,6 +73,7 @@ impl Handle {
                 doing: holding.doing,
                 created_at_ms: found.created_at_ms,
                 disk_bytes: found.disk_bytes,
+                rent_usd_micros_per_hour: found.rent_usd_micros_per_hour,
             }));
         }
         Ok(view)

@@ -25,8 +25,10 @@ use crate::{IDEMPOTENCY_HEADER, Plane, Problem};
 
 /// How long a command may run when nobody says, in milliseconds.
 const EXEC_MS_DEFAULT: u64 = 10 * 60 * 1_000;
+/// In milliseconds.
+const HOUR_MS: u64 = 60 * 60 * 1_000;
 /// How long a copy is kept when nobody says, in milliseconds.
-const FORK_MS_DEFAULT: u64 = 60 * 60 * 1_000;
+const FORK_MS_DEFAULT: u64 = HOUR_MS;
 
 pub(super) fn routes() -> OpenApiRouter<Plane> {
     OpenApiRouter::new()
@@ -74,11 +76,18 @@ async fn list(State(plane): State<Plane>) -> Result<Json<SandboxesBody>, Problem
             let attempt = views.attempts.get(sandbox.attempt, now_us);
             let (entry, usage) = attempt.map(|attempt| (attempt.entry, attempt.usage)).unzip();
             let age_ms = (now_us / 1_000).saturating_sub(sandbox.created_at_ms);
-            SandboxBody { sandbox, age_ms, entry, usage }
+            let rent_usd_micros = sandbox.rent_usd_micros_per_hour.map(|per_hour| rent(per_hour, age_ms));
+            SandboxBody { sandbox, age_ms, rent_usd_micros, entry, usage }
         });
         SandboxesBody { rows: rows.collect(), unanswered: found.unanswered }
     });
     body.await.map(Json)
+}
+
+/// What an age costs at so much for an hour.
+fn rent(usd_micros_per_hour: u64, age_ms: u64) -> u64 {
+    let sum = u128::from(usd_micros_per_hour) * u128::from(age_ms) / u128::from(HOUR_MS);
+    u64::try_from(sum).unwrap_or(u64::MAX)
 }
 
 /// Removes a sandbox. One that an attempt uses is refused unless it is forced; then the attempt is cancelled.

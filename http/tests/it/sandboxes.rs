@@ -31,6 +31,8 @@ async fn a_provider_that_cannot_be_used_says_why_and_one_that_is_silent_is_told(
     assert_eq!(sandboxes["rows"][0]["sandbox"]["key"], KEY);
     assert_eq!(sandboxes["rows"][0]["sandbox"]["attempt"], format!("{RUN}.a"));
     assert!(sandboxes["rows"][0].get("usage").is_none(), "the log knows no such attempt");
+    let age_ms = sandboxes["rows"][0]["age_ms"].as_u64().expect("an age");
+    assert_eq!(sandboxes["rows"][0]["rent_usd_micros"], 108_900 * age_ms / 3_600_000);
     assert_eq!(sandboxes["unanswered"][0]["provider"], "e2b");
 }
 

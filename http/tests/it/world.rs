@@ -125,6 +125,7 @@ impl Sandboxes for Told {
             doing: Some("agent".to_owned()),
             created_at_ms: 1,
             disk_bytes: None,
+            rent_usd_micros_per_hour: Some(108_900),
         };
         let unanswered = Unanswered { provider: "e2b".to_owned(), reason: "it does not answer".to_owned() };
         Ok(SandboxesView { rows: vec![row], unanswered: vec![unanswered] })

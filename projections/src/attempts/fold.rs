@@ -89,6 +89,7 @@ pub(super) struct KeptLease {
     pub(super) artifacts: Option<ArtifactsView>,
     pub(super) out_bytes: u64,
     pub(super) err_bytes: u64,
+    pub(super) oom_kills: u64,
     pub(super) tail: Tail,
 }
 
@@ -350,6 +351,7 @@ impl KeptLease {
     }
 
     fn end(&mut self, ended: &PhaseEnded) {
+        self.oom_kills += ended.oom_kills;
         match ended.phase {
             Phase::Setup => self.setup_exit = Some(ended.exit.clone()),
             Phase::Agent => {

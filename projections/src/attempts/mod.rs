@@ -65,6 +65,7 @@ fn view(id: AttemptId, kept: &Kept, run: &KeptRun, now_us: u64) -> AttemptView {
         elapsed_ms: elapsed_ms(kept, now_us),
         setup_exit: lease.setup_exit.clone(),
         agent_exit: lease.agent_exit.clone(),
+        oom_kills: lease.oom_kills,
         agent_elapsed_ms: lease.agent_elapsed_ms,
         checks: checks(kept, run),
         changes: lease.changes.clone(),

@@ -100,6 +100,9 @@ pub struct AttemptView {
     pub out_bytes: u64,
     /// Bytes printed under the lease in force on standard error, all commands together.
     pub err_bytes: u64,
+    /// Processes that the kernel ended for want of memory under the lease in force, where its provider is told; a command may
+    /// have ended well all the same.
+    pub oom_kills: u64,
     /// The last that the setup command and the agent printed, both channels as they came; in words where the agent
     /// prints JSON.
     pub output_tail: OutputTail,

@@ -381,6 +381,7 @@ impl History {
             elapsed_ms: now_us.saturating_sub(heard.phase_started_at_us) / 1_000,
             out_bytes: printed(Channel::Out),
             err_bytes: printed(Channel::Err),
+            oom_kills: 0,
         };
         self.of_attempt(id, AttemptEvent::PhaseEnded(ended))
     }

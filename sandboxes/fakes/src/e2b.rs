@@ -59,6 +59,8 @@ struct Plane {
     options: Options,
     machines: Machines,
     sandboxes: Mutex<BTreeMap<String, Arc<Sandbox>>>,
+    /// Files of sandboxes as they once were, by the name of the snapshot.
+    snapshots: Mutex<BTreeMap<String, std::path::PathBuf>>,
     warm: Mutex<VecDeque<Machine>>,
     /// The first answers to idempotency keys.
     answered: tokio::sync::Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<Option<Value>>>>>,
@@ -87,6 +89,7 @@ impl FakeE2b {
             sandboxes: Mutex::default(),
             warm: Mutex::new(warm),
             answered: tokio::sync::Mutex::default(),
+            snapshots: Mutex::default(),
         });
         let faults = Faults::default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -115,6 +118,11 @@ impl FakeE2b {
         self.plane.sweep();
         let sandboxes = self.plane.sandboxes.lock().unwrap();
         sandboxes.values().filter_map(|sandbox| sandbox.metadata.get(name).cloned()).collect()
+    }
+
+    /// What there is of sandboxes on this machine, listed or not: folders and processes.
+    pub fn left(&self) -> Vec<String> {
+        self.plane.machines.left()
     }
 
     /// Takes a sandbox away, as its end does.
@@ -147,7 +155,8 @@ fn router(plane: &Arc<Plane>) -> Router {
         .route("/sandboxes/{id}/timeout", post(put_off))
         .route("/sandboxes/{id}/pause", post(pause))
         .route("/sandboxes/{id}/connect", post(connect))
-        .route("/sandboxes/{id}/fork", post(fork));
+        .route("/sandboxes/{id}/snapshots", post(snapshot))
+        .route("/templates/{id}", delete(forget));
     if !plane.options.is_first_version {
         router =
             router.route("/v2/sandboxes", post(create).get(list)).route("/v2/sandboxes/{id}/connect", post(connect));
@@ -215,7 +224,6 @@ struct Create {
 #[derive(Deserialize)]
 struct Timeout {
     timeout: Option<u64>,
-    count: Option<u32>,
 }
 
 impl Plane {
@@ -285,20 +293,31 @@ pub(crate) fn stamp(ms: u64) -> String {
 async fn create(State(plane): State<Arc<Plane>>, headers: HeaderMap, Json(asked): Json<Create>) -> Response {
     let key = headers.get("idempotency-key").filter(|_| !plane.options.is_first_version);
     let Some(key) = key.and_then(|key| key.to_str().ok()) else {
-        return match make(&plane, asked).await {
-            Ok(reply) => (StatusCode::CREATED, Json(reply)).into_response(),
-            Err(response) => response,
-        };
+        return at_any_rate(async move {
+            match make(&plane, asked).await {
+                Ok(reply) => (StatusCode::CREATED, Json(reply)).into_response(),
+                Err(response) => response,
+            }
+        })
+        .await;
     };
     let answered = Arc::clone(plane.answered.lock().await.entry(key.to_owned()).or_default());
-    let mut answered = answered.lock().await;
-    if answered.is_none() {
-        match make(&plane, asked).await {
-            Ok(reply) => *answered = Some(reply),
-            Err(response) => return response,
+    at_any_rate(async move {
+        let mut answered = answered.lock().await;
+        if answered.is_none() {
+            match make(&plane, asked).await {
+                Ok(reply) => *answered = Some(reply),
+                Err(response) => return response,
+            }
         }
-    }
-    (StatusCode::CREATED, Json(answered.clone())).into_response()
+        (StatusCode::CREATED, Json(answered.clone())).into_response()
+    })
+    .await
+}
+
+/// A vendor does what it began, also when whoever asked has gone.
+pub(crate) async fn at_any_rate(work: impl Future<Output = Response> + Send + 'static) -> Response {
+    tokio::spawn(work).await.unwrap()
 }
 
 async fn make(plane: &Plane, asked: Create) -> Result<Value, Response> {
@@ -311,11 +330,14 @@ async fn make(plane: &Plane, asked: Create) -> Result<Value, Response> {
         return Err(refusal(429, &body, &[("retry-after", "1")]));
     }
     let network = asked.allow_internet_access.unwrap_or(true);
-    let warm = if network { plane.warm.lock().unwrap().pop_front() } else { None };
+    let is_snapshot = plane.snapshots.lock().unwrap().contains_key(&asked.template);
+    let warm = if network && !is_snapshot { plane.warm.lock().unwrap().pop_front() } else { None };
     tokio::time::sleep(plane.options.create_takes).await;
-    let machine = match warm {
-        Some(machine) => machine,
-        None => plane.machines.start(network).await,
+    let snapshot = plane.snapshots.lock().unwrap().get(&asked.template).cloned();
+    let machine = match (snapshot, warm) {
+        (Some(folder), _) => plane.machines.start_from(&folder, network).await,
+        (None, Some(machine)) => machine,
+        (None, None) => plane.machines.start(network).await,
     };
     let timeout = asked.timeout.unwrap_or(if plane.options.is_first_version { 15 } else { 300 });
     Ok(plane.add(machine, asked.template, asked.metadata.unwrap_or_default(), timeout))
@@ -398,16 +420,24 @@ async fn connect(State(plane): State<Arc<Plane>>, Path(id): Path<String>, Json(a
     (status, Json(sandbox.reply())).into_response()
 }
 
-async fn fork(State(plane): State<Arc<Plane>>, Path(id): Path<String>, Json(asked): Json<Timeout>) -> Response {
+/// Keeps the files a sandbox has now, to make others from.
+async fn snapshot(State(plane): State<Arc<Plane>>, Path(id): Path<String>, _body: Bytes) -> Response {
     let Some(sandbox) = plane.find(&id) else { return error(404, GONE) };
-    let mut forks = Vec::new();
-    for _ in 0..asked.count.unwrap_or(1) {
-        let machine = plane.machines.fork(&sandbox.machine).await;
-        let timeout = asked.timeout.unwrap_or(300);
-        let reply = plane.add(machine, sandbox.template.clone(), BTreeMap::new(), timeout);
-        forks.push(json!({ "sandbox": reply }));
+    let id = format!("snap{}:default", unique());
+    let folder = plane.machines.keep(&sandbox.machine);
+    plane.snapshots.lock().unwrap().insert(id.clone(), folder);
+    (StatusCode::CREATED, Json(json!({ "snapshotID": id, "names": [] }))).into_response()
+}
+
+async fn forget(State(plane): State<Arc<Plane>>, Path(id): Path<String>) -> Response {
+    let gone = plane.snapshots.lock().unwrap().remove(&id);
+    match gone {
+        Some(folder) => {
+            std::fs::remove_dir_all(folder).ok();
+            StatusCode::NO_CONTENT.into_response()
+        }
+        None => error(404, "Template not found"),
     }
-    (StatusCode::CREATED, Json(forks)).into_response()
 }
 
 fn header(request: &Request, name: &str) -> Option<String> {

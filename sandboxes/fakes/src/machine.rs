@@ -60,6 +60,20 @@ impl Machines {
         Self { folder: Arc::new(folder), program, kind }
     }
 
+    /// What there is of machines: their folders, and processes that were started with one.
+    pub(crate) fn left(&self) -> Vec<String> {
+        let folder = self.folder.path().to_string_lossy().into_owned();
+        let folders = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        let mut left: Vec<String> = folders.map(|path| path.to_string_lossy().into_owned()).collect();
+        for process in std::fs::read_dir("/proc").unwrap().flatten() {
+            let line = std::fs::read_to_string(process.path().join("cmdline")).unwrap_or_default();
+            if line.contains(&folder) {
+                left.push(line.replace('\0', " "));
+            }
+        }
+        left
+    }
+
     /// A new machine; its server answers when this returns.
     pub(crate) async fn start(&self, network: bool) -> Machine {
         let folder = self.folder.path().join(unique());
@@ -69,13 +83,20 @@ impl Machines {
         self.start_in(folder, network).await
     }
 
-    /// A new machine with the files of another one.
-    pub(crate) async fn fork(&self, of: &Machine) -> Machine {
+    /// The files another machine has now.
+    pub(crate) fn keep(&self, of: &Machine) -> PathBuf {
         let folder = self.folder.path().join(unique());
         let copied = Command::new("cp").arg("-a").arg(&of.folder).arg(&folder).status().unwrap();
         assert!(copied.success());
         std::fs::remove_file(folder.join("run/socket")).ok();
-        self.start_in(folder, true).await
+        folder
+    }
+
+    /// A new machine that begins with such files.
+    pub(crate) async fn start_from(&self, kept: &std::path::Path, network: bool) -> Machine {
+        let folder = self.folder.path().join(unique());
+        assert!(Command::new("cp").arg("-a").arg(kept).arg(&folder).status().unwrap().success());
+        self.start_in(folder, network).await
     }
 
     async fn start_in(&self, folder: PathBuf, network: bool) -> Machine {

@@ -56,6 +56,11 @@ struct Row {
     labels: Option<BTreeMap<String, String>>,
     #[serde(default)]
     created_at: Option<String>,
+    #[serde(default)]
+    cpu: Option<f64>,
+    /// In GiB.
+    #[serde(default)]
+    memory: Option<f64>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -207,15 +212,22 @@ impl Control {
             }
         }
         let ours = |row: Row| {
+            let rent_usd_micros_per_hour = self.rent(&row);
             let labels = row.labels.unwrap_or_default();
             let is_gone = standing(row.state.as_deref()) == Standing::Gone;
             let key = labels.get(KEY).filter(|_| !is_gone && labels.get(name).is_some_and(|found| found == value))?;
             let created_at_ms = row.created_at.as_deref().map_or(0, at_ms);
-            Some(Listed { id: row.id, key: key.clone(), created_at_ms })
+            Some(Listed { id: row.id, key: key.clone(), created_at_ms, rent_usd_micros_per_hour })
         };
         let mut listed: Vec<Listed> = rows.into_iter().filter_map(ours).collect();
         listed.sort_by(|one, other| (one.created_at_ms, &one.id).cmp(&(other.created_at_ms, &other.id)));
         Ok(listed)
+    }
+
+    /// What an hour of a sandbox is asked for while it is started; what its disk costs otherwise is not known.
+    fn rent(&self, row: &Row) -> Option<u64> {
+        let price = self.options.price.filter(|_| standing(row.state.as_deref()) == Standing::Started);
+        price?.of(row.cpu, row.memory)
     }
 
     /// Asks for one page of a list.

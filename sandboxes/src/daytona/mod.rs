@@ -16,7 +16,7 @@ use async_trait::async_trait;
 
 use crate::provider::{Capability, Created, Error, Exec, Found, Provider, Spec, Status, Stdio};
 use crate::remote::Remote;
-use crate::remote::cloud::{Answer, Call, Cloud, KeySource, Lines, Listed, Machine, Wanted};
+use crate::remote::cloud::{Answer, Call, Cloud, KeySource, Lines, Listed, Machine, Price, Wanted};
 use crate::remote::wire::Vendor;
 use control::{Control, Label};
 use inside::Inside;
@@ -25,6 +25,9 @@ use inside::Inside;
 pub const API_URL: &str = "https://app.daytona.io/api";
 /// How long a sandbox lives without us.
 pub const TTL: Duration = Duration::from_secs(30 * 60);
+/// What Daytona's own service asks for an hour of a started sandbox: $0.0504 for each processor, $0.0162 for each GiB of memory, as
+/// <https://www.daytona.io/pricing> said in November 2026. Disk beyond what is free, and a stopped sandbox's, is not reckoned.
+pub const PRICE: Price = Price { cpu_usd_micros: 50_400, gib_usd_micros: 16_200 };
 
 const VENDOR: Vendor = Vendor { name: "Daytona", key_hint: "check the key, and that it belongs to this server" };
 
@@ -39,6 +42,8 @@ pub struct Options {
     pub target: Option<String>,
     /// How long a sandbox lives when nothing is done in it.
     pub ttl: Duration,
+    /// What an hour is asked for; nothing when that is not known.
+    pub price: Option<Price>,
     /// The account's key.
     pub key: KeySource,
 }
@@ -47,18 +52,19 @@ impl Options {
     /// The vendor's own service.
     #[must_use]
     pub fn new(key: KeySource) -> Self {
-        Self { api_url: API_URL.to_owned(), snapshot: None, target: None, ttl: TTL, key }
+        Self { api_url: API_URL.to_owned(), snapshot: None, target: None, ttl: TTL, price: Some(PRICE), key }
     }
 }
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { api_url, snapshot, target, ttl, key: _ } = self;
+        let Self { api_url, snapshot, target, ttl, price, key: _ } = self;
         f.debug_struct("Options")
             .field("api_url", api_url)
             .field("snapshot", snapshot)
             .field("target", target)
             .field("ttl", ttl)
+            .field("price", price)
             .finish_non_exhaustive()
     }
 }

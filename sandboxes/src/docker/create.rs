@@ -9,8 +9,8 @@ use std::time::Duration;
 use bollard::Docker;
 use bollard::exec::{StartExecOptions, StartExecResults};
 use bollard::models::{
-    ContainerConfig, ContainerCreateBody, ContainerInspectResponse, ExecConfig, HostConfig, HostConfigLogConfig,
-    NetworkCreateRequest,
+    ContainerConfig, ContainerCreateBody, ContainerInspectResponse, ExecConfig, HostConfig, HostConfigLogConfig, Mount,
+    MountType, MountVolumeOptions, NetworkCreateRequest,
 };
 use bollard::query_parameters::{
     AttachContainerOptionsBuilder, CommitContainerOptionsBuilder, CreateContainerOptionsBuilder, StartContainerOptions,
@@ -22,7 +22,7 @@ use super::channel::Channel;
 use super::engine::{FORKED, KEY, OWNER, SCOPE, failed, said, status};
 use super::links::BYTES_MAX;
 use super::pack::{Part, archive};
-use super::{Inner, Network, destroy, fence, image};
+use super::{Inner, Network, Options, destroy, fence, image};
 use crate::inside::wire::{Answer, Call};
 use crate::inside::{MAIN, RUN, SANDBOX, SECRETS, SERVE, USER, WHOSE};
 use crate::layout::{ARTIFACTS, EXECS, HOME, INBOX, Kept, SPEC, TMP, WORK, Walls};
@@ -91,10 +91,10 @@ async fn make(inner: &Inner, spec: &Spec, name: &str) -> Result<bool, Error> {
         let options = CreateContainerOptionsBuilder::new().name(name).build();
         docker.create_container(Some(options), body(inner, spec, &network, image))
     };
-    let mut created = made(image::prepared(inner).await?).await;
+    let mut created = made(image::prepared(inner, &spec.owner).await?).await;
     if created.as_ref().is_err_and(|error| status(error) == Some(404)) {
         // Somebody removed it since.
-        created = made(&image::prepare(inner).await?).await;
+        created = made(&image::prepare(inner, &spec.owner).await?).await;
     }
     match created {
         Err(error) if status(&error) == Some(409) => Ok(false),
@@ -234,6 +234,8 @@ fn body(inner: &Inner, spec: &Spec, network: &str, image: &str) -> ContainerCrea
         cap_add: Some(CAPABILITIES.map(str::to_owned).to_vec()),
         security_opt: Some(vec!["no-new-privileges".to_owned()]),
         tmpfs: Some(tmpfs.map(|(path, options)| (path.to_owned(), options.clone())).into_iter().collect()),
+        readonly_rootfs: Some(options.read_only),
+        mounts: options.read_only.then(|| volumes(options, spec)),
         network_mode: Some(network.to_owned()),
         auto_remove: Some(false),
         // What goes through our connection is nobody's log.
@@ -248,6 +250,21 @@ fn body(inner: &Inner, spec: &Spec, network: &str, image: &str) -> ContainerCrea
         host_config: Some(host),
         ..every(&spec.key)
     }
+}
+
+/// What can be written where nothing else can: the sandbox's folder, and places that are filled and then only read. Without
+/// a name they are the container's own, and go with it.
+fn volumes(options: &Options, spec: &Spec) -> Vec<Mount> {
+    let labels = [(OWNER, &spec.owner), (SCOPE, &options.scope), (KEY, &spec.key)];
+    let labels: HashMap<String, String> = labels.map(|(name, value)| (name.to_owned(), value.clone())).into();
+    let read = spec.read_only.iter().filter(|path| path.is_dir()).map(PathBuf::as_path);
+    let volume = |target: &Path| Mount {
+        target: Some(target.to_string_lossy().into_owned()),
+        typ: Some(MountType::VOLUME),
+        volume_options: Some(MountVolumeOptions { labels: Some(labels.clone()), ..MountVolumeOptions::default() }),
+        ..Mount::default()
+    };
+    [inside("").as_path()].into_iter().chain(read).map(volume).collect()
 }
 
 /// Makes a sandbox of the files another one has now.

@@ -9,7 +9,7 @@ use bollard::models::{ContainerInspectResponse, ContainerSummary};
 use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder, ListNetworksOptionsBuilder};
 use bollard::{API_DEFAULT_VERSION, Docker};
 
-use super::Inner;
+use super::{Inner, image};
 use crate::layout::is_name;
 use crate::provider::{Error, Found};
 
@@ -28,6 +28,10 @@ pub(super) const KEY: &str = "dev.regatta.key";
 pub(super) const FORKED: &str = "dev.regatta.forked";
 /// The program inside, by its hash.
 pub(super) const PROGRAM: &str = "dev.regatta.program";
+/// Of a container in which an image is made: whose it is, by scope and owner.
+pub(super) const PREPARING: &str = "dev.regatta.preparing";
+/// Which instance makes it.
+pub(super) const MAKER: &str = "dev.regatta.maker";
 
 pub(super) async fn connect(host: Option<&str>) -> Result<Docker, Error> {
     let host = host.unwrap_or(SOCKET);
@@ -120,20 +124,22 @@ impl Inner {
     }
 }
 
-/// The sandboxes of an owner, made or half made: also one of which there is a network alone.
+/// The sandboxes of an owner, made or half made: also one of which there is a network alone. Whoever asks this looks for
+/// what was left behind, so half-made images go here.
 pub(super) async fn list(inner: &Inner, owner: &str) -> Result<Vec<Found>, Error> {
+    image::remove_abandoned(inner, owner).await?;
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
     for container in inner.ours(&[(OWNER, owner)]).await? {
         let Some(key) = container.labels.and_then(|mut labels| labels.remove(KEY)) else { continue };
         if seen.insert(key.clone()) {
             let created_at_ms = u64::try_from(container.created.unwrap_or(0)).unwrap_or(0) * 1_000;
-            found.push(Found { key, created_at_ms, disk_bytes: None });
+            found.push(Found { key, created_at_ms, disk_bytes: None, rent_usd_micros_per_hour: None });
         }
     }
     for (_, key) in inner.networks(&[(OWNER, owner)]).await? {
         if seen.insert(key.clone()) {
-            found.push(Found { key, created_at_ms: 0, disk_bytes: None });
+            found.push(Found { key, created_at_ms: 0, disk_bytes: None, rent_usd_micros_per_hour: None });
         }
     }
     found.sort_by(|one, other| one.key.cmp(&other.key));

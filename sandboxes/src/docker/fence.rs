@@ -5,6 +5,9 @@ use bollard::models::HostConfig;
 use super::{Inner, Network, image};
 use crate::provider::Error;
 
+/// Nothing but the sandbox's own folder and what is in memory can be written.
+const READ_ONLY: &str = "read-only root";
+
 /// Whether sandboxes can be made now, and behind what.
 pub(super) async fn probe(inner: &Inner) -> Result<String, Error> {
     let docker = inner.docker().await?;
@@ -29,6 +32,7 @@ pub(super) async fn probe(inner: &Inner) -> Result<String, Error> {
         Network::Bridge => "bridge",
     };
     let mut words = vec![runtime, "no capabilities".to_owned(), "no new privileges".to_owned()];
+    words.extend(inner.options.read_only.then(|| READ_ONLY.to_owned()));
     words.extend(["seccomp", "apparmor", "rootless"].into_iter().filter(|what| has(what)).map(str::to_owned));
     words.push(format!("network {network}"));
     Ok(format!("docker ({})", words.join(", ")))
@@ -48,6 +52,9 @@ pub(super) fn of(config: &HostConfig) -> String {
     }
     if config.privileged != Some(true) && !options.iter().any(|option| option == "seccomp=unconfined") {
         words.push("seccomp".to_owned());
+    }
+    if config.readonly_rootfs == Some(true) {
+        words.push(READ_ONLY.to_owned());
     }
     let network = config.network_mode.clone().unwrap_or_default();
     let network = if is_own_network(&network) { "internal".to_owned() } else { network };

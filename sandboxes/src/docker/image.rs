@@ -1,35 +1,30 @@
 //! The image containers are made of: the one that was asked for, with our program and its libraries in it. Made once per
 //! image and program on each engine, so that making a sandbox brings only what is its own.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use bollard::Docker;
-use bollard::models::{ContainerConfig, ContainerCreateBody};
+use bollard::models::{ContainerConfig, ContainerCreateBody, ImageSummary};
 use bollard::query_parameters::{
     CommitContainerOptionsBuilder, CreateContainerOptionsBuilder, ListContainersOptionsBuilder,
     ListImagesOptionsBuilder, RemoveImageOptions, UploadToContainerOptionsBuilder,
 };
 use futures_util::TryStreamExt as _;
 
-use super::engine::{PROGRAM, SCOPE, failed, said, status};
+use super::engine::{KEY, MAKER, PREPARING, PROGRAM, failed, said, status};
 use super::pack::{Part, archive};
 use super::{Inner, destroy};
 use crate::inside::{RUN, USER};
 use crate::provider::Error;
+use crate::remote::wire::random;
 
 /// The name of every prepared image; what it is made of is its tag.
 const REPOSITORY: &str = "regatta/prepared";
-/// The scope of containers in which an image is made, and in their names.
-const PREPARING: &str = "preparing";
 /// Changes when what is brought in changes its shape.
 const SHAPE: &[u8] = b"1";
 /// Digits of a hash in a name.
 const DIGITS: usize = 16;
-/// How long somebody else may take to prepare the same image.
-const OTHERS_MAX: Duration = Duration::from_secs(120);
-/// Between two looks whether they have.
-const OTHERS: Duration = Duration::from_millis(200);
 /// Images with other programs in them that are kept, the newest; of the rest those go that no container is made of.
 const OTHERS_KEPT: usize = 8;
 /// A list of accounts larger than this is left alone.
@@ -46,9 +41,9 @@ struct Program {
     hash: String,
 }
 
-/// The image to make containers of; prepared when it is not there yet.
-pub(super) async fn prepared(inner: &Inner) -> Result<&String, Error> {
-    inner.image.get_or_try_init(|| prepare(inner)).await
+/// The image to make containers of for that owner; prepared when it is not there yet.
+pub(super) async fn prepared<'a>(inner: &'a Inner, owner: &str) -> Result<&'a String, Error> {
+    inner.image.get_or_try_init(|| prepare(inner, owner)).await
 }
 
 /// The image that was asked for, by its id.
@@ -58,8 +53,9 @@ pub(super) async fn base(inner: &Inner, docker: &Docker) -> Result<String, Error
     found.id.ok_or_else(|| missing_text(base))
 }
 
-/// Makes sure that the image is there.
-pub(super) async fn prepare(inner: &Inner) -> Result<String, Error> {
+/// Makes sure that the image is there. Two who do it at once both make it, and the same one; nobody waits for anybody, who
+/// may be gone.
+pub(super) async fn prepare(inner: &Inner, owner: &str) -> Result<String, Error> {
     let docker = inner.docker().await?;
     let base_id = base(inner, docker).await?;
     let path = inner.options.program.clone();
@@ -72,22 +68,11 @@ pub(super) async fn prepare(inner: &Inner) -> Result<String, Error> {
         blake3::Hasher::new().update(base_id.as_bytes()).update(program.hash.as_bytes()).update(SHAPE).finalize(),
     );
     let name = format!("{REPOSITORY}:{tag}");
-    sweep_unfinished(inner, docker).await;
-    let asked = tokio::time::Instant::now();
-    loop {
-        if docker.inspect_image(&name).await.is_ok() {
-            return Ok(name);
-        }
-        if make(inner, docker, &base_id, &program, &tag).await? {
-            sweep(docker, &program).await;
-            return Ok(name);
-        }
-        if asked.elapsed() > OTHERS_MAX {
-            // Whoever began it is gone.
-            destroy::remove(inner, &preparing(&tag)).await?;
-        }
-        tokio::time::sleep(OTHERS).await;
+    if docker.inspect_image(&name).await.is_err() {
+        make(inner, owner, docker, (&base_id, &tag), &program).await?;
+        sweep(docker, &program).await;
     }
+    Ok(name)
 }
 
 fn missing(image: &str, error: &bollard::errors::Error) -> Error {
@@ -116,29 +101,48 @@ fn short(hash: blake3::Hash) -> String {
     hash.to_hex().chars().take(DIGITS).collect()
 }
 
-/// Where the image is made. The name keeps two from making the same one.
-fn preparing(tag: &str) -> String {
-    format!("regatta-{PREPARING}-{tag}")
+/// Whose half-made images those are of which this instance knows.
+fn whose(inner: &Inner, owner: &str) -> String {
+    format!("{}{owner}", inner.options.scope)
 }
 
-/// Makes the image; false when somebody else is at it.
-async fn make(inner: &Inner, docker: &Docker, base: &str, program: &Program, tag: &str) -> Result<bool, Error> {
-    let container = preparing(tag);
-    let labels = [(PROGRAM.to_owned(), program.hash.clone()), (SCOPE.to_owned(), PREPARING.to_owned())];
+/// Makes the image in a container that is removed then; when we end before, whoever lists the owner's sandboxes next
+/// removes it.
+async fn make(
+    inner: &Inner,
+    owner: &str,
+    docker: &Docker,
+    (base, tag): (&str, &str),
+    program: &Program,
+) -> Result<(), Error> {
+    let container = format!("regatta-preparing-{tag}-{:016x}", random());
+    let labels = [(PROGRAM, program.hash.clone()), (PREPARING, whose(inner, owner)), (MAKER, inner.maker.clone())];
     let body = ContainerCreateBody {
         image: Some(base.to_owned()),
         entrypoint: Some(vec![RUN.to_owned()]),
-        labels: Some(labels.into_iter().collect()),
+        labels: Some(labels.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()),
         ..ContainerCreateBody::default()
     };
     let options = CreateContainerOptionsBuilder::new().name(&container).build();
-    match docker.create_container(Some(options), body).await {
-        Err(error) if status(&error) == Some(409) => return Ok(false),
-        created => created.map_err(failed("prepare an image"))?,
-    };
+    docker.create_container(Some(options), body).await.map_err(failed("prepare an image"))?;
     let filled = fill(docker, &container, program, tag).await;
     destroy::remove(inner, &container).await?;
-    filled.map(|()| true)
+    filled
+}
+
+/// Removes what an earlier process of the same owner left half made: there is one at a time.
+pub(super) async fn remove_abandoned(inner: &Inner, owner: &str) -> Result<(), Error> {
+    let filters = HashMap::from([("label", vec![format!("{PREPARING}={}", whose(inner, owner))])]);
+    let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+    let found = inner.docker().await?.list_containers(Some(options)).await.map_err(failed("list containers"))?;
+    for container in found {
+        let labels = container.labels.unwrap_or_default();
+        // What is made of such an image has its labels, and is a sandbox.
+        if !labels.contains_key(KEY) && labels.get(MAKER) != Some(&inner.maker) {
+            destroy::remove(inner, &container.id.unwrap_or_default()).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn fill(docker: &Docker, container: &str, program: &Program, tag: &str) -> Result<(), Error> {
@@ -195,37 +199,23 @@ async fn accounts(docker: &Docker, container: &str) -> Option<Part> {
     Some(Part::Content { at: "etc/passwd".into(), content: text.into_bytes(), mode: 0o644, user: 0 })
 }
 
-/// Removes prepared images nobody will ask for again. One in use stays, and so does one that cannot be removed.
+/// Removes prepared images nobody will ask for again, and those that lost their name to one made at the same time. One in
+/// use stays, and so does one that cannot be removed.
 async fn sweep(docker: &Docker, program: &Program) {
-    let filters = std::collections::HashMap::from([("label", vec![PROGRAM.to_owned()])]);
+    let filters = HashMap::from([("label", vec![PROGRAM.to_owned()])]);
     let options = ListImagesOptionsBuilder::new().filters(&filters).build();
-    let Ok(mut images) = docker.list_images(Some(options)).await else { return };
-    images.retain(|image| image.labels.get(PROGRAM) != Some(&program.hash));
-    images.sort_by_key(|image| std::cmp::Reverse(image.created));
-    for image in images.iter().skip(OTHERS_KEPT) {
+    let Ok(images) = docker.list_images(Some(options)).await else { return };
+    let is_nameless = |image: &ImageSummary| image.repo_tags.iter().all(|tag| tag.starts_with("<none>"));
+    let is_other = |image: &ImageSummary| {
+        let is_prepared = image.repo_tags.iter().any(|tag| tag.starts_with(REPOSITORY));
+        is_prepared && image.labels.get(PROGRAM) != Some(&program.hash)
+    };
+    let mut others: Vec<&ImageSummary> = images.iter().filter(|image| is_other(image)).collect();
+    others.sort_by_key(|image| std::cmp::Reverse(image.created));
+    let nameless = images.iter().filter(|image| is_nameless(image));
+    for image in others.into_iter().skip(OTHERS_KEPT).chain(nameless) {
         docker.remove_image(&image.id, None::<RemoveImageOptions>, None).await.ok();
     }
-}
-
-/// Removes containers in which somebody was making an image and was killed. What cannot be removed now is at the next start.
-async fn sweep_unfinished(inner: &Inner, docker: &Docker) {
-    let filters = std::collections::HashMap::from([("label", vec![format!("{SCOPE}={PREPARING}")])]);
-    let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
-    let Ok(containers) = docker.list_containers(Some(options)).await else { return };
-    if containers.is_empty() {
-        return;
-    }
-    let now = docker.info().await.ok().and_then(|info| info.system_time).unwrap_or_default();
-    for container in containers.into_iter().filter(|container| is_left(container.created, &now)) {
-        destroy::remove(inner, &container.id.unwrap_or_default()).await.ok();
-    }
-}
-
-/// Whether nobody can be at work any more in a container that was made then, in seconds since the Unix epoch. Both times
-/// are the engine's, whose clock need not be ours; `now` is RFC 3339.
-fn is_left(created_s: Option<i64>, now: &str) -> bool {
-    let (Some(created_s), Ok(now)) = (created_s, now.parse::<jiff::Timestamp>()) else { return false };
-    u64::try_from(now.as_second().saturating_sub(created_s)).is_ok_and(|age_s| age_s > OTHERS_MAX.as_secs())
 }
 
 /// The program with what it needs.
@@ -272,24 +262,5 @@ impl Program {
         let content = format!("#!/bin/sh\nexec {start} \"$@\"\n").into_bytes();
         parts.push(Part::Content { at: "regatta/bin/run".into(), content, mode: 0o755, user: 0 });
         parts
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_nobody_can_be_at_any_more_is_left_behind() {
-        for (created_s, now, is_over) in [
-            (Some(1_000), "1970-01-01T00:18:41Z", true),
-            (Some(1_000), "1970-01-01T00:18:40.9Z", false),
-            (Some(1_000), "1970-01-01T00:00:00Z", false),
-            (Some(1_000), "2026-11-30T19:18:41.123456789+01:00", true),
-            (Some(1_000), "", false),
-            (None, "2026-11-30T18:18:41Z", false),
-        ] {
-            assert_eq!(is_left(created_s, now), is_over, "{created_s:?} at {now}");
-        }
     }
 }

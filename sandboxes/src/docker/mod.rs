@@ -30,6 +30,7 @@ use tokio::sync::{OnceCell, Semaphore};
 use crate::inside::wire::{Answer, Call, sealed};
 use crate::local::passed;
 use crate::provider::{Capability, Created, Error, Exec, Found, Provider, Spec, Status, Stdio};
+use crate::remote::wire::random;
 use channel::Channel;
 
 /// How long one who waits for news waits at most, also when nobody answers.
@@ -65,6 +66,9 @@ pub struct Options {
     pub program: PathBuf,
     /// What a sandbox that may reach the network gets.
     pub network: Network,
+    /// Whether the root file system can only be read; the sandbox's own folder is a volume then, which goes with it, and
+    /// which no fork has.
+    pub read_only: bool,
     /// Processors a sandbox may use, in thousandths; all when unset.
     pub cpus_milli: Option<u32>,
     /// Memory of a sandbox in bytes, where its spec allows more.
@@ -92,6 +96,8 @@ struct Inner {
     engine: OnceCell<Docker>,
     /// The image containers are made of, once it is there.
     image: OnceCell<String>,
+    /// Tells what this instance makes from what another one did.
+    maker: String,
     starts: Semaphore,
     /// The connection to each sandbox. The inner lock is held while one is made.
     channels: Mutex<HashMap<String, Door>>,
@@ -110,9 +116,9 @@ impl DockerProvider {
     #[must_use]
     pub fn new(options: Options) -> Self {
         let starts = Semaphore::new(options.starts_max.max(1));
-        let (engine, image) = (OnceCell::new(), OnceCell::new());
+        let (engine, image, maker) = (OnceCell::new(), OnceCell::new(), format!("{:016x}", random()));
         let (channels, makings) = (Mutex::default(), Mutex::default());
-        Self { inner: Arc::new(Inner { options, engine, image, starts, channels, makings }) }
+        Self { inner: Arc::new(Inner { options, engine, image, maker, starts, channels, makings }) }
     }
 }
 
@@ -268,10 +274,16 @@ impl Provider for DockerProvider {
     }
 
     fn capabilities(&self) -> &'static [Capability] {
+        if self.inner.options.read_only {
+            return &[Capability::Pause, Capability::NetworkOff, Capability::MemoryCaged];
+        }
         &[Capability::Pause, Capability::Fork, Capability::NetworkOff, Capability::MemoryCaged]
     }
 
     async fn fork(&self, key: &str, into: &str) -> Result<Created, Error> {
+        if self.inner.options.read_only {
+            return Err(self.cannot(key, "fork"));
+        }
         create::fork(&self.inner, key, into).await
     }
 

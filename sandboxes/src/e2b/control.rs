@@ -17,8 +17,8 @@ use serde_json::json;
 
 use super::{Options, VENDOR};
 use crate::provider::Error;
-use crate::remote::cloud::{Listed, Machine};
-use crate::remote::wire::{Account, Again, Fault, Wire, bounded, transient};
+use crate::remote::cloud::{Listed, Machine, Wanted};
+use crate::remote::wire::{Account, Again, Fault, Wire, bounded, chain, transient};
 
 /// The header that holds the account's key.
 const KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
@@ -70,13 +70,19 @@ struct Row {
     started_at: String,
     #[serde(default)]
     metadata: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    state: Option<String>,
+    #[serde(default, rename = "cpuCount")]
+    cpus: Option<f64>,
+    #[serde(default, rename = "memoryMB")]
+    memory_mib: Option<f64>,
 }
 
-/// One of several sandboxes forked from another.
+/// What a sandbox was at a moment, to make others from.
 #[derive(Debug, Deserialize)]
-struct Forked {
-    sandbox: Option<Made>,
-    error: Option<serde_json::Value>,
+struct Snapshot {
+    #[serde(rename = "snapshotID")]
+    id: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -129,14 +135,15 @@ impl Control {
         answered
     }
 
-    /// Makes a sandbox of that key.
-    pub(super) async fn create(&self, key: &str, owner: &str, network: bool) -> Result<Made, Error> {
+    /// Makes a sandbox from a template, or from a snapshot.
+    pub(super) async fn create(&self, template: &str, wanted: &Wanted<'_>) -> Result<Made, Error> {
         self.wait_for_turn().await?;
+        let key = wanted.key;
         let wish = |version: &str| Wish {
-            template: &self.options.template,
+            template,
             timeout: self.options.ttl.as_secs(),
-            metadata: [(KEY, key), (OWNER, owner)].into(),
-            allow_internet_access: network,
+            metadata: [(KEY, key), (OWNER, wanted.owner)].into(),
+            allow_internet_access: wanted.network,
             auto_pause: false,
             secure: version.is_empty().then_some(true),
         };
@@ -208,9 +215,11 @@ impl Control {
         }
         // A server that does not know the filter lists everybody's.
         let ours = |row: Row| {
+            let rent_usd_micros_per_hour = self.rent(&row);
             let labels = row.metadata.unwrap_or_default();
             let key = labels.get(KEY).filter(|_| labels.get(name).is_some_and(|found| found == value))?.clone();
-            Some(Listed { id: row.id, key, created_at_ms: at_ms(&row.started_at) })
+            let created_at_ms = at_ms(&row.started_at);
+            Some(Listed { id: row.id, key, created_at_ms, rent_usd_micros_per_hour })
         };
         let mut listed: Vec<Listed> = rows.into_iter().filter_map(ours).collect();
         listed.sort_by(|one, other| (one.created_at_ms, &one.id).cmp(&(other.created_at_ms, &other.id)));
@@ -269,16 +278,41 @@ impl Control {
         }
     }
 
-    /// Makes more sandboxes that begin where this one is.
-    pub(super) async fn fork(&self, id: &str, count: u32) -> Result<Vec<Made>, Error> {
-        let body = json!({ "count": count, "timeout": self.options.ttl.as_secs() });
-        let response = self.post(&format!("/sandboxes/{id}/fork"), &body, "fork a sandbox", id).await?;
-        let forked: Vec<Forked> = self.read("fork a sandbox", response).await?;
-        let made = forked.into_iter().map(|forked| {
-            let reason = forked.error.map_or_else(|| "no reason given".to_owned(), |error| error.to_string());
-            forked.sandbox.ok_or_else(|| transient("fork a sandbox".to_owned(), reason))
-        });
-        made.collect()
+    /// Makes a sandbox that begins where another one is, by a snapshot that goes again. The vendor's own way to fork takes no
+    /// labels: one whose answer was lost would be found by nobody.
+    pub(super) async fn fork(&self, id: &str, wanted: &Wanted<'_>) -> Result<(), Error> {
+        let snapshot = self.snapshot(id).await?;
+        let made = self.create(&snapshot.id, wanted).await;
+        // Of use to nobody else; what was made of it does not need it.
+        let path = format!("/templates/{}", segment(&snapshot.id));
+        let removed = self.account.send(Again::Safe, || Ok(self.request(Method::DELETE, &path))).await;
+        if let Err(fault) = removed {
+            let error = VENDOR.error("remove a snapshot", &snapshot.id, fault);
+            tracing::warn!(snapshot = snapshot.id, error = chain(&error), "a snapshot is left at E2B");
+        }
+        made.map(drop)
+    }
+
+    /// Without its memory nothing runs in what is made of it; not every account and node can do that.
+    async fn snapshot(&self, id: &str) -> Result<Snapshot, Error> {
+        let ask = async |body: serde_json::Value| {
+            let path = format!("/sandboxes/{id}/snapshots");
+            self.account.send(Again::Unsent, || Ok(json_body(self.request(Method::POST, &path), &body))).await
+        };
+        let response = match ask(json!({ "memory": false })).await {
+            Err(Fault::Refused(refused)) if matches!(refused.status, 400 | 409) => ask(json!({})).await,
+            asked => asked,
+        };
+        let response = response.map_err(|fault| VENDOR.error("keep a sandbox's files", id, fault))?;
+        self.read("keep a sandbox's files", response).await
+    }
+
+    /// What an hour of a sandbox is asked for, as it stands: one that is paused costs nothing.
+    fn rent(&self, row: &Row) -> Option<u64> {
+        if row.state.as_deref() == Some("paused") {
+            return Some(0);
+        }
+        self.options.price?.of(row.cpus, row.memory_mib.map(|mib| mib / 1_024.0))
     }
 
     async fn post(&self, path: &str, body: &serde_json::Value, action: &str, id: &str) -> Result<Response, Error> {
@@ -314,6 +348,12 @@ impl Control {
 pub(super) enum Label<'a> {
     Key(&'a str),
     Owner(&'a str),
+}
+
+/// A name as one segment of a path.
+fn segment(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
+    name.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 fn json_body(request: RequestBuilder, body: &impl Serialize) -> RequestBuilder {

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 
 use crate::provider::{Capability, Created, Error, Exec, Found, Provider, Spec, Status, Stdio};
 use crate::remote::Remote;
-use crate::remote::cloud::{Answer, Call, Cloud, KeySource, Lines, Listed, Machine, Wanted};
+use crate::remote::cloud::{Answer, Call, Cloud, KeySource, Lines, Listed, Machine, Price, Wanted};
 use crate::remote::wire::Vendor;
 use control::{Control, Label};
 use inside::Inside;
@@ -28,6 +28,9 @@ pub const DOMAIN: &str = "e2b.app";
 pub const TEMPLATE: &str = "base";
 /// How long a sandbox lives without us; put off while somebody has to do with it.
 pub const TTL: Duration = Duration::from_secs(30 * 60);
+/// What E2B's own service asks for an hour of a running sandbox: $0.0504 for each processor, $0.0162 for each GiB of memory, as
+/// <https://e2b.dev/docs/faq/calculate-sandbox-price> said in August 2026. One that is paused costs nothing.
+pub const PRICE: Price = Price { cpu_usd_micros: 50_400, gib_usd_micros: 16_200 };
 
 const VENDOR: Vendor = Vendor { name: "E2B", key_hint: "check the key, and that it belongs to this server" };
 
@@ -46,6 +49,8 @@ pub struct Options {
     pub ttl: Duration,
     /// How often a sandbox may be asked for; an account's plan says so.
     pub creates_per_second: Option<f64>,
+    /// What an hour is asked for; nothing when that is not known.
+    pub price: Option<Price>,
     /// The account's key.
     pub key: KeySource,
 }
@@ -61,6 +66,7 @@ impl Options {
             template: TEMPLATE.to_owned(),
             ttl: TTL,
             creates_per_second: Some(1.0),
+            price: Some(PRICE),
             key,
         }
     }
@@ -68,7 +74,7 @@ impl Options {
 
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { api_url, sandbox_url, domain, template, ttl, creates_per_second, key: _ } = self;
+        let Self { api_url, sandbox_url, domain, template, ttl, creates_per_second, price, key: _ } = self;
         f.debug_struct("Options")
             .field("api_url", api_url)
             .field("sandbox_url", sandbox_url)
@@ -76,6 +82,7 @@ impl fmt::Debug for Options {
             .field("template", template)
             .field("ttl", ttl)
             .field("creates_per_second", creates_per_second)
+            .field("price", price)
             .finish_non_exhaustive()
     }
 }
@@ -124,15 +131,6 @@ impl E2b {
         self.control.connect(id).await.map(drop)
     }
 
-    /// Makes as many sandboxes that begin where this one is; their ids.
-    ///
-    /// # Errors
-    /// When it is gone, or E2B refuses one of them or does not answer.
-    pub async fn fork(&self, id: &str, count: u32) -> Result<Vec<String>, Error> {
-        let made = self.control.fork(id, count).await?;
-        Ok(made.into_iter().map(|made| self.control.machine(made).id).collect())
-    }
-
     /// The ids of the live sandboxes of that key, oldest first.
     ///
     /// # Errors
@@ -166,7 +164,8 @@ impl Cloud for E2b {
     }
 
     fn capabilities(&self) -> &'static [Capability] {
-        &[Capability::Pause, Capability::NetworkOff, Capability::MemoryCaged, Capability::Remote]
+        use Capability::{Fork, MemoryCaged, NetworkOff, Pause, Remote};
+        &[Pause, Fork, NetworkOff, MemoryCaged, Remote]
     }
 
     async fn check(&self) -> Result<(), Error> {
@@ -175,7 +174,7 @@ impl Cloud for E2b {
     }
 
     async fn make(&self, wanted: &Wanted<'_>) -> Result<Machine, Error> {
-        let made = self.control.create(wanted.key, wanted.owner, wanted.network).await?;
+        let made = self.control.create(&self.control.options.template, wanted).await?;
         Ok(self.control.machine(made))
     }
 
@@ -205,6 +204,10 @@ impl Cloud for E2b {
 
     async fn resume(&self, id: &str) -> Result<(), Error> {
         Self::resume(self, id).await
+    }
+
+    async fn fork(&self, id: &str, wanted: &Wanted<'_>) -> Result<(), Error> {
+        self.control.fork(id, wanted).await
     }
 
     async fn call(&self, machine: &Machine, call: &Call) -> Result<Answer, Error> {

@@ -18,8 +18,8 @@ use super::{ROOT, SANDBOX, WHOSE, WHOSE_FILE};
 use crate::layout::{CREATED, EXECS};
 use crate::local::LocalProvider;
 
-/// Held by whoever fills.
-const LOCK: &str = "/regatta/filling";
+/// The file in the folder that is held by whoever fills.
+const LOCK: &str = "filling";
 /// Pieces that wait to be unpacked.
 const PIECES_MAX: usize = 4;
 /// Whoever fills and brings nothing for so long is gone; the main process does not see a connection end.
@@ -43,10 +43,7 @@ pub(super) async fn begin(provider: &LocalProvider) -> io::Result<Option<Filling
     let (pieces, arriving) = mpsc::channel(PIECES_MAX);
     let (provider, runtime) = (provider.clone(), Handle::current());
     let unpacking = tokio::task::spawn_blocking(move || {
-        match std::fs::remove_dir_all(folder()) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
+        clear(&folder())?;
         unpack(Path::new("/"), Pieces { arriving, piece: Bytes::new(), runtime })?;
         settle(&provider)?;
         drop(lock);
@@ -89,6 +86,22 @@ pub(super) fn own(provider: &LocalProvider) -> io::Result<()> {
     settle(provider)
 }
 
+/// Removes what an interrupted filling left in the folder. Not the folder: it may be where a volume is mounted.
+fn clear(folder: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name() == LOCK {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            std::fs::remove_dir_all(entry.path())?;
+        } else {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 /// From now on it is filled.
 fn settle(provider: &LocalProvider) -> io::Result<()> {
     provider.stamp(SANDBOX).map_err(io::Error::other)?;
@@ -113,7 +126,8 @@ fn whose() -> io::Result<Option<String>> {
 }
 
 fn locked() -> io::Result<File> {
-    let lock = File::options().create(true).truncate(false).write(true).mode(0o600).open(LOCK)?;
+    std::fs::DirBuilder::new().mode(0o711).recursive(true).create(folder())?;
+    let lock = File::options().create(true).truncate(false).write(true).mode(0o600).open(folder().join(LOCK))?;
     rustix::fs::flock(&lock, FlockOperation::LockExclusive)?;
     Ok(lock)
 }
@@ -176,10 +190,10 @@ pub(crate) fn unpack(root: &Path, pieces: impl Read) -> io::Result<()> {
             folders.push(Finish { path, owner, times });
         } else if kind.is_symlink() {
             let target = entry.link_name()?.ok_or_else(|| io::Error::other("a link leads nowhere"))?;
-            std::os::unix::fs::symlink(target, &path)?;
+            anew(&path, || std::os::unix::fs::symlink(&target, &path))?;
             finish(&Finish { path, owner, times })?;
         } else if kind.is_file() {
-            let mut file = File::options().write(true).create_new(true).mode(0o600).open(&path)?;
+            let mut file = anew(&path, || File::options().write(true).create_new(true).mode(0o600).open(&path))?;
             io::copy(&mut entry, &mut file)?;
             rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?;
             finish(&Finish { path, owner, times })?;
@@ -188,6 +202,17 @@ pub(crate) fn unpack(root: &Path, pieces: impl Read) -> io::Result<()> {
         }
     }
     folders.iter().rev().try_for_each(finish)
+}
+
+/// Makes what an interrupted filling may have left outside of the folder.
+fn anew<T>(path: &Path, make: impl Fn() -> io::Result<T>) -> io::Result<T> {
+    match make() {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            std::fs::remove_file(path)?;
+            make()
+        }
+        made => made,
+    }
 }
 
 /// Times first: they are the owner's to set.

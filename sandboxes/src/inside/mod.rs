@@ -20,8 +20,8 @@ pub(crate) const SERVE: &str = "sandbox-serve";
 pub(crate) const MAIN: &str = "main";
 /// A variable of the main process: whose sandbox the folder is, so that it is made new in a copy.
 pub(crate) const WHOSE: &str = "REGATTA_WHOSE";
-/// The file that says it, once the folder is filled.
-pub(crate) const WHOSE_FILE: &str = "/regatta/whose";
+/// The file that says it, once the folder is filled. It is in the folder, which may be all that can be written.
+pub(crate) const WHOSE_FILE: &str = "/regatta/sandbox/whose";
 /// What holds everything of ours in a container.
 pub(crate) const ROOT: &str = "/regatta";
 /// What starts this program.

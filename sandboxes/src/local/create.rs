@@ -204,7 +204,7 @@ pub(super) fn list(inner: &Inner, owner: &str) -> Result<Vec<Found>, Error> {
         let modified = std::fs::metadata(created).and_then(|metadata| metadata.modified());
         let age = modified.ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
         let created_at_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-        found.push(Found { key: key.to_owned(), created_at_ms, disk_bytes: None });
+        found.push(Found { key: key.to_owned(), created_at_ms, disk_bytes: None, rent_usd_micros_per_hour: None });
     }
     found.sort_by(|one, other| one.key.cmp(&other.key));
     Ok(found)

@@ -41,6 +41,25 @@ pub(crate) struct Listed {
     pub(crate) id: String,
     pub(crate) key: String,
     pub(crate) created_at_ms: u64,
+    /// See [`crate::Found::rent_usd_micros_per_hour`].
+    pub(crate) rent_usd_micros_per_hour: Option<u64>,
+}
+
+/// What a vendor asks for an hour of a sandbox that runs, by what was set aside for it, in micro-dollars.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Price {
+    /// For each processor.
+    pub cpu_usd_micros: u64,
+    /// For each GiB of memory.
+    pub gib_usd_micros: u64,
+}
+
+impl Price {
+    /// For so many processors and so much memory; nothing when the vendor does not say how much it is.
+    pub(crate) fn of(self, cpus: Option<f64>, gib: Option<f64>) -> Option<u64> {
+        let sum = cpus? * self.cpu_usd_micros as f64 + gib? * self.gib_usd_micros as f64;
+        sum.is_finite().then(|| sum.max(0.0).round() as u64)
+    }
 }
 
 /// A short command inside, waited for. Running it twice must do no harm. It is never printed: it may hold secrets.
@@ -108,6 +127,12 @@ pub(crate) trait Cloud: Send + Sync + 'static {
     /// Lets it go on.
     async fn resume(&self, id: &str) -> Result<(), Error> {
         Err(Error::Unusable { reason: format!("{} cannot resume sandbox {id}", self.name()) })
+    }
+
+    /// Makes a sandbox that begins with the files another one has now. What ran in that one may run in it.
+    async fn fork(&self, id: &str, wanted: &Wanted<'_>) -> Result<(), Error> {
+        let _ = wanted;
+        Err(Error::Unusable { reason: format!("{} cannot fork sandbox {id}", self.name()) })
     }
 
     /// Runs a short command as a login shell would.

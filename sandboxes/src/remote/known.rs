@@ -22,6 +22,7 @@ pub(super) struct Known {
     /// Our folder inside.
     pub(super) base: String,
     pub(super) created: Created,
+    pub(super) kept: Kept,
     /// Paths of this machine, and where they are inside.
     moved: Vec<(String, String)>,
     renewed_at: Mutex<Instant>,
@@ -51,6 +52,7 @@ impl Known {
             machine,
             base: base.to_owned(),
             created,
+            kept: kept.clone(),
             moved,
             renewed_at: Mutex::new(Instant::now()),
             followed: Mutex::default(),

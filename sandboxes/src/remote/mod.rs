@@ -38,6 +38,8 @@ use wire::{random, transient};
 const RUNNER: &str = include_str!("runner.pl");
 /// What makes our folder in a sandbox.
 const PREPARE: &str = include_str!("prepare.sh");
+/// What makes a copy of a sandbox one of its own.
+const OWN: &str = include_str!("own.sh");
 /// Its exit when the sandbox's template lacks a program it names.
 const PROGRAM_MISSING: i32 = 69;
 /// Says where our folder is, and what it is; nothing when it was not made yet.
@@ -67,6 +69,9 @@ struct Inner<C> {
 /// What is kept of a spec, in the sandbox itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Kept {
+    /// Whose folder it is: in a copy of a sandbox, that of the one it was copied of, until it was made its own.
+    #[serde(default)]
+    key: String,
     owner: String,
     fence: String,
     network: bool,
@@ -121,13 +126,31 @@ impl<C: Cloud> Remote<C> {
         };
         let call = Call { argv: words(&["sh", "-c", LOOK]), env: BTreeMap::new() };
         let answer = self.inner.cloud.call(&machine, &call).await?;
-        Ok(self.remember(key, machine, &answer))
+        match read(&answer) {
+            Some((base, kept)) if !kept.key.is_empty() && kept.key != key => {
+                self.own(key, machine, base, kept).await.map(Some)
+            }
+            _ => Ok(self.remember(key, machine, &answer)),
+        }
+    }
+
+    /// Makes a copy of another sandbox one of its own: nothing of what ran there runs on, and none of its commands is known.
+    async fn own(&self, key: &str, machine: Machine, base: &str, kept: Kept) -> Result<Arc<Known>, Error> {
+        let failed = |why: String| transient("make a copy of a sandbox its own".to_owned(), why);
+        let kept = Kept { key: key.to_owned(), ..kept };
+        let kept = serde_json::to_string(&kept).map_err(|error| failed(error.to_string()))?;
+        let call = Call { argv: words(&["sh", "-c", OWN, "own", base, &kept]), env: BTreeMap::new() };
+        let answer = self.inner.cloud.call(&machine, &call).await?;
+        if answer.code != 0 {
+            let said = String::from_utf8_lossy(&answer.err).trim().chars().take(300).collect::<String>();
+            return Err(failed(format!("exit code {}: {said}", answer.code)));
+        }
+        self.remember(key, machine, &answer).ok_or_else(|| failed("it does not say what it is".to_owned()))
     }
 
     /// Takes what a prepared sandbox says of itself.
     fn remember(&self, key: &str, machine: Machine, answer: &Answer) -> Option<Arc<Known>> {
-        let (base, json) = std::str::from_utf8(&answer.out).ok()?.split_once('\n')?;
-        let kept: Kept = serde_json::from_str(json).ok()?;
+        let (base, kept) = read(answer)?;
         let known = Arc::new(Known::new(machine, base, &kept));
         let mut all = self.inner.known.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert(key.to_owned(), Arc::clone(&known));
@@ -253,6 +276,12 @@ impl<C> Inner<C> {
     }
 }
 
+/// What a prepared sandbox says of itself: where our folder is, and what it is.
+fn read(answer: &Answer) -> Option<(&str, Kept)> {
+    let (base, json) = std::str::from_utf8(&answer.out).ok()?.split_once('\n')?;
+    Some((base, serde_json::from_str(json).ok()?))
+}
+
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
@@ -269,6 +298,7 @@ fn no_name(name: &str) -> Error {
 async fn pack(spec: &Spec, fence: &str) -> Result<tempfile::TempPath, Error> {
     let read_only: Vec<String> = spec.read_only.iter().map(|path| path.to_string_lossy().into_owned()).collect();
     let kept = Kept {
+        key: spec.key.clone(),
         owner: spec.owner.clone(),
         fence: fence.to_owned(),
         network: spec.network,
@@ -329,7 +359,12 @@ impl<C: Cloud> Provider for Remote<C> {
         let listed = self.inner.cloud.list(owner).await?;
         let mut found: Vec<Found> = listed
             .into_iter()
-            .map(|listed| Found { key: listed.key, created_at_ms: listed.created_at_ms, disk_bytes: None })
+            .map(|listed| Found {
+                key: listed.key,
+                created_at_ms: listed.created_at_ms,
+                disk_bytes: None,
+                rent_usd_micros_per_hour: listed.rent_usd_micros_per_hour,
+            })
             .collect();
         found.sort_by(|one, other| one.key.cmp(&other.key));
         found.dedup_by(|one, other| one.key == other.key);
@@ -435,6 +470,22 @@ impl<C: Cloud> Provider for Remote<C> {
 
     async fn resume(&self, key: &str) -> Result<(), Error> {
         self.inner.cloud.resume(&self.id(key).await?).await
+    }
+
+    async fn fork(&self, key: &str, into: &str) -> Result<Created, Error> {
+        if !is_name(into) {
+            return Err(no_name(into));
+        }
+        let known = self.known(key).await?;
+        let making = self.inner.making(into);
+        let _held = making.lock().await;
+        if let Some(made) = self.look(into).await? {
+            return Ok(made.created.clone());
+        }
+        let wanted = Wanted { key: into, owner: &known.kept.owner, network: known.kept.network };
+        self.inner.cloud.fork(&known.machine.id, &wanted).await?;
+        // Found by its label as after a crash, and made its own then.
+        self.look(into).await?.map(|made| made.created.clone()).ok_or_else(|| missing(into))
     }
 
     async fn destroy(&self, key: &str) -> Result<(), Error> {

@@ -62,6 +62,9 @@ macro_rules! provider {
             async fn resume(&self, key: &str) -> Result<(), Error> {
                 self.remote.resume(key).await
             }
+            async fn fork(&self, key: &str, into: &str) -> Result<Created, Error> {
+                self.remote.fork(key, into).await
+            }
             async fn changed(&self, key: &str, exec: &str) {
                 self.remote.changed(key, exec).await;
             }

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bollard::Docker;
+use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{
-    DownloadFromContainerOptionsBuilder, InspectContainerOptions, InspectNetworkOptions, KillContainerOptions,
-    ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder,
-    RemoveContainerOptionsBuilder,
+    CreateContainerOptions, DownloadFromContainerOptionsBuilder, InspectContainerOptions, InspectNetworkOptions,
+    KillContainerOptions, ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListNetworksOptionsBuilder,
+    ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder,
 };
 use futures_util::TryStreamExt as _;
 use regatta_sandboxes::docker::{IMAGE, Network, Options};
-use regatta_sandboxes::{Bounds, DockerProvider, Error, Exit, HomeLink, Provider as _, Status, Stdio};
+use regatta_sandboxes::{Bounds, Capability, DockerProvider, Error, Exit, HomeLink, Provider as _, Status, Stdio};
 
 use crate::place::{self, Kind, Place, exec, sh};
 
@@ -39,6 +40,7 @@ pub(crate) fn options(folder: &Path, network: Network) -> Options {
         image: IMAGE.to_owned(),
         program: PathBuf::from(env!("CARGO_BIN_EXE_regatta-sandbox-runner")),
         network,
+        read_only: false,
         cpus_milli: None,
         memory_bytes_max: None,
         pids_max: 512,
@@ -266,4 +268,86 @@ async fn a_fork_has_the_files_and_nothing_that_ran() {
     place.provider.destroy("b").await.unwrap();
     assert_eq!(place.left().await, [""; 0]);
     assert!(matches!(place.provider.fork("a", "c").await, Err(Error::Missing(_))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_container_is_kept_to_what_was_asked_for() {
+    let Some(place) = place().await else { return };
+    let asked = Options { cpus_milli: Some(1_500), pids_max: 300, ..options(place.folder.path(), Network::None) };
+    DockerProvider::new(asked).create(&place.spec("a")).await.unwrap();
+    let name = format!("{}a", scope(place.folder.path()));
+    let found = engine().inspect_container(&name, None::<InspectContainerOptions>).await.unwrap();
+    let host = found.host_config.unwrap();
+    // The engine's own words: an older one ignores what it does not know.
+    assert_eq!(host.cap_drop.unwrap(), ["ALL"]);
+    assert_eq!((host.memory, host.memory_swap), (Some((1 << 30) + (64 << 20)), Some((1 << 30) + (64 << 20))));
+    assert_eq!((host.nano_cpus, host.pids_limit, host.init), (Some(1_500_000_000), Some(300), Some(true)));
+    assert_eq!((host.privileged, host.auto_remove, host.readonly_rootfs), (Some(false), Some(false), Some(false)));
+    assert_eq!(host.network_mode.as_deref(), Some("none"));
+    assert_eq!(host.log_config.unwrap().typ.as_deref(), Some("none"));
+    assert!(host.binds.is_none() && found.mounts.unwrap_or_default().iter().all(|mount| mount.source.is_none()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_root_that_can_only_be_read_leaves_a_folder_to_work_in() {
+    let Some(place) = place().await else { return };
+    let asked = Options { read_only: true, ..options(place.folder.path(), Network::None) };
+    let provider = DockerProvider::new(asked.clone());
+    let objects = place.folder.path().join("secret/objects");
+    std::fs::create_dir(&objects).unwrap();
+    std::fs::write(objects.join("one"), "borrowed\n").unwrap();
+    let mut spec = place.spec("a");
+    spec.read_only = vec![objects.clone()];
+    assert!(provider.create(&spec).await.unwrap().fence.contains("read-only root"));
+    assert!(provider.probe().await.unwrap().contains("read-only root"));
+    let script = format!(
+        "cat README.md {0}/one; echo changed > README.md; echo kept > ~/kept; echo x > $TMPDIR/x; echo x > /tmp/x; \
+         echo out > $REGATTA_OUTBOX/out; for path in /etc/new /usr/new /regatta/new {0}/new; do touch $path 2>/dev/null && echo $path; done; true",
+        objects.display()
+    );
+    provider.start("a", &sh("main", &script)).await.unwrap();
+    assert_eq!(place::ended(&provider, "a", "main").await.exit, Exit::Code(0));
+    assert_eq!(place::all(&provider, "a", "main", Stdio::Out).await, b"hello\nborrowed\n");
+    assert_eq!(provider.get("a", "main", "out", 100).await.unwrap(), b"out\n");
+    assert!(!provider.untouched("a").await.unwrap());
+    // What was worked outlives a stop of the engine, and goes with the sandbox.
+    let name = format!("{}a", scope(place.folder.path()));
+    engine().kill_container(&name, None::<KillContainerOptions>).await.unwrap();
+    let again = DockerProvider::new(asked);
+    again.start("a", &sh("later", "cat README.md ~/kept")).await.unwrap();
+    assert_eq!(place::ended(&again, "a", "later").await.exit, Exit::Code(0));
+    assert_eq!(place::all(&again, "a", "later", Stdio::Out).await, b"changed\nkept\n");
+    let volumes = place.left().await.into_iter().filter(|left| left.starts_with("volume")).count();
+    assert_eq!(volumes, 2);
+    assert!(!again.capabilities().contains(&Capability::Fork));
+    assert!(matches!(again.fork("a", "b").await, Err(Error::Unusable { .. })));
+    again.destroy("a").await.unwrap();
+    assert_eq!(place.left().await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_killed_server_left_half_made_goes_when_the_next_one_looks() {
+    let Some(place) = place().await else { return };
+    let whose = format!("{}tests", scope(place.folder.path()));
+    let half_made = async |maker: &str| {
+        let labels = [("dev.regatta.preparing", whose.as_str()), ("dev.regatta.maker", maker)];
+        let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let (image, cmd) = (Some(IMAGE.to_owned()), Some(vec!["true".to_owned()]));
+        let body = ContainerCreateBody { image, cmd, labels: Some(labels), ..Default::default() };
+        engine().create_container(None::<CreateContainerOptions>, body).await.unwrap();
+    };
+    let count = async || {
+        let filters = HashMap::from([("label", vec![format!("dev.regatta.preparing={whose}")])]);
+        let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+        engine().list_containers(Some(options)).await.unwrap().len()
+    };
+    place.provider.create(&place.spec("a")).await.unwrap();
+    let sandboxes = count().await;
+    half_made("somebody who is gone").await;
+    assert_eq!(count().await, sandboxes + 1);
+    let found = place.again().list("tests").await.unwrap();
+    assert_eq!(found.iter().map(|found| found.key.as_str()).collect::<Vec<_>>(), ["a"]);
+    assert_eq!(count().await, sandboxes);
+    assert_eq!(place.again().list("others").await.unwrap(), []);
+    assert_eq!(place.aside("a", &["cat", "README.md"]).await, "hello\n");
 }

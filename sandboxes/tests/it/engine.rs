@@ -10,6 +10,8 @@ use regatta_sandboxes::{DockerProvider, Error, Exit, Provider as _, Stdio};
 use crate::docker::options;
 use crate::place::{Kind, Place, all, ended, sh};
 
+/// A runtime of the engine besides its own.
+const OTHER: &str = "other";
 /// Longer than an engine takes to start or stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// An image of a few programs of this machine, with the libraries they need.
@@ -57,6 +59,8 @@ impl Engine {
         // In a network of its own: an engine without a bridge takes away the one that is there.
         let mut engine = Command::new("unshare");
         engine.args(["--net", "dockerd", "--bridge", "none", "--iptables=false", "--ip-masq=false"]);
+        // One more name for the runtime there always is.
+        engine.arg("--add-runtime").arg(format!("{OTHER}=runc"));
         engine.arg("--host").arg(self.host());
         for (option, name) in [("--data-root", "data"), ("--exec-root", "exec"), ("--pidfile", "pid")] {
             engine.arg(option).arg(self.path(name));
@@ -112,4 +116,45 @@ async fn an_engine_that_stops_loses_what_ran_and_nothing_else() {
     assert_eq!(ended(&provider, "a", "next").await.exit, Exit::Code(0));
     provider.destroy("a").await.unwrap();
     assert_eq!(provider.list("tests").await.unwrap(), []);
+}
+
+/// A way to the engine over TCP on this machine, as a tunnel makes one.
+fn tunnel(socket: PathBuf) -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut one, _)) = listener.accept().await {
+            let socket = socket.clone();
+            tokio::spawn(async move {
+                let Ok(mut other) = tokio::net::UnixStream::connect(socket).await else { return };
+                tokio::io::copy_bidirectional(&mut one, &mut other).await.ok();
+            });
+        }
+    });
+    format!("tcp://{address}")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_elsewhere_is_used_with_the_runtime_that_was_asked_for() {
+    let Some(engine) = Engine::new() else { return };
+    let Some(place) = Place::new(Kind::Here(regatta_sandboxes::local::Fence::None)).await else { return };
+    let own = regatta_sandboxes::docker::Options {
+        host: Some(tunnel(engine.path("socket"))),
+        image: "tests/tiny:1".to_owned(),
+        runtime: Some(OTHER.to_owned()),
+        ..options(place.folder.path(), Network::None)
+    };
+    let provider = DockerProvider::new(own.clone());
+    assert!(provider.probe().await.unwrap().starts_with("docker (other, "));
+    assert!(provider.create(&place.spec("a")).await.unwrap().fence.starts_with("docker (other, "));
+    provider.start("a", &sh("main", "cat README.md")).await.unwrap();
+    assert_eq!(ended(&provider, "a", "main").await.exit, Exit::Code(0));
+    assert_eq!(all(&provider, "a", "main", Stdio::Out).await, b"hello\n");
+    provider.destroy("a").await.unwrap();
+    assert_eq!(provider.list("tests").await.unwrap(), []);
+    let unknown = DockerProvider::new(regatta_sandboxes::docker::Options { runtime: Some("runsc".to_owned()), ..own });
+    let refused = unknown.probe().await.unwrap_err().to_string();
+    assert!(refused.contains("the engine has no runtime runsc") && refused.contains("other"), "{refused}");
 }

@@ -27,7 +27,7 @@ Examples:
   regatta sandbox ls
   regatta sandbox logs last.b --follow
   regatta sandbox exec last.b -- git status
-  regatta sandbox fork last.b                 (docker)
+  regatta sandbox fork last.b                 (docker, e2b)
   regatta sandbox rm last.b --force
   regatta sandbox reap")]
 pub(crate) struct Args {
@@ -60,7 +60,7 @@ struct Rm {
 #[derive(Debug, clap::Args)]
 struct Reap {}
 
-/// Copy a sandbox in use, files alone, to look into in peace; only where the provider can (docker)
+/// Copy a sandbox in use, files alone, to look into in peace; only where the provider can (docker, e2b)
 #[derive(Debug, clap::Args)]
 struct Fork {
     /// Which: its name, or its attempt

@@ -20,6 +20,8 @@ export type Role = "viewer" | "operator" | "approver" | "admin";
 export interface Wanted {
   command: string;
   model?: string;
+  /** Where it runs; `local` when not said. */
+  sandbox?: string;
 }
 
 /** A run that is asked for. */
@@ -136,7 +138,12 @@ export class Install {
       repository: this.repository,
       strategy: wanted.strategy ?? "all",
       checks: wanted.checks ?? [],
-      attempts: wanted.attempts.map(({ command, model }) => ({ agent: "command", command, model, sandbox: "local" })),
+      attempts: wanted.attempts.map(({ command, model, sandbox }) => ({
+        agent: "command",
+        command,
+        model,
+        sandbox: sandbox ?? "local",
+      })),
     });
     if (status !== 201) throw new Error(`no run: ${status} ${JSON.stringify(body)}`);
     return body.run;

@@ -15,6 +15,7 @@ import { Totals } from "./totals";
 
 export default function FleetPage() {
   const { data, error, isPending, refetch } = useView("/fleet");
+  const { data: able } = useView("/providers", {}, { timeless: true });
   return (
     <Page title="Fleet">
       {isPending && <SkeletonRows />}
@@ -25,7 +26,11 @@ export default function FleetPage() {
           <Limits />
           <Queue queue={data.queue} />
           {data.providers.map((provider) => (
-            <ProviderPart key={provider.name} provider={provider} />
+            <ProviderPart
+              key={provider.name}
+              provider={provider}
+              able={able?.find(({ name }) => name === provider.name)}
+            />
           ))}
           {data.providers.length === 0 && <NeverUsed />}
           <Providers />

@@ -1,12 +1,13 @@
 // One provider and the sandboxes it has now.
 
-import type { Provider, Sandbox, SandboxState } from "@/api/types";
+import type { Provider, ProviderRow, Sandbox, SandboxState } from "@/api/types";
 import { count, dollars } from "@/format/numbers";
 import { age, moment } from "@/format/time";
 import { useNow } from "@/format/use-now";
 import { StateBadge, type Tone } from "@/parts/state";
 import { useReplay } from "@/replay/replay";
 import { AttemptLink } from "./attempt-link";
+import { SandboxActs } from "./sandbox-acts";
 
 const STATES: Record<SandboxState, { glyph: string; tone: Tone; word: string; about: string }> = {
   intended: { glyph: "◌", tone: "busy", word: "being made", about: "the provider was or is about to be asked" },
@@ -23,7 +24,13 @@ const STATES: Record<SandboxState, { glyph: string; tone: Tone; word: string; ab
 const HEAD = "px-4 py-1.5 text-left font-normal text-faint text-sm";
 const CELL = "px-4 py-1.5 align-top";
 
-export function ProviderPart({ provider }: { provider: Provider }) {
+type Props = {
+  provider: Provider;
+  /** What it can do, once that is known. */
+  able: ProviderRow | undefined;
+};
+
+export function ProviderPart({ provider, able }: Props) {
   const { name, sandboxes, totals } = provider;
   return (
     <section aria-label={`Provider ${name}`}>
@@ -46,11 +53,12 @@ export function ProviderPart({ provider }: { provider: Provider }) {
                 <th className={HEAD}>cost so far</th>
                 <th className={HEAD}>fence</th>
                 <th className={HEAD}>name</th>
+                <td className={HEAD} />
               </tr>
             </thead>
             <tbody className="divide-y divide-line">
               {sandboxes.map((sandbox) => (
-                <SandboxRow key={sandbox.key} sandbox={sandbox} />
+                <SandboxRow key={sandbox.key} sandbox={sandbox} able={able} />
               ))}
             </tbody>
           </table>
@@ -60,7 +68,7 @@ export function ProviderPart({ provider }: { provider: Provider }) {
   );
 }
 
-function SandboxRow({ sandbox }: { sandbox: Sandbox }) {
+function SandboxRow({ sandbox, able }: { sandbox: Sandbox; able: ProviderRow | undefined }) {
   const now = useNow();
   const { asOf } = useReplay();
   const since = sandbox.created_at_us ?? sandbox.intended_at_us;
@@ -90,6 +98,9 @@ function SandboxRow({ sandbox }: { sandbox: Sandbox }) {
       </td>
       <td className={CELL}>{sandbox.fence ?? <span className="text-faint">not known yet</span>}</td>
       <td className={`${CELL} code text-faint`}>{sandbox.key}</td>
+      <td className={`${CELL} text-right`}>
+        <SandboxActs sandbox={sandbox} provider={able} />
+      </td>
     </tr>
   );
 }

@@ -3,6 +3,7 @@ import type { ProviderRow } from "@/api/types";
 import { useView } from "@/live/use-view";
 import { StateBadge } from "@/parts/state";
 import { useReplay } from "@/replay/replay";
+import { Strays } from "./strays";
 
 /** Whether a provider can be used is no event. Each look asks the vendors. */
 const LOOK_MS = 60_000;
@@ -42,6 +43,7 @@ export function Providers() {
           </div>
         ))}
       </dl>
+      <Strays />
     </section>
   );
 }

@@ -6,9 +6,9 @@ use axum::http::Method;
 use futures_util::FutureExt as _;
 use regatta_sandbox_fakes::e2b::{FakeE2b, Options};
 use regatta_sandbox_fakes::{Fault, On};
-use regatta_sandboxes::{E2bProvider, Error, Exit, Provider, Status, Stdio, e2b};
+use regatta_sandboxes::{DaytonaProvider, E2bProvider, Error, Exit, Provider, Status, Stdio, daytona, e2b};
 
-use super::{Rented, e2b_options, program};
+use super::{Rented, e2b_options, key, program};
 use crate::place::{Kind, Place, all, ended, follow, sh};
 
 async fn e2b() -> Option<(Place, FakeE2b)> {
@@ -210,18 +210,69 @@ async fn passing_trouble_on_the_way_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_sandbox_can_be_paused_found_and_forked() {
-    let Some((place, fake, provider)) = rented(Options::default()).await else { return };
+async fn a_sandbox_can_be_paused_and_found() {
+    let Some((place, _, provider)) = rented(Options::default()).await else { return };
     provider.create(&place.spec("a")).await.unwrap();
     provider.start("a", &sh("main", LINES)).await.unwrap();
     let id = provider.client().ids("a").await.unwrap().remove(0);
-    provider.client().pause(&id).await.unwrap();
+    provider.pause("a").await.unwrap();
+    provider.pause("a").await.unwrap();
     assert_eq!(provider.client().ids("a").await.unwrap(), [id.as_str()]);
-    provider.client().resume(&id).await.unwrap();
+    assert_eq!(provider.list("tests").await.unwrap()[0].rent_usd_micros_per_hour, Some(0));
+    provider.resume("a").await.unwrap();
     assert_eq!(follow(&provider, "a", "main", Stdio::Out, 999).await, three_hundred_lines().into_bytes());
-    let forked = provider.client().fork(&id, 2).await.unwrap();
-    assert_eq!((forked.len(), fake.live().len()), (2, 3));
-    assert_eq!(provider.client().processes(&forked[0]).await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_fork_has_the_files_and_nothing_that_runs() {
+    let Some((place, fake, provider)) = rented(Options::default()).await else { return };
+    provider.create(&place.spec("a")).await.unwrap();
+    let script = "echo changed > README.md; echo out; touch begun; while ! [ -e go ]; do sleep 0.01; done; echo went";
+    provider.start("a", &sh("main", script)).await.unwrap();
+    while all(&provider, "a", "main", Stdio::Out).await.is_empty() {
+        provider.changed("a", "main").await;
+    }
+    let made = provider.fork("a", "b").await.unwrap();
+    // Asked for again, also by somebody who knows nothing of the first time, it is the same one.
+    let again = E2bProvider::new(e2b_options(&fake.url, &Options::default().key)).unwrap();
+    assert_eq!((provider.fork("a", "b").await.unwrap(), again.fork("a", "b").await.unwrap()), (made.clone(), made));
+    assert_eq!(fake.labels("regatta-key").len(), 2);
+    assert_eq!(again.status("b", "main").await.unwrap(), Status::NotStarted);
+    let copied = provider.client().ids("b").await.unwrap().remove(0);
+    assert_eq!(provider.client().processes(&copied).await.unwrap(), []);
+    assert!(again.untouched("b").await.unwrap());
+    again.start("b", &sh("main", "cat README.md; echo again > README.md; touch go")).await.unwrap();
+    assert_eq!(ended(&again, "b", "main").await.exit, Exit::Code(0));
+    assert_eq!(all(&again, "b", "main", Stdio::Out).await, b"changed\n");
+    assert!(!again.untouched("b").await.unwrap());
+    // The one it was made of goes on, and knows nothing of it.
+    assert_eq!(provider.status("a", "main").await.unwrap(), Status::Running);
+    provider.start("a", &sh("side", "cat README.md; touch go")).await.unwrap();
+    assert_eq!(ended(&provider, "a", "side").await.exit, Exit::Code(0));
+    assert_eq!(all(&provider, "a", "side", Stdio::Out).await, b"changed\n");
+    assert_eq!(ended(&provider, "a", "main").await.exit, Exit::Code(0));
+    provider.destroy("a").await.unwrap();
+    assert_eq!(ended(&again, "b", "main").await.exit, Exit::Code(0));
+    provider.destroy("b").await.unwrap();
+    assert_eq!((fake.live(), fake.left()), (vec![], vec![]));
+    assert!(matches!(provider.fork("a", "c").await, Err(Error::Missing(_))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_sandbox_is_rented_for_is_told_where_it_is_known() {
+    for kind in [Kind::E2b, Kind::Daytona] {
+        let Some(place) = Place::new(kind).await else { return };
+        place.provider.create(&place.spec("a")).await.unwrap();
+        let asked = place.provider.list("tests").await.unwrap().remove(0).rent_usd_micros_per_hour;
+        // Two processors and half a GiB at the one, one and one at the other.
+        let expected = if kind == Kind::E2b { 2 * 50_400 + 8_100 } else { 50_400 + 16_200 };
+        assert_eq!(asked, Some(expected), "{kind:?}");
+    }
+    let Some((place, fake)) = e2b().await else { return };
+    let options = e2b::Options { price: None, ..e2b_options(&fake.url, &Options::default().key) };
+    let provider = E2bProvider::new(options).unwrap();
+    provider.create(&place.spec("b")).await.unwrap();
+    assert_eq!(provider.list("tests").await.unwrap()[0].rent_usd_micros_per_hour, None);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -238,4 +289,30 @@ async fn more_sandboxes_than_a_page_are_all_listed() {
         );
         assert_eq!(all(&*place.provider, "a6", "never", Stdio::Out).await, b"");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn daytona_makes_no_second_sandbox_of_a_lost_answer_and_is_asked_once_with_a_wrong_key() {
+    let Some(place) = Place::new(Kind::Daytona).await else { return };
+    let Some(Rented::Daytona(fake)) = place.rented.clone() else { panic!("no fake") };
+    fake.faults.add(On::Create, Fault::LoseReply, 1);
+    place.provider.create(&place.spec("a")).await.unwrap();
+    assert_eq!(fake.labels("regatta-key"), ["a"]);
+    assert_eq!(place.aside("a", &["cat", "README.md"]).await, "hello\n");
+    let full = r#"{"statusCode":429,"error":"Too Many Requests","message":"Total CPU limit exceeded"}"#;
+    fake.faults.add(On::Create, Fault::Refuse(429, full, vec![("retry-after", "7")]), 1);
+    let error = place.provider.create(&place.spec("b")).await.unwrap_err();
+    assert!(
+        matches!(&error, Error::Full { reason, wait_ms: 7_000 } if reason.contains("CPU limit exceeded")),
+        "{error:?}"
+    );
+    let asked = || fake.faults.count(&Method::GET, "/api/sandbox") + fake.faults.count(&Method::POST, "/api/sandbox");
+    let (before, canary) = (asked(), "dtn_canary0000000000000000000");
+    let options = daytona::Options { api_url: fake.url.clone(), ..daytona::Options::new(key(canary)) };
+    let error = DaytonaProvider::new(options).unwrap().create(&place.spec("c")).await.unwrap_err();
+    assert!(error.to_string().contains("Daytona refuses the key") && !error.is_transient(), "{error}");
+    assert!(!format!("{error:?}").contains(canary));
+    assert_eq!(asked() - before, 1);
+    place.provider.destroy("a").await.unwrap();
+    assert_eq!(fake.left(), [""; 0]);
 }

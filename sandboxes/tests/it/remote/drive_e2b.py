@@ -53,6 +53,12 @@ while pages.has_next:
     listed += pages.next_items()
 assert {row.sandbox_id for row in listed} == {sandbox.sandbox_id, other.sandbox_id}, listed
 
+snapshot = sandbox.create_snapshot()
+copy = Sandbox.create(snapshot.snapshot_id, timeout=60, metadata={"run": "r3"})
+assert copy.commands.run("cat proj/a.txt").stdout == "hello file\n"
+assert Sandbox.delete_snapshot(snapshot.snapshot_id) and not Sandbox.delete_snapshot(snapshot.snapshot_id)
+assert copy.commands.run("cat proj/a.txt").stdout == "hello file\n" and copy.kill()
+
 sandbox.set_timeout(300)
 assert sandbox.is_running()
 sandbox.pause()
