@@ -8,6 +8,7 @@ mod claude;
 mod codex;
 mod json;
 mod lines;
+pub mod openclaw;
 mod remarks;
 mod said;
 mod usage;
@@ -48,6 +49,7 @@ pub const ALL: &[Known] = &[
     Known { name: "command", about: "any program, as shell text", program: None, install: "nothing to install" },
     claude::KNOWN,
     codex::KNOWN,
+    openclaw::KNOWN,
 ];
 
 /// A recipe for starting an agent.
@@ -59,6 +61,8 @@ pub enum Agent {
     Claude,
     /// Codex, without a screen.
     Codex,
+    /// A session of an OpenClaw gateway, for one turn. The model of its entry is the id of an OpenClaw agent.
+    OpenClaw,
 }
 
 /// What an agent is to do.
@@ -111,6 +115,9 @@ pub enum Error {
     /// A name that is no model's.
     #[error("{0:?} cannot be the name of a model")]
     InvalidModel(String),
+    /// A name that is no OpenClaw agent's.
+    #[error("{0:?} cannot be the id of an OpenClaw agent")]
+    InvalidId(String),
 }
 
 impl Error {
@@ -129,6 +136,9 @@ impl Error {
             Self::InvalidModel(_) => {
                 format!("use at most {MODEL_BYTES_MAX} letters, digits and - _ . : / @ [ ], as claude-opus-4-8")
             }
+            Self::InvalidId(_) => {
+                "name one of `openclaw agents list`, as openclaw:main; it has a model of its own".to_owned()
+            }
         })
     }
 }
@@ -143,11 +153,13 @@ pub fn find(entry: &Entry) -> Result<Agent, Error> {
         ("command", None) => return Err(Error::NoCommand),
         ("claude", None) => Agent::Claude,
         ("codex", None) => Agent::Codex,
+        ("openclaw", None) => Agent::OpenClaw,
         ("claude", Some(_)) => return Err(Error::CommandUnwanted("claude")),
         ("codex", Some(_)) => return Err(Error::CommandUnwanted("codex")),
+        ("openclaw", Some(_)) => return Err(Error::CommandUnwanted("openclaw")),
         (name, _) => return Err(Error::Unknown { name: name.chars().take(64).collect(), near: near(name) }),
     };
-    entry.model.as_deref().map_or(Ok(()), check_model)?;
+    entry.model.as_deref().map_or(Ok(()), |model| agent.check_model(model))?;
     Ok(agent)
 }
 
@@ -174,10 +186,16 @@ impl Agent {
     /// # Errors
     /// When the task does not fit the agent.
     pub fn start(&self, task: &Task<'_>) -> Result<Start, Error> {
-        task.model.map_or(Ok(()), check_model)?;
+        task.model.map_or(Ok(()), |model| self.check_model(model))?;
         let mut env = BTreeMap::from([("REGATTA_PROMPT_FILE".to_owned(), task.prompt_file.to_owned())]);
-        if let Some(model) = task.model {
-            env.insert("REGATTA_MODEL".to_owned(), model.to_owned());
+        match (self, task.model) {
+            (Self::OpenClaw, id) => {
+                env.insert(openclaw::AGENT.to_owned(), id.unwrap_or_default().to_owned());
+            }
+            (Self::Command(_) | Self::Claude | Self::Codex, Some(model)) => {
+                env.insert("REGATTA_MODEL".to_owned(), model.to_owned());
+            }
+            (Self::Command(_) | Self::Claude | Self::Codex, None) => {}
         }
         let (text, own_env, env_pass): (String, &[(&str, &str)], &[&str]) = match self {
             Self::Command(text) => {
@@ -190,6 +208,8 @@ impl Agent {
                 (claude::text(&prompt_argument("claude", task)?, task.model), claude::ENV, claude::ENV_PASS)
             }
             Self::Codex => (codex::text(&prompt_argument("codex", task)?, task.model), &[], codex::ENV_PASS),
+            // It reads the prompt's file itself, so a prompt of any size will do.
+            Self::OpenClaw => (openclaw::text(), &[], openclaw::ENV_PASS),
         };
         env.extend(own_env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let argv = ["/bin/sh", "-c", &text].map(str::to_owned).to_vec();
@@ -203,6 +223,7 @@ impl Agent {
             Self::Command(_) => &[],
             Self::Claude => claude::HOME_LINKS,
             Self::Codex => codex::HOME_LINKS,
+            Self::OpenClaw => openclaw::HOME_LINKS,
         };
         links.iter().map(|link| (home.join(link), PathBuf::from(link))).collect()
     }
@@ -220,6 +241,15 @@ impl Agent {
             Self::Command(_) => Box::new(said::PlainText::default()),
             Self::Claude => Box::new(json::Lines::new(claude::read)),
             Self::Codex => Box::new(json::Lines::new(codex::read)),
+            Self::OpenClaw => Box::new(openclaw::Turn::default()),
+        }
+    }
+
+    fn check_model(&self, model: &str) -> Result<(), Error> {
+        match self {
+            Self::OpenClaw if !openclaw::is_id(model) => Err(Error::InvalidId(model.chars().take(64).collect())),
+            Self::OpenClaw => Ok(()),
+            Self::Command(_) | Self::Claude | Self::Codex => check_model(model),
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::json::{micros, number, text_at};
 use crate::said::Usage;
-use crate::{claude, codex};
+use crate::{claude, codex, openclaw};
 
 /// Longest name of a message that is remembered, in characters.
 const MESSAGE_CHARS_MAX: usize = 128;
@@ -37,29 +37,30 @@ impl Meter {
     /// Whether an agent of that name says what it uses at all.
     #[must_use]
     pub fn knows(agent: &str) -> bool {
-        agent == claude::KNOWN.name || agent == codex::KNOWN.name
+        [claude::KNOWN, codex::KNOWN, openclaw::KNOWN].iter().any(|known| known.name == agent)
     }
 
     /// Takes the next line of standard output of an agent of that name.
     pub fn read(&mut self, agent: &str, line: &[u8]) {
         // Most lines say nothing of it, and reading JSON is dear.
-        if memchr::memmem::find(line, b"\"usage\"").is_none() {
+        let is_end = || agent == openclaw::KNOWN.name && memchr::memmem::find(line, b"\"final\"").is_some();
+        if memchr::memmem::find(line, b"\"usage\"").is_none() && !is_end() {
             return;
         }
         let Ok(line) = serde_json::from_slice::<Value>(line) else { return };
-        match (agent, text_at(&line, "/type")) {
+        match (agent, text_at(&line, "/type").or(text_at(&line, "/event"))) {
             ("claude", Some("result")) => {
                 self.reported = Some(claude::usage(&line, "/usage", micros(&line, "/total_cost_usd")));
             }
             ("claude", Some("assistant")) => {
-                let usage = claude::usage(&line, "/message/usage", None);
-                let id: String =
-                    text_at(&line, "/message/id").unwrap_or_default().chars().take(MESSAGE_CHARS_MAX).collect();
-                // A message comes in pieces, each with what it used so far.
-                match &mut self.message {
-                    Some((known, so_far)) if *known == id => *so_far = usage,
-                    message => self.before = self.before.plus(message.replace((id, usage)).unwrap_or_default().1),
-                }
+                self.message(text_at(&line, "/message/id"), claude::usage(&line, "/message/usage", None));
+            }
+            ("openclaw", Some("session.message")) => {
+                self.message(text_at(&line, "/message/__openclaw/id"), openclaw::usage(&line));
+            }
+            // It says what each message used, and never a sum.
+            ("openclaw", Some("chat")) if text_at(&line, "/state") == Some("final") => {
+                self.reported = self.message.is_some().then(|| self.used().0);
             }
             ("codex", Some("turn.completed")) => {
                 let used = Usage {
@@ -71,6 +72,15 @@ impl Meter {
                 self.reported = Some(used);
             }
             _ => {}
+        }
+    }
+
+    /// A message comes in pieces, each with what it used so far.
+    fn message(&mut self, id: Option<&str>, usage: Usage) {
+        let id: String = id.unwrap_or_default().chars().take(MESSAGE_CHARS_MAX).collect();
+        match &mut self.message {
+            Some((known, so_far)) if *known == id => *so_far = usage,
+            message => self.before = self.before.plus(message.replace((id, usage)).unwrap_or_default().1),
         }
     }
 
@@ -117,23 +127,29 @@ mod tests {
 
     const CLAUDE: &[u8] = include_bytes!("../tests/fixtures/claude.jsonl");
     const CODEX: &[u8] = include_bytes!("../tests/fixtures/codex.jsonl");
+    const OPENCLAW: &[u8] = include_bytes!("../tests/fixtures/openclaw.jsonl");
 
     #[test]
     fn the_agents_own_sum_counts() {
         check("claude", CLAUDE, (205, 49, Some(2_250), Measure::Reported));
         check("codex", CODEX, (403, 40, None, Measure::Reported));
+        check("openclaw", OPENCLAW, (200, 40, Some(280), Measure::Reported));
     }
 
     #[test]
     fn without_an_end_it_is_an_estimate_in_which_no_message_counts_twice() {
         let end = CLAUDE.windows(16).position(|bytes| bytes == br#"{"type":"result""#).expect("a result");
         check("claude", &CLAUDE[..end], (205, 2, None, Measure::Estimated));
+        let end = OPENCLAW.windows(15).position(|bytes| bytes == br#""state":"final""#).expect("an end");
+        check("openclaw", &OPENCLAW[..end], (200, 40, Some(280), Measure::Estimated));
     }
 
     #[test]
     fn what_says_nothing_is_unknown() {
         check("claude", b"\"usage\"\n{\"usage\":\n{}", (0, 0, None, Measure::Unknown));
         check("command", CLAUDE, (0, 0, None, Measure::Unknown));
-        assert!(Meter::knows("claude") && Meter::knows("codex") && !Meter::knows("command"));
+        assert!(
+            Meter::knows("claude") && Meter::knows("codex") && Meter::knows("openclaw") && !Meter::knows("command")
+        );
     }
 }

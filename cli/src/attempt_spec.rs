@@ -1,16 +1,19 @@
 //! How an attempt is written on the command line and in `regatta.toml`.
 //!
 //! `AGENT[:MODEL][@SANDBOX][*COUNT]`, or `command[@SANDBOX][*COUNT]=SHELL`. Examples: `claude`, `codex:gpt-5`,
-//! `claude:sonnet*3`, `codex@docker`, `command=./my-agent.sh`. Pure.
+//! `claude:sonnet*3`, `codex@docker`, `openclaw:main@gateway:ams`, `command=./my-agent.sh`. Pure.
 
+use regatta_core::GatewayName;
 use regatta_core::event::run::Entry;
-use regatta_dispatcher::request::ATTEMPTS_MAX;
+use regatta_dispatcher::request::{self, ATTEMPTS_MAX};
 
 use crate::suggest;
 use crate::terminal::escape;
 
 /// The sandboxes there are. Whether one can be used, the server says.
-pub(crate) const SANDBOXES: &[&str] = &["local", "host", "docker", "e2b", "daytona"];
+pub(crate) const SANDBOXES: &[&str] = &["local", "host", "docker", "e2b", "daytona", GATEWAY];
+/// The one of them that has places: the gateways of the installation.
+const GATEWAY: &str = regatta_sessions::NAME;
 /// The agent that is any program.
 const COMMAND: &str = "command";
 
@@ -55,13 +58,7 @@ pub(crate) fn parse(text: &str, agents: &[&str], sandbox: &str) -> Result<Vec<En
     if model == Some("") {
         return Err(wrong("it names no model after the colon".to_owned(), None));
     }
-    if !SANDBOXES.contains(&sandbox) {
-        let hint = suggest::closest(sandbox, SANDBOXES.iter().copied()).map_or_else(
-            || format!("known sandboxes: {}", SANDBOXES.join(", ")),
-            |close| format!("did you mean {close}?"),
-        );
-        return Err(wrong(format!("there is no sandbox {sandbox:?}"), Some(hint)));
-    }
+    check_sandbox(sandbox).map_err(|(reason, hint)| wrong(reason, Some(hint)))?;
     match (agent == COMMAND, command.map(str::trim)) {
         (true, None | Some("")) => {
             return Err(wrong("it has no command".to_owned(), Some("write command=./my-agent.sh".to_owned())));
@@ -81,6 +78,28 @@ pub(crate) fn parse(text: &str, agents: &[&str], sandbox: &str) -> Result<Vec<En
         sandbox: sandbox.to_owned(),
     };
     Ok(vec![entry; count])
+}
+
+fn check_sandbox(sandbox: &str) -> Result<(), (String, String)> {
+    let (name, place) = request::split_sandbox(sandbox);
+    if !SANDBOXES.contains(&name) {
+        let hint = suggest::closest(name, SANDBOXES.iter().copied()).map_or_else(
+            || format!("known sandboxes: {}", SANDBOXES.join(", ")),
+            |close| format!("did you mean {close}?"),
+        );
+        return Err((format!("there is no sandbox {name:?}"), hint));
+    }
+    match place {
+        None => Ok(()),
+        Some(place) if name == GATEWAY && place.parse::<GatewayName>().is_ok() => Ok(()),
+        Some(place) if name == GATEWAY => {
+            Err((format!("{place:?} is no gateway's name"), "regatta gateway ls shows them".to_owned()))
+        }
+        Some(place) => Err((
+            format!("sandbox {name} has no {place:?}"),
+            format!("write @{name}; a model goes before it, as :opus@{name}"),
+        )),
+    }
 }
 
 /// The shell text after `command…=`; other agents have none, so their models may hold any character.
@@ -136,7 +155,7 @@ pub(crate) fn brief(agent: &str, command: Option<&str>, model: Option<&str>, san
 mod tests {
     use super::*;
 
-    const AGENTS: &[&str] = &["claude", "codex", "gemini"];
+    const AGENTS: &[&str] = &["claude", "codex", "gemini", "openclaw"];
 
     fn reads(text: &str, count: usize, agent: &str, model: Option<&str>, sandbox: &str, command: Option<&str>) {
         let entries = parse(text, AGENTS, "local").unwrap_or_else(|error| panic!("{error}"));
@@ -165,6 +184,8 @@ mod tests {
         reads("claude:opus@host*2", 2, "claude", Some("opus"), "host", None);
         reads("claude:claude-sonnet-4@20250514", 1, "claude", Some("claude-sonnet-4@20250514"), "local", None);
         reads("gemini:openrouter/a:beta=x", 1, "gemini", Some("openrouter/a:beta=x"), "local", None);
+        reads("openclaw:main@gateway*4", 4, "openclaw", Some("main"), "gateway", None);
+        reads("openclaw@gateway:ams", 1, "openclaw", None, "gateway:ams", None);
         reads("command=./my-agent.sh", 1, "command", None, "local", Some("./my-agent.sh"));
         reads("command=A=1 ./a.sh *.txt a@b*3", 1, "command", None, "local", Some("A=1 ./a.sh *.txt a@b*3"));
         reads("command@host*2=true", 2, "command", None, "host", Some("true"));
@@ -175,9 +196,11 @@ mod tests {
     fn what_is_not_an_attempt_is_refused_with_what_to_write() {
         refused("", "names no agent", "AGENT[:MODEL]");
         refused("claud", "no agent \"claud\"", "did you mean claude?");
-        refused("zzz", "no agent \"zzz\"", "known agents: claude, codex, gemini");
+        refused("zzz", "no agent \"zzz\"", "known agents: claude, codex, gemini, openclaw");
         refused("claude:", "no model", "AGENT");
         refused("claude@hots", "no sandbox \"hots\"", "did you mean host?");
+        refused("claude@docker:opus", "sandbox docker has no \"opus\"", ":opus@docker");
+        refused("openclaw@gateway:A b", "no gateway's name", "regatta gateway ls");
         refused("claude*0", "between 1 and 100", "AGENT");
         refused("claude*many", "\"many\" is not a count", "AGENT");
         refused("command", "no command", "command=./my-agent.sh");
@@ -197,7 +220,14 @@ mod tests {
 
     #[test]
     fn an_entry_is_shown_as_it_would_be_written() {
-        for text in ["claude", "codex:gpt-5", "claude:opus@host", "command=./a.sh", "command@host=A=1 ./a"] {
+        for text in [
+            "claude",
+            "codex:gpt-5",
+            "claude:opus@host",
+            "command=./a.sh",
+            "command@host=A=1 ./a",
+            "openclaw:main@gateway:ams",
+        ] {
             let entries = parse(text, AGENTS, "local").expect(text);
             assert_eq!(entries.first().map(show).as_deref(), Some(text));
         }

@@ -114,6 +114,7 @@ fn spec(key: &str, seed: &Path) -> Spec {
         home_links: vec![],
         network: false,
         bounds: Bounds { memory_bytes_max: 1 << 30, processes_max: 200, disk_bytes_max: 1 << 30 },
+        wish: regatta_sandboxes::Wish::default(),
     }
 }
 

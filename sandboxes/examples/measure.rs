@@ -166,6 +166,7 @@ fn spec(key: &str, seed: &Path) -> Spec {
         home_links: vec![],
         network: true,
         bounds: Bounds { memory_bytes_max: 1 << 32, processes_max: 1000, disk_bytes_max: 1 << 32 },
+        wish: regatta_sandboxes::Wish::default(),
     }
 }
 

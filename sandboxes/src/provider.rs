@@ -27,6 +27,18 @@ pub struct Spec {
     pub network: bool,
     /// Hard bounds over everything that runs in it.
     pub bounds: Bounds,
+    /// What was asked for by name, for a provider that chooses by it.
+    #[serde(default)]
+    pub wish: Wish,
+}
+
+/// What an attempt asked for by name.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Wish {
+    /// One of the places of a provider that has several: `ams` in `gateway:ams`.
+    pub place: Option<String>,
+    /// The model, or whatever its agent takes for one.
+    pub model: Option<String>,
 }
 
 /// A small file put into the sandbox.
@@ -254,6 +266,18 @@ pub trait Provider: Send + Sync + 'static {
     /// # Errors
     /// [`Error::Unusable`] when none could be made, with what to do.
     async fn probe(&self) -> Result<String, Error>;
+
+    /// Whether it has that place and takes that agent.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] when it does not, with what to do.
+    fn takes(&self, place: Option<&str>, agent: &str) -> Result<(), Error> {
+        // Any agent will do.
+        let _: &str = agent;
+        let Some(place) = place else { return Ok(()) };
+        let reason = format!("the provider {0} has no places to choose from; write {0} without :{place}", self.name());
+        Err(Error::Unusable { reason })
+    }
 
     /// Makes a sandbox, or finds the one of that key.
     async fn create(&self, spec: &Spec) -> Result<Created, Error>;

@@ -78,6 +78,44 @@ fn codex_says_what_it_does_and_what_it_used() {
 }
 
 #[test]
+fn openclaw_says_what_it_does_and_what_each_message_used_is_summed_up() {
+    check(
+        &Agent::OpenClaw,
+        include_bytes!("../fixtures/openclaw.jsonl"),
+        &[
+            Said::Session { id: "agent:main:regatta-7q2k9x0m-a".to_owned(), model: None },
+            Said::ToolStarted {
+                id: "call_1".to_owned(),
+                name: "exec".to_owned(),
+                detail: "pwd; echo hi > x.txt".to_owned(),
+            },
+            Said::ToolEnded { id: "call_1".to_owned(), failed: false },
+            text("all done"),
+            Said::Usage(Usage {
+                input_tokens: 200,
+                cached_input_tokens: 0,
+                output_tokens: 40,
+                cost_microdollars: Some(280),
+            }),
+            Said::Finished { text: "all done".to_owned(), failed: false, denied: 0 },
+        ],
+    );
+}
+
+#[test]
+fn an_openclaw_turn_that_ends_badly_says_why() {
+    let finished = |text: &str| Said::Finished { text: text.to_owned(), failed: true, denied: 0 };
+    for (line, text) in [
+        (r#"{"event":"chat","state":"error","errorMessage":"rate limit"}"#, "rate limit"),
+        (r#"{"event":"chat","state":"aborted","message":{"content":[{"type":"text","text":"so far"}]}}"#, "so far"),
+    ] {
+        check(&Agent::OpenClaw, line.as_bytes(), &[Said::Usage(Usage::default()), finished(text)]);
+    }
+    let gap = br#"{"event":"regatta.problem","text":"4 events were missed"}"#;
+    check(&Agent::OpenClaw, gap, &[Said::Problem("4 events were missed".to_owned())]);
+}
+
+#[test]
 fn what_is_not_understood_is_kept_as_it_came() {
     let output = b"not json\n\n{\"type\":\"from the future\"}\n[1]\n\xff\xfe";
     let other = |text: &str| Said::Other(text.to_owned());
@@ -85,6 +123,7 @@ fn what_is_not_understood_is_kept_as_it_came() {
         [other("not json"), other("{\"type\":\"from the future\"}"), other("[1]"), other("\u{fffd}\u{fffd}")];
     check(&Agent::Claude, output, &expected);
     check(&Agent::Codex, output, &expected);
+    check(&Agent::OpenClaw, output, &expected);
 }
 
 #[test]
@@ -101,7 +140,7 @@ fn hostile_lines_never_stop_the_reader() {
     for line in
         [deep.as_str(), r#"{"type":"assistant","message":7}"#, r#"{"type":"result","total_cost_usd":-1e308}"#, "{}"]
     {
-        for agent in [Agent::Claude, Agent::Codex] {
+        for agent in [Agent::Claude, Agent::Codex, Agent::OpenClaw] {
             let mut output = line.as_bytes().to_vec();
             output.extend_from_slice(b"\nstill here");
             let said = read(&agent, &output, 4_096);

@@ -80,6 +80,20 @@ fn codex_is_called_as_it_was_measured() {
 }
 
 #[test]
+fn openclaw_is_begun_by_a_program_that_reads_the_prompts_file() {
+    assert_eq!(called(&Agent::OpenClaw, "node", "fix it", Some("main")), ["--input-type=module", "-"]);
+    let larger = "x".repeat(PROMPT_ARGUMENT_BYTES_MAX + 1);
+    for (agent, id) in [(Some("main"), "main"), (None, "")] {
+        let start = start(&Agent::OpenClaw, &larger, Path::new("/p"), agent);
+        assert_eq!(start.env.get(regatta_agents::openclaw::AGENT).map(String::as_str), Some(id));
+    }
+    for id in ["a/b", "a:b", "Main", ""] {
+        let refused = find(&entry("openclaw", None, Some(id))).expect_err(id);
+        assert!(refused.hint().is_some_and(|hint| hint.contains("openclaw agents list")), "{refused}");
+    }
+}
+
+#[test]
 fn a_prompt_that_starts_with_a_dash_is_no_option() {
     assert_eq!(called(&Agent::Claude, "claude", "--help", None)[1], " --help");
     assert_eq!(called(&Agent::Codex, "codex", "-", None).last().map(String::as_str), Some(" -"));
@@ -103,6 +117,7 @@ fn credentials_are_passed_by_name_and_linked_from_home() {
     for (agent, variable, file) in [
         (Agent::Claude, "ANTHROPIC_API_KEY", ".claude/.credentials.json"),
         (Agent::Codex, "OPENAI_API_KEY", ".codex/auth.json"),
+        (Agent::OpenClaw, "ANTHROPIC_API_KEY", ".openclaw/regatta.json"),
     ] {
         let start = start(&agent, "fix it", Path::new("/p"), None);
         assert!(start.env_pass.iter().any(|name| name == variable), "{variable}");

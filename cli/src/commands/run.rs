@@ -24,6 +24,8 @@ const REPEATS_MAX: u32 = 3;
 #[command(after_help = "\
 ATTEMPT is AGENT[:MODEL][@SANDBOX][*COUNT], or command[@SANDBOX][*COUNT]=SHELL:
   claude    codex:gpt-5    claude:sonnet*3    codex@docker    'command=./my-agent.sh'
+  openclaw:main*2       an OpenClaw agent, each behind a gateway of its own in its sandbox
+  openclaw@gateway*2    sessions of your gateways, where there is room; @gateway:NAME for one
 
 Examples:
   regatta run 'fix the failing test' -a claude -a codex --check 'tests=cargo test'
@@ -91,7 +93,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME")]
     check_timeout: Option<String>,
 
-    /// Sandbox of attempts that name none: local, docker, e2b, daytona, or host (no fence)
+    /// Sandbox of attempts that name none: local, docker, e2b, daytona, gateway, or host (no fence)
     #[arg(long, value_name = "SANDBOX")]
     sandbox: Option<String>,
 

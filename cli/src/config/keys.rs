@@ -93,6 +93,12 @@ keys! {
         "what Daytona asks for an hour of one processor, in US cents; `sandbox ls` reckons with it";
     "daytona.cents_per_gib_hour" Server Shape::Decimal(0, 1_000_000), cents(daytona::PRICE.gib_usd_micros),
         "the same for one GiB of memory";
+    "gateway.attempts" Server Shape::Count(1, CONCURRENT_MAX), Value::Count(4),
+        "attempts that run at once at each OpenClaw gateway";
+    "gateway.attempts_by" Server Shape::List, Value::List(Vec::new()),
+        "the same for single gateways, as ams=8";
+    "gateway.session" Server Shape::Word(&["keep", "compact", "reset", "delete"]), Value::Text("keep".to_owned()),
+        "what becomes of an attempt's session at its gateway: it stays as it is, summed up or empty, or goes";
     "http.listen" Server Shape::Text, Value::Unset,
         "address of the page and the API; when unset 127.0.0.1:7433, or a free port after it";
     "http.hosts" Server Shape::List, Value::List(Vec::new()),

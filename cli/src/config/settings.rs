@@ -10,6 +10,7 @@ use regatta_core::log::open::{INDEX_DEADLINE, SEGMENT_BYTES};
 use regatta_core::vault::Credential;
 use regatta_dispatcher::Uncommitted;
 use regatta_http::listener::{PORT_DEFAULT, Wanted};
+use regatta_sessions::{After, Caps};
 
 use super::{Config, Value, environment};
 use crate::attempt_spec::SANDBOXES;
@@ -123,6 +124,8 @@ impl Config {
             attempts_max: count("limits.attempts").unwrap_or(1),
             attempts_max_by: SANDBOXES
                 .iter()
+                // Each gateway has its own.
+                .filter(|name| **name != regatta_sessions::NAME)
                 .filter_map(|name| Some(((*name).to_owned(), count(&format!("limits.{name}"))?)))
                 .collect(),
             fence: match self.text("sandbox.fence").as_deref() {
@@ -136,6 +139,28 @@ impl Config {
             segment_bytes: self.number("log.segment").unwrap_or(SEGMENT_BYTES),
             index_deadline: self.number("log.index_deadline").map_or(INDEX_DEADLINE, Duration::from_millis),
         }
+    }
+
+    /// How many attempts each gateway takes, and what becomes of their sessions.
+    pub(crate) fn gateway(&self) -> Result<(Caps, After), Failure> {
+        let cap = |text: String| {
+            let wrong = || {
+                Failure::usage(format!("gateway.attempts_by: {text:?} is no gateway with a number"))
+                    .hint("write it as ams=8")
+            };
+            let (name, count) = text.split_once('=').ok_or_else(wrong)?;
+            let count = count.trim().parse().ok().filter(|count| *count > 0).ok_or_else(wrong)?;
+            Ok((name.trim().to_owned(), count))
+        };
+        let each = self.number("gateway.attempts").and_then(|count| usize::try_from(count).ok()).unwrap_or(1);
+        let by_gateway = self.list("gateway.attempts_by").into_iter().map(cap).collect::<Result<_, Failure>>()?;
+        let after = match self.text("gateway.session").as_deref() {
+            Some("compact") => After::Compact,
+            Some("reset") => After::Reset,
+            Some("delete") => After::Delete,
+            Some(_) | None => After::Keep,
+        };
+        Ok((Caps { each, by_gateway }, after))
     }
 
     /// Who is told where the log stands.

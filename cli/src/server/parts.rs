@@ -4,21 +4,27 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use regatta_core::Vault;
+use regatta_core::log::DurableLog;
+use regatta_core::{Clock, Log, SystemClock, Vault};
 use regatta_dispatcher::repository::Repositories;
+use regatta_federation::Gateways;
 use regatta_sandboxes::local::{Fence as Walls, Options};
 use regatta_sandboxes::{DockerProvider, LocalProvider, Provider};
+use regatta_sessions::GatewayProvider;
 
 use super::elsewhere;
 use super::folder::SANDBOXES;
 use crate::config::{Config, Fence};
 use crate::failure::{Failure, chain};
 
+/// The folder beside the workspaces of attempts at gateways, with their sessions.
+const SEATS: &str = "sessions";
+
 /// Every provider, by name.
-pub(super) fn providers(
+pub(super) async fn providers(
     data_dir: &Path,
     config: &Config,
-    vault: &Vault,
+    (vault, gateways, log): (&Vault, &Gateways, &DurableLog),
 ) -> Result<BTreeMap<String, Arc<dyn Provider>>, Failure> {
     let (runner, settings) = (std::env::current_exe()?, config.server());
     let fence = match settings.fence {
@@ -42,7 +48,15 @@ pub(super) fn providers(
     // Whether there is an engine is seen when one is needed: it may come later.
     let docker: Arc<dyn Provider> = Arc::new(DockerProvider::new(config.docker(&runner)));
     let vendors = elsewhere::vendors(config, Some(vault))?;
-    let all = [local, host, docker].into_iter().chain(vendors);
+    let workspaces: Arc<dyn Provider> = Arc::new(LocalProvider::new(options(regatta_sessions::NAME)).map_err(caused)?);
+    let (caps, after) = config.gateway()?;
+    let quiet = regatta_sessions::Options::QUIET;
+    let seats = regatta_sessions::Options { root: data_dir.join(SANDBOXES).join(SEATS), caps, after, quiet };
+    let record: (Arc<dyn Log>, Arc<dyn Clock>) = (Arc::new(log.clone()), Arc::new(SystemClock));
+    let gateway = GatewayProvider::open(seats, workspaces, gateways.clone(), record).await;
+    let gateway = gateway.map_err(|error| Failure::caused("failed to take up the gateways' sessions", &error))?;
+    let gateway: Arc<dyn Provider> = Arc::new(gateway);
+    let all = [local, host, docker, gateway].into_iter().chain(vendors);
     Ok(all.map(|provider| (provider.name().to_owned(), provider)).collect())
 }
 

@@ -198,7 +198,9 @@ async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<P
     let install = install_id(data_dir, &SystemClock).map_err(|error| caused("failed to name this install")(&error))?;
     let vault = Vault::of(&data_dir.join(VAULT), Arc::new(log.clone()), Arc::new(SystemClock))
         .map_err(|error| caused("failed to read what the vault holds")(&error))?;
-    let providers = parts::providers(data_dir, config, &vault)?;
+    let gateways = Gateways::open(Arc::new(log.clone()), vault.clone(), Arc::new(SystemClock))
+        .map_err(|error| caused("failed to read which gateways there are")(&error))?;
+    let providers = parts::providers(data_dir, config, (&vault, &gateways, &log)).await?;
     let fence = parts::fence(&providers).await;
     let settings_web = config.web()?;
     let web = web::open(&settings_web).await?;
@@ -214,8 +216,6 @@ async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<P
     };
     let repositories = parts::repositories(data_dir)?;
     let works = Works::new(repositories.clone(), blobs.clone());
-    let gateways = Gateways::open(Arc::new(log.clone()), vault.clone(), Arc::new(SystemClock))
-        .map_err(|error| caused("failed to read which gateways there are")(&error))?;
     let world = World {
         install: install.clone(),
         log: Arc::new(log.clone()),

@@ -78,7 +78,7 @@ impl Browser {
 #[test]
 fn a_client_without_a_token_hears_the_turn_of_a_real_gateway_and_is_let_go_when_that_is_killed() {
     let install = Install::new();
-    let Some(mut real) = Real::start(&install.folder().join("openclaw")) else { return };
+    let Some(mut real) = Real::start(&install.folder().join("openclaw"), "ask") else { return };
     let url = format!("ws://127.0.0.1:{}", real.port);
     piped(&install, &["gateway", "add", "main", &url, "--token-stdin"], TOKEN).exits(0);
     let (mut browser, hello) = Browser::open(&install).expect("let in");

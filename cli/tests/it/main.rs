@@ -29,6 +29,7 @@ mod nats;
 #[path = "../../../core/tests/it/nats/server.rs"]
 mod nats_server;
 mod openclaw;
+mod openclaw_attempts;
 mod prune;
 mod races;
 mod remote;

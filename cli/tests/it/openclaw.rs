@@ -17,56 +17,77 @@ use crate::secrets::piped;
 
 pub(crate) const TOKEN: &str = "a-token-of-the-real-gateway";
 
+/// The real gateway's program and what runs it; nothing when there is none.
+pub(crate) fn program() -> Option<(PathBuf, String)> {
+    let Some(openclaw) = std::env::var_os("REGATTA_TEST_OPENCLAW").map(PathBuf::from) else {
+        println!("skipped: REGATTA_TEST_OPENCLAW names no openclaw.mjs (npm openclaw@2026.9.6)");
+        return None;
+    };
+    Some((openclaw, std::env::var("REGATTA_TEST_OPENCLAW_NODE").unwrap_or_else(|_| "node".to_owned())))
+}
+
+/// A model that does what the message says, and its port.
+pub(crate) fn stub_model(node: &str) -> (Child, String) {
+    let stub = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openclaw/stub-model.mjs");
+    let mut model = Command::new(node).arg(stub).stdout(Stdio::piped()).spawn().expect("node");
+    let mut port = String::new();
+    BufReader::new(model.stdout.take().expect("output")).read_line(&mut port).expect("a port");
+    (model, port.trim().to_owned())
+}
+
+/// The models of a gateway that has the stub alone.
+pub(crate) fn models(port: &str) -> Value {
+    let model = json!({
+        "id": "stub-1", "name": "Stub", "reasoning": false, "input": ["text"], "contextWindow": 128_000,
+        "cost": { "input": 1, "output": 2, "cacheRead": 0, "cacheWrite": 0 }, "maxTokens": 8_192,
+    });
+    let provider = json!({
+        "baseUrl": format!("http://127.0.0.1:{port}/v1"), "apiKey": "k", "api": "openai-completions", "models": [model],
+    });
+    json!({ "mode": "replace", "providers": { "stub": provider } })
+}
+
 /// A gateway and its model, in a folder of their own; gone when dropped.
 pub(crate) struct Real {
     node: String,
     openclaw: PathBuf,
     folder: PathBuf,
     pub(crate) port: u16,
+    /// Whether agents ask before they run a command: `ask` or `full`.
+    mode: &'static str,
     model: Child,
     gateway: Option<Child>,
 }
 
 impl Real {
     /// Starts them; nothing when there is no gateway to start.
-    pub(crate) fn start(folder: &Path) -> Option<Self> {
-        let Some(openclaw) = std::env::var_os("REGATTA_TEST_OPENCLAW").map(PathBuf::from) else {
-            println!("skipped: REGATTA_TEST_OPENCLAW names no openclaw.mjs (npm openclaw@2026.9.6)");
-            return None;
-        };
-        let node = std::env::var("REGATTA_TEST_OPENCLAW_NODE").unwrap_or_else(|_| "node".to_owned());
+    pub(crate) fn start(folder: &Path, mode: &'static str) -> Option<Self> {
+        let (openclaw, node) = program()?;
         for name in ["home", "state", "workspace"] {
             fs::create_dir_all(folder.join(name)).expect("a folder");
         }
-        let stub = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openclaw/stub-model.mjs");
-        let mut model = Command::new(&node).arg(stub).stdout(Stdio::piped()).spawn().expect("node");
-        let mut said = String::new();
-        BufReader::new(model.stdout.take().expect("output")).read_line(&mut said).expect("a port");
+        let (model, model_port) = stub_model(&node);
         let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
-        let mut real = Self { node, openclaw, folder: folder.to_owned(), port, model, gateway: None };
-        fs::write(real.folder.join("openclaw.json"), real.config(said.trim()).to_string()).expect("written");
+        let mut real = Self { node, openclaw, folder: folder.to_owned(), port, mode, model, gateway: None };
+        fs::write(real.folder.join("openclaw.json"), real.config(&model_port).to_string()).expect("written");
         real.run();
         Some(real)
     }
 
+    pub(crate) fn url(&self) -> String {
+        format!("ws://127.0.0.1:{}", self.port)
+    }
+
     fn config(&self, model_port: &str) -> Value {
-        let model = json!({
-            "id": "stub-1", "name": "Stub", "reasoning": false, "input": ["text"], "contextWindow": 128_000,
-            "cost": { "input": 1, "output": 2, "cacheRead": 0, "cacheWrite": 0 }, "maxTokens": 8_192,
-        });
-        let provider = json!({
-            "baseUrl": format!("http://127.0.0.1:{model_port}/v1"), "apiKey": "k", "api": "openai-completions",
-            "models": [model],
-        });
         json!({
             "gateway": {
                 "mode": "local", "port": self.port, "bind": "loopback", "controlUi": { "enabled": false },
                 "auth": { "mode": "token", "token": TOKEN },
             },
-            "models": { "mode": "replace", "providers": { "stub": provider } },
+            "models": models(model_port),
             "agents": { "defaults": { "model": { "primary": "stub/stub-1" }, "workspace": self.folder.join("workspace") } },
             "logging": { "file": self.folder.join("openclaw.log") },
-            "tools": { "exec": { "host": "gateway", "mode": "ask" } },
+            "tools": { "exec": { "host": "gateway", "mode": self.mode } },
             "plugins": { "enabled": false },
         })
     }
@@ -132,9 +153,10 @@ fn turn(install: &Install, session: &str) -> Value {
 #[test]
 fn a_real_gateway_is_connected_to_listened_to_and_its_questions_answered() {
     let install = Install::new();
-    let Some(mut real) = Real::start(&install.folder().join("openclaw")) else { return };
-    let url = format!("ws://127.0.0.1:{}", real.port);
-    piped(&install, &["gateway", "add", "main", &url, "--token-stdin"], TOKEN).exits(0).says("is added and connected");
+    let Some(mut real) = Real::start(&install.folder().join("openclaw"), "ask") else { return };
+    piped(&install, &["gateway", "add", "main", &real.url(), "--token-stdin"], TOKEN)
+        .exits(0)
+        .says("is added and connected");
     install.regatta(&["gateway", "test", "main"]).exits(0);
     let said = turn(&install, &chat(&install, "[[say hello over the wire]]"));
     assert_eq!(said["last_text"], "hello over the wire");

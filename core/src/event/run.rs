@@ -130,17 +130,17 @@ pub enum Prompt {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
-    /// Name of the agent: `command`, `claude`, `codex`, …
+    /// Name of the agent: `command`, `claude`, `codex`, `openclaw`, …
     pub agent: String,
     /// For `command`: the shell text to run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub command: Option<String>,
-    /// The model asked for; the agent's own default when absent.
+    /// The model asked for, of `openclaw` one of its agents; the agent's own default when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub model: Option<String>,
-    /// Name of the sandbox provider: `local`, `host`, …
+    /// Name of the sandbox provider: `local`, `host`, …; with its place where it has several, as `gateway:ams`.
     #[serde(default = "local")]
     pub sandbox: String,
 }

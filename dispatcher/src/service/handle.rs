@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{Input, Reply};
 use crate::executor::{World, chain};
-use crate::request::REASON_BYTES_MAX;
+use crate::request::{REASON_BYTES_MAX, split_sandbox};
 use crate::{Asked, Caps, Refusal, RefusalKind, RunRequest, run};
 
 /// The door for commands. Cheap to clone.
@@ -110,20 +110,22 @@ impl Handle {
                 message: error.to_string(),
                 hint: error.hint(),
             })?;
-            if asked.contains(&entry.sandbox.as_str()) {
+            let (name, place) = split_sandbox(&entry.sandbox);
+            let Some(provider) = self.world.providers.get(name) else {
+                let known: Vec<&str> = self.world.providers.keys().map(String::as_str).collect();
+                return Err(Refusal::new(RefusalKind::Unusable, format!("there is no sandbox provider {name:?}"))
+                    .hint(format!("use one of: {}; regatta doctor says what others need", known.join(", "))));
+            };
+            provider.takes(place, &entry.agent).map_err(|error| {
+                Refusal::new(RefusalKind::Unusable, chain(&error))
+                    .hint("regatta run --help shows how to write an attempt")
+            })?;
+            if asked.contains(&name) {
                 continue;
             }
-            asked.push(&entry.sandbox);
-            let Some(provider) = self.world.providers.get(&entry.sandbox) else {
-                let known: Vec<&str> = self.world.providers.keys().map(String::as_str).collect();
-                return Err(Refusal::new(
-                    RefusalKind::Unusable,
-                    format!("there is no sandbox provider {:?}", entry.sandbox),
-                )
-                .hint(format!("use one of: {}; regatta doctor says what others need", known.join(", "))));
-            };
+            asked.push(name);
             provider.probe().await.map_err(|error| {
-                let message = format!("sandbox {} cannot be used here: {}", entry.sandbox, chain(&error));
+                let message = format!("sandbox {name} cannot be used here: {}", chain(&error));
                 Refusal::new(RefusalKind::Unusable, message).hint("regatta doctor says what is missing")
             })?;
         }

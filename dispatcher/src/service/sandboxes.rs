@@ -9,6 +9,7 @@ use regatta_sandboxes::Error;
 use super::{Dispatcher, Handle, Input};
 use crate::attempt::{Attempt, Stage};
 use crate::executor::chain;
+use crate::request::split_sandbox;
 use crate::sandboxes::{ProviderRow, Right, SandboxRow, SandboxesView, Unanswered};
 use crate::{Asked, Refusal, RefusalKind};
 
@@ -190,7 +191,7 @@ impl Dispatcher {
     pub(super) fn used(&self) -> BTreeSet<String> {
         let attempts = self.races.values().flat_map(|held| held.race.attempts.values());
         let used = attempts.filter(|attempt| !attempt.sandboxes.is_empty() || !attempt.forks.is_empty());
-        used.map(|attempt| attempt.facts.entry.sandbox.clone()).collect()
+        used.map(provider_of).collect()
     }
 
     fn holding(&self, key: &SandboxKey) -> Holding {
@@ -202,9 +203,13 @@ impl Dispatcher {
             Some(attempt) if attempt.sandboxes.contains_key(key) => (Right::Ending, None),
             Some(_) | None => (Right::None, None),
         };
-        let provider = attempt.filter(|_| right != Right::None).map(|attempt| attempt.facts.entry.sandbox.clone());
+        let provider = attempt.filter(|_| right != Right::None).map(provider_of);
         Holding { right, provider, doing }
     }
+}
+
+fn provider_of(attempt: &Attempt) -> String {
+    split_sandbox(&attempt.facts.entry.sandbox).0.to_owned()
 }
 
 fn doing(stage: &Stage) -> String {

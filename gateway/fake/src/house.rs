@@ -13,6 +13,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
 use tokio_tungstenite::{WebSocketStream, accept_async};
 
 use crate::asked::{Asked, answer};
+use crate::session::{Said, Sessions};
 
 const GREETING: &str = include_str!("../../tests/frames/handshake-backend-no-device.jsonl");
 /// What connections may be behind; a real gateway closes on those who read too slowly, too.
@@ -42,6 +43,7 @@ struct Inside {
     calls: Vec<(String, Value)>,
     answers: BTreeMap<String, Result<Value, Value>>,
     ignored: BTreeSet<String>,
+    sessions: Sessions,
 }
 
 /// A gateway that answers by itself. Gone when dropped.
@@ -179,6 +181,17 @@ impl House {
         self.inside().asked.get(id).expect("it was asked").clone()
     }
 
+    /// The run of a session that hangs says its last words.
+    pub fn finish(&self, session: &str, words: &str) {
+        let said = self.inside().sessions.finish(session, words);
+        said.into_iter().for_each(|(event, payload)| self.say(&event, payload));
+    }
+
+    /// The same, and nobody hears of it.
+    pub fn finish_unheard(&self, session: &str, words: &str) {
+        self.inside().sessions.finish(session, words);
+    }
+
     /// Cuts every connection.
     pub fn drop_connections(&self) {
         self.orders.send(Order::Close(None)).ok();
@@ -188,6 +201,7 @@ impl House {
     pub fn restart(&self) {
         let mut inside = self.inside();
         inside.boot += 1;
+        inside.sessions.forget_runs();
         for asked in inside.asked.values_mut().filter(|asked| asked.status == "pending") {
             asked.status = "cancelled".to_owned();
             asked.reason = Some("gateway-restart".to_owned());
@@ -292,7 +306,7 @@ async fn attend(
                     Err(error) => json!({ "type": "res", "id": call["id"], "ok": false, "error": error }),
                 };
                 // A real one says what came of an answer before it answers.
-                if let Some((event, payload)) = told {
+                for (event, payload) in told {
                     orders.send(Order::Say(event, payload)).ok()?;
                 }
                 say(&mut socket, &answer).await?;
@@ -314,15 +328,16 @@ async fn attend(
     }
 }
 
-type Said = Option<(String, Value)>;
-
 /// What a call is answered with, and what everybody is told because of it.
-fn called(inside: &Mutex<Inside>, call: &Value) -> (Result<Value, Value>, Said) {
+fn called(inside: &Mutex<Inside>, call: &Value) -> (Result<Value, Value>, Vec<Said>) {
     let mut inside = inside.lock().unwrap();
     let (method, params) = (call["method"].as_str().unwrap_or_default().to_owned(), call["params"].clone());
     inside.calls.push((method.clone(), params.clone()));
     if let Some(answer) = inside.answers.get(&method) {
-        return (answer.clone(), None);
+        return (answer.clone(), vec![]);
+    }
+    if let Some(answered) = inside.sessions.called(&method, &params) {
+        return answered;
     }
     let id = params["id"].as_str().unwrap_or_default();
     let forbidden = inside.scopes.as_ref().is_some_and(|scopes| !scopes.iter().any(|scope| scope == APPROVALS));
@@ -341,15 +356,15 @@ fn called(inside: &Mutex<Inside>, call: &Value) -> (Result<Value, Value>, Said) 
         "exec.approval.resolve" => {
             let decision = params["decision"].as_str().unwrap_or_default();
             return match answer(&mut inside.asked, id, decision, "gateway-client") {
-                Ok(resolved) => (Ok(json!({ "ok": true })), Some(("exec.approval.resolved".to_owned(), resolved))),
-                Err(error) => (Err(error), None),
+                Ok(resolved) => (Ok(json!({ "ok": true })), vec![("exec.approval.resolved".to_owned(), resolved)]),
+                Err(error) => (Err(error), vec![]),
             };
         }
         "sessions.subscribe" => Ok(json!({ "subscribed": true })),
         "health" => Ok(json!({ "ok": true })),
         _ => Err(json!({ "code": "INVALID_REQUEST", "message": format!("unknown method: {method}") })),
     };
-    (result, None)
+    (result, vec![])
 }
 
 async fn say(socket: &mut Socket, frame: &Value) -> Option<()> {

@@ -9,6 +9,7 @@
 mod asked;
 mod fake;
 mod house;
+mod session;
 
 pub use asked::Asked;
 pub use fake::{Fake, Guest};

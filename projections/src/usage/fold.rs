@@ -19,8 +19,8 @@ const SESSIONS_MAX: usize = 2_000;
 /// Longest name, in bytes.
 const NAME_BYTES_MAX: usize = 200;
 const US_PER_DAY: u64 = 86_400 * 1_000_000;
-/// Attempts of this agent work in a session of a gateway, and are counted there.
-const COUNTED_AT_ITS_GATEWAY: &str = "openclaw";
+/// Attempts of this provider work in a session of a gateway, and are counted there.
+const COUNTED_AT_ITS_GATEWAY: &str = "gateway";
 /// What a gateway says the model was of text that no model said.
 const INJECTED: &str = "gateway-injected";
 
@@ -106,7 +106,8 @@ impl Usage {
     }
 
     fn ended(&mut self, attempt: &AttemptView, at_us: u64) {
-        if attempt.entry.agent == COUNTED_AT_ITS_GATEWAY {
+        // Which gateway stands after it.
+        if attempt.entry.sandbox.split(':').next() == Some(COUNTED_AT_ITS_GATEWAY) {
             return;
         }
         let who =

@@ -1,7 +1,7 @@
 //! What was used: transcripts of gateways counted once, and attempts of ours beside them.
 
 use regatta_core::event::attempt::Outcome;
-use regatta_core::event::run::Strategy;
+use regatta_core::event::run::{Entry, Strategy};
 use regatta_projections::attempts::UsageSource;
 use regatta_projections::usage::UsageRow;
 use regatta_projections::{Views, snapshot};
@@ -70,4 +70,16 @@ fn an_attempt_that_ended_stands_beside_them_and_older_days_are_left_out() {
     assert_eq!(snapshot::restore::<Views>(&kept).expect("restored"), history.views());
     history.pass(3 * 86_400 * 1_000);
     assert!(rows(&history, 2).is_empty() && rows(&history, 5).len() == 1);
+}
+
+#[test]
+fn an_attempt_at_a_gateway_is_counted_there_and_one_with_a_gateway_of_its_own_here() {
+    for (sandbox, counted) in [("gateway", 0), ("gateway:ams", 0), ("local", 1)] {
+        let mut history = History::new();
+        let entry = Entry { sandbox: sandbox.to_owned(), ..entry("openclaw") };
+        history.requested(run(1), request(Strategy::All, &[entry], &[])).prepared(run(1));
+        let a = attempt(run(1), 0);
+        history.running(a).over(a, Outcome::Unchanged);
+        assert_eq!(rows(&history, 1).len(), counted, "{sandbox}");
+    }
 }

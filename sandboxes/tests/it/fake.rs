@@ -15,6 +15,7 @@ fn spec(key: &str) -> Spec {
         home_links: vec![],
         network: false,
         bounds: Bounds { memory_bytes_max: 1, processes_max: 1, disk_bytes_max: 1 },
+        wish: regatta_sandboxes::Wish::default(),
     }
 }
 

@@ -151,6 +151,7 @@ impl Place {
             home_links: vec![],
             network: true,
             bounds: Bounds { memory_bytes_max: 1 << 30, processes_max: 200, disk_bytes_max: 1 << 30 },
+            wish: regatta_sandboxes::Wish::default(),
         }
     }
 

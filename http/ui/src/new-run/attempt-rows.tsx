@@ -10,6 +10,7 @@ import { offered, problemOf } from "./sandboxes";
 const AGENTS = [
   { name: "claude", about: "Claude Code" },
   { name: "codex", about: "Codex" },
+  { name: "openclaw", about: "OpenClaw" },
   { name: "command", about: "any command" },
 ];
 const COUNT_MAX = 20;
@@ -70,6 +71,8 @@ type RowProps = {
 
 function AttemptRow({ attempt, providers, number, isWrong, onChange, onRemove }: RowProps) {
   const isCommand = attempt.agent === "command";
+  // One of OpenClaw's agents, which has a model of its own.
+  const model = attempt.agent === "openclaw" ? "agent" : "model";
   return (
     <div className="flex flex-wrap gap-2">
       <select
@@ -95,8 +98,8 @@ function AttemptRow({ attempt, providers, number, isWrong, onChange, onRemove }:
         />
       ) : (
         <input
-          aria-label={`Model of attempt ${number}`}
-          placeholder="model, its default when empty"
+          aria-label={`${model === "agent" ? "OpenClaw agent" : "Model"} of attempt ${number}`}
+          placeholder={`${model}, its default when empty`}
           value={attempt.model}
           onChange={(event) => onChange({ model: event.target.value })}
           className={bareField("min-w-40 flex-1 sm:w-auto")}

@@ -7,6 +7,7 @@ const ABOUT: Record<string, string> = {
   docker: "docker, a container",
   e2b: "E2B, rented",
   daytona: "Daytona, rented",
+  gateway: "your gateways",
 };
 /** Until the server has said which there are. */
 const ALWAYS = ["local", "host"];
