@@ -2,6 +2,8 @@
 //!
 //! This crate knows nothing of sandboxes, agents, dispatch or views. It imports none of our other crates.
 
+pub mod asks;
+mod begun;
 pub mod blob;
 pub mod bus;
 pub mod cleaning;
@@ -14,6 +16,8 @@ pub mod refusal;
 mod schema;
 pub mod vault;
 
+pub use asks::Asks;
+pub use begun::to_the_end;
 pub use blob::{BlobRef, Blobs};
 pub use clock::{Clock, SystemClock};
 pub use envelope::{Actor, Draft, Envelope, EventId, Seq, Stream};

@@ -12,6 +12,8 @@ use crate::{AppendError, VaultError};
 pub enum RefusalKind {
     /// What was asked is not well-formed or out of bounds.
     Invalid,
+    /// Whoever asks may not have it done.
+    Forbidden,
     /// There is no such thing.
     NotFound,
     /// Its beginning was removed from the log, after a backup held it.

@@ -5,20 +5,21 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use regatta_core::event::approval::{ApprovalEvent, Decision};
+use regatta_core::event::approval::{Answered, ApprovalEvent};
 use regatta_core::event::gateway::Frame;
 use regatta_core::{
-    Actor, Append, AppendError, ApprovalId, Clock, Draft, Event, EventId, Expect, GatewayName, Log, ReadError, ReadMax,
-    Refusal, RefusalKind, Stream, log,
+    Actor, Append, AppendError, ApprovalId, Asks, Clock, Draft, Event, EventId, Expect, GatewayName, Log, ReadError,
+    ReadMax, Refusal, RefusalKind, Stream, log, to_the_end,
 };
 use regatta_gateway::{CallError, Link};
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::time::sleep;
 use uuid::Uuid;
 
-use crate::asks::Asks;
-use crate::questions::{Said, Settled, listed, said, settled};
+use crate::asks::{self, OURS, OVER_MAX, Taken};
+use crate::questions::{Said, Settled, listed, said, settled, short};
 
 /// Events of the stream that are read at a start. Whatever was asked before them is long over.
 const READ_BACK: u64 = 10_000;
@@ -28,6 +29,8 @@ const WITHIN: Duration = Duration::from_secs(20);
 const OVERDUE_MS: u64 = 60_000;
 /// How long after its time a gateway is asked about a question, in milliseconds.
 const GRACE_MS: u64 = 2_000;
+/// How long is waited when too many appends wait already.
+const BUSY_WAIT: Duration = Duration::from_millis(50);
 
 /// The questions of one gateway. Cheap to clone.
 #[derive(Clone)]
@@ -38,7 +41,7 @@ struct Inner {
     stream: Stream,
     log: Arc<dyn Log>,
     clock: Arc<dyn Clock>,
-    inside: Mutex<Inside>,
+    inside: Arc<Mutex<Inside>>,
 }
 
 struct Inside {
@@ -47,58 +50,83 @@ struct Inside {
     position: u64,
     /// Answers the gateway is being told.
     under_way: BTreeSet<ApprovalId>,
+    /// Whether a fact could not be recorded: what the gateway holds is to be compared again.
+    is_behind: bool,
+}
+
+/// Held while something is decided and recorded.
+type Held = OwnedMutexGuard<Inside>;
+
+impl Inside {
+    fn evolve(&mut self, event: &ApprovalEvent, by: &str, at_us: u64) {
+        self.asks.evolve(event, by, at_us, OVER_MAX);
+    }
+
+    fn open(&self) -> Vec<ApprovalId> {
+        self.asks.open().map(|ask| ask.requested.approval.clone()).collect()
+    }
 }
 
 impl Broker {
     /// What the log knows of a gateway's questions.
     pub(crate) fn open(gateway: &GatewayName, log: Arc<dyn Log>, clock: Arc<dyn Clock>) -> Result<Self, ReadError> {
         let stream = Stream::approvals(gateway);
-        let mut asks = Asks::default();
         let head = log.stream_head(&stream)?;
-        let mut position = head.saturating_sub(READ_BACK);
+        let position = head.saturating_sub(READ_BACK);
+        let mut inside = Inside { asks: Asks::default(), position, under_way: BTreeSet::new(), is_behind: false };
         loop {
-            let batch = log.read_stream(&stream, position + 1, ReadMax::default())?;
+            let batch = log.read_stream(&stream, inside.position + 1, ReadMax::default())?;
             let Some(last) = batch.last() else { break };
-            position = last.stream_seq;
+            inside.position = last.stream_seq;
             for envelope in &batch {
                 if let Ok(Event::Approval(event)) = envelope.event() {
-                    asks.evolve(&event, envelope.actor.as_str(), envelope.at_us);
+                    inside.evolve(&event, envelope.actor.as_str(), envelope.at_us);
                 }
             }
         }
-        let inside = Mutex::new(Inside { asks, position: position.max(head), under_way: BTreeSet::new() });
+        inside.position = inside.position.max(head);
+        let inside = Arc::new(Mutex::new(inside));
         Ok(Self(Arc::new(Inner { gateway: gateway.clone(), stream, log, clock, inside })))
+    }
+
+    async fn held(&self) -> Held {
+        Arc::clone(&self.0.inside).lock_owned().await
+    }
+
+    /// Whether a fact could not be recorded, so that [`Self::compare`] is to find it again.
+    pub(crate) async fn is_behind(&self) -> bool {
+        self.held().await.is_behind
     }
 
     /// Takes what a recorded frame says about a question.
     pub(crate) async fn hear(&self, frame: &Frame, cause: EventId) {
         let Some(said) = said(&self.0.gateway, &frame.boot_id, &frame.event, &frame.text) else { return };
-        let mut inside = self.0.inside.lock().await;
+        let held = self.held().await;
         let event = match said {
-            Said::Asked(requested) => inside.asks.ask(*requested),
-            Said::Settled(id, settled) => inside.asks.settle(&id, settled, false),
+            Said::Asked(requested) => asks::ask(&held.asks, *requested),
+            Said::Settled(id, settled) => asks::settle(&held.asks, &id, settled, false),
         };
-        self.note(&mut inside, event, Some(cause)).await;
+        self.note(held, event, Some(cause)).await;
     }
 
     /// Compares with what the gateway holds, after a connection or when something was missed.
     pub(crate) async fn compare(&self, link: &Link, boot_id: &str) -> Result<(), CallError> {
+        self.held().await.is_behind = false;
         let payload = link.call("exec.approval.list", params(&json!({})), WITHIN).await?;
         let listed = listed(&self.0.gateway, boot_id, &payload);
         let ids: BTreeSet<ApprovalId> = listed.iter().map(|asked| asked.approval.clone()).collect();
-        let mut inside = self.0.inside.lock().await;
+        let mut held = self.held().await;
         for asked in listed {
-            let event = inside.asks.ask(asked);
-            self.note(&mut inside, event, None).await;
+            let event = asks::ask(&held.asks, asked);
+            held = self.note(held, event, None).await;
         }
-        let open: Vec<ApprovalId> = inside.asks.open().map(|asked| asked.approval.clone()).collect();
-        let left: Vec<ApprovalId> = open.into_iter().filter(|id| !inside.under_way.contains(id)).collect();
+        let left: Vec<ApprovalId> = held.open().into_iter().filter(|id| !held.under_way.contains(id)).collect();
         for id in left.iter().filter(|id| ids.contains(id)) {
             // It waits there, so nobody told it what was answered here.
-            let event = inside.asks.reopen(id, "the server ended before the gateway was told".to_owned());
-            self.note(&mut inside, event, None).await;
+            let event = asks::reopen(&held.asks, id, "the server ended before the gateway was told".to_owned());
+            held = self.note(held, event, None).await;
         }
-        drop(inside);
+        drop(held);
         for id in left.iter().filter(|id| !ids.contains(id)) {
             self.ask_after(link, id).await?;
         }
@@ -115,24 +143,28 @@ impl Broker {
             }
             Err(error) => return Err(error),
         };
-        let Some(settled) = settled else { return Ok(()) };
-        let mut inside = self.0.inside.lock().await;
-        let event = inside.asks.settle(id, settled, true);
-        self.note(&mut inside, event, None).await;
+        if let Some(settled) = settled {
+            self.settle(self.held().await, id, settled, true).await;
+        }
         Ok(())
+    }
+
+    async fn settle(&self, held: Held, id: &ApprovalId, settled: Settled, is_reconstructed: bool) -> Held {
+        let event = asks::settle(&held.asks, id, settled, is_reconstructed);
+        self.note(held, event, None).await
     }
 
     /// Settles questions whose time is over.
     pub(crate) async fn look_at_times(&self, link: Option<&Link>) {
         let now_ms = self.0.clock.now_ms();
-        let inside = self.0.inside.lock().await;
+        let held = self.held().await;
         let late = |grace: u64| {
             let is_late = move |expires_at_ms: u64| expires_at_ms.saturating_add(grace) < now_ms;
-            let open = inside.asks.open().filter(move |asked| is_late(asked.expires_at_ms));
-            open.map(|asked| asked.approval.clone()).collect::<Vec<_>>()
+            let open = held.asks.open().filter(move |ask| is_late(ask.requested.expires_at_ms));
+            open.map(|ask| ask.requested.approval.clone()).collect::<Vec<_>>()
         };
         let (due, overdue) = (late(GRACE_MS), late(OVERDUE_MS));
-        drop(inside);
+        drop(held);
         for id in due {
             let is_asked = match link {
                 Some(link) => self.ask_after(link, &id).await.is_ok(),
@@ -140,47 +172,42 @@ impl Broker {
             };
             // Whose clock is right, the gateway's or ours, only it can say.
             if !is_asked && overdue.contains(&id) {
-                let mut inside = self.0.inside.lock().await;
-                let event = inside.asks.settle(&id, Settled::Expired, true);
-                self.note(&mut inside, event, None).await;
+                self.settle(self.held().await, &id, Settled::Expired, true).await;
             }
         }
     }
 
     /// Nobody will hear an answer any more: the gateway is gone for good.
     pub(crate) async fn end(&self, reason: &str) {
-        let mut inside = self.0.inside.lock().await;
-        let open: Vec<ApprovalId> = inside.asks.open().map(|asked| asked.approval.clone()).collect();
-        for id in open {
-            let event = inside.asks.settle(&id, Settled::Cancelled(reason.to_owned()), true);
-            self.note(&mut inside, event, None).await;
+        let mut held = self.held().await;
+        for id in held.open() {
+            held = self.settle(held, &id, Settled::Cancelled(reason.to_owned()), true).await;
         }
     }
 
-    /// Gives a person's answer to the gateway. When this returns well, the gateway has taken it.
-    pub(crate) async fn answer(
-        &self,
-        link: &Link,
-        id: &ApprovalId,
-        decision: Decision,
-        note: String,
-        by: &Actor,
-    ) -> Result<(), Refusal> {
-        let mut inside = self.0.inside.lock().await;
-        if inside.asks.is_answer_of(id, decision, by.as_str()) {
+    /// Gives an answer to the gateway. When this returns well, the gateway has taken it. Whoever begins this brings it to
+    /// its end: an answer that is recorded must not be left where nobody knows what became of it.
+    pub(crate) async fn answer(&self, link: &Link, answered: Answered, by: &Actor) -> Result<(), Refusal> {
+        let (id, decision) = (answered.approval.clone(), answered.decision);
+        let held = self.held().await;
+        if asks::answer(&held.asks, &answered, by.as_str(), self.0.clock.now_us())? == Taken::Before {
             return Ok(());
         }
-        let answered = inside.asks.answer(id, decision, note, self.0.clock.now_us())?;
-        self.record(&mut inside, answered, by, None).await.map_err(|error| Refusal::from(&error))?;
-        inside.under_way.insert(id.clone());
-        drop(inside);
+        let event = ApprovalEvent::Answered(answered.clone());
+        let (mut held, recorded) = self.record(held, event, by, None).await;
+        recorded.map_err(|error| Refusal::from(&error))?;
+        held.under_way.insert(id.clone());
+        drop(held);
         let body = params(&json!({ "id": id.question(), "decision": decision }));
-        let told = link.call("exec.approval.resolve", body, WITHIN).await;
-        let outcome = match told {
-            Ok(_) => Ok(()),
-            Err(error) => self.not_taken(link, id, decision, by, error).await,
+        let (mut held, outcome) = match link.call("exec.approval.resolve", body, WITHIN).await {
+            Ok(_) => {
+                let taken = Settled::Resolved { decision, by: Some(OURS.to_owned()) };
+                (self.settle(self.held().await, &id, taken, false).await, Ok(()))
+            }
+            Err(error) => self.not_taken(link, &answered, by, error).await,
         };
-        self.0.inside.lock().await.under_way.remove(id);
+        // Before that, whoever compares would take it for one that nobody told the gateway.
+        held.under_way.remove(&id);
         outcome
     }
 
@@ -188,29 +215,29 @@ impl Broker {
     async fn not_taken(
         &self,
         link: &Link,
-        id: &ApprovalId,
-        decision: Decision,
+        answered: &Answered,
         by: &Actor,
         error: CallError,
-    ) -> Result<(), Refusal> {
+    ) -> (Held, Result<(), Refusal>) {
+        let Answered { approval: id, decision, .. } = answered;
         let is_settled = matches!(&error, CallError::Refused(refused)
             if matches!(refused.detail(), Some("APPROVAL_ALREADY_RESOLVED" | "APPROVAL_NOT_FOUND")));
         if is_settled && let Err(error) = self.ask_after(link, id).await {
             tracing::warn!(%id, %error, "the gateway does not say what became of a question");
         }
-        let mut inside = self.0.inside.lock().await;
-        let reopened = inside.asks.reopen(id, error.to_string());
+        let held = self.held().await;
+        let reopened = asks::reopen(&held.asks, id, short(error.to_string()));
         let is_open_again = reopened.is_some();
-        self.note(&mut inside, reopened, None).await;
+        let held = self.note(held, reopened, None).await;
         if !is_open_again {
             // What was heard meanwhile counts: it may be this very answer.
-            if inside.asks.is_answer_of(id, decision, by.as_str()) {
-                return Ok(());
+            if asks::is_resolved_so(&held.asks, id, *decision, by.as_str()) {
+                return (held, Ok(()));
             }
-            let taken = inside.asks.taken(id, self.0.clock.now_us()).unwrap_or_else(|| error.to_string());
-            return Err(Refusal::new(RefusalKind::WrongState, taken));
+            let taken = asks::taken(&held.asks, id, self.0.clock.now_us()).unwrap_or_else(|| error.to_string());
+            return (held, Err(Refusal::new(RefusalKind::WrongState, taken)));
         }
-        Err(match &error {
+        let refusal = match &error {
             CallError::Lost(_) | CallError::TimedOut(_) => Refusal::new(
                 RefusalKind::Unusable,
                 format!("whether the gateway took the answer is not known: {error}"),
@@ -219,35 +246,50 @@ impl Broker {
             CallError::NotConnected(_) | CallError::Busy | CallError::TooLarge { .. } | CallError::Refused(_) => {
                 Refusal::new(RefusalKind::Unusable, error.to_string()).hint("the question is still open")
             }
-        })
+        };
+        (held, Err(refusal))
     }
 
-    /// Records a fact about a question that nobody waits for; when it cannot be, the next comparison finds it again.
-    async fn note(&self, inside: &mut MutexGuard<'_, Inside>, event: Option<ApprovalEvent>, cause: Option<EventId>) {
-        let Some(event) = event else { return };
-        let id = event.approval().clone();
-        if let Err(error) = self.record(inside, event, &Actor::regatta(), cause).await {
-            tracing::warn!(%id, %error, "a fact about a question was not recorded");
+    /// Records a fact about a question that nobody waits for; when it cannot be, a comparison finds it again.
+    async fn note(&self, mut held: Held, event: Option<ApprovalEvent>, cause: Option<EventId>) -> Held {
+        let Some(event) = event else { return held };
+        loop {
+            let (back, recorded) = self.record(held, event.clone(), &Actor::regatta(), cause).await;
+            held = back;
+            match recorded {
+                Ok(()) => return held,
+                Err(AppendError::Busy) => sleep(BUSY_WAIT).await,
+                Err(error) => {
+                    tracing::warn!(id = %event.approval(), %error, "a fact about a question was not recorded");
+                    held.is_behind = true;
+                    return held;
+                }
+            }
         }
     }
 
+    /// Makes a fact durable and takes it in, as one: whoever is dropped meanwhile leaves no position behind the log.
     async fn record(
         &self,
-        inside: &mut MutexGuard<'_, Inside>,
+        mut held: Held,
         event: ApprovalEvent,
         by: &Actor,
         cause: Option<EventId>,
-    ) -> Result<(), AppendError> {
-        let fact = Event::Approval(event);
-        let draft = Draft::new(&fact, &*self.0.clock, by.clone(), Uuid::nil());
-        let at_us = draft.at_us;
-        let events = vec![Draft { correlation: draft.id.0, cause, ..draft }];
-        let append = Append { stream: self.0.stream.clone(), expect: Expect::At(inside.position), events };
-        inside.position = log::append(&*self.0.log, append).await?.stream_seq;
-        if let Event::Approval(event) = &fact {
-            inside.asks.evolve(event, by.as_str(), at_us);
-        }
-        Ok(())
+    ) -> (Held, Result<(), AppendError>) {
+        let (inner, by) = (Arc::clone(&self.0), by.clone());
+        let recording = async move {
+            let fact = Event::Approval(event.clone());
+            let draft = Draft::new(&fact, &*inner.clock, by.clone(), Uuid::nil());
+            let at_us = draft.at_us;
+            let events = vec![Draft { correlation: draft.id.0, cause, ..draft }];
+            let append = Append { stream: inner.stream.clone(), expect: Expect::At(held.position), events };
+            let appended = log::append(&*inner.log, append).await.map(|appended| {
+                held.position = appended.stream_seq;
+                held.evolve(&event, by.as_str(), at_us);
+            });
+            (held, appended)
+        };
+        to_the_end(recording).await
     }
 }
 

@@ -1,25 +1,26 @@
-//! What others ask of the gateways: add, remove, call, test, answer. Decides against the registry, makes it durable, and
-//! only then starts or ends what follows from it.
+//! What others ask of the gateways: call, test, answer. Which there are is in `members`.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use regatta_core::event::approval::Decision;
+use regatta_core::event::approval::Answered;
 use regatta_core::event::gateway::{self, Added, GatewayEvent};
+use regatta_core::event::user::Role;
 use regatta_core::{
-    Actor, Append, ApprovalId, Clock, Draft, Event, Expect, GatewayName, Log, ReadError, ReadMax, Refusal, RefusalKind,
-    Seq, Stream, Vault, log,
+    Actor, Append, Clock, Draft, Event, Expect, GatewayName, Log, ReadError, ReadMax, Refusal, RefusalKind, Stream,
+    Vault, log, to_the_end,
 };
-use regatta_gateway::{AddressError, CallError, Credential, Hello, Link, Options, method};
-use serde_json::value::RawValue;
-use tokio::sync::Notify;
+use regatta_gateway::{CallError, Hello, Link, method};
+use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
+use tokio::sync::{Notify, OwnedMutexGuard};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::broker::Broker;
-use crate::calls::is_reading;
+use crate::calls::{is_reading, need};
 use crate::keeper::{Keeper, Shown};
 use crate::keyring::{Keyring, Secret};
 use crate::rebuild::Rebuilder;
@@ -27,27 +28,10 @@ use crate::registry::Registry;
 use crate::status::{LinkNow, LinkState};
 use crate::test::{Tested, test};
 
-/// How long a gateway that was just added is waited for, before it is said how it is.
-const FIRST_WAIT: Duration = Duration::from_secs(5);
 /// How long a call may take.
 const CALL_WITHIN: Duration = Duration::from_secs(60);
-/// Longest address, in bytes.
-const URL_BYTES_MAX: usize = 512;
 /// Methods named when there is none of that name.
 const NAMED_MAX: usize = 5;
-
-/// A gateway that is wanted.
-#[derive(Debug, Clone)]
-pub struct Wanted {
-    /// What it is to be called.
-    pub name: GatewayName,
-    /// Where it listens.
-    pub url: String,
-    /// Whether a credential may go there over an unencrypted connection.
-    pub allow_plain: bool,
-    /// Its credential.
-    pub secret: Option<Secret>,
-}
 
 /// What a call was answered.
 pub type Called = Box<RawValue>;
@@ -78,29 +62,32 @@ impl From<NotCalled> for Refusal {
 
 /// Every gateway of this installation. Cheap to clone.
 #[derive(Clone)]
-pub struct Gateways(Arc<Inner>);
+pub struct Gateways(pub(crate) Arc<Inner>);
 
-struct Inner {
-    log: Arc<dyn Log>,
+pub(crate) struct Inner {
+    pub(crate) log: Arc<dyn Log>,
     clock: Arc<dyn Clock>,
-    keyring: Keyring,
-    /// Held while something is decided and made durable.
-    registry: tokio::sync::Mutex<Stand>,
+    pub(crate) keyring: Keyring,
+    /// Held while something is decided, made durable and done.
+    registry: Arc<tokio::sync::Mutex<Stand>>,
     kept: Mutex<BTreeMap<GatewayName, Kept>>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
-struct Stand {
-    registry: Registry,
+pub(crate) struct Stand {
+    pub(crate) registry: Registry,
     /// Where the stream ends.
-    position: u64,
+    pub(crate) position: u64,
 }
 
-struct Kept {
-    shown: Shown,
-    stop: CancellationToken,
-    ended: Arc<Notify>,
+/// Held while something is decided about which gateways there are.
+pub(crate) type Held = OwnedMutexGuard<Stand>;
+
+pub(crate) struct Kept {
+    pub(crate) shown: Shown,
+    pub(crate) stop: CancellationToken,
+    pub(crate) ended: Arc<Notify>,
 }
 
 impl Gateways {
@@ -126,7 +113,7 @@ impl Gateways {
             log,
             clock,
             keyring: Keyring::new(vault),
-            registry: tokio::sync::Mutex::new(Stand { registry, position }),
+            registry: Arc::new(tokio::sync::Mutex::new(Stand { registry, position })),
             kept: Mutex::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -138,14 +125,15 @@ impl Gateways {
     /// # Errors
     /// When the log cannot be read.
     pub async fn run(self, stop: CancellationToken) -> Result<(), ReadError> {
-        let all: Vec<Added> = self.0.registry.lock().await.registry.all().cloned().collect();
-        for added in all {
+        let stand = self.held().await;
+        for added in stand.registry.all() {
             // One that was added meanwhile is kept already.
             let is_kept = self.kept().contains_key(&added.gateway);
             if !is_kept {
-                self.keep(added)?;
+                self.keep(added.clone(), self.heard(&added.gateway)?);
             }
         }
+        drop(stand);
         stop.cancelled().await;
         self.0.stop.cancel();
         self.0.tasks.close();
@@ -153,14 +141,23 @@ impl Gateways {
         Ok(())
     }
 
-    /// Begins to keep a gateway's connection.
-    fn keep(&self, added: Added) -> Result<Shown, ReadError> {
+    pub(crate) async fn held(&self) -> Held {
+        Arc::clone(&self.0.registry).lock_owned().await
+    }
+
+    /// What the log holds of a gateway: its questions, and where its transcripts stand.
+    pub(crate) fn heard(&self, gateway: &GatewayName) -> Result<(Broker, Rebuilder), ReadError> {
+        let Inner { log, clock, .. } = &*self.0;
+        let broker = Broker::open(gateway, Arc::clone(log), Arc::clone(clock))?;
+        Ok((broker, Rebuilder::open(gateway, Arc::clone(log), Arc::clone(clock))?))
+    }
+
+    /// Begins to keep a gateway's connection; whoever does holds the registry, so that nobody removes it meanwhile.
+    pub(crate) fn keep(&self, added: Added, heard: (Broker, Rebuilder)) -> Shown {
         let Inner { log, clock, keyring, tasks, stop, .. } = &*self.0;
         let (name, stop) = (added.gateway.clone(), stop.child_token());
-        let broker = Broker::open(&name, Arc::clone(log), Arc::clone(clock))?;
-        let rebuilder = Rebuilder::open(&name, Arc::clone(log), Arc::clone(clock))?;
         let of = (Arc::clone(log), Arc::clone(clock));
-        let (keeper, shown) = Keeper::new(added, keyring.clone(), of, (broker, rebuilder), stop.clone());
+        let (keeper, shown) = Keeper::new(added, keyring.clone(), of, heard, stop.clone());
         let ended = Arc::new(Notify::new());
         let kept = Kept { shown: shown.clone(), stop, ended: Arc::clone(&ended) };
         self.kept().insert(name, kept);
@@ -168,10 +165,18 @@ impl Gateways {
             keeper.run().await;
             ended.notify_one();
         });
-        Ok(shown)
+        shown
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, BTreeMap<GatewayName, Kept>> {
+    /// Brings something to its end, whoever hangs up, and has the server's end wait for it.
+    pub(crate) async fn to_the_end<T: Send + 'static, W>(&self, work: impl FnOnce(Self) -> W) -> T
+    where
+        W: Future<Output = T> + Send + 'static,
+    {
+        to_the_end(self.0.tasks.track_future(work(self.clone()))).await
+    }
+
+    pub(crate) fn kept(&self) -> MutexGuard<'_, BTreeMap<GatewayName, Kept>> {
         self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -207,56 +212,12 @@ impl Gateways {
         hello.ok_or_else(|| away(&LinkNow::default(), gateway))
     }
 
-    /// Adds a gateway and connects to it. Says how that went so far.
-    ///
-    /// # Errors
-    /// When the address cannot be used, the name is taken, or it cannot be recorded.
-    pub async fn add(&self, wanted: Wanted, by: &Actor) -> Result<LinkNow, Refusal> {
-        let Wanted { name, url, allow_plain, secret } = wanted;
-        let url = check_address(&url, allow_plain)?;
-        let proof = Secret::proof(secret.as_ref());
-        let added = Added { gateway: name.clone(), url, allow_plain, proof };
-        let mut stand = self.0.registry.lock().await;
-        let event = stand.registry.add(added.clone())?;
-        if let Some(reason) = self.0.log.read_only() {
-            return Err(Refusal::from(&regatta_core::AppendError::ReadOnly(reason)));
-        }
-        if let Some(secret) = &secret {
-            self.0.keyring.keep(&name, secret, by).await?;
-        }
-        self.record(&mut stand, event, by).await?;
-        drop(stand);
-        let shown = self.keep(added).map_err(|error| Refusal::new(RefusalKind::Unusable, error.to_string()))?;
-        let mut now = shown.now;
-        let settled = now.wait_for(|now| now.state != LinkState::Connecting);
-        tokio::time::timeout(FIRST_WAIT, settled).await.ok();
-        let told = now.borrow().clone();
-        Ok(told)
-    }
-
-    /// Removes a gateway: the connection is closed, and what proves that we may is forgotten.
-    ///
-    /// # Errors
-    /// When there is none of that name, or it cannot be recorded.
-    pub async fn remove(&self, gateway: &GatewayName, by: &Actor) -> Result<(), Refusal> {
-        let mut stand = self.0.registry.lock().await;
-        let event = stand.registry.remove(gateway)?;
-        self.record(&mut stand, event, by).await?;
-        let kept = self.kept().remove(gateway);
-        if let Some(kept) = kept {
-            kept.stop.cancel();
-            kept.ended.notified().await;
-            kept.shown.broker.end("the gateway was removed here").await;
-        }
-        self.0.keyring.forget(gateway, by).await
-    }
-
     /// Connects once and explains what happens. When it goes well, the connection that is kept is tried now, too.
     ///
     /// # Errors
     /// When there is no such gateway.
     pub async fn test(&self, gateway: &GatewayName) -> Result<Tested, Refusal> {
-        let added = self.0.registry.lock().await.registry.get(gateway)?.clone();
+        let added = self.held().await.registry.get(gateway)?.clone();
         let shown = self.shown(gateway)?;
         let options = match self.0.keyring.options(&added).await {
             Ok(options) => options,
@@ -264,7 +225,10 @@ impl Gateways {
         };
         let (tested, hello) = test(options).await;
         if let Some(token) = hello.as_ref().and_then(|hello| hello.auth.device_token.as_ref()) {
-            self.0.keyring.keep_device_token(gateway, token).await?;
+            let stand = self.held().await;
+            if stand.registry.get(gateway)? == &added {
+                self.0.keyring.keep_device_token(gateway, token).await?;
+            }
         }
         if hello.is_some() && shown.now.borrow().state != LinkState::Connected {
             shown.poke.notify_one();
@@ -272,21 +236,23 @@ impl Gateways {
         Ok(tested)
     }
 
-    /// Calls a method of a gateway over the connection that is kept, and gives back what it answered, as it came. Whether
-    /// the caller may is [`crate::need`]'s question.
+    /// Calls a method of a gateway over the connection that is kept, and gives back what it answered, as it came.
     ///
     /// # Errors
-    /// When there is no such method, no connection, or the gateway says no.
+    /// When somebody of that role may not, there is no such method, no connection, or the gateway says no.
     pub async fn call(
         &self,
         gateway: &GatewayName,
         name: &str,
-        params: Box<RawValue>,
+        params: &Value,
         by: &Actor,
+        role: Role,
     ) -> Result<Called, NotCalled> {
+        allowed(name, params, role)?;
         let shown = self.shown(gateway)?;
         let link = connected(&shown, gateway)?;
         known(&shown, gateway, name)?;
+        let params = to_raw_value(params).map_err(|error| Refusal::new(RefusalKind::Invalid, error.to_string()))?;
         if !is_reading(name) {
             let called = gateway::Called { gateway: gateway.clone(), method: name.to_owned() };
             self.append(Stream::link(gateway), Expect::Any, GatewayEvent::Called(called), by).await?;
@@ -294,43 +260,23 @@ impl Gateways {
         link.call(name, params, CALL_WITHIN).await.map_err(NotCalled::Failed)
     }
 
-    /// Gives a person's answer to a question to its gateway, which has taken it when this returns well.
+    /// Gives an answer to a question to its gateway, which has taken it when this returns well.
     ///
     /// # Errors
     /// When somebody else was faster (who, what and when), the answer is not offered, or the gateway cannot be told.
-    pub async fn answer(&self, id: &ApprovalId, decision: Decision, note: String, by: &Actor) -> Result<(), Refusal> {
+    pub async fn answer(&self, answered: Answered, by: &Actor) -> Result<(), Refusal> {
+        let gateway = &answered.approval.gateway;
         let unknown = |_| {
-            Refusal::new(RefusalKind::NotFound, format!("there is no question {id}"))
+            Refusal::new(RefusalKind::NotFound, format!("there is no question {}", answered.approval))
                 .hint("regatta approvals shows the open ones")
         };
-        let shown = self.shown(&id.gateway).map_err(unknown)?;
-        let link = connected(&shown, &id.gateway)?;
-        shown.broker.answer(&link, id, decision, note, by).await
+        let shown = self.shown(gateway).map_err(unknown)?;
+        let link = connected(&shown, gateway)?;
+        let by = by.clone();
+        self.to_the_end(|_| async move { shown.broker.answer(&link, answered, &by).await }).await
     }
 
-    /// Says everything that holds again, so that the facts before `below` may be removed from the log.
-    ///
-    /// # Errors
-    /// When the log takes no writes now.
-    pub async fn restate(&self, by: &Actor, below: Seq) -> Result<(), Refusal> {
-        let mut stand = self.0.registry.lock().await;
-        let first = self.0.log.read_stream(&Stream::gateways(), 1, ReadMax { events: 1, bytes: 0 });
-        let first = first.map_err(|error| Refusal::new(RefusalKind::Unusable, error.to_string()))?;
-        if first.first().is_none_or(|first| first.seq >= below) {
-            return Ok(());
-        }
-        let event = stand.registry.restated();
-        self.record(&mut stand, event, by).await
-    }
-
-    async fn record(&self, stand: &mut Stand, event: GatewayEvent, by: &Actor) -> Result<(), Refusal> {
-        let (position, at_us) = self.append(Stream::gateways(), Expect::At(stand.position), event.clone(), by).await?;
-        stand.position = position;
-        stand.registry.evolve(&event, at_us, by.as_str());
-        Ok(())
-    }
-
-    async fn append(
+    pub(crate) async fn append(
         &self,
         stream: Stream,
         expect: Expect,
@@ -345,19 +291,16 @@ impl Gateways {
     }
 }
 
-/// The address as it is recorded, when it can be one.
-fn check_address(url: &str, allow_plain: bool) -> Result<String, Refusal> {
-    let invalid = |message: String| Refusal::new(RefusalKind::Invalid, message);
-    if url.len() > URL_BYTES_MAX || url.chars().any(char::is_control) {
-        return Err(invalid(format!("an address has at most {URL_BYTES_MAX} bytes and no control characters")));
-    }
-    // A device's token is worth as much as any other credential once there is one.
-    let proof = Credential::Token(String::new().into());
-    let options = Options { allow_plain, ..Options::control_plane(url, proof) };
-    match options.check() {
-        Ok(address) => Ok(address),
-        Err(error @ AddressError::Plain(_)) => Err(invalid(error.to_string()).hint("to allow it: --allow-plain")),
-        Err(error @ (AddressError::Unreadable(_) | AddressError::HoldsMore)) => Err(invalid(error.to_string())),
+/// Refuses a method with these parameters to whoever may not have it called.
+fn allowed(name: &str, params: &Value, role: Role) -> Result<(), Refusal> {
+    let refused = |message: String| Refusal::new(RefusalKind::Forbidden, message);
+    match need(name, params) {
+        None => Err(refused(format!("nobody may have {name} called"))
+            .hint("questions are answered with `regatta approvals answer`, so that it is known who did")),
+        Some(least) if role < least => {
+            Err(refused(format!("{name} with these parameters is for {least}s, and you are {role}")))
+        }
+        Some(_) => Ok(()),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Keeps the one connection to a gateway for as long as it belongs to us: connects, records what it says, has its questions
-//! brokered, says loudly when it cannot, and tries again for ever where trying does no harm.
+//! Keeps the one connection to a gateway for as long as it belongs to us: connects, records what it says, says loudly when
+//! it cannot, and tries again for ever where trying does no harm. What is done beside that is in `care`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +9,6 @@ use regatta_core::{
     Actor, Append, AppendError, Clock, Draft, Event, EventId, Expect, GatewayName, Log, Refusal, Stream, log,
 };
 use regatta_gateway::{Hello, Link, Notice, Reason, State};
-use serde_json::json;
-use serde_json::value::to_raw_value;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
@@ -18,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::broker::Broker;
+use crate::care::{Care, TIMES_EVERY};
 use crate::keyring::Keyring;
 use crate::rebuild::{Rebuilder, Settle};
 use crate::record::Recorder;
@@ -33,10 +32,6 @@ const APPEND_EVENTS_MAX: usize = 1_000;
 const BUSY_WAIT: Duration = Duration::from_millis(50);
 /// How long is waited after what cannot be helped: a credential that cannot be had, a log that takes nothing.
 const LATER: Duration = Duration::from_secs(10);
-/// How often it is looked for questions whose time is over.
-const TIMES_EVERY: Duration = Duration::from_secs(5);
-/// How long a gateway may take to answer.
-const WITHIN: Duration = Duration::from_secs(20);
 
 /// What others see of a gateway's connection, and how they reach it.
 #[derive(Clone)]
@@ -45,6 +40,7 @@ pub(crate) struct Shown {
     pub(crate) link: watch::Receiver<Option<Arc<Link>>>,
     pub(crate) hello: watch::Receiver<Option<Arc<Hello>>>,
     pub(crate) broker: Broker,
+    pub(crate) rebuilder: Rebuilder,
     /// Tries now.
     pub(crate) poke: Arc<Notify>,
 }
@@ -72,12 +68,15 @@ pub(crate) struct Keeper {
     link: watch::Sender<Option<Arc<Link>>>,
     hello: watch::Sender<Option<Arc<Hello>>>,
     poke: Arc<Notify>,
+    /// Tells whoever cares for the connection that something was missed.
+    missed: Arc<Notify>,
     stop: CancellationToken,
     /// What everything on the present connection belongs to.
     correlation: Uuid,
     /// The last reason that was recorded for there being no connection.
     said: Option<String>,
-    is_full: bool,
+    /// Whether the log takes nothing now.
+    is_refusing: bool,
 }
 
 impl Keeper {
@@ -96,6 +95,7 @@ impl Keeper {
             link: link.subscribe(),
             hello: hello.subscribe(),
             broker: broker.clone(),
+            rebuilder: rebuilder.clone(),
             poke: Arc::clone(&poke),
         };
         let recorder = Recorder::new(added.gateway.clone());
@@ -115,10 +115,11 @@ impl Keeper {
             link,
             hello,
             poke,
+            missed: Arc::default(),
             stop,
             correlation,
             said: None,
-            is_full: false,
+            is_refusing: false,
         };
         (keeper, shown)
     }
@@ -163,8 +164,7 @@ impl Keeper {
     /// Takes what the link notices until told to stop, or until it is to be opened anew.
     async fn attend(&mut self, link: &Arc<Link>, mut notices: mpsc::Receiver<Notice>) -> Next {
         let (mut state, mut batch) = (link.state(), Vec::with_capacity(BATCH_MAX));
-        // What is done after a connection is begun beside what it says, since answers come on the same socket.
-        let mut beside = JoinSet::new();
+        let mut caring = JoinSet::new();
         let mut again: Option<Instant> = None;
         let mut times = interval(TIMES_EVERY);
         times.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -178,7 +178,7 @@ impl Keeper {
                     }
                 }
                 taken = notices.recv_many(&mut batch, BATCH_MAX) => {
-                    if taken == 0 || self.take(std::mem::take(&mut batch), link, &mut beside).await.is_err() {
+                    if taken == 0 || self.take(std::mem::take(&mut batch), link, &mut caring).await.is_err() {
                         break Next::Later;
                     }
                 }
@@ -186,7 +186,7 @@ impl Keeper {
                     while let Ok(notice) = notices.try_recv() {
                         batch.push(notice);
                     }
-                    if self.take(std::mem::take(&mut batch), link, &mut beside).await.is_err() {
+                    if self.take(std::mem::take(&mut batch), link, &mut caring).await.is_err() {
                         break Next::Later;
                     }
                     // Whoever asked may be gone.
@@ -200,13 +200,11 @@ impl Keeper {
                     again = self.tell(&now).await;
                 }
                 () = passed(again) => break Next::Again,
-                _ = times.tick() => {
-                    self.broker.look_at_times(is_connected(link).then_some(&**link)).await;
-                }
-                Some(_) = beside.join_next(), if !beside.is_empty() => {}
+                // With a connection it is cared for there.
+                _ = times.tick(), if !is_connected(link) => self.broker.look_at_times(None).await,
             }
         };
-        beside.abort_all();
+        caring.shutdown().await;
         self.hello.send_replace(None);
         link.close().await;
         self.link.send_replace(None);
@@ -222,7 +220,7 @@ impl Keeper {
         &mut self,
         batch: Vec<Notice>,
         link: &Arc<Link>,
-        beside: &mut JoinSet<()>,
+        caring: &mut JoinSet<()>,
     ) -> Result<(), AppendError> {
         let mut welcomed = None;
         for notice in &batch {
@@ -239,8 +237,8 @@ impl Keeper {
         }
         let has_gap = batch.iter().any(|notice| matches!(notice, Notice::Missing(_)));
         let facts = batch.iter().filter_map(|notice| self.recorder.fact(notice)).collect();
-        let was_full = self.is_full;
-        if has_gap || was_full {
+        let was_refusing = self.is_refusing;
+        if has_gap || was_refusing {
             self.rebuilder.miss();
         }
         self.record(facts).await?;
@@ -249,20 +247,26 @@ impl Keeper {
         if let Some(hello) = welcomed {
             self.said = None;
             self.rebuilder.begin();
-            beside.abort_all();
-            beside.spawn(self.after_welcome(Arc::clone(link), Arc::clone(&hello)));
+            caring.shutdown().await;
+            caring.spawn(self.care(Arc::clone(link), Arc::clone(&hello)).go_on());
             self.hello.send_replace(Some(hello));
-        } else if (has_gap || was_full && !self.is_full)
-            && let Some(hello) = self.hello.borrow().clone()
-        {
-            let (broker, rebuilder, link) = (self.broker.clone(), self.rebuilder.clone(), Arc::clone(link));
-            let settle = self.settle.clone();
-            beside.spawn(async move {
-                compare(&broker, &link, &hello.server.boot_id).await;
-                rebuilder.rebuild(&link, &hello.server, &settle).await;
-            });
+        } else if has_gap || was_refusing && !self.is_refusing {
+            self.missed.notify_one();
         }
         Ok(())
+    }
+
+    fn care(&self, link: Arc<Link>, hello: Arc<Hello>) -> Care {
+        Care {
+            gateway: self.gateway().clone(),
+            keyring: self.keyring.clone(),
+            broker: self.broker.clone(),
+            rebuilder: self.rebuilder.clone(),
+            settle: self.settle.clone(),
+            link,
+            hello,
+            missed: Arc::clone(&self.missed),
+        }
     }
 
     /// Appends facts, in order; with what was owed before them. Only a log that is poisoned is an error.
@@ -280,20 +284,20 @@ impl Keeper {
             }
             match self.append(&chunk).await {
                 Ok(ids) => {
-                    self.is_full = false;
+                    self.is_refusing = false;
                     self.hand_on(&chunk, &ids).await;
                 }
-                Err(AppendError::ReadOnly(reason)) => {
-                    if !std::mem::replace(&mut self.is_full, true) {
-                        tracing::error!(gateway = %self.gateway(), reason, "what the gateway says is not recorded");
-                    }
-                    chunk.extend(left);
-                    self.recorder.owe(chunk, &reason);
-                    return Ok(());
-                }
-                Err(error) => {
+                Err(error @ AppendError::Poisoned(_)) => {
                     tracing::error!(gateway = %self.gateway(), %error, "what the gateway says cannot be recorded");
                     return Err(error);
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut self.is_refusing, true) {
+                        tracing::error!(gateway = %self.gateway(), %error, "what the gateway says is not recorded");
+                    }
+                    chunk.extend(left);
+                    self.recorder.owe(chunk, &reason(error));
+                    return Ok(());
                 }
             }
         }
@@ -332,25 +336,6 @@ impl Keeper {
         }
     }
 
-    /// What is done once we are in: the token for our device is kept, every session is listened to, questions are compared.
-    fn after_welcome(&self, link: Arc<Link>, hello: Arc<Hello>) -> impl Future<Output = ()> + use<> {
-        let (gateway, keyring, broker) = (self.gateway().clone(), self.keyring.clone(), self.broker.clone());
-        let (rebuilder, settle) = (self.rebuilder.clone(), self.settle.clone());
-        async move {
-            if let Some(token) = &hello.auth.device_token
-                && let Err(refusal) = keyring.keep_device_token(&gateway, token).await
-            {
-                tracing::warn!(%gateway, reason = refusal.message, "the device's token was not kept");
-            }
-            let nothing = to_raw_value(&json!({})).unwrap_or_default();
-            if let Err(error) = link.call("sessions.subscribe", nothing, WITHIN).await {
-                tracing::warn!(%gateway, %error, "the gateway does not let us listen to its sessions");
-            }
-            compare(&broker, &link, &hello.server.boot_id).await;
-            rebuilder.rebuild(&link, &hello.server, &settle).await;
-        }
-    }
-
     /// Says how the connection is; when it is to be tried again by us, if it is.
     async fn tell(&mut self, state: &State) -> Option<Instant> {
         let now = LinkNow::of(state);
@@ -384,9 +369,13 @@ fn is_connected(link: &Link) -> bool {
     *link.state().borrow() == State::Connected
 }
 
-async fn compare(broker: &Broker, link: &Link, boot_id: &str) {
-    if let Err(error) = broker.compare(link, boot_id).await {
-        tracing::warn!(%error, "the gateway does not say which questions are open");
+/// Why the log takes nothing, in its own words.
+fn reason(error: AppendError) -> String {
+    match error {
+        AppendError::ReadOnly(reason) => reason,
+        AppendError::Conflict { .. } | AppendError::OutOfBounds(_) | AppendError::Busy | AppendError::Poisoned(_) => {
+            error.to_string()
+        }
     }
 }
 

@@ -1,17 +1,19 @@
 //! Every gateway of this installation: which there are, one connection to each for everybody, all they say recorded before
 //! anybody acts on it, and the questions of their agents, each answered once.
 //!
-//! `registry`, `asks`, `questions`, `record`, `calls`, `events` and
-//! `transcripts` are pure; [`Gateways`] is what others ask. Knows nothing
-//! of runs, attempts, views or requests, and no secret but on its way from the vault to a gateway.
+//! `registry`, `asks`, `questions`, `record`, `calls`, `chat_text`, `events` and `transcripts` are pure; [`Gateways`] is what
+//! others ask. Knows nothing of runs, attempts, views or requests, and no secret but on its way from the vault to a gateway.
 
 mod asks;
 mod broker;
 mod calls;
+mod care;
+mod chat_text;
 mod events;
 mod handle;
 mod keeper;
 mod keyring;
+mod members;
 mod questions;
 mod rebuild;
 mod record;
@@ -22,8 +24,8 @@ mod transcripts;
 
 pub use calls::{is_reading, need};
 pub use events::hears;
-pub use handle::{Called, Gateways, NotCalled, Wanted};
+pub use handle::{Called, Gateways, NotCalled};
 pub use keyring::Secret;
-pub use registry::GATEWAYS_MAX;
+pub use members::Wanted;
 pub use status::{LinkNow, LinkState};
 pub use test::{Step, Tested};

@@ -177,22 +177,26 @@ impl Asked {
                 .into_iter()
                 .flat_map(|analysis| analysis.risk_kinds.into_iter().chain(analysis.warning_lines)),
         );
-        let argv: Vec<String> =
-            request.system_run_plan.into_iter().flat_map(|plan| plan.argv).take(LIST_MAX).map(short).collect();
+        let argv = request.system_run_plan.map(|plan| plan.argv).unwrap_or_default();
         let command = request.command.unwrap_or_else(|| argv.join(" "));
+        let is_long = |text: &String, chars_max: usize| text.chars().nth(chars_max).is_some();
+        let is_cut = is_long(&command, COMMAND_CHARS_MAX)
+            || argv.len() > LIST_MAX
+            || argv.iter().chain(&request.cwd).any(|text| is_long(text, TEXT_CHARS_MAX));
         Some(Requested {
             approval: ApprovalId::of(gateway, &id).ok()?,
             boot_id: boot_id.to_owned(),
             question: Question {
                 command: cut(command, COMMAND_CHARS_MAX),
-                argv,
+                argv: some(argv, "words"),
                 cwd: request.cwd.map(short),
                 program: request.resolved_path.map(short),
                 host: request.host.map(short),
                 agent: request.agent_id.map(short),
                 session: request.session_key.map(short),
                 run: request.run_id.map(short),
-                warnings: warnings.take(LIST_MAX).map(short).collect(),
+                warnings: some(warnings.collect(), "warnings"),
+                is_cut,
             },
             decisions: request.allowed_decisions.iter().filter_map(|word| word.parse().ok()).collect(),
             asked_at_ms: created_at_ms,
@@ -202,7 +206,14 @@ impl Asked {
     }
 }
 
-fn short(text: String) -> String {
+/// So many texts of a list; the last says how many are not there.
+fn some(all: Vec<String>, what: &str) -> Vec<String> {
+    let more = all.len().saturating_sub(LIST_MAX);
+    let rest = (more > 0).then(|| format!("… ({more} more {what})"));
+    all.into_iter().take(LIST_MAX).map(short).chain(rest).collect()
+}
+
+pub(crate) fn short(text: String) -> String {
     cut(text, TEXT_CHARS_MAX)
 }
 
@@ -282,6 +293,24 @@ mod tests {
             assert_eq!(settled(&raw(&kept)), then, "{kept}");
             assert_eq!(settled(&raw(&json!({ "approval": kept }))), then, "{kept}");
         }
+    }
+
+    #[test]
+    fn words_that_are_left_out_are_counted() {
+        let asked = |words: usize| {
+            let plan = json!({ "argv": vec!["x"; words] });
+            let request = json!({ "systemRunPlan": plan, "allowedDecisions": ["deny"] });
+            let payload = json!({ "id": "a", "request": request, "createdAtMs": 1, "expiresAtMs": 2 });
+            let said =
+                said(&main(), "b", "exec.approval.requested", json!({ "payload": payload }).to_string().as_bytes());
+            let Some(Said::Asked(asked)) = said else { panic!("{said:?}") };
+            asked.question
+        };
+        let (all, cut) = (asked(LIST_MAX), asked(LIST_MAX + 2));
+        assert_eq!((all.argv.len(), all.argv.last().map(String::as_str), all.is_cut), (LIST_MAX, Some("x"), false));
+        assert_eq!((cut.argv.len(), cut.is_cut), (LIST_MAX + 1, true));
+        assert_eq!(cut.argv.last().map(String::as_str), Some("… (2 more words)"));
+        assert!(cut.command.ends_with("x x"));
     }
 
     #[test]

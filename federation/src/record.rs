@@ -15,6 +15,10 @@ pub(crate) const FRAME_BYTES_MAX: usize = 512 << 10;
 const OWED_MAX: usize = 256;
 /// Longest reason of a loss that is recorded, in characters.
 const REASON_CHARS_MAX: usize = 300;
+/// Longest name a gateway gives itself, a connection, a version or a right that is recorded, in characters.
+const NAME_CHARS_MAX: usize = 128;
+/// Most rights that are recorded.
+const SCOPES_MAX: usize = 64;
 
 /// Follows one gateway's connections.
 #[derive(Debug)]
@@ -47,14 +51,14 @@ impl Recorder {
     pub(crate) fn fact(&mut self, notice: &Notice) -> Option<GatewayEvent> {
         match notice {
             Notice::Welcomed(hello) => {
-                let (boot_id, conn_id) = (hello.server.boot_id.clone(), hello.server.conn_id.clone());
+                let (boot_id, conn_id) = (name(&hello.server.boot_id), name(&hello.server.conn_id));
                 self.connection = Some(Connection { boot_id: boot_id.clone(), conn_id: conn_id.clone(), last: 0 });
                 Some(GatewayEvent::Connected(Connected {
                     gateway: self.gateway.clone(),
                     boot_id,
                     conn_id,
-                    version: hello.server.version.clone(),
-                    scopes: hello.auth.scopes.clone(),
+                    version: name(&hello.server.version),
+                    scopes: hello.auth.scopes.iter().take(SCOPES_MAX).map(|scope| name(scope)).collect(),
                     methods: u32::try_from(hello.features.methods.len()).unwrap_or(u32::MAX),
                 }))
             }
@@ -87,7 +91,7 @@ impl Recorder {
             boot_id: connection.boot_id.clone(),
             conn_id: connection.conn_id.clone(),
             seq: received.seq,
-            event: received.event.to_string(),
+            event: name(&received.event),
             text: received.bytes(),
         }))
     }
@@ -125,6 +129,11 @@ impl Recorder {
             self.owed.pop_front();
         }
     }
+}
+
+/// A name as it is recorded: whatever a gateway calls itself, it fits the log.
+fn name(text: &str) -> String {
+    text.chars().take(NAME_CHARS_MAX).collect()
 }
 
 #[cfg(test)]

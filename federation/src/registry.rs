@@ -6,7 +6,7 @@ use regatta_core::event::gateway::{Added, GatewayEvent, Removed, Restated, Resta
 use regatta_core::{GatewayName, Refusal, RefusalKind};
 
 /// Most gateways of one installation; each is a connection and a task.
-pub const GATEWAYS_MAX: usize = 64;
+const GATEWAYS_MAX: usize = 64;
 
 /// Every gateway there is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

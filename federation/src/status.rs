@@ -34,6 +34,9 @@ pub struct LinkNow {
     pub tries: u32,
 }
 
+/// Longest reason or advice, in characters: both may hold a gateway's own words.
+const WORDS_CHARS_MAX: usize = 500;
+
 /// Asked again after it was given up, in seconds: a gateway that is away for an hour is found again.
 pub(crate) const AGAIN_S: u64 = 60;
 
@@ -64,10 +67,10 @@ impl LinkNow {
             Loss::Refused(refusal) => Self::refused(refusal),
             Loss::Unreachable(_) => {
                 let advice = "check that the gateway runs and that the address is its own".to_owned();
-                Self { reason: Some(loss.to_string()), advice: Some(advice), ..Self::default() }
+                Self { reason: Some(words(&loss.to_string())), advice: Some(advice), ..Self::default() }
             }
             Loss::Silent(_) | Loss::Closed { .. } | Loss::Broken(_) | Loss::Unreadable(_) => {
-                Self { reason: Some(loss.to_string()), ..Self::default() }
+                Self { reason: Some(words(&loss.to_string())), ..Self::default() }
             }
         }
     }
@@ -83,14 +86,19 @@ impl LinkNow {
             | Refusal::Upgrade { .. }
             | Refusal::Other { .. } => None,
         };
-        Self { reason: Some(refusal.to_string()), advice: refusal.advice(), pairing, ..Self::default() }
+        let advice = refusal.advice().map(|advice| words(&advice));
+        Self { reason: Some(words(&refusal.to_string())), advice, pairing, ..Self::default() }
     }
 
     /// It cannot even be tried.
     pub(crate) fn untried(refusal: &regatta_core::Refusal) -> Self {
-        let (reason, advice) = (Some(refusal.message.clone()), refusal.hint.clone());
+        let (reason, advice) = (Some(words(&refusal.message)), refusal.hint.as_deref().map(words));
         Self { state: LinkState::Stopped, reason, advice, ..Self::default() }
     }
+}
+
+fn words(text: &str) -> String {
+    text.chars().take(WORDS_CHARS_MAX).collect()
 }
 
 #[cfg(test)]
@@ -108,5 +116,8 @@ mod tests {
         assert_eq!((away.state, away.tries), (LinkState::Waiting, 10));
         assert!(away.advice.expect("advice").contains("the gateway runs"));
         assert_eq!(LinkNow::of(&State::Connected).reason, None);
+        let long = Refusal::Other { code: "X".to_owned(), message: "x".repeat(1 << 20) };
+        let long = LinkNow::of(&State::Disconnected(Reason::Refused(long)));
+        assert_eq!(long.reason.map(|reason| reason.len()), Some(WORDS_CHARS_MAX));
     }
 }

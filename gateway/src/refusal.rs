@@ -70,6 +70,16 @@ pub enum Retry {
 /// When to ask again where a gateway that starts does not say.
 const STARTING_MS: u64 = 500;
 
+/// Longest id of a request, in bytes.
+const REQUEST_BYTES_MAX: usize = 128;
+
+/// An id that a person can be told to type in a shell.
+fn plain(id: &str) -> Option<String> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let fits = (1..=REQUEST_BYTES_MAX).contains(&id.len()) && !id.starts_with('-') && id.bytes().all(is_plain);
+    fits.then(|| id.to_owned())
+}
+
 impl Refusal {
     /// What an error that answers the first call means.
     #[must_use]
@@ -78,7 +88,7 @@ impl Refusal {
         let message = error.message.clone();
         let number = |field: &str| error.details.as_ref().and_then(|details| details.get(field)?.as_u64());
         match code.as_str() {
-            "PAIRING_REQUIRED" => Self::Pairing { request: error.detail_text("requestId").map(str::to_owned) },
+            "PAIRING_REQUIRED" => Self::Pairing { request: error.detail_text("requestId").and_then(plain) },
             "AUTH_RATE_LIMITED" => Self::Limited { retry_after_ms: error.retry_after_ms.unwrap_or(300_000) },
             "PROTOCOL_MISMATCH" => match number("expectedProtocol") {
                 Some(expected) => Self::Protocol { expected },
@@ -144,5 +154,31 @@ impl Refusal {
             Self::Upgrade { .. } => "check that the address is the gateway's own".to_owned(),
             Self::Starting { .. } | Self::Draining | Self::Other { .. } => return None,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_request_that_is_more_than_a_name_is_not_told_to_anybody_who_types_it() {
+        let requests = [
+            ("9b9308d3-e11e-45df", Some("9b9308d3-e11e-45df")),
+            ("x; rm -rf ~", None),
+            ("$(reboot)", None),
+            ("--all", None),
+            ("x\u{1b}[2J", None),
+            ("", None),
+            (&"x".repeat(REQUEST_BYTES_MAX + 1), None),
+        ];
+        for (request, told) in requests {
+            let details = json!({ "code": "PAIRING_REQUIRED", "requestId": request });
+            let error = json!({ "code": "NOT_PAIRED", "message": "pairing required", "details": details });
+            let error: RpcError = serde_json::from_value(error).expect("an error");
+            assert_eq!(Refusal::of(&error), Refusal::Pairing { request: told.map(str::to_owned) }, "{request}");
+        }
     }
 }

@@ -351,7 +351,8 @@ fn call(context: &Context, args: &Call) -> Outcome {
     let request = CallRequest { method: args.method.clone(), params };
     let path = format!("/gateways/{}/call", segment(args.name.as_str()));
     let answer: Answer = block_on(context.client().command_answered(&path, &request))?;
-    context.terminal.out(answer.payload.get())?;
+    // Also in a pipe: escaped so it is the same JSON.
+    context.terminal.out(escape::json(answer.payload.get()))?;
     Ok(Exit::Done)
 }
 

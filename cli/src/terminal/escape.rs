@@ -13,6 +13,25 @@ pub(crate) fn lines(text: &str) -> Cow<'_, str> {
     if text.chars().any(|c| c != '\n' && is_unsafe(c)) { Cow::Owned(escaped(text, true)) } else { Cow::Borrowed(text) }
 }
 
+/// Shows JSON that came as text: what could drive the terminal becomes an escape of JSON, so that it stays the same value.
+pub(crate) fn json(text: &str) -> Cow<'_, str> {
+    let is_fine = |c: char| matches!(c, '\n' | '\t') || !is_unsafe(c);
+    if text.chars().all(is_fine) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            // Only between values.
+            '\r' => shown.push(' '),
+            _ if is_fine(c) => shown.push(c),
+            // Only in texts.
+            _ => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| shown.push_str(&format!("\\u{unit:04x}"))),
+        }
+    }
+    Cow::Owned(shown)
+}
+
 fn escaped(text: &str, keep_lines: bool) -> String {
     let mut shown = String::with_capacity(text.len() + 16);
     let mut chars = text.chars().peekable();
@@ -105,6 +124,15 @@ mod tests {
             assert_eq!(line(raw), shown);
         }
         assert_eq!(lines("two\r\nlines\u{1b}c"), "two\nlines\\u{1b}c");
+    }
+
+    #[test]
+    fn json_stays_the_same_value() {
+        let raw = "{\r\n\t\"a\": \"\u{9b}2J\u{202e}x\u{e0041}\u{7f}\"}";
+        let shown = json(raw);
+        assert_eq!(shown, "{ \n\t\"a\": \"\\u009b2J\\u202ex\\udb40\\udc41\\u007f\"}");
+        let read = |text: &str| serde_json::from_str::<serde_json::Value>(text).expect("JSON");
+        assert_eq!(read(&shown), read(raw));
     }
 
     #[test]

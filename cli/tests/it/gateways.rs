@@ -3,6 +3,8 @@
 
 #![expect(clippy::indexing_slicing, reason = "what is not there fails the test")]
 
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 
 use regatta_gateway_fake::House;
@@ -72,6 +74,9 @@ fn a_gateway_is_added_listed_tested_called_and_removed() {
     install.regatta(&["gateway", "test", "main"]).exits(0);
     install.regatta(&["gateway", "pair", "main"]).exits(0).says("main knows this device");
     assert_eq!(install.regatta(&["gateway", "call", "main", "health"]).exits(0).out, "{\"ok\":true}\n");
+    away.house.answers("status", json!({ "note": "\u{9b}2Jgone" }));
+    let shown = install.regatta(&["gateway", "call", "main", "status"]).exits(0).out;
+    assert_eq!(shown, "{\"note\":\"\\u009b2Jgone\"}\n");
     install.regatta(&["gateway", "call", "main", "sessions.spawn"]).exits(3).says("has no method");
     install.regatta(&["gateway", "call", "main", "health", "{"]).exits(2).says("no JSON");
     install.regatta(&["gateway", "call", "main", "exec.approval.resolve"]).exits(3).says("regatta approvals answer");
@@ -115,8 +120,7 @@ fn a_gateways_token_is_in_no_event_file_answer_line_or_argument_list() {
     away.house.wants_token(CANARY);
     let url = away.house.url.clone();
     let mut adding = started(&install, &["gateway", "add", "main", &url, "--token-stdin"]);
-    let written = std::io::Write::write_all(adding.stdin.as_mut().expect("input"), CANARY.as_bytes());
-    written.expect("written");
+    adding.stdin.as_mut().expect("input").write_all(CANARY.as_bytes()).expect("written");
     assert!(!holds(&command_lines(), CANARY), "a command line holds it");
     drop(adding.stdin.take());
     crate::install::Done::of(adding.wait_with_output().expect("ended")).exits(0);
@@ -141,8 +145,22 @@ fn a_gateways_token_is_in_no_event_file_answer_line_or_argument_list() {
         "the search finds what is there"
     );
     assert_eq!(holding(&install.data(), CANARY), [""; 0].map(PathBuf::from));
-    let refused = json!({ "name": "Other Name", "url": "ws://127.0.0.1:1", "token": CANARY, "odd": true });
-    let refused =
-        piped(&install, &["gateway", "add", "Other Name", "ws://127.0.0.1:1", "--token-stdin"], &refused.to_string());
-    assert!(!holds(refused.err.as_bytes(), CANARY), "{}", refused.err);
+    // What the server does not take it does not say again, nor keep.
+    let refused = json!({ "name": "main", "url": "ws://127.0.0.1:1", "token": CANARY, "odd": true });
+    let answer = posted(&install, "/api/v1/gateways", &refused.to_string());
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("not what is expected"), "{answer}");
+    assert!(!answer.contains(CANARY), "{answer}");
+    assert_eq!(holding(&install.data(), CANARY), [""; 0].map(PathBuf::from));
+}
+
+/// What the server answers on its socket, as it came.
+fn posted(install: &Install, path: &str, body: &str) -> String {
+    let mut socket = UnixStream::connect(install.data().join(regatta_http::listener::SOCKET_NAME)).expect("a server");
+    let length = body.len();
+    let head =
+        format!("POST {path} HTTP/1.1\r\nhost: regatta\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+    socket.write_all(format!("{head}{body}").as_bytes()).expect("written");
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).expect("an answer");
+    answer
 }

@@ -122,6 +122,9 @@ pub struct Question {
     #[serde(default)]
     #[schema(required = true)]
     pub warnings: Vec<String>,
+    /// Whether the command, its words or its folder are longer than what is kept here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_cut: bool,
 }
 
 /// An agent asks, and waits for the answer.

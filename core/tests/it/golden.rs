@@ -371,6 +371,7 @@ fn approval_events() -> Vec<ApprovalEvent> {
                 session: Some("agent:main:main".to_owned()),
                 run: Some("636ac1ba".to_owned()),
                 warnings: vec!["writes outside the workspace".to_owned()],
+                is_cut: false,
             },
             decisions: vec![Decision::AllowOnce, Decision::Deny],
             asked_at_ms: 1_795_329_087_696,

@@ -3,12 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use regatta_core::event::gateway::GatewayEvent;
+use regatta_core::event::user::Role;
 use regatta_core::vault::ExposeSecret as _;
 use regatta_core::{Event, Refusal, RefusalKind, Seq, Stream};
 use regatta_federation::{LinkState, Wanted};
 use regatta_gateway_fake::House;
 use serde_json::json;
-use serde_json::value::to_raw_value;
 
 use crate::world::{World, ana, main, token, until};
 
@@ -138,7 +138,7 @@ async fn what_is_said_while_the_disk_is_full_is_a_gap_and_the_connection_stays()
         house.say("tick", json!({}));
     }
     // An answer on the same socket comes after them.
-    let answer = world.gateways.call(&main(), "health", to_raw_value(&json!({})).expect("JSON"), &ana()).await;
+    let answer = world.gateways.call(&main(), "health", &json!({}), &ana(), Role::Operator).await;
     assert_eq!(answer.expect("answered").get(), "{\"ok\":true}");
     let refused = world.gateways.remove(&main(), &ana()).await.expect_err("nothing is recorded");
     assert_eq!(refused.kind, RefusalKind::ReadOnly);
@@ -155,21 +155,84 @@ async fn calls_go_over_the_kept_connection_and_those_that_change_something_are_r
     let house = House::open().await;
     let world = World::with(&house).await;
     house.answers("chat.send", json!({ "runId": "r", "status": "started" }));
-    let params = || to_raw_value(&json!({ "message": "hello" })).expect("JSON");
-    let answer = world.gateways.call(&main(), "chat.send", params(), &ana()).await.expect("answered");
+    let params = json!({ "message": "hello" });
+    let (gateway, ana) = (main(), ana());
+    let by = |role, name| world.gateways.call(&gateway, name, &params, &ana, role);
+    let called = |name| by(Role::Operator, name);
+    let answer = called("chat.send").await.expect("answered");
     assert_eq!(answer.get(), "{\"runId\":\"r\",\"status\":\"started\"}");
-    world.gateways.call(&main(), "health", params(), &ana()).await.expect("answered");
+    called("health").await.expect("answered");
     assert_eq!(world.told(), ["boot-1 conn-1 2026.9.6", "called chat.send"]);
-    let unknown = world.gateways.call(&main(), "sessions.spawn", params(), &ana()).await.expect_err("none");
-    let unknown = Refusal::from(unknown);
+    let unknown = Refusal::from(by(Role::Admin, "sessions.spawn").await.expect_err("none"));
     assert_eq!(unknown.message, "gateway main has no method \"sessions.spawn\"");
     assert!(unknown.hint.expect("a hint").starts_with("it has sessions."));
-    let refused = world.gateways.call(&main(), "config.get", params(), &ana()).await.expect_err("the fake has none");
-    let refused = Refusal::from(refused);
+    let refused = Refusal::from(called("config.get").await.expect_err("the fake has none"));
     assert_eq!(
         (refused.kind, refused.message.as_str()),
         (RefusalKind::Unusable, "the gateway says: unknown method: config.get",)
     );
+    let refused = Refusal::from(called("config.patch").await.expect_err("for admins"));
+    assert_eq!(refused.kind, RefusalKind::Forbidden);
+    assert_eq!(refused.message, "config.patch with these parameters is for admins, and you are operator");
+    let refused = Refusal::from(called("exec.approval.resolve").await.expect_err("for nobody"));
+    assert!(refused.hint.expect("a hint").contains("regatta approvals answer"));
+    assert_eq!(house.calls("config.patch").len() + house.calls("exec.approval.resolve").len(), 0);
+}
+
+#[tokio::test]
+async fn whoever_adds_or_removes_a_gateway_and_hangs_up_leaves_nothing_half_done() {
+    let house = House::open().await;
+    let world = World::new();
+    world.disk.is_slow.send_replace(true);
+    let adding = |wanted: Wanted| {
+        let gateways = world.gateways.clone();
+        tokio::spawn(async move { gateways.add(wanted, &ana()).await.map(drop) })
+    };
+    let wanted = Wanted { name: main(), url: house.url.clone(), allow_plain: false, secret: None };
+    let begun = adding(wanted.clone());
+    until("it is written", || (world.events(&Stream::gateways()).len() == 1).then_some(())).await;
+    begun.abort();
+    assert!(begun.await.expect_err("they hung up").is_cancelled());
+    world.disk.is_slow.send_replace(false);
+    world.link(|now| now.state == LinkState::Connected).await;
+    // It is there once, and what comes after stands where it belongs.
+    adding(wanted.clone()).await.expect("no panic").expect_err("it is there");
+    world.disk.is_slow.send_replace(true);
+    let gateways = world.gateways.clone();
+    let removing = tokio::spawn(async move { gateways.remove(&main(), &ana()).await });
+    until("it is left", || world.told().iter().any(|told| told.contains("gone")).then_some(())).await;
+    removing.abort();
+    assert!(removing.await.expect_err("they hung up").is_cancelled());
+    world.disk.is_slow.send_replace(false);
+    until("it is gone", || (world.events(&Stream::gateways()).len() == 2).then_some(())).await;
+    adding(wanted).await.expect("no panic").expect("the name is free");
+    assert_eq!(world.link(|now| now.state == LinkState::Connected).await.reason, None);
+}
+
+#[tokio::test]
+async fn a_gateway_that_cannot_be_removed_now_is_kept() {
+    let house = House::open().await;
+    house.wants_token("secret-token");
+    let world = World::with(&house).await;
+    world.disk.is_full.store(true, Ordering::SeqCst);
+    world.gateways.remove(&main(), &ana()).await.expect_err("nothing is recorded");
+    world.disk.is_full.store(false, Ordering::SeqCst);
+    house.drop_connections();
+    until("it is in again with its token", || (house.connections() == 2).then_some(())).await;
+}
+
+#[tokio::test]
+async fn whatever_a_gateway_says_of_itself_fits_the_log() {
+    let house = House::open().await;
+    house.refuses(json!({ "code": "INVALID_REQUEST", "message": "x".repeat(5 << 20) }), 1008);
+    let world = World::new();
+    let now = world.add(&house, None).await;
+    assert_eq!(now.reason.map(|reason| reason.len()), Some(500));
+    assert_eq!(world.told(), [format!("stopped: {}", "x".repeat(500))]);
+    house.refuses_nobody();
+    house.grants(&["y".repeat(5 << 20).as_str()]);
+    world.gateways.test(&main()).await.expect("tested");
+    world.told_when("boot-1").await;
 }
 
 #[tokio::test]

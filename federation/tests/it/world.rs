@@ -21,11 +21,12 @@ use tokio_util::sync::CancellationToken;
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A memory log that takes no writes while it is full.
+/// A memory log that takes no writes while it is full, and says nothing of those it took while it is slow.
 #[derive(Default)]
 pub(crate) struct Disk {
     log: MemoryLog,
     pub(crate) is_full: AtomicBool,
+    pub(crate) is_slow: watch::Sender<bool>,
 }
 
 impl Log for Disk {
@@ -35,7 +36,17 @@ impl Log for Disk {
             answer.send(Err(AppendError::ReadOnly("the disk is nearly full".to_owned()))).ok();
             return pending;
         }
-        self.log.submit(append)
+        let written = self.log.submit(append);
+        if !*self.is_slow.borrow() {
+            return written;
+        }
+        let (answer, pending) = tokio::sync::oneshot::channel();
+        let mut is_slow = self.is_slow.subscribe();
+        tokio::spawn(async move {
+            is_slow.wait_for(|is_slow| !is_slow).await.ok();
+            answer.send(written.await.expect("a writer")).ok();
+        });
+        pending
     }
 
     fn read_only(&self) -> Option<String> {

@@ -22,10 +22,12 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
 use regatta_core::event::user::{Role, UserEvent};
-use regatta_core::{Actor, Append, Clock, Draft, Event, Expect, Log, ReadError, ReadMax, Seq, Stream, log};
+use regatta_core::{
+    Actor, Append, AppendError, Clock, Draft, Event, Expect, Log, ReadError, ReadMax, Seq, Stream, log, to_the_end,
+};
 use regatta_dispatcher::asked::reused;
 use regatta_dispatcher::{CommandKey, Refusal, RefusalKind};
-use tokio::sync::watch;
+use tokio::sync::{OwnedMutexGuard, watch};
 
 use accounts::{Accounts, By, Command};
 use guesses::Guesses;
@@ -100,6 +102,9 @@ impl Stand {
     }
 }
 
+/// Held while something is decided and made durable.
+type Held = OwnedMutexGuard<Stand>;
+
 /// What came of a wish.
 pub(crate) enum Given {
     /// It was done now.
@@ -115,7 +120,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     accounts: RwLock<Accounts>,
     /// Held while something is decided and made durable.
-    stand: tokio::sync::Mutex<Stand>,
+    stand: Arc<tokio::sync::Mutex<Stand>>,
     /// Tells open streams to ask again whether their caller still may listen.
     changed: watch::Sender<u64>,
     guesses: Mutex<Guesses>,
@@ -164,7 +169,7 @@ impl Auth {
             clock,
             accounts: RwLock::new(accounts),
             changed: watch::Sender::new(stand.position),
-            stand: tokio::sync::Mutex::new(stand),
+            stand: Arc::new(tokio::sync::Mutex::new(stand)),
             guesses: Mutex::default(),
             links: Mutex::default(),
             used: Mutex::default(),
@@ -185,7 +190,7 @@ impl Auth {
     /// # Errors
     /// When the log takes no writes now.
     pub async fn restate(&self, by: Actor, below: Seq) -> Result<(), Refusal> {
-        let mut stand = self.0.stand.lock().await;
+        let stand = self.held().await;
         let first = self.0.log.read_stream(&Stream::users(), 1, ReadMax { events: 1, bytes: 0 });
         let first = first.map_err(|error| Refusal::new(RefusalKind::Unusable, error.to_string()))?;
         if first.first().is_none_or(|first| first.seq >= below) {
@@ -193,10 +198,30 @@ impl Auth {
         }
         let event = UserEvent::Restated(self.accounts().restated());
         let draft = Draft::new(&Event::User(event), &*self.0.clock, by, uuid::Uuid::nil());
-        let events = vec![Draft { correlation: draft.id.0, ..draft }];
-        let append = Append { stream: Stream::users(), expect: Expect::At(stand.position), events };
-        stand.position = log::append(&*self.0.log, append).await.map_err(|error| Refusal::from(&error))?.stream_seq;
-        Ok(())
+        let drafts = vec![Draft { correlation: draft.id.0, ..draft }];
+        self.record(stand, drafts, |_, _| {}).await.map_err(|error| Refusal::from(&error))
+    }
+
+    async fn held(&self) -> Held {
+        Arc::clone(&self.0.stand).lock_owned().await
+    }
+
+    /// Makes facts durable and takes in what follows from them, as one: whoever hangs up meanwhile leaves no position
+    /// behind the log.
+    async fn record(
+        &self,
+        mut stand: Held,
+        events: Vec<Draft>,
+        take_in: impl FnOnce(&Self, &mut Stand) + Send + 'static,
+    ) -> Result<(), AppendError> {
+        let auth = self.clone();
+        to_the_end(async move {
+            let append = Append { stream: Stream::users(), expect: Expect::At(stand.position), events };
+            stand.position = log::append(&*auth.0.log, append).await?.stream_seq;
+            take_in(&auth, &mut stand);
+            Ok(())
+        })
+        .await
     }
 
     /// Decides about a wish, makes what was decided durable, and only then lets it hold.
@@ -211,7 +236,7 @@ impl Auth {
         key: Option<CommandKey>,
         command: Command,
     ) -> Result<Given, Refusal> {
-        let mut stand = self.0.stand.lock().await;
+        let stand = self.held().await;
         if key.as_ref().map_or(Ok(false), |key| stand.is_done(key))? {
             return Ok(Given::Before);
         }
@@ -229,18 +254,18 @@ impl Auth {
         let key = key.filter(|_| stand.keys.len() < KEYS_MAX);
         drafts.iter_mut().take(1).for_each(|first| first.dedup = key.as_ref().map(CommandKey::to_dedup));
         let times: Vec<u64> = drafts.iter().map(|draft| draft.at_us).collect();
-        let append = Append { stream: Stream::users(), expect: Expect::At(stand.position), events: drafts };
-        let appended = log::append(&*self.0.log, append).await.map_err(|error| Refusal::from(&error))?;
-        stand.position = appended.stream_seq;
-        key.into_iter().for_each(|key| stand.remember(key));
-        {
-            let mut accounts = self.0.accounts.write().unwrap_or_else(PoisonError::into_inner);
-            for (event, at_us) in events.iter().zip(times) {
-                accounts.evolve(event, at_us);
+        let take_in = move |auth: &Self, stand: &mut Stand| {
+            key.into_iter().for_each(|key| stand.remember(key));
+            {
+                let mut accounts = auth.0.accounts.write().unwrap_or_else(PoisonError::into_inner);
+                for (event, at_us) in events.iter().zip(times) {
+                    accounts.evolve(event, at_us);
+                }
             }
-        }
-        self.forget_unused();
-        self.0.changed.send_replace(stand.position);
+            auth.forget_unused();
+            auth.0.changed.send_replace(stand.position);
+        };
+        self.record(stand, drafts, take_in).await.map_err(|error| Refusal::from(&error))?;
         Ok(Given::Now)
     }
 

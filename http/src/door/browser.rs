@@ -228,11 +228,11 @@ impl Browser {
         match decide(asked, self.identity.role, &mut inside.listening)? {
             Doing::Answer(answer) => raw(&answer).map(Some),
             Doing::Call { method, params } => {
-                let (params, id) = (raw(&params)?, asked.id.as_ref().to_owned());
+                let (id, role) = (asked.id.as_ref().to_owned(), self.identity.role);
                 let (gateways, gateway) = (self.plane.gateways.clone(), self.gateway.clone());
                 let by = Actor::user(&self.identity.name);
                 inside.calls.push(Box::pin(async move {
-                    let called = gateways.call(&gateway, &method, params, &by).await;
+                    let called = gateways.call(&gateway, &method, &params, &by, role).await;
                     (id, called.map_err(frame::not_called))
                 }));
                 Ok(None)

@@ -152,6 +152,7 @@ pub(crate) fn not_called(not_called: NotCalled) -> RpcError {
             RefusalKind::NotFound => {
                 error("INVALID_REQUEST", refusal.message, Some(json!({ "code": "UNKNOWN_METHOD" })))
             }
+            RefusalKind::Forbidden => error("FORBIDDEN", refusal.message, Some(json!({ "code": "REGATTA_ROLE" }))),
             RefusalKind::WrongState => away(&refusal),
             RefusalKind::Busy => RpcError { retryable: Some(true), ..unavailable("REGATTA_BUSY", refusal.message) },
             RefusalKind::Invalid

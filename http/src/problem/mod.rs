@@ -106,6 +106,7 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let (status, name) = match refusal.kind {
             RefusalKind::Invalid => (StatusCode::BAD_REQUEST, "invalid"),
+            RefusalKind::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
             RefusalKind::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             RefusalKind::Archived => (StatusCode::GONE, "archived"),
             RefusalKind::Cleaned => (StatusCode::GONE, "cleaned"),

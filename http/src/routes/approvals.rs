@@ -4,6 +4,7 @@ use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use regatta_core::ApprovalId;
+use regatta_core::event::approval::Answered;
 use regatta_projections::approvals::{ApprovalView, ApprovalsView};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -15,6 +16,8 @@ use super::{Body, Caller, json, seen};
 use crate::requests::AnswerRequest;
 use crate::{Plane, Problem};
 
+/// Longest id, in characters; what is longer is none.
+const ID_CHARS_MAX: usize = 128;
 /// Questions named when the beginning of an id fits several.
 const CANDIDATES_MAX: usize = 5;
 
@@ -55,7 +58,7 @@ async fn answer(
 ) -> Result<Json<ApprovalView>, Problem> {
     let AnswerRequest { decision, note } = json(body)?;
     let id = found(&plane, approval).await?;
-    plane.gateways.answer(&id, decision, note, &caller.actor).await?;
+    plane.gateways.answer(Answered { approval: id.clone(), decision, note }, &caller.actor).await?;
     seen(&plane).await;
     let wanted = id.clone();
     let view = look(&plane, None, move |views, _| views.approvals.get(&wanted)).await?;
@@ -63,6 +66,9 @@ async fn answer(
 }
 
 async fn found(plane: &Plane, text: String) -> Result<ApprovalId, Problem> {
+    if text.chars().nth(ID_CHARS_MAX).is_some() {
+        return Err(none(&text));
+    }
     let asked = text.clone();
     let found = look(plane, None, move |views, _| views.approvals.named(&asked)).await?;
     match found.as_slice() {
@@ -77,6 +83,6 @@ async fn found(plane: &Plane, text: String) -> Result<ApprovalId, Problem> {
 }
 
 fn none(text: &str) -> Problem {
-    let named: String = text.chars().take(100).collect();
+    let named: String = text.chars().take(ID_CHARS_MAX).collect();
     Problem::not_found(format!("there is no question {named:?}")).hint("`regatta approvals` lists the open ones")
 }

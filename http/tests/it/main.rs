@@ -12,6 +12,7 @@ mod compose;
 mod connections;
 mod disk;
 mod door;
+mod hang_up;
 mod live;
 mod page;
 mod pages;

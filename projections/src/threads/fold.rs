@@ -8,7 +8,7 @@ use regatta_core::{Event, GatewayName, ThreadId};
 use serde::{Deserialize, Serialize};
 
 use super::frame::{Agent, Message, Said, Session, at, said};
-use super::run::{Run, short};
+use super::run::{Run, name, short};
 use super::view::{GatewayRunState, ThreadRow, ThreadView};
 use crate::projection::{Fact, Fold, Stray};
 
@@ -16,6 +16,8 @@ use crate::projection::{Fact, Fold, Stray};
 pub const THREADS_MAX: usize = 500;
 /// Most runs of a thread; the oldest makes room.
 pub const RUNS_MAX: usize = 40;
+/// Longest words of the gateway in one thread, in bytes; the oldest runs make room, never the last one, which is shorter.
+pub const THREAD_BYTES_MAX: usize = 256 << 10;
 /// Longest piece of a text in a list, in characters.
 const LAST_TEXT_CHARS_MAX: usize = 160;
 
@@ -51,7 +53,8 @@ impl Fold for Threads {
             Event::Gateway(GatewayEvent::Frame(frame)) => self.heard(frame, at_us),
             Event::Gateway(GatewayEvent::Connected(connected)) => {
                 let reason = "the gateway was restarted";
-                self.end(&connected.gateway, reason, at_us, |run| run.boot_id != connected.boot_id);
+                let boot_id = name(&connected.boot_id);
+                self.end(&connected.gateway, reason, at_us, |run| run.boot_id != boot_id);
             }
             Event::Gateway(GatewayEvent::Removed(removed)) => {
                 self.end(&removed.gateway, "the gateway was removed here", at_us, |_| true);
@@ -87,7 +90,7 @@ impl Threads {
         let is_new = !matches!(said, Said::Session(_));
         let Some(thread) = self.thread(&frame.gateway, session, is_new, at_us) else { return };
         if let Some(agent) = agent {
-            thread.agent = Some(short(agent));
+            thread.agent = Some(name(agent));
         }
         thread.last_at_us = thread.last_at_us.max(at_us);
         match said {
@@ -96,6 +99,7 @@ impl Threads {
             Said::Message(message) => thread.row(&message, &frame.boot_id, at_us),
             Said::Session(session) => thread.changed(&session, at_us),
         }
+        thread.make_room();
     }
 
     fn thread(&mut self, gateway: &GatewayName, session: &str, is_new: bool, at_us: u64) -> Option<&mut Thread> {
@@ -142,7 +146,7 @@ impl Thread {
 
     /// Changes the run of that id; begun when it is heard of for the first time.
     fn run(&mut self, id: &str, boot_id: &str, at_us: u64, change: impl FnOnce(&mut Run)) {
-        if let Some(run) = self.runs.iter_mut().find(|run| run.id == id) {
+        if let Some(run) = self.runs.iter_mut().find(|run| run.is(id)) {
             return change(run);
         }
         if self.runs.len() >= RUNS_MAX {
@@ -157,9 +161,17 @@ impl Thread {
         self.runs_count += 1;
     }
 
+    /// Lets the oldest runs go when all together hold too much.
+    fn make_room(&mut self) {
+        let mut bytes: usize = self.runs.iter().map(Run::bytes).sum();
+        while bytes > THREAD_BYTES_MAX && self.runs.len() > 1 {
+            bytes -= self.runs.pop_front().map_or(0, |run| run.bytes());
+        }
+    }
+
     /// Only what begins a run begins one: an agent still says something of runs that are long over.
     fn heard(&mut self, agent: &Agent, boot_id: &str, at_us: u64) {
-        let is_known = self.runs.iter().any(|run| run.id == agent.run_id);
+        let is_known = self.runs.iter().any(|run| run.is(&agent.run_id));
         let begins = matches!(at(&agent.data, "/phase").as_str(), Some("start" | "model" | "preparing_workspace"));
         if is_known || begins {
             self.run(&agent.run_id, boot_id, at_us, |run| run.agent(agent, at_us));
@@ -177,14 +189,14 @@ impl Thread {
             return;
         }
         let run = row.about.as_ref().and_then(|about| about.run_id.as_deref());
-        if let Some(run) = run.and_then(|id| self.runs.iter_mut().find(|run| run.id == id)) {
+        if let Some(run) = run.and_then(|id| self.runs.iter_mut().find(|run| run.is(id))) {
             run.row(row);
         }
     }
 
     fn changed(&mut self, session: &Session, at_us: u64) {
         if let Some(label) = &session.label {
-            self.label = Some(short(label));
+            self.label = Some(name(label));
         }
         if session.is_idle() {
             let open = self.runs.iter_mut().filter(|run| run.is_open());

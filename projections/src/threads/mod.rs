@@ -8,8 +8,8 @@ pub(crate) mod frame;
 mod run;
 mod view;
 
-pub use fold::{RUNS_MAX, THREADS_MAX, Threads};
-pub use run::{TEXT_BYTES_MAX, TOOLS_MAX};
+pub use fold::{RUNS_MAX, THREAD_BYTES_MAX, THREADS_MAX, Threads};
+pub use run::TEXT_BYTES_MAX;
 pub use view::{
     AddendumView, GatewayRunState, GatewayRunView, PartView, ThreadRow, ThreadView, ThreadsView, ToolState, ToolView,
 };

@@ -14,15 +14,19 @@ use super::view::{AddendumView, GatewayRunState, GatewayRunView, PartView, ToolS
 /// Longest text of a run that is kept, in bytes; the beginning.
 pub const TEXT_BYTES_MAX: usize = 64 << 10;
 /// Most tools of a run that are kept; the first ones.
-pub const TOOLS_MAX: usize = 100;
+const TOOLS_MAX: usize = 100;
 /// Longest arguments or output of a tool that are kept, in bytes; the beginning.
 const TOOL_BYTES_MAX: usize = 4 << 10;
 /// Most parts of a run that are kept; the first ones.
 const PARTS_MAX: usize = 2 * TOOLS_MAX;
 /// Most addenda of a run.
 const ADDENDA_MAX: usize = 4;
-/// Longest prompt, reason or name, in bytes.
+/// Longest prompt, reason or addendum, in bytes.
 const SHORT_BYTES_MAX: usize = 4 << 10;
+/// Longest id, name or title, in bytes.
+const NAME_BYTES_MAX: usize = 128;
+/// Longest arguments and outputs of all tools of a run together, in bytes; the first ones make room.
+const TOOLS_BYTES_MAX: usize = 24 << 10;
 
 /// One run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,8 +69,8 @@ struct End {
 impl Run {
     pub(super) fn new(id: &str, boot_id: &str, at_us: u64) -> Self {
         Self {
-            id: id.to_owned(),
-            boot_id: boot_id.to_owned(),
+            id: name(id),
+            boot_id: name(boot_id),
             prompt: None,
             text: String::new(),
             is_cut: false,
@@ -84,6 +88,29 @@ impl Run {
             told: None,
             end: None,
         }
+    }
+
+    /// Whether that is its id.
+    pub(super) fn is(&self, id: &str) -> bool {
+        self.id == cut(id, NAME_BYTES_MAX)
+    }
+
+    /// About how many bytes of the gateway's words it holds.
+    pub(super) fn bytes(&self) -> usize {
+        let tool = |tool: &ToolView| {
+            let names = [Some(&tool.call), Some(&tool.name), tool.title.as_ref(), tool.approval.as_ref()];
+            names.into_iter().flatten().map(String::len).sum::<usize>() + kept_of(tool)
+        };
+        let end = self.end.as_ref().and_then(|end| end.reason.as_ref()).map_or(0, String::len);
+        let names = self.id.len() + self.boot_id.len() + self.model.as_ref().map_or(0, String::len);
+        let part = |part: &PartView| match part {
+            PartView::Text { text } => text.len(),
+            PartView::Tool { call } => call.len(),
+        };
+        let parts: usize = self.parts.iter().map(part).sum();
+        let addenda: usize = self.addenda.iter().map(|(_, text)| text.len()).sum();
+        let tools: usize = self.tools.iter().map(tool).sum();
+        names + end + parts + addenda + tools + self.text.len() + self.prompt.as_ref().map_or(0, String::len)
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -119,7 +146,7 @@ impl Run {
             row.pieces().into_iter().for_each(|piece| self.says_piece(piece));
         }
         if let Some(model) = &row.model {
-            self.model = Some(short(model));
+            self.model = Some(name(model));
         }
         if let Some(usage) = &row.usage {
             self.input_tokens = self.input_tokens.saturating_add(usage.input);
@@ -134,7 +161,7 @@ impl Run {
             return;
         }
         match piece {
-            Piece::Tool(call) => self.parts.push(PartView::Tool { call: short(call) }),
+            Piece::Tool(call) => self.parts.push(PartView::Tool { call: name(call) }),
             Piece::Text("") => {}
             Piece::Text(text) => {
                 let bytes = |part: &PartView| if let PartView::Text { text } = part { text.len() } else { 0 };
@@ -217,7 +244,20 @@ impl Run {
             "tool" => self.tool_said(data),
             "item" if at(data, "/kind") == "tool" => self.card_said(data),
             "command_output" => self.command_said(data),
-            _ => {}
+            _ => return,
+        }
+        self.make_room();
+    }
+
+    /// Lets go of what the first tools gave, when all together gave too much.
+    fn make_room(&mut self) {
+        let mut bytes: usize = self.tools.iter().map(kept_of).sum();
+        for tool in &mut self.tools {
+            if bytes <= TOOLS_BYTES_MAX {
+                return;
+            }
+            bytes -= kept_of(tool);
+            (tool.arguments, tool.output) = (None, String::new());
         }
     }
 
@@ -226,12 +266,12 @@ impl Run {
         match text("/phase") {
             Some("model") => {
                 if let Some(model) = text("/model") {
-                    self.model = Some(short(model));
+                    self.model = Some(name(model));
                 }
             }
             Some("waiting-approval") => {
                 self.is_waiting = true;
-                let approval = text("/approvalId").map(short);
+                let approval = text("/approvalId").map(name);
                 if let Some(tool) = text("/toolCallId").and_then(|call| self.tool(call, None)) {
                     (tool.state, tool.approval) = (ToolState::Waiting, approval);
                 }
@@ -254,8 +294,8 @@ impl Run {
     }
 
     fn tool_said(&mut self, data: &Value) {
-        let (Some(call), name) = (at(data, "/toolCallId").as_str(), at(data, "/name").as_str()) else { return };
-        let Some(tool) = self.tool(call, name) else { return };
+        let (Some(call), called) = (at(data, "/toolCallId").as_str(), at(data, "/name").as_str()) else { return };
+        let Some(tool) = self.tool(call, called) else { return };
         match at(data, "/phase").as_str() {
             Some("start") => tool.arguments = Some(cut(&at(data, "/args").to_string(), TOOL_BYTES_MAX).to_owned()),
             Some("update") => put(&mut tool.output, frame::text(at(data, "/partialResult/content"))),
@@ -270,10 +310,10 @@ impl Run {
 
     /// What is shown of a tool while it works.
     fn card_said(&mut self, data: &Value) {
-        let (Some(call), name) = (at(data, "/toolCallId").as_str(), at(data, "/name").as_str()) else { return };
-        let Some(tool) = self.tool(call, name) else { return };
+        let (Some(call), called) = (at(data, "/toolCallId").as_str(), at(data, "/name").as_str()) else { return };
+        let Some(tool) = self.tool(call, called) else { return };
         if let Some(title) = at(data, "/title").as_str() {
-            tool.title = Some(short(title));
+            tool.title = Some(name(title));
         }
         if at(data, "/phase") == "end" {
             tool.state = if at(data, "/status") == "failed" { ToolState::Failed } else { ToolState::Done };
@@ -281,8 +321,8 @@ impl Run {
     }
 
     fn command_said(&mut self, data: &Value) {
-        let (Some(call), name) = (at(data, "/toolCallId").as_str(), at(data, "/name").as_str()) else { return };
-        let Some(tool) = self.tool(call, name) else { return };
+        let (Some(call), called) = (at(data, "/toolCallId").as_str(), at(data, "/name").as_str()) else { return };
+        let Some(tool) = self.tool(call, called) else { return };
         // A piece while it runs, all of it at the end.
         if at(data, "/phase") == "end" {
             put(&mut tool.output, at(data, "/output").as_str().map(str::to_owned));
@@ -291,14 +331,15 @@ impl Run {
     }
 
     /// The tool of that call; there only are so many.
-    fn tool(&mut self, call: &str, name: Option<&str>) -> Option<&mut ToolView> {
+    fn tool(&mut self, call: &str, called: Option<&str>) -> Option<&mut ToolView> {
+        let call = cut(call, NAME_BYTES_MAX);
         let at = self.tools.iter().position(|tool| tool.call == call);
         let at = match at {
             Some(at) => at,
             None if self.tools.len() < TOOLS_MAX => {
                 self.tools.push(ToolView {
-                    call: short(call),
-                    name: short(name.unwrap_or("tool")),
+                    call: call.to_owned(),
+                    name: name(called.unwrap_or("tool")),
                     title: None,
                     arguments: None,
                     state: ToolState::Running,
@@ -339,6 +380,16 @@ fn put(output: &mut String, text: Option<String>) {
     if let Some(text) = text {
         *output = cut(&text, TOOL_BYTES_MAX).to_owned();
     }
+}
+
+/// What is kept of a tool's arguments and output, in bytes.
+fn kept_of(tool: &ToolView) -> usize {
+    tool.arguments.as_ref().map_or(0, String::len) + tool.output.len()
+}
+
+/// An id, a name or a title, as it is kept. What is looked up is cut first, too.
+pub(super) fn name(text: &str) -> String {
+    cut(text, NAME_BYTES_MAX).to_owned()
 }
 
 pub(super) fn short(text: &str) -> String {

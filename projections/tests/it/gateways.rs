@@ -196,6 +196,22 @@ fn a_question_shows_who_answered_what_and_when() {
 }
 
 #[test]
+fn an_id_in_full_means_that_question_and_in_two_gateways_both() {
+    let mut history = History::new();
+    let us = Actor::regatta();
+    let other = ApprovalId::of(&"other".parse().expect("a name"), "a-1").expect("an id");
+    let ApprovalEvent::Requested(asked_there) = asked("a-1", 3) else { panic!("it is asked") };
+    let asked_there = ApprovalEvent::Requested(Requested { approval: other, ..asked_there });
+    history.asks(&us, asked("a", 3)).asks(&us, asked("a-1", 4)).asks(&us, asked_there);
+    history.asks(&us, ApprovalEvent::Expired(Expired { approval: id("a") }));
+    let views = history.views();
+    let named = |text: &str| views.approvals.named(text).iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(named("a"), ["main.a"], "it is over, and was meant");
+    assert_eq!(named("a-1"), ["main.a-1", "other.a-1"]);
+    assert_eq!(named("main.a"), ["main.a"]);
+}
+
+#[test]
 fn open_questions_stand_the_longest_waiting_first_and_are_found_by_the_beginning_of_an_id() {
     let mut history = History::new();
     let us = Actor::regatta();
@@ -209,7 +225,8 @@ fn open_questions_stand_the_longest_waiting_first_and_are_found_by_the_beginning
     assert_eq!(names(&all.over), ["early-2"]);
     assert_eq!(views.gateway(&main()).expect("a gateway").approvals_open, 2);
     let named = |text: &str| views.approvals.named(text).iter().map(ToString::to_string).collect::<Vec<_>>();
-    assert_eq!(named("early"), ["main.early-1"], "the open ones come first");
+    assert_eq!(named("early"), ["main.early-1", "main.early-2"], "which is meant is not guessed");
     assert_eq!(named("main.early-2"), ["main.early-2"]);
+    assert_eq!(named("lat"), ["main.late"]);
     assert_eq!(named("zzz"), [""; 0]);
 }

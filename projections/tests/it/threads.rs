@@ -4,7 +4,8 @@ use regatta_core::event::gateway::{GatewayEvent, Removed};
 use regatta_core::{GatewayName, ThreadId};
 use regatta_projections::snapshot;
 use regatta_projections::threads::{
-    GatewayRunState, GatewayRunView, PartView, RUNS_MAX, TEXT_BYTES_MAX, THREADS_MAX, ThreadView, ToolState,
+    GatewayRunState, GatewayRunView, PartView, RUNS_MAX, TEXT_BYTES_MAX, THREAD_BYTES_MAX, THREADS_MAX, ThreadView,
+    ToolState,
 };
 use regatta_projections::{Projection as _, Views};
 use serde_json::{Value, json};
@@ -288,6 +289,42 @@ fn memory_is_bounded_however_much_is_said() {
     assert_eq!(views.threads.get(ThreadId::of(&main(), "agent:main:0")), None, "the oldest made room");
     let other: GatewayName = "other".parse().expect("a name");
     assert_eq!(views.threads.view(Some(&other)).rows, []);
+}
+
+/// What a tool of a run gives.
+fn gives(run: &str, call: &str, output: &str) -> Value {
+    let data = json!({ "phase": "result", "toolCallId": call, "name": "exec",
+        "result": { "content": [{ "type": "text", "text": output }] } });
+    let payload = json!({ "runId": run, "stream": "tool", "data": data, "sessionKey": "agent:main:main" });
+    json!({ "type": "event", "event": "agent", "payload": payload, "seq": 1 })
+}
+
+#[test]
+fn a_thread_holds_no_more_than_its_bytes_and_the_last_run_whole() {
+    let mut frames = vec![];
+    for run in 0..6 {
+        let run = run.to_string();
+        frames.push(chat(&run, json!({ "state": "delta", "message": says(&"x".repeat(TEXT_BYTES_MAX)) })));
+        frames.extend((0..40).map(|tool| gives(&run, &tool.to_string(), &"y".repeat(4 << 10))));
+    }
+    let thread = thread(&made(&frames));
+    let bytes = serde_json::to_vec(&thread).expect("JSON").len();
+    assert!(bytes < THREAD_BYTES_MAX + (32 << 10), "{bytes}");
+    assert_eq!(thread.row.runs, 6);
+    let last = thread.turns.last().expect("a run");
+    assert_eq!((last.run.as_str(), last.text.len(), last.tools.len()), ("5", TEXT_BYTES_MAX, 40));
+    let outputs: Vec<bool> = last.tools.iter().map(|tool| tool.output.is_empty()).collect();
+    assert!(outputs[0] && !outputs[39] && outputs.is_sorted_by(|one, next| one >= next), "the first make room");
+}
+
+#[test]
+fn an_id_of_any_length_is_the_same_one_again() {
+    let (long, call) = ("r".repeat(10_000), "c".repeat(10_000));
+    let delta = |text: &str| chat(&long, json!({ "state": "delta", "deltaText": text }));
+    let thread = thread(&made(&[delta("a"), gives(&long, &call, "1"), delta("b"), gives(&long, &call, "2")]));
+    let run = only(&thread);
+    assert_eq!((run.text.as_str(), run.tools.len(), run.tools[0].output.as_str()), ("ab", 1, "2"));
+    assert!(run.run.len() < 1_000 && run.tools[0].call.len() < 1_000);
 }
 
 #[test]

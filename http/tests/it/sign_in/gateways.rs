@@ -1,6 +1,7 @@
 //! Gateways as callers from everywhere meet them: who may have which method called, and where a token is taken.
 
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
 use serde_json::json;
 
 use super::{ask, bearer, near, problem};
@@ -63,6 +64,15 @@ async fn a_method_is_called_for_whoever_may_and_refused_before_it_is_sent() {
         let answer = world.by(near(), ask("POST", "/api/v1/gateways/main/call", &headers, &body)).await;
         assert_eq!(problem(answer).await.1, met, "{method} {params}");
     }
+}
+
+#[tokio::test]
+async fn a_call_takes_no_key_since_nobody_could_keep_it() {
+    let world = World::new();
+    let request = Request::post("/api/v1/gateways/main/call").header("idempotency-key", "k");
+    let answer = world.send(request.body(Body::from(r#"{"method":"health"}"#)).expect("request")).await;
+    let (status, said) = text(answer).await;
+    assert!(status == StatusCode::BAD_REQUEST && said.contains("a call takes no idempotency-key"), "{said}");
 }
 
 #[tokio::test]

@@ -56,16 +56,19 @@ export async function getText<P extends string>(
   return await response.text();
 }
 
-/** A command. The key makes it safe to send again: the same key returns the first answer. */
+/**
+ * A command. The key makes it safe to send again: the same key returns the first answer. Where nobody can keep one, it is
+ * `null` and none is sent.
+ */
 export async function command<M extends Exclude<Method, "GET">, P extends string>(
   method: M,
   path: PathOf<M, P>,
   body?: Body<P, M>,
-  options: { params?: Params; key?: string } = {},
+  options: { params?: Params; key?: string | null } = {},
 ): Promise<Answer<P, M>> {
   const headers: Record<string, string> = { accept: "application/json" };
   if (body !== undefined) headers["content-type"] = "application/json";
-  if (method === "POST") headers["idempotency-key"] = options.key ?? freshKey();
+  if (method === "POST" && options.key !== null) headers["idempotency-key"] = options.key ?? freshKey();
   const init: RequestInit = { method, headers };
   if (body !== undefined) init.body = JSON.stringify(body);
   const response = await send(address(path, options.params), init);
