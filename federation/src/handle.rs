@@ -22,7 +22,7 @@ use uuid::Uuid;
 use crate::broker::Broker;
 use crate::calls::{is_reading, need};
 use crate::keeper::{Keeper, Shown};
-use crate::keyring::{Keyring, Secret};
+use crate::keyring::Keyring;
 use crate::rebuild::Rebuilder;
 use crate::registry::Registry;
 use crate::status::{LinkNow, LinkState};

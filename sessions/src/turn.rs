@@ -11,11 +11,12 @@ use std::time::Duration;
 
 use regatta_agents::LINE_BYTES_MAX;
 use regatta_core::event::gateway::GatewayEvent;
+use regatta_core::event::user::Role;
 use regatta_core::{Actor, Event, ReadMax, Refusal, Stream};
 use regatta_federation::LinkState;
 use regatta_sandboxes::{Ended, Exit};
 use serde::Deserialize;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -349,8 +350,8 @@ fn exit(end: End) -> Exit {
 }
 
 async fn call(inner: &Inner, seat: &Seat, method: &str, params: &Value) -> Result<Box<RawValue>, Refusal> {
-    let params = to_raw_value(params).unwrap_or_default();
-    inner.gateways.call(&seat.gateway, method, params, &Actor::regatta()).await.map_err(Refusal::from)
+    let (gateway, by) = (&seat.gateway, Actor::regatta());
+    inner.gateways.call(gateway, method, params, &by, Role::Admin).await.map_err(Refusal::from)
 }
 
 /// Calls until the gateway takes it, or says no although it is connected.
