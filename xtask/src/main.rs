@@ -20,7 +20,7 @@ usage:
   cargo xtask ui                        build the page (needs Node and npm), for the next cargo build
   cargo xtask image [--again]           make the image of Docker sandboxes, unless the engine has it (needs root)
   cargo xtask bench dispatch [--quick]  the dispatch benchmarks, with peers in the same run
-  cargo xtask bench gateway             frames of a gateway made durable, with the fake gateway in the same process
+  cargo xtask bench gateway [ingest]    frames of a gateway made durable, and what the door costs; ingest is the first alone
   cargo xtask bench http [--quick]      the server's benchmarks: live clients and views, with a bare server beside it
   cargo xtask bench log                 the log benchmarks
   cargo xtask bench sandboxes           containers beside docker run (needs an engine and cargo xtask image), and
