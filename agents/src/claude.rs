@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::Known;
-use crate::json::{micros, number, strings, text_at};
+use crate::json::{last_lines, micros, number, strings, text_at};
 use crate::said::{Said, Usage};
 
 pub(crate) const KNOWN: Known = Known {
@@ -73,7 +73,16 @@ fn assistant(part: &Value) -> Option<Said> {
 
 fn tool_result(part: &Value) -> Option<Said> {
     let id = text_at(part, "/tool_use_id")?.to_owned();
-    Some(Said::ToolEnded { id, failed: part.get("is_error").and_then(Value::as_bool).unwrap_or(false) })
+    let failed = part.get("is_error").and_then(Value::as_bool).unwrap_or(false);
+    Some(Said::ToolEnded { id, failure: failed.then(|| last_lines(&answer(part))) })
+}
+
+/// What a tool answered: a text, or parts that may have one.
+fn answer(part: &Value) -> String {
+    let parts: &[Value] = part.get("content").and_then(Value::as_array).map_or(&[], Vec::as_slice);
+    let texts: Vec<&str> =
+        text_at(part, "/content").into_iter().chain(parts.iter().filter_map(|part| text_at(part, "/text"))).collect();
+    texts.join("\n")
 }
 
 /// The last line. An API failure has the subtype `success` too, so only `is_error` counts; a denied tool leaves both

@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::Known;
-use crate::json::{number, text_at};
+use crate::json::{last_lines, number, text_at};
 use crate::said::{Said, Usage};
 
 pub(crate) const KNOWN: Known = Known {
@@ -67,7 +67,8 @@ fn completed(line: &Value) -> Vec<Said> {
             let status = text_at(line, "/item/status");
             let exit_code = line.pointer("/item/exit_code").and_then(Value::as_i64);
             let failed = exit_code.map_or(status == Some("failed"), |code| code != 0);
-            vec![Said::ToolEnded { id: id(line), failed }]
+            let answer = text_at(line, "/item/aggregated_output").unwrap_or_default();
+            vec![Said::ToolEnded { id: id(line), failure: failed.then(|| last_lines(answer)) }]
         }
         _ => vec![Said::Other(line.to_string())],
     }

@@ -7,6 +7,8 @@ use crate::said::{Reader, Said};
 
 /// Longest detail of a tool, in characters.
 const DETAIL_CHARS_MAX: usize = 200;
+/// Lines that are kept of what a failed tool answered, each as short as a detail.
+const FAILURE_LINES_MAX: usize = 8;
 
 /// Reads one JSON value per line. A line that is none is kept as it came.
 pub(crate) struct Lines {
@@ -48,6 +50,14 @@ pub(crate) fn number(value: &Value, pointer: &str) -> u64 {
     value.pointer(pointer).and_then(Value::as_u64).unwrap_or(0)
 }
 
+/// The end of what a failed tool answered: there it says why.
+pub(crate) fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.trim_end().lines().collect();
+    let last = lines.get(lines.len().saturating_sub(FAILURE_LINES_MAX)..).unwrap_or_default();
+    let short = last.iter().map(|line| line.chars().take(DETAIL_CHARS_MAX).collect::<String>());
+    short.collect::<Vec<_>>().join("\n")
+}
+
 /// Dollars as micro-dollars.
 pub(crate) fn micros(value: &Value, pointer: &str) -> Option<u64> {
     let dollars = value.pointer(pointer).and_then(Value::as_f64)?;
@@ -59,4 +69,18 @@ pub(crate) fn micros(value: &Value, pointer: &str) -> Option<u64> {
 pub(crate) fn strings(value: &Value, pointers: &[&str]) -> String {
     let found = pointers.iter().find_map(|pointer| text_at(value, pointer)).unwrap_or_default();
     found.lines().next().unwrap_or_default().chars().take(DETAIL_CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_failure_the_last_lines_are_kept_and_short() {
+        let long = (1..=20).map(|number| format!("{number} {}\n", "x".repeat(300))).collect::<String>();
+        let kept = last_lines(&long);
+        assert_eq!(kept.lines().next().map(|line| line.chars().take(3).collect::<String>()), Some("13 ".to_owned()));
+        assert!(kept.lines().count() == FAILURE_LINES_MAX && kept.lines().all(|line| line.len() == DETAIL_CHARS_MAX));
+        assert_eq!((last_lines(""), last_lines("no\n\n")), (String::new(), "no".to_owned()));
+    }
 }

@@ -28,7 +28,7 @@ pub enum Sort {
     Thought,
     /// It uses a tool: which, and what for.
     Tool,
-    /// A tool failed: which.
+    /// A tool failed: which, and in the lines below why.
     ToolFailed,
     /// Something went wrong, which may end nothing.
     Problem,
@@ -67,10 +67,11 @@ impl Remarks {
                 self.tools.push_back((id, name.clone()));
                 remark(Sort::Tool, if detail.is_empty() { name } else { format!("{name}: {detail}") })
             }
-            Said::ToolEnded { failed: false, .. } | Said::Usage(_) => None,
-            Said::ToolEnded { id, failed: true } => {
+            Said::ToolEnded { failure: None, .. } | Said::Usage(_) => None,
+            Said::ToolEnded { id, failure: Some(why) } => {
                 let known = self.tools.iter().find(|(known, _)| *known == id);
-                remark(Sort::ToolFailed, known.map_or_else(|| "a tool".to_owned(), |(_, name)| name.clone()))
+                let name = known.map_or("a tool", |(_, name)| name);
+                remark(Sort::ToolFailed, if why.is_empty() { name.to_owned() } else { format!("{name}\n{why}") })
             }
             Said::Problem(text) => remark(Sort::Problem, text),
             Said::Finished { text, failed, denied } => {
@@ -106,19 +107,22 @@ mod tests {
 
     #[test]
     fn a_tool_that_fails_is_named_and_one_that_goes_well_is_not_told_twice() {
-        let ended = |id: &str, failed| Said::ToolEnded { id: id.to_owned(), failed };
+        let ended = |id: &str, failure: Option<&str>| Said::ToolEnded {
+            id: id.to_owned(),
+            failure: failure.map(str::to_owned),
+        };
         check(
             vec![
                 tool("1", "Bash", "cargo test"),
-                ended("1", false),
+                ended("1", None),
                 tool("2", "file_change", ""),
-                ended("2", true),
-                ended("3", true),
+                ended("2", Some("no such file")),
+                ended("3", Some("")),
             ],
             &[
                 (Sort::Tool, "Bash: cargo test"),
                 (Sort::Tool, "file change"),
-                (Sort::ToolFailed, "file change"),
+                (Sort::ToolFailed, "file change\nno such file"),
                 (Sort::ToolFailed, "a tool"),
             ],
         );

@@ -31,8 +31,8 @@ pub enum Said {
     ToolEnded {
         /// Ties it to its start.
         id: String,
-        /// Whether it failed.
-        failed: bool,
+        /// When it failed: the end of what it answered, which may be empty.
+        failure: Option<String>,
     },
     /// What it used since it was started. A later one replaces an earlier one.
     Usage(Usage),

@@ -33,7 +33,7 @@ fn claude_says_what_it_does_and_what_it_cost() {
             },
             text("I will edit the file."),
             Said::ToolStarted { id: "toolu_2".to_owned(), name: "Bash".to_owned(), detail: EDIT.to_owned() },
-            Said::ToolEnded { id: "toolu_2".to_owned(), failed: false },
+            Said::ToolEnded { id: "toolu_2".to_owned(), failure: None },
             text("Done: README.md edited."),
             Said::Usage(Usage {
                 input_tokens: 205,
@@ -49,7 +49,10 @@ fn claude_says_what_it_does_and_what_it_cost() {
 #[test]
 fn a_tool_claude_was_denied_is_counted_although_it_says_that_all_is_well() {
     let said = read(&Agent::Claude, include_bytes!("../fixtures/claude-denied.jsonl"), 4_096);
-    assert!(said.contains(&Said::ToolEnded { id: "toolu_6".to_owned(), failed: true }));
+    let is_why = |why: &str| why.starts_with("Output redirection to") && why.ends_with("'/workspace'.");
+    let denied =
+        |said: &Said| matches!(said, Said::ToolEnded { id, failure: Some(why) } if id == "toolu_6" && is_why(why));
+    assert!(said.iter().any(denied), "{said:?}");
     let finished = Said::Finished { text: "Done: README.md edited.".to_owned(), failed: false, denied: 1 };
     assert_eq!(said.last(), Some(&finished));
 }
@@ -69,7 +72,7 @@ fn codex_says_what_it_does_and_what_it_used() {
     let command = format!("/bin/bash -lc \"{EDIT}\"");
     let expected = [
         Said::ToolStarted { id: "item_1".to_owned(), name: "command_execution".to_owned(), detail: command },
-        Said::ToolEnded { id: "item_1".to_owned(), failed: false },
+        Said::ToolEnded { id: "item_1".to_owned(), failure: None },
         text("Done: README.md edited."),
         Said::Usage(Usage { input_tokens: 403, cached_input_tokens: 10, output_tokens: 40, cost_microdollars: None }),
         Said::Finished { text: String::new(), failed: false, denied: 0 },
@@ -147,4 +150,13 @@ fn hostile_lines_never_stop_the_reader() {
             assert_eq!(said.last(), Some(&Said::Other("still here".to_owned())));
         }
     }
+}
+
+#[test]
+fn a_tool_that_failed_says_why() {
+    let claude = br#"{"type":"user","message":{"content":[{"type":"tool_result","tool_use_id":"t","is_error":true,"content":[{"type":"text","text":"1 failing"}]}]}}"#;
+    let codex = br#"{"type":"item.completed","item":{"id":"t","type":"command_execution","aggregated_output":"1 failing\n","exit_code":1,"status":"failed"}}"#;
+    let why = || Said::ToolEnded { id: "t".to_owned(), failure: Some("1 failing".to_owned()) };
+    check(&Agent::Claude, claude, &[why()]);
+    check(&Agent::Codex, codex, &[why()]);
 }

@@ -36,7 +36,7 @@ enum RemarkSort {
     Thought,
     /// It uses a tool: which, and what for.
     Tool,
-    /// A tool failed: which.
+    /// A tool failed: which, and in the lines below why.
     ToolFailed,
     /// Something went wrong, which may end nothing.
     Problem,
