@@ -41,7 +41,7 @@ export default function ChatPage() {
   );
   const hasList = rows.length > 0;
   return (
-    <Page title="Chat" tools={<span className="ml-auto">{begin}</span>}>
+    <Page title="Chat" tools={(hasList || isOpen) && <span className="ml-auto">{begin}</span>}>
       {isPending && <SkeletonRows />}
       {(error ?? gatewaysError) && (
         <ProblemNotice className="m-4" error={error ?? gatewaysError} onRetry={() => void refetch()} />

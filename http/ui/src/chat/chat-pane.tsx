@@ -17,6 +17,7 @@ import { SkeletonRows } from "@/parts/skeleton";
 import { StateBadge } from "@/parts/state";
 import { useReplay } from "@/replay/replay";
 import { Composer, type Editing } from "./composer";
+import type { Entry } from "./conversation";
 import { agentIn } from "./looks";
 import { ModelChoice, modelOf } from "./model-choice";
 import { TurnView } from "./turn-view";
@@ -99,13 +100,20 @@ export function ChatPane({ gateway, session, thread, title, isConnected, mayTalk
           editing={editing}
           onEdited={() => setEditing(undefined)}
           onSent={chat.refresh}
-          isKnown={(run) => chat.entries.some((entry) => entry.sort === "turn" && entry.turn.run === run)}
+          isKnown={(run, text) => isShown(chat.entries, run, text)}
         />
       ) : (
         isNow && <p className="border-line border-t bg-surface px-4 py-3 text-faint">Operators may talk to it.</p>
       )}
     </section>
   );
+}
+
+/** Whether a message is shown already; a command may be answered under another run than it was sent as. */
+function isShown(entries: readonly Entry[], run: string, text: string): boolean {
+  const last = entries.at(-1);
+  if (last?.sort === "turn" && last.turn.prompt === text) return true;
+  return entries.some((entry) => entry.sort === "turn" && entry.turn.run === run);
 }
 
 type EntriesProps = { chat: Chat; mayTalk: boolean; onEdit: (editing: Editing) => void };

@@ -31,7 +31,7 @@ type Props = {
   onEdited: () => void;
   onSent: () => void;
   /** Whether a turn is shown already. */
-  isKnown: (run: string) => boolean;
+  isKnown: (run: string, text: string) => boolean;
 };
 
 type Message = { key: string; text: string };
@@ -114,7 +114,7 @@ export function Composer(props: Props) {
       aria-label="Message"
       className="flex shrink-0 flex-col gap-2 border-line border-t bg-surface p-3"
     >
-      {sent && !isKnown(sent.key) && (
+      {sent && !isKnown(sent.key, sent.text) && (
         <p role="status" className="break-words text-faint">
           Sent, not heard of yet: {sent.text.slice(0, 200)}
         </p>

@@ -26,6 +26,13 @@ test("what was put in and what was reset stand by themselves", () => {
   ]);
 });
 
+test("what was put in stands there once, as what it is", () => {
+  const note = recorded({ run: "note", prompt: null, text: "[note]\n\ninjected note", parts: [], model: null });
+  const shown = conversation([note], transcript("chat.history"), NOTHING);
+  expect(shown.map((entry) => entry.sort === "turn" && entry.turn.model)).toEqual([false, "gateway-injected"]);
+  expect(conversation([note], undefined, NOTHING)).toHaveLength(1);
+});
+
 test("a tool's answer in a transcript belongs to its call", () => {
   const row = { id: "e", text: "", tools: [], answers: undefined, run: "r", model: "m", mark: undefined, atMs: 1 };
   const [told] = turnsOf([

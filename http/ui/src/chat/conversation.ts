@@ -2,7 +2,7 @@
 // this moment. Pure.
 import type { Turn } from "@/api/types";
 import { type Hearing, withHeard } from "./hearing";
-import type { Told } from "./history";
+import { INJECTED, type Told } from "./history";
 
 export type Entry =
   | {
@@ -27,19 +27,24 @@ export function conversation(recorded: readonly Turn[], transcript: Transcribed,
   const entries = new Map(told.flatMap((one) => (one.sort === "turn" ? [[one.turn.run, one.entry] as const] : [])));
   const known = new Set(recorded.map((turn) => turn.run));
   const firstToldUs = Math.min(...told.map(atUs));
-  const own = recorded.map((turn): Entry => {
-    const isGoingOn = turn.state === "running" || turn.state === "waiting";
-    const wouldBeTold = transcript !== undefined && (!transcript.hasMore || turn.started_at_us >= firstToldUs);
-    const isOver = !isGoingOn && (turn.ended_at_us ?? 0) / 1_000 + WRITTEN_MS < (transcript?.readAtMs ?? 0);
-    const isForgotten = wouldBeTold && isOver && turn.prompt !== null && !entries.has(turn.run);
-    return {
-      sort: "turn",
-      turn: withHeard(turn, hearing),
-      isUnrecorded: false,
-      isForgotten,
-      entry: entries.get(turn.run),
-    };
-  });
+  const putIn = told.flatMap((one) => (one.sort === "turn" && one.turn.model === INJECTED ? [one.turn.text] : []));
+  // What somebody put in is told as an end of a turn that never began, too; the transcript says what it is.
+  const isPutIn = (turn: Turn) => turn.prompt === null && turn.tools.length === 0 && putIn.includes(turn.text);
+  const own = recorded
+    .filter((turn) => !isPutIn(turn))
+    .map((turn): Entry => {
+      const isGoingOn = turn.state === "running" || turn.state === "waiting";
+      const wouldBeTold = transcript !== undefined && (!transcript.hasMore || turn.started_at_us >= firstToldUs);
+      const isOver = !isGoingOn && (turn.ended_at_us ?? 0) / 1_000 + WRITTEN_MS < (transcript?.readAtMs ?? 0);
+      const isForgotten = wouldBeTold && isOver && turn.prompt !== null && !entries.has(turn.run);
+      return {
+        sort: "turn",
+        turn: withHeard(turn, hearing),
+        isUnrecorded: false,
+        isForgotten,
+        entry: entries.get(turn.run),
+      };
+    });
   const others = told.flatMap((one): Entry[] => {
     if (one.sort === "mark") return [one];
     if (known.has(one.turn.run)) return [];

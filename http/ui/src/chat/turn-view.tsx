@@ -96,11 +96,13 @@ function Said({ text }: { text: string }) {
 function Foot({ turn, isUnrecorded, isForgotten, phase }: Omit<Props, "onEdit">) {
   const { glyph, tone, word, moving } = TURNS[turn.state];
   const tokens = turn.input_tokens + turn.output_tokens;
+  // A gateway also names itself as the model of what it kept of a turn that was stopped.
+  const isPutIn = turn.model === INJECTED && turn.prompt === null;
   const took = turn.ended_at_us !== null && turn.ended_at_us > turn.started_at_us;
   return (
     <p className="flex flex-wrap items-center gap-x-3 text-faint text-sm">
       <StateBadge glyph={glyph} tone={tone} moving={moving}>
-        {turn.model === INJECTED ? "put in by a person" : (turn.state === "running" && phase && PHASES[phase]) || word}
+        {isPutIn ? "put in by a person" : (turn.state === "running" && phase && PHASES[phase]) || word}
       </StateBadge>
       {turn.reason && <span className="min-w-0 break-words text-soft">{turn.reason}</span>}
       {turn.started_at_us > 0 && (
@@ -114,7 +116,7 @@ function Foot({ turn, isUnrecorded, isForgotten, phase }: Omit<Props, "onEdit">)
         </span>
       )}
       {turn.is_cut && <span className="text-warn">not all of it is kept here</span>}
-      {isUnrecorded && turn.model !== INJECTED && (
+      {isUnrecorded && !isPutIn && (
         <span title="it stands in the gateway's own transcript only">not recorded here</span>
       )}
       {isForgotten && (
