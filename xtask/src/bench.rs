@@ -98,7 +98,7 @@ fn kills(options: &[&str]) -> Result<(), String> {
         let mut killing = cargo(&run);
         killing.env("REGATTA_KILLS", rounds).env("REGATTA_KILLS_ROWS", &rows).env("REGATTA_TEST_REQUIRE", "all");
         command::run(&mut killing)?;
-        println!("{provider}: {rounds} kills, nothing left; each is a row of {}", rows.display());
+        eprintln!("{provider}: {rounds} kills, nothing left; each is a row of {}", rows.display());
     }
     Ok(())
 }

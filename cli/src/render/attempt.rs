@@ -39,11 +39,6 @@ pub(crate) fn attempt(view: &AttemptView, terminal: &Terminal) -> String {
     if let Some(exit) = &view.agent_exit {
         line("agent end", &words::exit(exit));
     }
-    if view.oom_kills > 0 {
-        let who =
-            if view.oom_kills == 1 { "1 process was".to_owned() } else { format!("{} processes were", view.oom_kills) };
-        line("memory", &format!("{who} ended by the kernel for want of it"));
-    }
     line("printed", &format!("{} out, {} err", bytes(view.out_bytes), bytes(view.err_bytes)));
     if let Some(tokens) = words::tokens(&view.usage) {
         line("tokens", &tokens);
@@ -71,7 +66,7 @@ pub(crate) fn attempt(view: &AttemptView, terminal: &Terminal) -> String {
             line("", failure);
         }
     }
-    for (name, text) in cleaned(view).into_iter().chain(artifacts(view)) {
+    for (name, text) in memory(view).into_iter().chain(cleaned(view)).chain(artifacts(view)) {
         line(name, &text);
     }
     for check in &view.checks {
@@ -81,6 +76,16 @@ pub(crate) fn attempt(view: &AttemptView, terminal: &Terminal) -> String {
         shown.push_str(&tail(&view.output_tail.text, paint));
     }
     shown.trim_end().to_owned()
+}
+
+/// How many of its processes the kernel ended, also when its commands ended well.
+fn memory(view: &AttemptView) -> Option<(&'static str, String)> {
+    let who = match view.oom_kills {
+        0 => return None,
+        1 => "1 process was".to_owned(),
+        count => format!("{count} processes were"),
+    };
+    Some(("memory", format!("{who} ended by the kernel for want of it")))
 }
 
 /// That what it left was cleaned, and how to have it back.

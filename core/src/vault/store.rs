@@ -212,9 +212,9 @@ impl Store {
         self.recorded = contents.generation;
         let before = self.opened.replace(Opened { contents, key });
         if is_file {
-            self.folder.rename(Name::NextKey, Name::Key)?
+            self.folder.rename(Name::NextKey, Name::Key)?;
         } else {
-            self.folder.remove(Name::Key)?
+            self.folder.remove(Name::Key)?;
         }
         if let Some(before) = before.filter(|before| before.contents.key == KeySource::Keyring) {
             // It opens nothing any more; a keyring that is closed by now keeps it.
