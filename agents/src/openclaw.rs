@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use crate::Known;
-use crate::json::{micros, number, strings, text_at};
+use crate::json::{last_lines, micros, number, strings, text_at};
 use crate::lines::Lines;
 use crate::said::{Reader, Said, Usage};
 
@@ -125,12 +125,18 @@ fn tool(line: &Value) -> Option<Said> {
                 &["/data/args/command", "/data/args/path", "/data/args/pattern", "/data/args/query", "/data/args/url"],
             ),
         }),
-        Some("result") => Some(Said::ToolEnded {
-            id,
-            failed: line.pointer("/data/isError").and_then(Value::as_bool).unwrap_or(false),
-        }),
+        Some("result") => {
+            let failed = line.pointer("/data/isError").and_then(Value::as_bool).unwrap_or(false);
+            Some(Said::ToolEnded { id, failure: failed.then(|| last_lines(&answer(line))) })
+        }
         _ => None,
     }
+}
+
+/// What a tool answered.
+fn answer(line: &Value) -> String {
+    let parts = line.pointer("/data/result/content").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    parts.iter().filter_map(|part| text_at(part, "/text")).collect::<Vec<_>>().join("\n")
 }
 
 fn problem(line: &Value) -> Option<Said> {

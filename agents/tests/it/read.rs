@@ -92,7 +92,7 @@ fn openclaw_says_what_it_does_and_what_each_message_used_is_summed_up() {
                 name: "exec".to_owned(),
                 detail: "pwd; echo hi > x.txt".to_owned(),
             },
-            Said::ToolEnded { id: "call_1".to_owned(), failed: false },
+            Said::ToolEnded { id: "call_1".to_owned(), failure: None },
             text("all done"),
             Said::Usage(Usage {
                 input_tokens: 200,

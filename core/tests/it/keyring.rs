@@ -32,7 +32,8 @@ fn works(program: &str) -> bool {
 
 #[test]
 fn the_key_can_be_in_the_machines_keyring() {
-    let missing = ["dbus-run-session", "dbus-send", "gnome-keyring-daemon", "secret-tool"].into_iter().find(|name| !works(name));
+    let missing =
+        ["dbus-run-session", "dbus-send", "gnome-keyring-daemon", "secret-tool"].into_iter().find(|name| !works(name));
     if let Some(missing) = missing {
         assert!(std::env::var("REGATTA_TEST_REQUIRE").as_deref() != Ok("all"), "{missing} is missing");
         return println!("skipped: {missing} is missing");

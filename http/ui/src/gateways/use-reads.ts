@@ -69,7 +69,12 @@ export function useReads<T>(
 
 /** Has a method of a gateway called; it is recorded who did. */
 export async function callGateway(gateway: string, method: string, params: object): Promise<unknown> {
-  const answer = await command("POST", `/gateways/${encodeURIComponent(gateway)}/call`, { method, params }, { key: null });
+  const answer = await command(
+    "POST",
+    `/gateways/${encodeURIComponent(gateway)}/call`,
+    { method, params },
+    { key: null },
+  );
   return answer.payload;
 }
 
