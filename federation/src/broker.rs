@@ -112,6 +112,14 @@ impl Broker {
     /// Compares with what the gateway holds, after a connection or when something was missed.
     pub(crate) async fn compare(&self, link: &Link, boot_id: &str) -> Result<(), CallError> {
         self.held().await.is_behind = false;
+        let compared = self.compare_all(link, boot_id).await;
+        if compared.is_err() {
+            self.held().await.is_behind = true;
+        }
+        compared
+    }
+
+    async fn compare_all(&self, link: &Link, boot_id: &str) -> Result<(), CallError> {
         let payload = link.call("exec.approval.list", params(&json!({})), WITHIN).await?;
         let listed = listed(&self.0.gateway, boot_id, &payload);
         let ids: BTreeSet<ApprovalId> = listed.iter().map(|asked| asked.approval.clone()).collect();

@@ -61,7 +61,7 @@ const FAR: &[&str] = &[
     "voicewake.set",
 ];
 /// Methods that show what everybody who looks at the page sees: conversations, sessions, agents, what was used.
-const LOOKS: [&str; 12] = [
+const LOOKS: [&str; 11] = [
     "agents.files.get",
     "agents.files.list",
     "agents.list",
@@ -70,7 +70,6 @@ const LOOKS: [&str; 12] = [
     "models.list",
     "sessions.describe",
     "sessions.list",
-    "sessions.subscribe",
     "sessions.usage",
     "usage.cost",
     "usage.status",
@@ -83,6 +82,28 @@ const ANSWERS: [&str; 5] = [
     "plugin.approval.request",
     "plugin.approval.resolve",
 ];
+/// Methods whose answer is a credential: a token, a code to pair with, an address or a password that opens something. Who
+/// needs one asks the gateway itself.
+const CREDENTIALS: [&str; 16] = [
+    "attach.grant",
+    "desktop.observe",
+    "device.pair.setupCode",
+    "device.token.rotate",
+    "node.pluginSurface.refresh",
+    "plugin.surface.refresh",
+    "plugins.credentials.inspect",
+    "portal.list",
+    "portal.open",
+    "secrets.resolve",
+    "secrets.store.list",
+    "session.members.list",
+    "session.members.listEvidence",
+    "session.publicShare.set",
+    "talk.client.create",
+    "talk.session.create",
+];
+/// Parameters that ask for one.
+const CREDENTIAL_FIELDS: [&str; 2] = ["includeSecrets", "reveal"];
 /// Methods whose scope depends on their parameters, each with those an operator may give.
 const NEAR: [(&str, &[&str]); 2] = [
     (
@@ -131,7 +152,8 @@ const NEAR: [(&str, &[&str]); 2] = [
     ),
 ];
 /// Parameters that say who speaks, to whom an answer goes, or which tools there are.
-const FAR_FIELDS: [&str; 8] = [
+const FAR_FIELDS: [&str; 9] = [
+    "deliver",
     "originatingAccountId",
     "originatingChannel",
     "originatingThreadId",
@@ -142,9 +164,9 @@ const FAR_FIELDS: [&str; 8] = [
     "toolBindings",
 ];
 /// Parameters that are text for an agent, at any depth.
-const TEXTS: [&str; 7] = ["body", "content", "message", "prompt", "question", "task", "text"];
+const TEXTS: [&str; 9] = ["body", "content", "message", "note", "objective", "prompt", "question", "task", "text"];
 /// Methods that need no more than reading, and change something.
-const CHANGES: [&str; 11] = [
+const CHANGES: [&str; 12] = [
     "board.prompt.authorize",
     "device.scopes.requestUpgrade",
     "device.scopes.waitUpgrade",
@@ -155,13 +177,15 @@ const CHANGES: [&str; 11] = [
     "sessions.messages.unsubscribe",
     "sessions.observer.visibility",
     "sessions.setInvolvement",
+    "sessions.subscribe",
     "sessions.viewers.set",
 ];
 
 /// The least role that may have a method called with these parameters; nothing when nobody may.
 #[must_use]
 pub fn need(name: &str, params: &Value) -> Option<Role> {
-    if ANSWERS.contains(&name) {
+    let asks_for_one = CREDENTIAL_FIELDS.iter().any(|field| params.get(*field).is_some_and(|asked| *asked != false));
+    if ANSWERS.contains(&name) || CREDENTIALS.contains(&name) || asks_for_one {
         return None;
     }
     if LOOKS.contains(&name) {
@@ -245,7 +269,10 @@ mod tests {
             ("mcp.app.callTool", json!({}), Some(Role::Admin)),
             ("computer.invoke", json!({}), Some(Role::Admin)),
             ("users.github.authorize.start", json!({}), Some(Role::Admin)),
-            ("portal.list", json!({}), Some(Role::Admin)),
+            ("portal.list", json!({}), None),
+            ("talk.config", json!({ "includeSecrets": true }), None),
+            ("chat.send", json!({ "message": "hello", "deliver": true }), Some(Role::Admin)),
+            ("sessions.subscribe", json!({}), Some(Role::Operator)),
             ("config.patch", json!({}), Some(Role::Admin)),
             ("skills.bins", json!({}), None),
             ("came.later", json!({}), Some(Role::Admin)),
@@ -264,7 +291,7 @@ mod tests {
         assert!(LOOKS.iter().all(|name| is_reading(name)));
         let is_known = |name: &&str| METHODS.iter().any(|method| method.name.starts_with(*name));
         let near = NEAR.map(|(name, _)| name);
-        let all = FAR.iter().chain(&ANSWERS).chain(&CHANGES).chain(&near);
+        let all = FAR.iter().chain(&ANSWERS).chain(&CREDENTIALS).chain(&CHANGES).chain(&near);
         assert_eq!(all.filter(|name| !is_known(name)).collect::<Vec<_>>(), [&""; 0]);
     }
 }

@@ -10,7 +10,7 @@ use regatta_gateway::{Hello, Link};
 use serde_json::json;
 use serde_json::value::to_raw_value;
 use tokio::sync::Notify;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::broker::Broker;
 use crate::keyring::Keyring;
@@ -18,6 +18,8 @@ use crate::rebuild::{Rebuilder, Settle};
 
 /// How often it is looked for questions whose time is over.
 pub(crate) const TIMES_EVERY: Duration = Duration::from_secs(5);
+/// How often what failed is tried again.
+const AGAIN: Duration = Duration::from_secs(30);
 /// How long a gateway may take to answer.
 const WITHIN: Duration = Duration::from_secs(20);
 
@@ -37,14 +39,23 @@ pub(crate) struct Care {
 impl Care {
     /// Goes on until it is aborted.
     pub(crate) async fn go_on(self) {
-        self.enter().await;
+        self.keep_token().await;
+        let mut is_listened_to = self.listen().await;
         self.make_good().await;
+        let mut tried = Instant::now();
         let mut times = interval(TIMES_EVERY);
         times.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 () = self.missed.notified() => self.make_good().await,
                 _ = times.tick() => {
+                    if tried.elapsed() >= AGAIN {
+                        tried = Instant::now();
+                        is_listened_to = is_listened_to || self.listen().await;
+                        if self.rebuilder.owes() {
+                            self.make_good().await;
+                        }
+                    }
                     if self.broker.is_behind().await {
                         self.compare().await;
                     }
@@ -54,7 +65,7 @@ impl Care {
         }
     }
 
-    async fn enter(&self) {
+    async fn keep_token(&self) {
         let gateway = self.gateway.clone();
         if let Some(token) = self.hello.auth.device_token.clone() {
             let (name, keyring) = (gateway.clone(), self.keyring.clone());
@@ -63,10 +74,16 @@ impl Care {
                 tracing::warn!(%gateway, reason = refusal.message, "the device's token was not kept");
             }
         }
+    }
+
+    /// Says whether every session is listened to.
+    async fn listen(&self) -> bool {
         let nothing = to_raw_value(&json!({})).unwrap_or_default();
-        if let Err(error) = self.link.call("sessions.subscribe", nothing, WITHIN).await {
-            tracing::warn!(%gateway, %error, "the gateway does not let us listen to its sessions");
+        let answer = self.link.call("sessions.subscribe", nothing, WITHIN).await;
+        if let Err(error) = &answer {
+            tracing::warn!(gateway = %self.gateway, %error, "the gateway does not let us listen to its sessions now");
         }
+        answer.is_ok()
     }
 
     /// Something was missed.

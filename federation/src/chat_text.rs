@@ -57,10 +57,12 @@ fn holds_far(text: &str) -> bool {
     })
 }
 
-/// The name of a command: up to what ends one. Nothing for a path.
+/// The name of a command: up to what ends one. Nothing for a path. It reads no further than what decides: a text of many
+/// beginnings would take for ever.
 fn name(rest: &str) -> &str {
-    let name = rest.split(|c: char| is_blank(c) || matches!(c, ':' | '@')).next().unwrap_or_default();
-    if name.contains(['/', '.']) { "" } else { name }
+    let end = rest.find(|c: char| is_blank(c) || matches!(c, ':' | '@' | '/' | '.')).unwrap_or(rest.len());
+    let (name, behind) = rest.split_at(end);
+    if behind.starts_with(['/', '.']) { "" } else { name }
 }
 
 /// White space, and what cannot be seen.
@@ -103,6 +105,13 @@ mod tests {
         ];
         for text in commands {
             assert!(is_command(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_text_of_beginnings_is_read_once() {
+        for piece in ["]/", ": ", "]/a/", "/x/ "] {
+            assert!(!is_command(&format!("x{}", piece.repeat(1 << 20))), "{piece:?}");
         }
     }
 

@@ -8,6 +8,8 @@ use regatta_core::event::user::Role;
 pub fn hears(event: &str) -> Role {
     let (family, rest) = event.split_once('.').unwrap_or((event, ""));
     match (family, rest) {
+        // Who shares it with whom, which may be told with the token of the share.
+        ("session", rest) if rest.starts_with("sharing") || rest.starts_with("publicShare") => Role::Admin,
         (_, "approval" | "approval.requested" | "approval.resolved") | ("question", _) => Role::Approver,
         ("agent" | "board" | "chat" | "cron" | "session" | "sessions" | "task" | "progressCard", _)
         | ("health" | "heartbeat" | "presence" | "shutdown" | "tick", "")
@@ -29,6 +31,7 @@ mod tests {
             ("chat", Role::Viewer),
             ("agent", Role::Viewer),
             ("session.tool", Role::Viewer),
+            ("session.sharing.changed", Role::Admin),
             ("sessions.changed", Role::Viewer),
             ("config.changed", Role::Viewer),
             ("update.available", Role::Viewer),

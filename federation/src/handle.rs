@@ -8,8 +8,8 @@ use regatta_core::event::approval::Answered;
 use regatta_core::event::gateway::{self, Added, GatewayEvent};
 use regatta_core::event::user::Role;
 use regatta_core::{
-    Actor, Append, Clock, Draft, Event, Expect, GatewayName, Log, ReadError, ReadMax, Refusal, RefusalKind, Stream,
-    Vault, log, to_the_end,
+    Actor, Append, AppendError, Clock, Draft, Event, Expect, GatewayName, Log, ReadError, ReadMax, Refusal,
+    RefusalKind, Stream, Vault, log, to_the_end,
 };
 use regatta_gateway::{CallError, Hello, Link, method};
 use serde_json::Value;
@@ -30,6 +30,8 @@ use crate::test::{Tested, test};
 
 /// How long a call may take.
 const CALL_WITHIN: Duration = Duration::from_secs(60);
+/// Methods that end work or give room back.
+const RELIEVING: [&str; 4] = ["chat.abort", "sessions.abort", "sessions.delete", "sessions.reset"];
 /// Methods named when there is none of that name.
 const NAMED_MAX: usize = 5;
 
@@ -43,6 +45,21 @@ pub enum NotCalled {
     Refused(Refusal),
     /// It was given to the connection, which says what came of it.
     Failed(CallError),
+}
+
+impl NotCalled {
+    /// Whether the gateway itself says no, or has no such method: asked again it would say so again.
+    #[must_use]
+    pub fn is_no(&self) -> bool {
+        match self {
+            Self::Refused(refusal) => {
+                matches!(refusal.kind, RefusalKind::Invalid | RefusalKind::Forbidden | RefusalKind::NotFound)
+            }
+            Self::Failed(error) => {
+                matches!(error, CallError::Refused(refused) if refused.retryable != Some(true))
+            }
+        }
+    }
 }
 
 impl From<Refusal> for NotCalled {
@@ -91,7 +108,7 @@ pub(crate) struct Kept {
 }
 
 impl Gateways {
-    /// Reads from the log which gateways there are. None is connected to before [`Self::run`].
+    /// Reads from the log which gateways there are. None is connected to before [`Self::keep_all`].
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -120,11 +137,11 @@ impl Gateways {
         })))
     }
 
-    /// Connects to every gateway, and keeps the connections until told to stop.
+    /// Begins to connect to every gateway that is not kept yet: from then on all of them are known to whoever asks here.
     ///
     /// # Errors
     /// When the log cannot be read.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), ReadError> {
+    pub async fn keep_all(&self) -> Result<(), ReadError> {
         let stand = self.held().await;
         for added in stand.registry.all() {
             // One that was added meanwhile is kept already.
@@ -134,6 +151,15 @@ impl Gateways {
             }
         }
         drop(stand);
+        Ok(())
+    }
+
+    /// Connects to every gateway, and keeps the connections until told to stop.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), ReadError> {
+        self.keep_all().await?;
         stop.cancelled().await;
         self.0.stop.cancel();
         self.0.tasks.close();
@@ -254,10 +280,24 @@ impl Gateways {
         known(&shown, gateway, name)?;
         let params = to_raw_value(params).map_err(|error| Refusal::new(RefusalKind::Invalid, error.to_string()))?;
         if !is_reading(name) {
-            let called = gateway::Called { gateway: gateway.clone(), method: name.to_owned() };
-            self.append(Stream::link(gateway), Expect::Any, GatewayEvent::Called(called), by).await?;
+            self.note_call(gateway::Called { gateway: gateway.clone(), method: name.to_owned() }, by).await?;
         }
         link.call(name, params, CALL_WITHIN).await.map_err(NotCalled::Failed)
+    }
+
+    /// Records that a method is called. What ends work is recorded while the log takes no other writes, too.
+    async fn note_call(&self, called: gateway::Called, by: &Actor) -> Result<(), Refusal> {
+        let (log, stream) = (&*self.0.log, Stream::link(&called.gateway));
+        if !RELIEVING.contains(&called.method.as_str()) {
+            return self.append(stream, Expect::Any, GatewayEvent::Called(called), by).await.map(drop);
+        }
+        if let Some(reason) = log.read_only_for_relief() {
+            return Err(Refusal::from(&AppendError::ReadOnly(reason)));
+        }
+        let (append, _) = self.drafted(stream, Expect::Any, GatewayEvent::Called(called), by);
+        let gone = |_| Err(AppendError::Poisoned("the writer is gone".to_owned()));
+        let appended = log.submit_to_relieve(append).await.unwrap_or_else(gone);
+        appended.map(drop).map_err(|error| Refusal::from(&error))
     }
 
     /// Gives an answer to a question to its gateway, which has taken it when this returns well.
@@ -283,11 +323,16 @@ impl Gateways {
         event: GatewayEvent,
         by: &Actor,
     ) -> Result<(u64, u64), Refusal> {
+        let (append, at_us) = self.drafted(stream, expect, event, by);
+        let appended = log::append(&*self.0.log, append).await;
+        appended.map(|appended| (appended.stream_seq, at_us)).map_err(|error| Refusal::from(&error))
+    }
+
+    /// An event as it is handed to the log, and its time.
+    fn drafted(&self, stream: Stream, expect: Expect, event: GatewayEvent, by: &Actor) -> (Append, u64) {
         let draft = Draft::new(&Event::Gateway(event), &*self.0.clock, by.clone(), Uuid::nil());
         let at_us = draft.at_us;
-        let events = vec![Draft { correlation: draft.id.0, ..draft }];
-        let appended = log::append(&*self.0.log, Append { stream, expect, events }).await;
-        appended.map(|appended| (appended.stream_seq, at_us)).map_err(|error| Refusal::from(&error))
+        (Append { stream, expect, events: vec![Draft { correlation: draft.id.0, ..draft }] }, at_us)
     }
 }
 
@@ -295,8 +340,11 @@ impl Gateways {
 fn allowed(name: &str, params: &Value, role: Role) -> Result<(), Refusal> {
     let refused = |message: String| Refusal::new(RefusalKind::Forbidden, message);
     match need(name, params) {
-        None => Err(refused(format!("nobody may have {name} called"))
-            .hint("questions are answered with `regatta approvals answer`, so that it is known who did")),
+        None => {
+            let instead =
+                "questions are answered with `regatta approvals answer`; a credential is asked of the gateway itself";
+            Err(refused(format!("nobody may have {name} called")).hint(instead))
+        }
         Some(least) if role < least => {
             Err(refused(format!("{name} with these parameters is for {least}s, and you are {role}")))
         }

@@ -131,7 +131,12 @@ impl Keeper {
     /// Keeps it until told to stop.
     pub(crate) async fn run(mut self) {
         while !self.stop.is_cancelled() {
-            match self.open().await {
+            let stop = self.stop.clone();
+            let opened = tokio::select! {
+                () = stop.cancelled() => break,
+                opened = self.open() => opened,
+            };
+            match opened {
                 Ok((link, notices)) => {
                     if self.attend(&link, notices).await == Next::Again {
                         continue;

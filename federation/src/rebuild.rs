@@ -104,7 +104,12 @@ impl Rebuilder {
         known.since_ms.get_or_insert(heard_at_ms);
     }
 
-    /// Rebuilds what is missing, if anything is. What fails is tried again after the next break.
+    /// Whether something is missing that was not rebuilt.
+    pub(crate) fn owes(&self) -> bool {
+        self.known().since_ms.is_some()
+    }
+
+    /// Rebuilds what is missing, if anything is. What fails is owed.
     pub(crate) async fn rebuild(&self, link: &Link, server: &Server, settle: &Settle) {
         let _one_at_a_time = self.working.lock().await;
         // What is missed meanwhile is for the next time.
@@ -135,8 +140,7 @@ impl Rebuilder {
         }
         let mut frames = 0;
         for row in changed.iter().take(REBUILT_MAX) {
-            let wanted = json!({ "sessionKey": row.key, "limit": ROWS_MAX });
-            let history: History = asked(link, "chat.history", &wanted).await?;
+            let Some(history) = self.history(link, &row.key).await? else { continue };
             settled(settle).await?;
             let missing = self.known().transcripts.missing(row, &history, since_ms, ts);
             let missing = missing.into_iter().filter(|rebuilt| rebuilt.text.len() <= FRAME_BYTES_MAX);
@@ -153,6 +157,22 @@ impl Rebuilder {
             self.record(missing).await?;
         }
         Ok(frames)
+    }
+
+    /// What a session holds; nothing when the gateway does not show it, which keeps nobody from the others.
+    async fn history(&self, link: &Link, session: &str) -> Result<Option<History>, String> {
+        let params = to_raw_value(&json!({ "sessionKey": session, "limit": ROWS_MAX }));
+        let params = params.map_err(|error| error.to_string())?;
+        let reason = match link.call("chat.history", params, WITHIN).await {
+            Ok(answer) => match serde_json::from_str(answer.get()) {
+                Ok(history) => return Ok(Some(history)),
+                Err(_) => "its history has another shape than expected".to_owned(),
+            },
+            Err(error @ CallError::Refused(_)) => error.to_string(),
+            Err(error) => return Err(format!("chat.history: {error}")),
+        };
+        tracing::warn!(gateway = %self.gateway, session, reason, "a session is not rebuilt");
+        Ok(None)
     }
 
     async fn record(&self, frames: Vec<Frame>) -> Result<(), String> {

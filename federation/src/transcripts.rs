@@ -166,7 +166,8 @@ impl Transcripts {
                 ends.insert(run, message);
             }
         }
-        missing.extend(ends.into_iter().map(|(run, message)| rebuilt("chat", &row.end(run, message))));
+        let ends = ends.into_iter().filter_map(|(run, message)| row.end(run, message));
+        missing.extend(ends.map(|end| rebuilt("chat", &end)));
         if let Some(run) = history.in_flight_run.as_ref().filter(|run| !run.text.is_empty()) {
             missing.push(rebuilt("chat", &row.so_far(run)));
         }
@@ -189,14 +190,21 @@ impl SessionRow {
         })
     }
 
-    /// The end of a run, with its last row.
-    fn end(&self, run: &str, message: &Map<String, Value>) -> Value {
+    /// The end of a run, with its last row; nothing when that is none, as before the answer of a tool.
+    fn end(&self, run: &str, message: &Map<String, Value>) -> Option<Value> {
+        let state = match message.get("stopReason").and_then(Value::as_str) {
+            Some("stop") | None => "final",
+            Some("aborted") => "aborted",
+            Some("error") => "error",
+            Some(_) => return None,
+        };
         let content =
             json!({ "role": "assistant", "content": message.get("content"), "timestamp": message.get("timestamp") });
-        json!({
-            "runId": run, "sessionKey": self.key, "agentId": self.agent_id, "state": "final",
+        Some(json!({
+            "runId": run, "sessionKey": self.key, "agentId": self.agent_id, "state": state,
             "stopReason": message.get("stopReason"), "message": content,
-        })
+            "errorMessage": message.get("errorMessage"),
+        }))
     }
 
     /// All text so far of a run that goes on.
@@ -286,6 +294,18 @@ mod tests {
         let flying = json!({ "runId": "r1", "text": "tick 1 tick 2", "startedAt": 100, "events": [] });
         let history = json!({ "messages": messages, "inFlightRun": flying });
         check(&[1], &row(&["r1"]), history, &["row 2", "r1 delta", "runs [\"r1\"]"]);
+    }
+
+    #[test]
+    fn a_run_ends_as_its_last_row_says_and_not_before_the_answer_of_a_tool() {
+        for (reason, then) in [("error", "r1 error"), ("aborted", "r1 aborted"), ("stop", "r1 final"), ("toolUse", "")]
+        {
+            let mut last = message(2, 120, "assistant", Some("r1"));
+            last["stopReason"] = json!(reason);
+            let history = json!({ "messages": [message(1, 110, "assistant", Some("r1")), last] });
+            let then = ["row 1", "row 2", then, "runs []"].into_iter().filter(|words| !words.is_empty());
+            check(&[], &row(&[]), history, &then.collect::<Vec<_>>());
+        }
     }
 
     #[test]

@@ -47,11 +47,14 @@ pub(crate) fn hear(text: &[u8], session: &str) -> Heard {
         return Heard::Nothing;
     }
     let inside = |field: &str, name: &str| payload.get(field)?.get(name)?.as_str();
+    // What the federation made of a transcript: how the turn stands, the gateway itself is asked.
+    let is_reconstructed = frame.get("reconstructed").and_then(Value::as_bool) == Some(true);
     match (event, text_of("state"), text_of("stream")) {
         ("session.message", _, _) if inside("message", "role") == Some("assistant") => {
             Heard::Line(picked(event, payload, &["message"]))
         }
         ("chat", Some("delta"), _) => Heard::Line(picked(event, payload, &[RUN.as_slice(), &END].concat())),
+        ("chat", Some("final" | "error" | "aborted"), _) if is_reconstructed => Heard::Sign,
         ("chat", Some(state @ ("final" | "error" | "aborted")), _) => {
             let end = if state == "final" { End::Final } else { End::Failed };
             Heard::Last(picked(event, payload, &[RUN.as_slice(), &END, &["message"]].concat()), end)
@@ -183,6 +186,15 @@ mod tests {
                 panic!("{state} ends nothing")
             };
             assert_eq!((line["state"].as_str(), ended), (Some(state), end));
+        }
+    }
+
+    #[test]
+    fn a_terminal_state_that_was_reconstructed_ends_nothing() {
+        for state in ["final", "error", "aborted"] {
+            let payload = json!({ "state": state, "sessionKey": SESSION });
+            let frame = json!({ "type": "event", "event": "chat", "payload": payload, "reconstructed": true });
+            assert_eq!(hear(frame.to_string().as_bytes(), SESSION), Heard::Sign, "{state}");
         }
     }
 

@@ -14,8 +14,9 @@ use async_trait::async_trait;
 use regatta_agents::openclaw;
 use regatta_core::{Clock, Log, Stream};
 use regatta_federation::{Gateways, LinkState};
-use regatta_sandboxes::{Created, Ended, Error, Exec, Exit, Found, Provider, Spec, Status, Stdio};
+use regatta_sandboxes::{Created, Error, Exec, Found, Provider, Spec, Status, Stdio};
 use serde_json::json;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::choose::Caps;
@@ -100,6 +101,8 @@ impl GatewayProvider {
             let is_left = matches!(this.0.workspaces.find(&sandbox).await, Err(Error::Missing(_)));
             match folder.seat()? {
                 Some(seat) if !is_left => this.take_up(sandbox, Held::new(folder, seat))?,
+                // Its workspace went, and an earlier server did not come to the end of the rest.
+                Some(seat) if folder.begun()?.is_some() => drop(this.settle(Held::new(folder, seat))),
                 Some(_) | None => folder.remove()?,
             }
         }
@@ -108,14 +111,9 @@ impl GatewayProvider {
 
     fn take_up(&self, sandbox: String, held: Arc<Held>) -> io::Result<()> {
         if let (Some(begun), None) = (held.folder.begun()?, held.folder.ended()?) {
-            self.follow(&held, begun)?;
+            tokio::spawn(Turn::open(&self.0, &held, begun)?.run());
         }
         self.0.seats().insert(sandbox, held);
-        Ok(())
-    }
-
-    fn follow(&self, held: &Arc<Held>, begun: Begun) -> io::Result<()> {
-        tokio::spawn(Turn::open(&self.0, held, begun)?.run());
         Ok(())
     }
 
@@ -139,25 +137,35 @@ impl GatewayProvider {
         let from = self.0.log.stream_head(&Stream::link(&held.seat.gateway)).map_err(io::Error::other)?;
         let (timeout_ms, output_bytes_max) = (exec.timeout_ms, exec.output_bytes_max);
         let begun = Begun { from, began_at_ms: self.0.clock.now_ms(), timeout_ms, output_bytes_max, prompt };
+        // Before it is written that it has begun: what has begun is followed.
+        let turn = Turn::open(&self.0, held, begun.clone())?;
         held.folder.begin(&begun)?;
-        self.follow(held, begun)
+        tokio::spawn(turn.run());
+        Ok(())
     }
 
-    /// Does with a session what is to be done when its attempt is over; nobody waits for it.
-    fn settle(&self, seat: Seat, is_running: bool) {
+    /// Does with a session what is to be done when its attempt is over: has whatever runs there ended, which is told, and
+    /// what becomes of it. Its folder goes last, so that a new server goes on with it.
+    fn settle(&self, held: Arc<Held>) -> oneshot::Receiver<()> {
         let inner = Arc::clone(&self.0);
+        let (told, aborted) = oneshot::channel();
         tokio::spawn(async move {
+            let seat = &held.seat;
             let work = async {
-                if is_running {
-                    turn::abort(&inner, &seat).await;
-                }
+                turn::abort(&inner, seat).await;
+                // Whoever waited for it may have waited long enough.
+                told.send(()).ok();
                 let Some(method) = inner.options.after.method() else { return };
-                turn::insist(&inner, &seat, method, &json!({ "key": seat.session })).await;
+                turn::insist(&inner, seat, method, &json!({ "key": seat.session })).await;
             };
             if timeout(AFTER_MAX, work).await.is_err() {
                 tracing::error!(gateway = %seat.gateway, session = seat.session, "a session was left as it is");
             }
+            if let Err(error) = held.folder.remove() {
+                tracing::warn!(session = seat.session, %error, "what is known of a seat is left");
+            }
         });
+        aborted
     }
 }
 
@@ -254,17 +262,23 @@ impl Provider for GatewayProvider {
     }
 
     async fn destroy(&self, key: &str) -> Result<(), Error> {
-        self.0.workspaces.destroy(key).await?;
-        let Some(held) = self.seat(key) else { return Ok(()) };
-        let has_begun = matches!(held.folder.begun(), Ok(Some(_)));
-        let is_over = matches!(held.folder.ended(), Ok(Some(Ended { exit: Exit::Code(_), .. })));
-        held.stop();
-        held.folder.remove().map_err(|source| transient("forget a seat", source))?;
-        self.0.seats().remove(key);
-        if has_begun {
-            self.settle(held.seat.clone(), !is_over);
+        let taken = self.0.seats().remove(key);
+        if let Some(held) = taken {
+            let has_begun = !matches!(held.folder.begun(), Ok(None));
+            if has_begun {
+                // Also for a server that finds it again.
+                if let Err(error) = held.folder.stop() {
+                    tracing::warn!(session = held.seat.session, %error, "that a turn is to end cannot be written down");
+                }
+                held.stop();
+                // Nobody is to work on in a workspace that goes.
+                timeout(turn::ABORT_WITHIN, self.settle(held)).await.ok();
+            } else if let Err(source) = held.folder.remove() {
+                self.0.seats().insert(key.to_owned(), held);
+                return Err(transient("forget a seat", source));
+            }
         }
-        Ok(())
+        self.0.workspaces.destroy(key).await
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use regatta_agents::openclaw;
 use regatta_core::event::user::Role;
@@ -13,6 +14,7 @@ use regatta_sandboxes::{Error, Provider, Wish};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::choose::{Candidate, rank};
 use crate::kept::{Folder, Seat};
@@ -20,6 +22,8 @@ use crate::provider::Options;
 
 /// How long is waited for room, in milliseconds.
 const ROOM_MS: u64 = 2_000;
+/// How long a gateway may take to say what it has.
+const ASKED_WITHIN: Duration = Duration::from_secs(5);
 
 /// A gateway as it can be reached this moment.
 #[derive(Debug, Clone)]
@@ -28,6 +32,24 @@ pub(crate) struct Reach {
     pub(crate) now: LinkNow,
     /// The agent it takes when none is named; nothing while there is no connection.
     default_agent: Option<String>,
+}
+
+/// Why a gateway does not take an attempt.
+enum Lack {
+    /// It did not say no: a moment later it may take it.
+    Passing(String),
+    /// It cannot do it.
+    Lasting(String),
+}
+
+impl Lack {
+    /// What lasts, said otherwise.
+    fn said(self, otherwise: impl FnOnce(String) -> String) -> Self {
+        match self {
+            Self::Passing(reason) => Self::Passing(reason),
+            Self::Lasting(reason) => Self::Lasting(otherwise(reason)),
+        }
+    }
 }
 
 /// What the provider and its turns share.
@@ -108,7 +130,7 @@ impl Inner {
         }
         let reaches = self.wanted(wish.place.as_deref())?;
         let (able, mut reasons) = rank(reaches.iter().map(|reach| self.candidate(reach)).collect(), &self.options.caps);
-        let may_pass = !reasons.is_empty();
+        let mut may_pass = !reasons.is_empty();
         for gateway in able {
             let Some(reach) = reaches.iter().find(|reach| reach.gateway == gateway) else { continue };
             match self.lacks(reach, wish, workspace).await {
@@ -120,7 +142,11 @@ impl Inner {
                     self.seats().insert(key.to_owned(), Held::new(folder, seat.clone()));
                     return Ok(seat);
                 }
-                Err(reason) => reasons.push(format!("gateway {gateway} {reason}")),
+                Err(lack) => {
+                    let (Lack::Passing(reason) | Lack::Lasting(reason)) = &lack;
+                    reasons.push(format!("gateway {gateway} {reason}"));
+                    may_pass |= matches!(lack, Lack::Passing(_));
+                }
             }
         }
         let reason = reasons.join("; ");
@@ -165,25 +191,36 @@ impl Inner {
     }
 
     /// The OpenClaw agent that takes it there, or what the gateway lacks.
-    async fn lacks(&self, reach: &Reach, wish: &Wish, workspace: &str) -> Result<String, String> {
+    async fn lacks(&self, reach: &Reach, wish: &Wish, workspace: &str) -> Result<String, Lack> {
         let here = &reach.gateway;
-        self.asked(here, "fs.listDir", &json!({ "path": workspace })).await.map_err(|reason| {
+        let unseen = |reason: String| {
             format!("does not see {workspace}, as it must: it has to run on this machine, as this user ({reason})")
-        })?;
+        };
+        let seen = self.asked(here, "fs.listDir", &json!({ "path": workspace })).await;
+        seen.map_err(|lack| lack.said(unseen))?;
         let Some(agent) = &wish.model else { return Ok(reach.default_agent.clone().unwrap_or_default()) };
-        let agents = self.asked(here, "agents.list", &json!({})).await.map_err(|reason| format!("says: {reason}"))?;
-        let agents: Agents =
-            serde_json::from_str(&agents).map_err(|_| "does not say which agents it has".to_owned())?;
+        let agents = self.asked(here, "agents.list", &json!({})).await;
+        let agents = agents.map_err(|lack| lack.said(|reason| format!("says: {reason}")))?;
+        let unread = |_| Lack::Lasting("does not say which agents it has".to_owned());
+        let agents: Agents = serde_json::from_str(&agents).map_err(unread)?;
         if agents.agents.iter().any(|known| known.id == *agent) {
             return Ok(agent.clone());
         }
         let known = agents.agents.iter().map(|known| known.id.as_str()).collect::<Vec<_>>().join(", ");
-        Err(format!("has no agent {agent}; it has: {known}"))
+        Err(Lack::Lasting(format!("has no agent {agent}; it has: {known}")))
     }
 
-    async fn asked(&self, gateway: &GatewayName, method: &str, params: &Value) -> Result<String, String> {
-        let called = self.gateways.call(gateway, method, params, &Actor::regatta(), Role::Admin).await;
-        called.map(|answer| answer.get().to_owned()).map_err(|not_called| Refusal::from(not_called).message)
+    async fn asked(&self, gateway: &GatewayName, method: &str, params: &Value) -> Result<String, Lack> {
+        let by = Actor::regatta();
+        let calling = self.gateways.call(gateway, method, params, &by, Role::Admin);
+        let late = |_| Lack::Passing(format!("does not answer within {} s", ASKED_WITHIN.as_secs()));
+        let not_called = match timeout(ASKED_WITHIN, calling).await.map_err(late)? {
+            Ok(answer) => return Ok(answer.get().to_owned()),
+            Err(not_called) => not_called,
+        };
+        let is_no = not_called.is_no();
+        let reason = Refusal::from(not_called).message;
+        Err(if is_no { Lack::Lasting(reason) } else { Lack::Passing(format!("cannot be asked: {reason}")) })
     }
 }
 

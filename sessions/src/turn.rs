@@ -3,7 +3,7 @@
 //!
 //! What the gateway says is read from the log, where the federation put it; what was missed is asked of the gateway's own
 //! history. A gateway that was killed resumes its turns by itself under another run, so a turn is over only when the gateway
-//! says twice in a row that nothing runs.
+//! says twice, a quiet time apart and without a sign of life between, that nothing runs.
 
 use std::io;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use regatta_agents::LINE_BYTES_MAX;
 use regatta_core::event::gateway::GatewayEvent;
 use regatta_core::event::user::Role;
-use regatta_core::{Actor, Event, ReadMax, Refusal, Stream};
+use regatta_core::{Actor, Event, ReadMax, Refusal, RefusalKind, Stream};
 use regatta_federation::LinkState;
 use regatta_sandboxes::{Ended, Exit};
 use serde::Deserialize;
@@ -28,12 +28,12 @@ use crate::seats::{Held, Inner};
 const DISK: Duration = Duration::from_secs(5);
 /// Between two questions while there is no connection.
 const AGAIN: Duration = Duration::from_millis(500);
-/// How often in a row the gateway may say that nothing runs, or refuse, before that is believed.
-const LOOKS_MAX: u32 = 2;
+/// How often in a row the gateway may refuse before that is believed.
+const REFUSALS_MAX: u32 = 2;
 /// The same while the gateway is not known: it was removed, or the server has just begun.
 const ABSENT_MAX: u32 = 20;
 /// How long a gateway may take to hear that a turn is to end.
-const ABORT_WITHIN: Duration = Duration::from_secs(10);
+pub(crate) const ABORT_WITHIN: Duration = Duration::from_secs(10);
 /// How long the last words of a turn that was ended are waited for.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Rows of a session's history that are looked at.
@@ -70,8 +70,8 @@ pub(crate) struct Turn {
     was_sent: bool,
     /// When the gateway is asked how the turn is.
     look_at: Instant,
-    /// How often in a row it said that nothing runs.
-    idle: u32,
+    /// Since when it says that nothing runs, without a sign of life.
+    idle_since: Option<Instant>,
     /// How often in a row it refused, although it is connected.
     refused: u32,
 }
@@ -89,7 +89,7 @@ impl Turn {
             out,
             was_sent,
             look_at: Instant::now(),
-            idle: 0,
+            idle_since: None,
             refused: 0,
         })
     }
@@ -202,7 +202,7 @@ impl Turn {
                 }
             },
             // Whatever it said meanwhile is in its history.
-            GatewayEvent::Connected(_) => self.look_at = Instant::now(),
+            GatewayEvent::Connected(_) => (self.idle_since, self.look_at) = (None, Instant::now()),
             GatewayEvent::Disconnected(gone) => {
                 let text = format!("the connection to gateway {} was lost: {}", self.seat.gateway, gone.reason);
                 self.print(line::problem(&text))?;
@@ -222,7 +222,7 @@ impl Turn {
     }
 
     fn lives(&mut self) {
-        self.idle = 0;
+        self.idle_since = None;
         self.look_at = Instant::now() + self.inner.options.quiet;
     }
 
@@ -234,24 +234,30 @@ impl Turn {
 
     /// Asks the gateway how the turn is, and has it begun when it was not.
     async fn look(&mut self) -> io::Result<Option<Exit>> {
-        self.look_at = Instant::now() + self.inner.options.quiet;
+        let (looked_at, quiet) = (Instant::now(), self.inner.options.quiet);
+        self.look_at = looked_at + quiet;
         match self.ask().await {
             Ok(history) => {
                 self.refused = 0;
                 let Some(history) = history else { return Ok(None) };
                 let runs = history.session_info.has_active_run || history.in_flight_run.is_some();
-                self.idle = if runs { 0 } else { self.idle + 1 };
-                if self.idle < LOOKS_MAX { Ok(None) } else { self.rebuild(&history).map(Some) }
+                if runs {
+                    self.idle_since = None;
+                    return Ok(None);
+                }
+                let idle_since = *self.idle_since.get_or_insert(looked_at);
+                let is_over = looked_at.duration_since(idle_since) >= quiet && looked_at > idle_since;
+                if is_over { self.rebuild(&history).map(Some) } else { Ok(None) }
             }
             Err(refusal) => {
                 self.look_at = Instant::now() + AGAIN;
                 let state = self.inner.gateways.link(&self.seat.gateway).map(|now| now.state);
                 let (counts, max) = match state {
-                    Some(LinkState::Connected) => (true, LOOKS_MAX),
-                    Some(LinkState::Connecting | LinkState::Waiting | LinkState::Stopped) => (false, LOOKS_MAX),
+                    Some(LinkState::Connected) => (true, REFUSALS_MAX),
+                    Some(LinkState::Connecting | LinkState::Waiting | LinkState::Stopped) => (false, REFUSALS_MAX),
                     None => (true, ABSENT_MAX),
                 };
-                self.refused = if counts { self.refused + 1 } else { 0 };
+                self.refused = if counts && !passes(&refusal) { self.refused + 1 } else { 0 };
                 if self.was_sent || self.refused < max {
                     return Ok(None);
                 }
@@ -271,13 +277,12 @@ impl Turn {
         let history = self.call("chat.history", json!({ "sessionKey": session, "limit": ROWS_MAX })).await?;
         let unread = |error: serde_json::Error| {
             let message = format!("its history cannot be read (at byte {})", error.column());
-            Refusal::new(regatta_core::RefusalKind::Unusable, message)
+            Refusal::new(RefusalKind::Unusable, message)
         };
         let history: History = serde_json::from_str(history.get()).map_err(unread)?;
         if !self.was_sent && !history.messages.iter().any(|row| line::is_ours(row, &key)) {
-            let message = std::fs::read_to_string(&self.begun.prompt).map_err(|error| {
-                Refusal::new(regatta_core::RefusalKind::Unusable, format!("the prompt cannot be read: {error}"))
-            })?;
+            let message = std::fs::read_to_string(&self.begun.prompt)
+                .map_err(|error| Refusal::new(RefusalKind::Unusable, format!("the prompt cannot be read: {error}")))?;
             let turn = json!({
                 "sessionKey": session, "message": message, "idempotencyKey": key, "suppressCommandInterpretation": true,
             });
@@ -312,7 +317,8 @@ impl Turn {
     async fn stop(&mut self, exit: Exit) -> io::Result<Exit> {
         let (inner, seat) = (Arc::clone(&self.inner), self.seat.clone());
         // A message that was sent a moment ago may be taken only now.
-        if timeout(ABORT_WITHIN, abort(&inner, &seat)).await.is_err() {
+        let is_told = timeout(ABORT_WITHIN, abort(&inner, &seat)).await.unwrap_or(false);
+        if !is_told {
             self.print(line::problem("its gateway could not be told to stop; what runs there may go on for a while"))?;
             return Ok(exit);
         }
@@ -354,21 +360,27 @@ async fn call(inner: &Inner, seat: &Seat, method: &str, params: &Value) -> Resul
     inner.gateways.call(gateway, method, params, &by, Role::Admin).await.map_err(Refusal::from)
 }
 
-/// Calls until the gateway takes it, or says no although it is connected.
-pub(crate) async fn insist(inner: &Inner, seat: &Seat, method: &str, params: &Value) {
+/// Whether it says nothing of the gateway: too much was under way, or the disk is nearly full.
+fn passes(refusal: &Refusal) -> bool {
+    matches!(refusal.kind, RefusalKind::Busy | RefusalKind::ReadOnly)
+}
+
+/// Calls until the gateway takes it, or says no although it is connected; whether it took it.
+pub(crate) async fn insist(inner: &Inner, seat: &Seat, method: &str, params: &Value) -> bool {
     let mut refused = 0;
     while let Err(refusal) = call(inner, seat, method, params).await {
         let is_connected = inner.gateways.link(&seat.gateway).is_some_and(|now| now.state == LinkState::Connected);
-        refused = if is_connected { refused + 1 } else { 0 };
-        if refused >= LOOKS_MAX {
+        refused = if is_connected && !passes(&refusal) { refused + 1 } else { 0 };
+        if refused >= REFUSALS_MAX {
             tracing::warn!(session = seat.session, method, reason = refusal.message, "a gateway refuses");
-            return;
+            return false;
         }
         sleep(AGAIN).await;
     }
+    true
 }
 
-/// Has whatever runs in the session ended; returns when the gateway took it.
-pub(crate) async fn abort(inner: &Inner, seat: &Seat) {
-    insist(inner, seat, "chat.abort", &json!({ "sessionKey": seat.session })).await;
+/// Has whatever runs in the session ended; returns when the gateway took it, or whether it does not.
+pub(crate) async fn abort(inner: &Inner, seat: &Seat) -> bool {
+    insist(inner, seat, "chat.abort", &json!({ "sessionKey": seat.session })).await
 }

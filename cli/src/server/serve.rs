@@ -200,6 +200,8 @@ async fn assemble(data_dir: &Path, config: &Config, log: DurableLog) -> Result<P
         .map_err(|error| caused("failed to read what the vault holds")(&error))?;
     let gateways = Gateways::open(Arc::new(log.clone()), vault.clone(), Arc::new(SystemClock))
         .map_err(|error| caused("failed to read which gateways there are")(&error))?;
+    // Before anybody asks for a place at one.
+    gateways.keep_all().await.map_err(|error| caused("failed to take up the gateways")(&error))?;
     let providers = parts::providers(data_dir, config, (&vault, &gateways, &log)).await?;
     let fence = parts::fence(&providers).await;
     let settings_web = config.web()?;

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Child;
 
 use regatta_gateway_fake::House;
@@ -157,7 +158,11 @@ fn a_real_gateway_in_each_sandbox_works_and_ends_with_its_attempt() {
     let home = install.folder().join("home/.openclaw");
     fs::create_dir_all(&home).expect("a folder");
     fs::write(home.join("regatta.json"), mine.to_string()).expect("written");
-    install.configure(&format!("[sandbox]\nread = [{:?}]\n", programs.display().to_string()));
+    // Also where it is in a home, which no sandbox sees by itself.
+    let modules = openclaw.ancestors().nth(2).expect("a folder of packages");
+    let node_folder = Path::new(&node).parent().filter(|folder| folder.is_absolute());
+    let read: Vec<&Path> = [programs.as_path(), modules].into_iter().chain(node_folder).collect();
+    install.configure(&format!("[sandbox]\nread = {}\n", json!(read)));
     let path = format!("{}:{}", programs.display(), std::env::var("PATH").expect("a PATH"));
     let mut up = install.command(&["up", "--detach"]);
     assert!(up.env("PATH", path).status().expect("started").success());

@@ -1,6 +1,6 @@
 //! The line before the providers: who stands in it, who may start, and when to look again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use regatta_core::{Actor, AttemptId, RunId, SandboxKey};
@@ -11,6 +11,7 @@ use crate::attempt::{self, Failure, SandboxLife, Trouble};
 use crate::executor::Fatal;
 use crate::placement::{self, Full, Placed, Placement, Traffic, Waiting};
 use crate::race::Wish;
+use crate::request::split_sandbox;
 
 impl Dispatcher {
     /// Starts whoever may start, and says why the others wait; how long until that may come to something else by itself.
@@ -24,8 +25,11 @@ impl Dispatcher {
         if self.check_room(false).is_err() {
             return Ok(ROOM_EVERY);
         }
-        let Placed { placements, next_ms } = placement::place(&line, &self.traffic(), &self.caps, now_ms);
-        for placement in placements {
+        let mut traffic = self.traffic();
+        let (held, others) = self.hold_back(&line, &mut traffic, now_ms);
+        let Placed { placements, next_ms } = placement::place(&others, &traffic, &self.caps, now_ms);
+        let next_ms = next_ms.into_iter().chain(held.next_ms).min();
+        for placement in placements.into_iter().chain(held.placements) {
             let (attempt, command) = match placement {
                 Placement::Start(attempt) => {
                     self.note_start(attempt, now_ms);
@@ -45,7 +49,53 @@ impl Dispatcher {
         Ok(next_ms.map_or(Duration::MAX, |at_ms| Duration::from_millis(at_ms - now_ms)))
     }
 
-    /// Everybody in line, oldest run first.
+    /// Who waits for a place that takes no more, and everybody else with their provider alone, as they are placed. Where
+    /// places are named, a full one holds up nobody who wants another; after its time it gets one attempt at a time.
+    fn hold_back(
+        &self,
+        line: &[Waiting],
+        traffic: &mut BTreeMap<String, Traffic>,
+        now_ms: u64,
+    ) -> (Placed, Vec<Waiting>) {
+        let named = line.iter().filter_map(|waiting| {
+            let (provider, place) = split_sandbox(&waiting.provider);
+            place.map(|_| provider)
+        });
+        let with_places: BTreeSet<&str> = named.collect();
+        for provider in &with_places {
+            // It is looked at here.
+            if let Some(here) = traffic.get_mut(*provider) {
+                here.full = None;
+            }
+        }
+        let mut tried = self.starting_at();
+        let (mut held, mut others) = (Placed { placements: Vec::new(), next_ms: None }, Vec::new());
+        for waiting in line {
+            let whole = waiting.provider.as_str();
+            let (provider, _) = split_sandbox(whole);
+            let is_due = waiting.not_before_ms <= now_ms && with_places.contains(provider);
+            let full = self.seen.get(whole).and_then(|seen| seen.full.as_ref()).filter(|_| is_due);
+            match full {
+                Some(full) if full.until_ms > now_ms || !tried.insert(whole) => {
+                    let reason = format!("provider {whole} takes no more: {}", full.reason);
+                    held.placements.push(Placement::Wait(waiting.attempt, reason));
+                    let until = (full.until_ms > now_ms).then_some(full.until_ms);
+                    held.next_ms = held.next_ms.into_iter().chain(until).min();
+                }
+                Some(_) | None => others.push(Waiting { provider: provider.to_owned(), ..waiting.clone() }),
+            }
+        }
+        (held, others)
+    }
+
+    /// Where sandboxes are being made, as their entries name it.
+    fn starting_at(&self) -> BTreeSet<&str> {
+        let all = self.races.values().flat_map(|held| held.race.attempts.values());
+        let starting = all.filter(|attempt| matches!(attempt.stage, attempt::Stage::Starting(_)));
+        starting.map(|attempt| attempt.facts.entry.sandbox.as_str()).collect()
+    }
+
+    /// Everybody in line, oldest run first, with their sandboxes as their entries name them.
     fn line(&self) -> Vec<Waiting> {
         let mut line: Vec<(u64, Waiting)> = Vec::new();
         for held in self.races.values() {
@@ -69,7 +119,8 @@ impl Dispatcher {
         let mut traffic = self.seen.clone();
         for attempt in self.races.values().flat_map(|held| held.race.attempts.values()) {
             if attempt.lease().is_some() {
-                let here = traffic.entry(attempt.facts.entry.sandbox.clone()).or_default();
+                let (provider, _) = split_sandbox(&attempt.facts.entry.sandbox);
+                let here = traffic.entry(provider.to_owned()).or_default();
                 here.in_use += 1;
                 here.starting += usize::from(matches!(attempt.stage, attempt::Stage::Starting(_)));
             }
@@ -79,11 +130,13 @@ impl Dispatcher {
 
     fn note_start(&mut self, id: AttemptId, now_ms: u64) {
         if let Some(attempt) = self.races.get(&id.run).and_then(|held| held.race.attempts.get(&id.slot)) {
-            self.seen.entry(attempt.facts.entry.sandbox.clone()).or_default().started_ms = Some(now_ms);
+            let (provider, _) = split_sandbox(&attempt.facts.entry.sandbox);
+            self.seen.entry(provider.to_owned()).or_default().started_ms = Some(now_ms);
         }
     }
 
-    /// Remembers what an outcome says of its provider: that it takes no more, that it takes them again, that there is room.
+    /// Remembers what an outcome says of its provider, or of the place there that was named: that it takes no more, that it
+    /// takes them again, that there is room.
     pub(super) fn note_outcome(&mut self, run: RunId, wish: &Wish) {
         let Wish::Attempt(slot, command) = wish else { return };
         let Some(attempt) = self.races.get(&run).and_then(|held| held.race.attempts.get(slot)) else { return };

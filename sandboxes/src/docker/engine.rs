@@ -127,7 +127,9 @@ impl Inner {
 /// The sandboxes of an owner, made or half made: also one of which there is a network alone. Whoever asks this looks for
 /// what was left behind, so half-made images go here.
 pub(super) async fn list(inner: &Inner, owner: &str) -> Result<Vec<Found>, Error> {
-    image::remove_abandoned(inner, owner).await?;
+    if let Err(error) = image::remove_abandoned(inner, owner).await {
+        tracing::warn!(owner, %error, "a half-made image was left");
+    }
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
     for container in inner.ours(&[(OWNER, owner)]).await? {

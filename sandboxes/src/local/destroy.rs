@@ -24,6 +24,8 @@ const RUNNER_MAX: Duration = Duration::from_secs(5);
 /// The first wait for a runner to be gone; it doubles.
 const WAIT_FIRST: Duration = Duration::from_micros(100);
 const WAIT_MAX: Duration = Duration::from_millis(10);
+/// How often what another one removes too is tried again.
+const TRIES_MAX: usize = 100;
 
 pub(super) fn destroy(inner: &Inner, key: &str) -> Result<(), Error> {
     let folder = inner.folder(key)?;
@@ -46,13 +48,23 @@ pub(super) fn destroy(inner: &Inner, key: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// Removes a folder of the root.
+/// Removes a folder of the root; another one may do so at the same time.
 pub(super) fn remove(root: &Path, name: impl AsRef<std::ffi::OsStr>) -> Result<(), Error> {
     let remove = || {
         let name = CString::new(name.as_ref().as_bytes()).map_err(io::Error::other)?;
         tree::remove(tree::open(root)?.as_fd(), &name)
     };
-    remove().map_err(|source| transient("remove the files of a sandbox", source))
+    let path = root.join(name.as_ref());
+    let mut removed = remove();
+    for _ in 0..TRIES_MAX {
+        match &removed {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && path.symlink_metadata().is_ok() => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Ok(()) | Err(_) => break,
+        }
+        removed = remove();
+    }
+    removed.map_err(|source| transient("remove the files of a sandbox", source))
 }
 
 /// Ends every command of a sandbox. When a runner gave its word (`exit`), nothing is left of its command; else what

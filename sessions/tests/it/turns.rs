@@ -41,7 +41,7 @@ async fn a_turn_is_sent_once_works_in_its_workspace_and_is_told_line_by_line() {
 async fn a_turn_that_is_killed_or_takes_too_long_is_aborted_at_its_gateway() {
     let house = House::open().await;
     let world = World::new(&[("one", &house)], After::Keep).await;
-    for (slot, timeout_ms, exit) in [("a", MINUTE_MS, Exit::Killed), ("b", 300, Exit::TimedOut)] {
+    for (slot, timeout_ms, exit) in [("a", MINUTE_MS, Exit::Killed), ("b", 5_000, Exit::TimedOut)] {
         world.seat(slot, None, None).await.expect("a seat");
         world.begin(slot, "[[hang]]", timeout_ms).await;
         let is_sent = || house.calls("chat.send").iter().any(|sent| sent["sessionKey"] == session(slot));

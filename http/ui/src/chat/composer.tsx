@@ -45,6 +45,8 @@ export function Composer(props: Props) {
   const [sent, setSent] = useState<Message>();
   // The same message has the same key, so that sending it again after a lost answer asks once.
   const key = useRef<Message>({ key: "", text: "" });
+  /** The entry the agent went back to, of which nothing was asked yet. */
+  const rewound = useRef<string>(undefined);
   const change = (next: string) => {
     setText(next);
     keepText(gateway, session, next);
@@ -58,8 +60,10 @@ export function Composer(props: Props) {
   const send = useMutation({
     mutationFn: async (message: Message) => {
       if (mode === "inject") return await talk(gateway, "chat.inject", { sessionKey: session, message: message.text });
-      if (editing?.entry && mayCommand && !isCommand(message.text)) {
+      if (editing?.entry && rewound.current !== editing.entry && mayCommand && !isCommand(message.text)) {
         await talk(gateway, "sessions.rewind", { sessionKey: session, entryId: editing.entry });
+        // Sent again after this, it must not go back once more.
+        rewound.current = editing.entry;
       }
       return await talk(gateway, "chat.send", {
         sessionKey: session,
@@ -70,6 +74,8 @@ export function Composer(props: Props) {
     },
     onSuccess: (_, message) => {
       if (mode === "say") setSent(message);
+      // The same words again are another message.
+      key.current = { key: "", text: "" };
       change("");
       onEdited();
       onSent();
