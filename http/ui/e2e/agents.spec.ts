@@ -62,8 +62,10 @@ test("what somebody else wrote meanwhile is shown beside, and nothing is overwri
   await expect(page.getByLabel("Yours")).toHaveValue("mine");
   await page.getByLabel("Yours").fill("both");
   await gateway.answers("agents.files.set", { ok: true });
-  await stands("both", "h-5");
   await page.getByRole("button", { name: "Write mine over it" }).click();
+  await expect(page.getByLabel("Yours")).toHaveCount(0);
+  await stands("both", "h-5");
+  await page.reload();
   await expect(page.getByLabel("Content of SOUL.md")).toHaveValue("both");
   const calls = await gateway.calls("agents.files.set");
   expect(calls.at(-1)).toMatchObject({ content: "both", expectedHash: "h-4" });

@@ -95,9 +95,12 @@ async function everyLine(column: Locator): Promise<string[]> {
         lines.set(Number(row.dataset.index), row.textContent ?? "");
       }
     };
-    box.dispatchEvent(new WheelEvent("wheel", { deltaY: -1 }));
-    box.scrollTop = 0;
     for (let still = 0; still < 10; still += 1) {
+      // What comes meanwhile is followed until the page has heard of the wheel.
+      if (still === 0 || box.scrollTop > 0) {
+        box.dispatchEvent(new WheelEvent("wheel", { deltaY: -1 }));
+        box.scrollTop = 0;
+      }
       await frame();
       take();
     }
