@@ -3,6 +3,7 @@
 import type { Turn } from "@/api/types";
 import { type Hearing, withHeard } from "./hearing";
 import { INJECTED, type Told } from "./history";
+import { emptyTurn } from "./turn";
 
 export type Entry =
   | {
@@ -58,23 +59,7 @@ export function conversation(recorded: readonly Turn[], transcript: Transcribed,
 
 /** A turn that was heard of before it could be read. */
 function fresh(run: string, text: string): Entry {
-  const turn: Turn = {
-    run,
-    state: "running",
-    reason: null,
-    prompt: null,
-    text,
-    is_cut: false,
-    parts: [],
-    addenda: [],
-    tools: [],
-    model: null,
-    input_tokens: 0,
-    output_tokens: 0,
-    cost_micros: 0,
-    started_at_us: 0,
-    ended_at_us: null,
-  };
+  const turn: Turn = { ...emptyTurn(run), text };
   return { sort: "turn", turn, isUnrecorded: false, isForgotten: false, entry: undefined };
 }
 

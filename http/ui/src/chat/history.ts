@@ -1,6 +1,7 @@
 // A gateway's transcript as turns, so that what was said before Regatta listened is shown like everything else. Pure.
 import type { Turn } from "@/api/types";
 import type { TranscriptRow } from "@/gateways/answers";
+import { emptyTurn } from "./turn";
 
 /** A turn out of a transcript, or a mark between turns, as `reset`. */
 export type Told = { sort: "turn"; turn: Turn; entry: string } | { sort: "mark"; mark: string; atMs: number };
@@ -29,23 +30,8 @@ function belongs(row: TranscriptRow, turn: Turn): boolean {
 }
 
 function begun(row: TranscriptRow): Turn {
-  return {
-    run: row.run ?? row.id,
-    state: "final",
-    reason: null,
-    prompt: null,
-    text: "",
-    is_cut: false,
-    parts: [],
-    addenda: [],
-    tools: [],
-    model: null,
-    input_tokens: 0,
-    output_tokens: 0,
-    cost_micros: 0,
-    started_at_us: row.atMs * 1_000,
-    ended_at_us: row.atMs * 1_000,
-  };
+  const atUs = row.atMs * 1_000;
+  return { ...emptyTurn(row.run ?? row.id), state: "final", started_at_us: atUs, ended_at_us: atUs };
 }
 
 function add(turn: Turn, row: TranscriptRow): void {
