@@ -14,6 +14,7 @@ pub mod id;
 pub mod log;
 pub mod refusal;
 mod schema;
+pub mod transcript;
 pub mod vault;
 
 pub use asks::Asks;
@@ -25,4 +26,5 @@ pub use event::{Event, Kind};
 pub use id::{ApprovalId, AttemptId, GatewayName, InstallId, RunId, SandboxKey, Slot, ThreadId};
 pub use log::{Append, AppendError, Appended, DurableLog, Expect, Log, ReadError, ReadMax};
 pub use refusal::{Refusal, RefusalKind};
+pub use transcript::{HeardRows, RowPlace};
 pub use vault::{SecretName, SecretString, Vault, VaultError};

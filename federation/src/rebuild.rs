@@ -18,12 +18,12 @@ use crate::transcripts::{History, SessionRow, Sessions, Transcripts};
 
 /// How long a gateway may take for each answer.
 const WITHIN: Duration = Duration::from_secs(20);
-/// Sessions a gateway is asked to list, those that changed last.
-const LISTED_MAX: u32 = 100;
-/// Sessions rebuilt after one break; of the others a gap stays a gap.
-const REBUILT_MAX: usize = 32;
-/// Rows of a history that are looked at.
+/// Sessions a gateway is asked to list, those that changed last; of the others a gap stays a gap.
+const LISTED_MAX: usize = 100;
+/// Rows of a history that are asked for at once.
 const ROWS_MAX: u32 = 200;
+/// How often a session is asked for older rows; what is missing before those stays missing.
+const PAGES_MAX: usize = 5;
 /// Events read at a start, to know where transcripts stand.
 const LOOKED_BACK: u64 = 2_000;
 /// Bytes of frames that are recorded together; fewer than one append may have, and one frame may be larger.
@@ -75,6 +75,7 @@ impl Rebuilder {
                 known.heard_at_ms = envelope.at_us / 1_000;
             }
         }
+        known.transcripts.begin();
         // What happened while nobody ran here is missing, too.
         known.since_ms = (known.heard_at_ms > 0).then_some(known.heard_at_ms);
         Ok(Self { gateway: gateway.clone(), log, clock, known: Arc::new(Mutex::new(known)), working: Arc::default() })
@@ -127,6 +128,8 @@ impl Rebuilder {
     async fn mend(&self, link: &Link, server: &Server, settle: &Settle, since_ms: u64) -> Result<usize, String> {
         let listing = json!({ "limit": LISTED_MAX, "sortBy": "updatedAt" });
         let Sessions { ts, sessions } = asked(link, "sessions.list", &listing).await?;
+        // Its clock is another one. At least so much it is behind ours or ahead of it: the answer took its time.
+        let since_ms = since_ms.saturating_add(ts).saturating_sub(self.clock.now_ms());
         let changed: Vec<SessionRow> = {
             let known = self.known();
             let is_touched = |row: &SessionRow| {
@@ -134,13 +137,13 @@ impl Rebuilder {
             };
             sessions.into_iter().filter(is_touched).collect()
         };
-        if changed.len() > REBUILT_MAX {
+        if changed.len() >= LISTED_MAX {
             let gateway = &self.gateway;
-            tracing::warn!(%gateway, sessions = changed.len(), "only {REBUILT_MAX} of the sessions that changed are rebuilt");
+            tracing::warn!(%gateway, "only {LISTED_MAX} of the sessions that changed are rebuilt");
         }
         let mut frames = 0;
-        for row in changed.iter().take(REBUILT_MAX) {
-            let Some(history) = self.history(link, &row.key).await? else { continue };
+        for row in &changed {
+            let Some(history) = self.history(link, &row.key, since_ms).await? else { continue };
             settled(settle).await?;
             let missing = self.known().transcripts.missing(row, &history, since_ms, ts);
             let missing = missing.into_iter().filter(|rebuilt| rebuilt.text.len() <= FRAME_BYTES_MAX);
@@ -159,10 +162,31 @@ impl Rebuilder {
         Ok(frames)
     }
 
-    /// What a session holds; nothing when the gateway does not show it, which keeps nobody from the others.
-    async fn history(&self, link: &Link, session: &str) -> Result<Option<History>, String> {
-        let params = to_raw_value(&json!({ "sessionKey": session, "limit": ROWS_MAX }));
-        let params = params.map_err(|error| error.to_string())?;
+    /// What a session holds, back to what was heard; nothing when the gateway does not show it, which keeps nobody from the
+    /// others.
+    async fn history(&self, link: &Link, session: &str, since_ms: u64) -> Result<Option<History>, String> {
+        let Some(mut history) = self.page(link, session, 0).await? else { return Ok(None) };
+        for _ in 1..PAGES_MAX {
+            let Some(offset) = history.older_at() else { return Ok(Some(history)) };
+            if !self.known().transcripts.lacks_before(session, &history, since_ms) {
+                return Ok(Some(history));
+            }
+            let Some(older) = self.page(link, session, offset).await? else { return Ok(Some(history)) };
+            history.put_before(older);
+        }
+        if history.older_at().is_some() && self.known().transcripts.lacks_before(session, &history, since_ms) {
+            tracing::warn!(gateway = %self.gateway, session, "the oldest rows that were missed are not rebuilt");
+        }
+        Ok(Some(history))
+    }
+
+    /// A piece of what a session holds, so many rows before its end.
+    async fn page(&self, link: &Link, session: &str, offset: u64) -> Result<Option<History>, String> {
+        let mut params = json!({ "sessionKey": session, "limit": ROWS_MAX });
+        if let Some(fields) = params.as_object_mut().filter(|_| offset > 0) {
+            fields.insert("offset".to_owned(), offset.into());
+        }
+        let params = to_raw_value(&params).map_err(|error| error.to_string())?;
         let reason = match link.call("chat.history", params, WITHIN).await {
             Ok(answer) => match serde_json::from_str(answer.get()) {
                 Ok(history) => return Ok(Some(history)),

@@ -185,3 +185,36 @@ fn a_real_gateway_is_connected_to_listened_to_and_its_questions_answered() {
         over.iter().any(|ask| ask["state"] == "cancelled" && ask["reason"] == "gateway-restart").then_some(())
     });
 }
+
+/// Whether a file below a folder holds that text.
+fn holds(folder: &Path, text: &[u8]) -> bool {
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    entries.map(|entry| entry.path()).any(|path| {
+        if path.is_dir() {
+            return holds(&path, text);
+        }
+        fs::read(path).is_ok_and(|bytes| bytes.windows(text.len()).any(|window| window == text))
+    })
+}
+
+#[test]
+fn a_turn_that_a_real_gateway_ended_while_no_server_ran_is_rebuilt_with_its_tool() {
+    let install = Install::new();
+    let Some(real) = Real::start(&install.folder().join("openclaw"), "full") else { return };
+    piped(&install, &["gateway", "add", "main", &real.url(), "--token-stdin"], TOKEN).exits(0);
+    let first = turn(&install, &chat(&install, "[[say hello]]"));
+    assert_eq!(first["last_text"], "hello");
+    let session = chat(&install, "[[exec uname -s]] [[say nobody heard that]]");
+    install.regatta(&["down"]).exits(0);
+    // As it stands in a transcript alone: a prompt has more around it.
+    until("the turn ended", || holds(&real.folder.join("state"), br#""nobody heard that""#).then_some(()));
+    install.regatta(&["up", "--detach"]).exits(0);
+    let row = turn(&install, &session);
+    assert_eq!(row["last_text"], "nobody heard that");
+    let thread = install.view(&["threads", row["id"].as_str().expect("an id")]);
+    let tool = &thread["turns"][0]["tools"][0];
+    assert_eq!((&tool["name"], &tool["state"]), (&json!("exec"), &json!("done")), "{thread:#}");
+    assert!(tool["output"].as_str().is_some_and(|output| output.contains("Linux")), "{thread:#}");
+    let used = &thread["turns"][0];
+    assert_eq!((&used["input_tokens"], &used["output_tokens"]), (&json!(200), &json!(40)), "{thread:#}");
+}

@@ -16,13 +16,13 @@ fn row(seq: u64, role: &str, run: Option<&str>) -> Value {
     })
 }
 
-/// What the gateway keeps of its one session.
+/// What the gateway keeps of its one session, in which nothing runs.
 fn keeps(house: &House, messages: &[Value]) {
     let now = SystemClock.now_ms();
     let session = json!({
         "key": "k", "agentId": "main", "updatedAt": now, "hasActiveRun": false, "activeRunIds": [],
     });
-    house.answers("sessions.list", json!({ "ts": now + 60_000, "count": 1, "sessions": [session] }));
+    house.answers("sessions.list", json!({ "ts": now, "count": 1, "sessions": [session] }));
     house.answers("chat.history", json!({ "sessionKey": "k", "sessionId": "s", "messages": messages }));
 }
 
@@ -70,6 +70,7 @@ async fn what_happened_without_a_connection_in_a_gap_or_without_a_server_is_rebu
 
     // The third row is lost on the way, the fourth is heard.
     keeps(&house, &rows);
+    house.say("chat", json!({ "sessionKey": "k", "runId": "r2", "state": "final" }));
     house.skip(1);
     say(&house, 4, &rows[3]);
     let told = rebuilt_when(&world, 5).await;
@@ -82,4 +83,54 @@ async fn what_happened_without_a_connection_in_a_gap_or_without_a_server_is_rebu
     let world = world.again().await;
     let told = rebuilt_when(&world, 8).await;
     assert_eq!(told[5..], ["conn-3 row 5", "conn-3 r3 final", "conn-3 sessions.changed"]);
+}
+
+#[tokio::test]
+async fn prompts_tools_and_aborts_that_were_missed_are_rebuilt_as_they_stand() {
+    let house = House::open().await;
+    let world = World::with(&house).await;
+    let mut calls = row(2, "assistant", Some("r1"));
+    calls["stopReason"] = "toolUse".into();
+    let gave = row(3, "toolResult", None);
+    let mut cut = row(4, "assistant", Some("r1"));
+    cut["openclawAbort"] = json!({ "aborted": true, "origin": "rpc", "runId": "r1" });
+    keeps(&house, &[row(1, "user", None), calls, gave, cut]);
+    house.drop_connections();
+    let told = rebuilt_when(&world, 6).await;
+    assert_eq!(
+        told,
+        ["row 1", "row 2", "row 3", "row 4", "r1 aborted", "sessions.changed"].map(|of| format!("conn-2 {of}"))
+    );
+    // Nothing of it is missing any more.
+    house.drop_connections();
+    let told = rebuilt_when(&world, 7).await;
+    assert_eq!(told[6..], ["conn-3 sessions.changed"]);
+}
+
+#[tokio::test]
+async fn a_run_whose_last_row_was_heard_and_whose_end_was_not_ends_as_it_did() {
+    let house = House::open().await;
+    let world = World::with(&house).await;
+    let rows = [row(1, "user", None), row(2, "assistant", Some("r1"))];
+    (1..).zip(&rows).for_each(|(seq, row)| say(&house, seq, row));
+    world.told_when("session.message 2").await;
+    keeps(&house, &rows);
+    house.drop_connections();
+    assert_eq!(rebuilt_when(&world, 2).await, ["conn-2 r1 final", "conn-2 sessions.changed"]);
+}
+
+#[tokio::test]
+async fn what_is_missed_of_a_gateway_whose_clock_is_behind_is_rebuilt() {
+    let house = House::open().await;
+    let world = World::with(&house).await;
+    let then = SystemClock.now_ms() - 3_600_000;
+    let session = json!({
+        "key": "k", "agentId": "main", "updatedAt": then, "hasActiveRun": false, "activeRunIds": [],
+    });
+    let mut missed = row(1, "user", None);
+    missed["__openclaw"]["recordTimestampMs"] = then.into();
+    house.answers("sessions.list", json!({ "ts": then, "count": 1, "sessions": [session] }));
+    house.answers("chat.history", json!({ "sessionKey": "k", "sessionId": "s", "messages": [missed] }));
+    house.drop_connections();
+    assert_eq!(rebuilt_when(&world, 2).await, ["conn-2 row 1", "conn-2 sessions.changed"]);
 }

@@ -7,7 +7,7 @@ use regatta_core::event::gateway::{Frame, GatewayEvent};
 use regatta_core::{Event, GatewayName, ThreadId};
 use serde::{Deserialize, Serialize};
 
-use super::frame::{Agent, Message, Said, Session, at, said};
+use super::frame::{Agent, Message, Said, Session, Told, at, told};
 use super::run::{Run, name, short};
 use super::view::{GatewayRunState, ThreadRow, ThreadView};
 use crate::projection::{Fact, Fold, Stray};
@@ -76,9 +76,18 @@ impl Fold for Threads {
     }
 }
 
+/// Of which process of its gateway something was heard, and when that was.
+#[derive(Clone, Copy)]
+struct When<'a> {
+    boot_id: &'a str,
+    at_us: u64,
+    /// Whether it was missed, and is told behind newer things.
+    is_late: bool,
+}
+
 impl Threads {
-    fn heard(&mut self, frame: &Frame, at_us: u64) {
-        let Some(said) = said(&frame.event, &frame.text) else { return };
+    fn heard(&mut self, frame: &Frame, heard_at_us: u64) {
+        let Some(Told { said, at_us, is_late }) = told(&frame.event, &frame.text, heard_at_us) else { return };
         let (session, agent) = match &said {
             Said::Chat(chat) => (Some(&chat.session_key), chat.agent_id.as_ref()),
             Said::Agent(agent) => (agent.session_key.as_ref(), agent.agent_id.as_ref()),
@@ -92,11 +101,13 @@ impl Threads {
         if let Some(agent) = agent {
             thread.agent = Some(name(agent));
         }
+        thread.first_at_us = thread.first_at_us.min(at_us);
         thread.last_at_us = thread.last_at_us.max(at_us);
+        let when = When { boot_id: &frame.boot_id, at_us, is_late };
         match said {
-            Said::Chat(chat) => thread.run(&chat.run_id, &frame.boot_id, at_us, |run| run.chat(&chat, at_us)),
-            Said::Agent(agent) => thread.heard(&agent, &frame.boot_id, at_us),
-            Said::Message(message) => thread.row(&message, &frame.boot_id, at_us),
+            Said::Chat(chat) => thread.run(&chat.run_id, when, |run| run.chat(&chat, at_us)),
+            Said::Agent(agent) => thread.heard(&agent, when),
+            Said::Message(message) => thread.row(&message, when),
             Said::Session(session) => thread.changed(&session, at_us),
         }
         thread.make_room();
@@ -144,20 +155,27 @@ impl Thread {
         }
     }
 
-    /// Changes the run of that id; begun when it is heard of for the first time.
-    fn run(&mut self, id: &str, boot_id: &str, at_us: u64, change: impl FnOnce(&mut Run)) {
+    /// Changes the run of that id; begun when it is heard of for the first time. One that was missed stands before those
+    /// that began after it.
+    fn run(&mut self, id: &str, when: When<'_>, change: impl FnOnce(&mut Run)) {
         if let Some(run) = self.runs.iter_mut().find(|run| run.is(id)) {
             return change(run);
         }
+        let after = self.runs.iter().rposition(|run| !when.is_late || run.started_at_us <= when.at_us);
+        let mut at = after.map_or(0, |after| after + 1);
         if self.runs.len() >= RUNS_MAX {
+            if at == 0 {
+                return;
+            }
             self.runs.pop_front();
+            at -= 1;
         }
-        let mut run = Run::new(id, boot_id, at_us);
+        let mut run = Run::new(id, when.boot_id, when.at_us);
         if let Some(asked) = self.asked.take() {
             run.asked(&asked);
         }
         change(&mut run);
-        self.runs.push_back(run);
+        self.runs.insert(at, run);
         self.runs_count += 1;
     }
 
@@ -170,27 +188,44 @@ impl Thread {
     }
 
     /// Only what begins a run begins one: an agent still says something of runs that are long over.
-    fn heard(&mut self, agent: &Agent, boot_id: &str, at_us: u64) {
+    fn heard(&mut self, agent: &Agent, when: When<'_>) {
         let is_known = self.runs.iter().any(|run| run.is(&agent.run_id));
         let begins = matches!(at(&agent.data, "/phase").as_str(), Some("start" | "model" | "preparing_workspace"));
         if is_known || begins {
-            self.run(&agent.run_id, boot_id, at_us, |run| run.agent(agent, at_us));
+            self.run(&agent.run_id, when, |run| run.agent(agent, when.at_us));
         }
     }
 
-    fn row(&mut self, message: &Message, boot_id: &str, at_us: u64) {
+    fn row(&mut self, message: &Message, when: When<'_>) {
         let row = &message.message;
         if row.role == "user" {
             let Some(text) = row.text() else { return };
             match row.idempotency_key.as_deref().and_then(|key| key.strip_suffix(":user")) {
-                Some(run) => self.run(run, boot_id, at_us, |run| run.asked(&text)),
-                None => self.asked = Some(short(&text)),
+                Some(run) => self.run(run, when, |run| run.asked(&text)),
+                None => self.asked(&text, when),
             }
             return;
         }
-        let run = row.about.as_ref().and_then(|about| about.run_id.as_deref());
-        if let Some(run) = run.and_then(|id| self.runs.iter_mut().find(|run| run.is(id))) {
-            run.row(row);
+        let id = row.about.as_ref().and_then(|about| about.run_id.as_deref());
+        let is_of = |run: &Run| match (id, &row.tool_call_id) {
+            (Some(id), _) => run.is(id),
+            (None, Some(call)) => run.has_tool(call),
+            (None, None) => false,
+        };
+        match (self.runs.iter_mut().rev().find(|run| is_of(run)), id) {
+            (Some(run), _) => run.row(row),
+            // What began it was missed, too.
+            (None, Some(id)) if when.is_late => self.run(id, when, |run| run.row(row)),
+            (None, _) => {}
+        }
+    }
+
+    /// What was asked without saying for which run: for the next one. When it was missed, that may have begun meanwhile.
+    fn asked(&mut self, text: &str, when: When<'_>) {
+        let next = self.runs.iter_mut().find(|run| when.is_late && run.started_at_us >= when.at_us);
+        match next.filter(|run| run.prompt.is_none()) {
+            Some(run) => run.asked(text),
+            None => self.asked = Some(short(text)),
         }
     }
 

@@ -3,8 +3,20 @@
 //! Source of the shapes: frames captured from 2026.9.6, some of which are in `tests/frames`. Fields this does not know are
 //! passed over, and so are events.
 
+use regatta_core::RowPlace;
 use serde::Deserialize;
 use serde_json::Value;
+
+/// A frame that says something.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) said: Said,
+    /// When, in microseconds since the Unix epoch: when it was heard, or of what was made of a transcript when that was
+    /// written there, which the gateway's clock says.
+    pub(crate) at_us: u64,
+    /// Whether it was made of a transcript, so that newer things may have been heard before it.
+    pub(crate) is_late: bool,
+}
 
 /// What a frame says.
 #[derive(Debug)]
@@ -77,6 +89,18 @@ pub(crate) struct Row {
     pub(crate) model: Option<String>,
     #[serde(default)]
     pub(crate) usage: Option<Usage>,
+    /// Of the answer of a tool: to which call, of which tool, and whether it failed.
+    #[serde(default)]
+    pub(crate) tool_call_id: Option<String>,
+    #[serde(default)]
+    pub(crate) tool_name: Option<String>,
+    #[serde(default)]
+    pub(crate) is_error: Option<bool>,
+    #[serde(default)]
+    pub(crate) details: Value,
+    /// When it was said, in milliseconds since the Unix epoch.
+    #[serde(default)]
+    timestamp: Value,
     #[serde(default, rename = "__openclaw")]
     pub(crate) about: Option<About>,
 }
@@ -85,8 +109,17 @@ pub(crate) struct Row {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Piece<'a> {
     Text(&'a str),
-    /// A tool's call, by the gateway's id of it.
-    Tool(&'a str),
+    /// A tool's call.
+    Tool(Call<'a>),
+}
+
+/// A tool's call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Call<'a> {
+    /// The gateway's id of it.
+    pub(crate) id: &'a str,
+    pub(crate) name: Option<&'a str>,
+    pub(crate) arguments: &'a Value,
 }
 
 #[derive(Debug, Deserialize)]
@@ -145,7 +178,27 @@ impl Session {
     }
 }
 
+impl Said {
+    /// When a transcript says it was written, in milliseconds since the Unix epoch.
+    fn written_at_ms(&self) -> Option<u64> {
+        match self {
+            Self::Message(message) => {
+                let about = message.message.about.as_ref();
+                about.and_then(|about| about.record_timestamp_ms).or(message.message.timestamp.as_u64())
+            }
+            Self::Chat(chat) => chat.message.as_ref()?.timestamp.as_u64(),
+            Self::Agent(_) | Self::Session(_) => None,
+        }
+    }
+}
+
 impl Row {
+    /// Where in the transcript.
+    pub(crate) fn place(&self) -> Option<RowPlace> {
+        let about = self.about.as_ref()?;
+        Some(RowPlace { seq: about.seq?, at_ms: about.record_timestamp_ms.unwrap_or(0) })
+    }
+
     /// The text in it: of a text, or of the parts of a list that are text.
     pub(crate) fn text(&self) -> Option<String> {
         text(&self.content)
@@ -174,7 +227,10 @@ impl Usage {
 fn piece(part: &Value) -> Option<Piece<'_>> {
     match at(part, "/type").as_str() {
         Some("text") => at(part, "/text").as_str().map(Piece::Text),
-        Some("toolCall") => at(part, "/id").as_str().map(Piece::Tool),
+        Some("toolCall") => {
+            let (name, arguments) = (at(part, "/name").as_str(), at(part, "/arguments"));
+            at(part, "/id").as_str().map(|id| Piece::Tool(Call { id, name, arguments }))
+        }
         Some(_) | None => None,
     }
 }
@@ -199,20 +255,26 @@ pub(crate) fn text(content: &Value) -> Option<String> {
     }
 }
 
-/// What a frame says; nothing for one that is about something else.
-pub(crate) fn said(event: &str, frame: &[u8]) -> Option<Said> {
+/// What a frame that was heard then says; nothing for one that is about something else.
+pub(crate) fn told(event: &str, frame: &[u8], heard_at_us: u64) -> Option<Told> {
     #[derive(Deserialize)]
     struct Wire<T> {
         payload: T,
+        #[serde(default)]
+        reconstructed: bool,
     }
-    fn read<T: serde::de::DeserializeOwned>(frame: &[u8]) -> Option<T> {
-        serde_json::from_slice::<Wire<T>>(frame).ok().map(|wire| wire.payload)
+    fn read<T: serde::de::DeserializeOwned>(frame: &[u8], of: impl FnOnce(T) -> Said) -> Option<(Said, bool)> {
+        serde_json::from_slice::<Wire<T>>(frame).ok().map(|wire| (of(wire.payload), wire.reconstructed))
     }
-    match event {
-        "chat" => read(frame).map(Said::Chat),
-        "agent" | "session.tool" => read(frame).map(Said::Agent),
-        "session.message" => read(frame).map(Said::Message),
-        "sessions.changed" => read(frame).map(Said::Session),
+    let (said, is_late) = match event {
+        "chat" => read(frame, Said::Chat),
+        "agent" | "session.tool" => read(frame, Said::Agent),
+        "session.message" => read(frame, Said::Message),
+        "sessions.changed" => read(frame, Said::Session),
         _ => None,
-    }
+    }?;
+    let written_at_us = said.written_at_ms().filter(|_| is_late).map(|at_ms| at_ms.saturating_mul(1_000));
+    // A clock that is ahead does not make what was heard happen later.
+    let at_us = written_at_us.map_or(heard_at_us, |at_us| at_us.min(heard_at_us));
+    Some(Told { said, at_us, is_late })
 }

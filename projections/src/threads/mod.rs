@@ -6,6 +6,7 @@
 mod fold;
 pub(crate) mod frame;
 mod run;
+mod tools;
 mod view;
 
 pub use fold::{RUNS_MAX, THREAD_BYTES_MAX, THREADS_MAX, Threads};

@@ -1,32 +1,31 @@
-//! One run of a gateway's agent: what it said, what its tools did, how it ended. Pure.
+//! One run of a gateway's agent: what it said and how it ended. What its tools did is in `tools`. Pure.
 //!
 //! The first `final`, `aborted` or `error` of a run ends it; later ones are addenda. Its agent's own `end` comes before the
 //! chat's and before the last of the text, so it ends nothing by itself: it says how a run ended whose chat's end nobody
 //! heard, once something else shows that it is over (a session that is idle, a gateway that was started anew). A chat's end
 //! that comes after such a guess replaces it. An empty `final`, as for a run that was queued, ends it without a text.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::frame::{self, Agent, Chat, Piece, Row, at};
-use super::view::{AddendumView, GatewayRunState, GatewayRunView, PartView, ToolState, ToolView};
+use super::frame::{Agent, Chat, Piece, Row, at};
+use super::tools::{TOOLS_MAX, Tools};
+use super::view::{AddendumView, GatewayRunState, GatewayRunView, PartView, ToolState};
 
 /// Longest text of a run that is kept, in bytes; the beginning.
 pub const TEXT_BYTES_MAX: usize = 64 << 10;
-/// Most tools of a run that are kept; the first ones.
-const TOOLS_MAX: usize = 100;
-/// Longest arguments or output of a tool that are kept, in bytes; the beginning.
-const TOOL_BYTES_MAX: usize = 4 << 10;
 /// Most parts of a run that are kept; the first ones.
 const PARTS_MAX: usize = 2 * TOOLS_MAX;
+/// Most rows of a run that are told from others; of more, the first ones count as heard.
+const ROWS_MAX: usize = 512;
 /// Most addenda of a run.
 const ADDENDA_MAX: usize = 4;
 /// Longest prompt, reason or addendum, in bytes.
 const SHORT_BYTES_MAX: usize = 4 << 10;
 /// Longest id, name or title, in bytes.
-const NAME_BYTES_MAX: usize = 128;
-/// Longest arguments and outputs of all tools of a run together, in bytes; the first ones make room.
-const TOOLS_BYTES_MAX: usize = 24 << 10;
+pub(super) const NAME_BYTES_MAX: usize = 128;
 
 /// One run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,19 +36,21 @@ pub(super) struct Run {
     pub(super) prompt: Option<String>,
     text: String,
     is_cut: bool,
-    /// What its rows in the transcript are made of; their text is kept as far as `text` would be.
-    parts: Vec<PartView>,
+    /// What its rows in the transcript are made of, each with its row's place; their text is kept as far as `text` would be.
+    parts: Vec<(u64, PartView)>,
     /// Whether these are not all of it.
     are_parts_cut: bool,
-    /// The last of these rows, by its place in the transcript: a row is told again after a connection was lost.
-    last_row: u64,
+    /// Places of the rows that were heard: a row is told again after a connection was lost, or late.
+    rows: BTreeSet<u64>,
+    /// Rows up to this place count as heard.
+    rows_gone: u64,
     addenda: Vec<(GatewayRunState, String)>,
-    tools: Vec<ToolView>,
+    tools: Tools,
     model: Option<String>,
     input_tokens: u64,
     output_tokens: u64,
     cost_micros: u64,
-    started_at_us: u64,
+    pub(super) started_at_us: u64,
     /// Questions it waits for.
     is_waiting: bool,
     /// How it ended by its agent's own word.
@@ -76,9 +77,10 @@ impl Run {
             is_cut: false,
             parts: vec![],
             are_parts_cut: false,
-            last_row: 0,
+            rows: BTreeSet::new(),
+            rows_gone: 0,
             addenda: vec![],
-            tools: vec![],
+            tools: Tools::default(),
             model: None,
             input_tokens: 0,
             output_tokens: 0,
@@ -97,20 +99,21 @@ impl Run {
 
     /// About how many bytes of the gateway's words it holds.
     pub(super) fn bytes(&self) -> usize {
-        let tool = |tool: &ToolView| {
-            let names = [Some(&tool.call), Some(&tool.name), tool.title.as_ref(), tool.approval.as_ref()];
-            names.into_iter().flatten().map(String::len).sum::<usize>() + kept_of(tool)
-        };
         let end = self.end.as_ref().and_then(|end| end.reason.as_ref()).map_or(0, String::len);
         let names = self.id.len() + self.boot_id.len() + self.model.as_ref().map_or(0, String::len);
-        let part = |part: &PartView| match part {
+        let part = |(_, part): &(u64, PartView)| match part {
             PartView::Text { text } => text.len(),
             PartView::Tool { call } => call.len(),
         };
         let parts: usize = self.parts.iter().map(part).sum();
         let addenda: usize = self.addenda.iter().map(|(_, text)| text.len()).sum();
-        let tools: usize = self.tools.iter().map(tool).sum();
-        names + end + parts + addenda + tools + self.text.len() + self.prompt.as_ref().map_or(0, String::len)
+        names
+            + end
+            + parts
+            + addenda
+            + self.tools.bytes()
+            + self.text.len()
+            + self.prompt.as_ref().map_or(0, String::len)
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -134,18 +137,24 @@ impl Run {
         self.prompt = Some(short(prompt));
     }
 
-    /// A row of the transcript that belongs to it.
+    /// Whether a tool of that call works for it.
+    pub(super) fn has_tool(&self, call: &str) -> bool {
+        self.tools.has(call)
+    }
+
+    /// A row of the transcript that belongs to it, told in any order.
     pub(super) fn row(&mut self, row: &Row) {
-        if let Some(seq) = row.about.as_ref().and_then(|about| about.seq) {
-            if seq <= self.last_row {
-                return;
-            }
-            self.last_row = seq;
+        let last = self.rows.last().copied().unwrap_or(0);
+        let place = row.place().map_or(last, |place| place.seq);
+        if row.place().is_some() && !self.is_new_row(place) {
+            return;
         }
-        if row.role == "assistant" {
-            row.pieces().into_iter().for_each(|piece| self.says_piece(piece));
+        match row.role.as_str() {
+            "assistant" => self.says_row(place, row),
+            "toolResult" => self.tools.answered(row),
+            _ => {}
         }
-        if let Some(model) = &row.model {
+        if let Some(model) = row.model.as_ref().filter(|_| place >= last) {
             self.model = Some(name(model));
         }
         if let Some(usage) = &row.usage {
@@ -155,19 +164,42 @@ impl Run {
         }
     }
 
-    fn says_piece(&mut self, piece: Piece<'_>) {
+    fn is_new_row(&mut self, place: u64) -> bool {
+        let is_new = place > self.rows_gone && self.rows.insert(place);
+        if self.rows.len() > ROWS_MAX {
+            self.rows_gone = self.rows.pop_first().unwrap_or(self.rows_gone);
+        }
+        is_new
+    }
+
+    fn says_row(&mut self, place: u64, row: &Row) {
+        let mut at = self.parts.partition_point(|(before, _)| *before <= place);
+        for piece in row.pieces() {
+            if let Piece::Tool(call) = piece {
+                self.tools.called(call);
+            }
+            if let Some(part) = self.part(piece) {
+                self.parts.insert(at, (place, part));
+                at += 1;
+            }
+        }
+    }
+
+    /// A piece as it is kept; nothing when there is nothing to keep, or no room.
+    fn part(&mut self, piece: Piece<'_>) -> Option<PartView> {
         if self.parts.len() >= PARTS_MAX {
             self.are_parts_cut = true;
-            return;
+            return None;
         }
         match piece {
-            Piece::Tool(call) => self.parts.push(PartView::Tool { call: name(call) }),
-            Piece::Text("") => {}
+            Piece::Tool(call) => Some(PartView::Tool { call: name(call.id) }),
+            Piece::Text("") => None,
             Piece::Text(text) => {
-                let bytes = |part: &PartView| if let PartView::Text { text } = part { text.len() } else { 0 };
+                let bytes =
+                    |(_, part): &(u64, PartView)| if let PartView::Text { text } = part { text.len() } else { 0 };
                 let kept = cut(text, TEXT_BYTES_MAX.saturating_sub(self.parts.iter().map(bytes).sum()));
                 self.are_parts_cut |= kept.len() < text.len();
-                self.parts.push(PartView::Text { text: kept.to_owned() });
+                Some(PartView::Text { text: kept.to_owned() })
             }
         }
     }
@@ -241,23 +273,10 @@ impl Run {
         let data = &agent.data;
         match agent.stream.as_str() {
             "lifecycle" => self.lifecycle(data, at_us),
-            "tool" => self.tool_said(data),
-            "item" if at(data, "/kind") == "tool" => self.card_said(data),
-            "command_output" => self.command_said(data),
-            _ => return,
-        }
-        self.make_room();
-    }
-
-    /// Lets go of what the first tools gave, when all together gave too much.
-    fn make_room(&mut self) {
-        let mut bytes: usize = self.tools.iter().map(kept_of).sum();
-        for tool in &mut self.tools {
-            if bytes <= TOOLS_BYTES_MAX {
-                return;
-            }
-            bytes -= kept_of(tool);
-            (tool.arguments, tool.output) = (None, String::new());
+            "tool" => self.tools.said(data),
+            "item" if at(data, "/kind") == "tool" => self.tools.shown(data),
+            "command_output" => self.tools.printed(data),
+            _ => {}
         }
     }
 
@@ -272,13 +291,13 @@ impl Run {
             Some("waiting-approval") => {
                 self.is_waiting = true;
                 let approval = text("/approvalId").map(name);
-                if let Some(tool) = text("/toolCallId").and_then(|call| self.tool(call, None)) {
+                if let Some(tool) = text("/toolCallId").and_then(|call| self.tools.get(call, None)) {
                     (tool.state, tool.approval) = (ToolState::Waiting, approval);
                 }
             }
             Some("approval-resolved") => {
                 self.is_waiting = false;
-                if let Some(tool) = text("/toolCallId").and_then(|call| self.tool(call, None))
+                if let Some(tool) = text("/toolCallId").and_then(|call| self.tools.get(call, None))
                     && tool.state == ToolState::Waiting
                 {
                     tool.state = ToolState::Running;
@@ -293,67 +312,6 @@ impl Run {
         }
     }
 
-    fn tool_said(&mut self, data: &Value) {
-        let (Some(call), called) = (at(data, "/toolCallId").as_str(), at(data, "/name").as_str()) else { return };
-        let Some(tool) = self.tool(call, called) else { return };
-        match at(data, "/phase").as_str() {
-            Some("start") => tool.arguments = Some(cut(&at(data, "/args").to_string(), TOOL_BYTES_MAX).to_owned()),
-            Some("update") => put(&mut tool.output, frame::text(at(data, "/partialResult/content"))),
-            Some("result") => {
-                put(&mut tool.output, frame::text(at(data, "/result/content")));
-                tool.exit_code = at(data, "/result/details/exitCode").as_i64().or(tool.exit_code);
-                tool.state = if at(data, "/isError") == true { ToolState::Failed } else { ToolState::Done };
-            }
-            Some(_) | None => {}
-        }
-    }
-
-    /// What is shown of a tool while it works.
-    fn card_said(&mut self, data: &Value) {
-        let (Some(call), called) = (at(data, "/toolCallId").as_str(), at(data, "/name").as_str()) else { return };
-        let Some(tool) = self.tool(call, called) else { return };
-        if let Some(title) = at(data, "/title").as_str() {
-            tool.title = Some(name(title));
-        }
-        if at(data, "/phase") == "end" {
-            tool.state = if at(data, "/status") == "failed" { ToolState::Failed } else { ToolState::Done };
-        }
-    }
-
-    fn command_said(&mut self, data: &Value) {
-        let (Some(call), called) = (at(data, "/toolCallId").as_str(), at(data, "/name").as_str()) else { return };
-        let Some(tool) = self.tool(call, called) else { return };
-        // A piece while it runs, all of it at the end.
-        if at(data, "/phase") == "end" {
-            put(&mut tool.output, at(data, "/output").as_str().map(str::to_owned));
-            tool.exit_code = at(data, "/exitCode").as_i64().or(tool.exit_code);
-        }
-    }
-
-    /// The tool of that call; there only are so many.
-    fn tool(&mut self, call: &str, called: Option<&str>) -> Option<&mut ToolView> {
-        let call = cut(call, NAME_BYTES_MAX);
-        let at = self.tools.iter().position(|tool| tool.call == call);
-        let at = match at {
-            Some(at) => at,
-            None if self.tools.len() < TOOLS_MAX => {
-                self.tools.push(ToolView {
-                    call: call.to_owned(),
-                    name: name(called.unwrap_or("tool")),
-                    title: None,
-                    arguments: None,
-                    state: ToolState::Running,
-                    output: String::new(),
-                    exit_code: None,
-                    approval: None,
-                });
-                self.tools.len() - 1
-            }
-            None => return None,
-        };
-        self.tools.get_mut(at)
-    }
-
     pub(super) fn view(&self) -> GatewayRunView {
         let addendum = |(state, text): &(GatewayRunState, String)| AddendumView { state: *state, text: text.clone() };
         GatewayRunView {
@@ -363,9 +321,9 @@ impl Run {
             prompt: self.prompt.clone(),
             text: self.text.clone(),
             is_cut: self.is_cut || self.are_parts_cut,
-            parts: self.parts.clone(),
+            parts: self.parts.iter().map(|(_, part)| part.clone()).collect(),
             addenda: self.addenda.iter().map(addendum).collect(),
-            tools: self.tools.clone(),
+            tools: self.tools.view(),
             model: self.model.clone(),
             input_tokens: self.input_tokens,
             output_tokens: self.output_tokens,
@@ -374,17 +332,6 @@ impl Run {
             ended_at_us: self.end.as_ref().map(|end| end.at_us),
         }
     }
-}
-
-fn put(output: &mut String, text: Option<String>) {
-    if let Some(text) = text {
-        *output = cut(&text, TOOL_BYTES_MAX).to_owned();
-    }
-}
-
-/// What is kept of a tool's arguments and output, in bytes.
-fn kept_of(tool: &ToolView) -> usize {
-    tool.arguments.as_ref().map_or(0, String::len) + tool.output.len()
 }
 
 /// An id, a name or a title, as it is kept. What is looked up is cut first, too.
@@ -397,6 +344,6 @@ pub(super) fn short(text: &str) -> String {
 }
 
 /// The beginning of a text, at most that many bytes, never half a character.
-fn cut(text: &str, bytes_max: usize) -> &str {
+pub(super) fn cut(text: &str, bytes_max: usize) -> &str {
     text.get(..text.floor_char_boundary(bytes_max)).unwrap_or_default()
 }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use regatta_core::event::attempt::AttemptEvent;
 use regatta_core::event::gateway::{Frame, GatewayEvent};
-use regatta_core::{AttemptId, Event, GatewayName, ThreadId};
+use regatta_core::{AttemptId, Event, GatewayName, HeardRows, ThreadId};
 use serde::{Deserialize, Serialize};
 
 use super::view::{UsageRow, UsageRows};
 use crate::attempts::{AttemptView, UsageSource, UsageView};
 use crate::projection::Fact;
-use crate::threads::frame::{Message, Said, said};
+use crate::threads::frame::{Message, Said, Told, told};
 
 /// Most sums that are kept.
 pub const ROWS_MAX: usize = 20_000;
@@ -31,9 +31,8 @@ pub struct Usage {
     days: BTreeMap<u64, Vec<(Who, Sum)>>,
     /// How many sums there are.
     rows: usize,
-    /// How far each session was counted: when its last row was written and where it stands. Rows are told again after a
-    /// connection was lost.
-    counted: BTreeMap<ThreadId, (u64, u64)>,
+    /// Which rows of each session were counted: after a connection was lost rows are told again, or late.
+    counted: BTreeMap<ThreadId, HeardRows>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,11 +66,16 @@ impl Usage {
         }
     }
 
-    fn heard(&mut self, frame: &Frame, at_us: u64) {
-        let Some(Said::Message(message)) = said(&frame.event, &frame.text) else { return };
+    /// A row counts on the day it was heard, or, when that was missed, on the day it was written.
+    fn heard(&mut self, frame: &Frame, heard_at_us: u64) {
+        let Some(Told { said: Said::Message(message), at_us, .. }) = told(&frame.event, &frame.text, heard_at_us)
+        else {
+            return;
+        };
         let row = &message.message;
-        if row.role != "assistant" || row.model.as_deref() == Some(INJECTED) || self.is_known(&frame.gateway, &message)
-        {
+        // Every row, so that it is known where some are missing.
+        let is_known = self.is_known(&frame.gateway, &message);
+        if is_known || row.role != "assistant" || row.model.as_deref() == Some(INJECTED) {
             return;
         }
         let used = row.usage.as_ref().map(|usage| UsageView {
@@ -91,18 +95,13 @@ impl Usage {
 
     /// Whether a row was counted before; from now on it was.
     fn is_known(&mut self, gateway: &GatewayName, message: &Message) -> bool {
-        let Some(about) = &message.message.about else { return false };
-        let (Some(at_ms), Some(seq)) = (about.record_timestamp_ms, about.seq) else { return false };
+        let Some(place) = message.message.place() else { return false };
         let session = ThreadId::of(gateway, &message.session_key);
-        if self.counted.get(&session).is_some_and(|counted| *counted >= (at_ms, seq)) {
-            return true;
-        }
         if self.counted.len() >= SESSIONS_MAX && !self.counted.contains_key(&session) {
-            let oldest = self.counted.iter().min_by_key(|(_, at)| **at).map(|(session, _)| *session);
+            let oldest = self.counted.iter().min_by_key(|(_, rows)| rows.last_at_ms()).map(|(session, _)| *session);
             oldest.and_then(|oldest| self.counted.remove(&oldest));
         }
-        self.counted.insert(session, (at_ms, seq));
-        false
+        !self.counted.entry(session).or_default().hear(place)
     }
 
     fn ended(&mut self, attempt: &AttemptView, at_us: u64) {

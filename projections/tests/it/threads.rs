@@ -113,6 +113,67 @@ fn a_row_that_is_told_again_counts_once() {
     assert_eq!((run.input_tokens, run.output_tokens, run.parts.len()), (10, 2, 1));
 }
 
+/// The same, as it is made of a transcript.
+fn late(mut frame: Value) -> Value {
+    frame["reconstructed"] = true.into();
+    frame.as_object_mut().expect("an object").remove("seq");
+    frame
+}
+
+#[test]
+fn a_row_that_was_missed_stands_where_it_was_said_and_counts() {
+    let said = |text: &str| PartView::Text { text: text.to_owned() };
+    let begun = chat("r-1", json!({ "state": "delta", "deltaText": "one" }));
+    let rows =
+        [row(2, &json!("one")), row(6, &json!("three")), late(row(4, &json!("two"))), late(row(4, &json!("two")))];
+    let thread = thread(&made(&[&[begun], &rows[..]].concat()));
+    let run = only(&thread);
+    assert_eq!(run.parts, ["one", "two", "three"].map(said));
+    assert_eq!((run.input_tokens, run.output_tokens), (30, 6));
+}
+
+/// A row of somebody else than an agent.
+fn other(seq: u64, at_ms: u64, more: &Value) -> Value {
+    let mut message = json!({ "__openclaw": { "seq": seq, "recordTimestampMs": at_ms } });
+    message.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+    let payload = json!({ "sessionKey": "agent:main:main", "agentId": "main", "message": message });
+    json!({ "type": "event", "event": "session.message", "payload": payload, "seq": 1 })
+}
+
+#[test]
+fn what_a_tool_did_while_nobody_listened_is_read_out_of_the_transcript() {
+    let call = json!({ "type": "toolCall", "id": "t-1", "name": "exec", "arguments": { "command": "uname" } });
+    let gave = json!({
+        "role": "toolResult", "toolCallId": "t-1", "toolName": "exec", "isError": true, "details": { "exitCode": 3 },
+        "content": [{ "type": "text", "text": "no such thing" }],
+    });
+    let thread = thread(&made(&[late(row(2, &json!([call]))), late(other(3, 9, &gave))]));
+    let run = only(&thread);
+    let [tool] = &run.tools[..] else { panic!("{:?}", run.tools) };
+    assert_eq!((tool.name.as_str(), tool.arguments.as_deref()), ("exec", Some("{\"command\":\"uname\"}")));
+    assert_eq!((tool.state, tool.output.as_str(), tool.exit_code), (ToolState::Failed, "no such thing", Some(3)));
+    assert_eq!(run.parts, [PartView::Tool { call: "t-1".to_owned() }]);
+}
+
+#[test]
+fn a_run_that_was_missed_stands_before_those_that_began_after_it() {
+    let mut history = made(&[chat("first", json!({ "state": "final", "message": says("one") }))]);
+    let between_ms = history.now_us() / 1_000 + 500;
+    history.heard("b-1", &chat("third", json!({ "state": "final", "message": says("three") })));
+    let asked = json!({ "role": "user", "content": "and two?", "idempotencyKey": "second:user" });
+    let mut end = chat("second", json!({ "state": "final", "message": says("two") }));
+    end["payload"]["message"]["timestamp"] = json!(between_ms + 100);
+    history.heard("b-1", &late(other(3, between_ms, &asked)));
+    history.heard("b-1", &late(end));
+    let thread = thread(&history);
+    let turns: Vec<&str> = thread.turns.iter().map(|run| run.run.as_str()).collect();
+    assert_eq!(turns, ["first", "second", "third"]);
+    let second = &thread.turns[1];
+    assert_eq!((second.prompt.as_deref(), second.text.as_str()), (Some("and two?"), "two"));
+    assert_eq!((second.started_at_us, second.ended_at_us), (between_ms * 1_000, Some((between_ms + 100) * 1_000)));
+    assert_eq!(thread.row.last_text, "three");
+}
+
 #[test]
 fn parts_are_kept_as_far_as_text_is() {
     let long = "x".repeat(TEXT_BYTES_MAX - 1);

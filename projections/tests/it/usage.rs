@@ -56,6 +56,29 @@ fn a_row_that_is_told_again_counts_once_and_what_was_not_told_is_not_nothing() {
     assert_eq!(row.used.source, UsageSource::Reported);
 }
 
+/// A row made of a transcript, at that place.
+fn late(at_ms: u64, seq: u64) -> Value {
+    let mut row = row(at_ms, &json!({ "__openclaw": { "recordTimestampMs": at_ms, "seq": seq } }));
+    row["reconstructed"] = true.into();
+    row.as_object_mut().expect("an object").remove("seq");
+    row
+}
+
+#[test]
+fn a_row_that_was_missed_counts_behind_newer_ones_once_and_on_the_day_it_was_written() {
+    let mut history = History::new();
+    let (now, day) = (history.now_us() / 1_000, 86_400 * 1_000);
+    let heard = |at_ms: u64, seq: u64| row(at_ms, &json!({ "__openclaw": { "recordTimestampMs": at_ms, "seq": seq } }));
+    for frame in [heard(now - 3 * day, 1), heard(now, 6), late(now - 2 * day, 3), late(now - 2 * day, 3)] {
+        history.heard("b-1", &frame);
+    }
+    // A clock of a gateway that is ahead makes nothing happen tomorrow.
+    history.heard("b-1", &late(now + 2 * day, 7));
+    let turns: Vec<(u64, u64)> =
+        rows(&history, 30).iter().map(|row| ((now * 1_000 - row.day_us) / (day * 1_000), row.turns)).collect();
+    assert_eq!(turns, [(2, 1), (0, 3)], "what was heard counts when it was heard");
+}
+
 #[test]
 fn an_attempt_that_ended_stands_beside_them_and_older_days_are_left_out() {
     let mut history = History::new();
