@@ -23,6 +23,7 @@ use crate::broker::Broker;
 use crate::calls::{is_reading, need};
 use crate::keeper::{Keeper, Shown};
 use crate::keyring::Keyring;
+use crate::members::{Ended, Left};
 use crate::rebuild::Rebuilder;
 use crate::registry::Registry;
 use crate::status::{LinkNow, LinkState};
@@ -90,10 +91,13 @@ pub(crate) struct Inner {
     kept: Mutex<BTreeMap<GatewayName, Kept>>,
     tasks: TaskTracker,
     stop: CancellationToken,
+    /// Wakes who forgets what was kept of gateways that are gone.
+    pub(crate) sweep: Notify,
 }
 
 pub(crate) struct Stand {
     pub(crate) registry: Registry,
+    pub(crate) left: Left,
     /// Where the stream ends.
     pub(crate) position: u64,
 }
@@ -113,7 +117,8 @@ impl Gateways {
     /// # Errors
     /// When the log cannot be read.
     pub fn open(log: Arc<dyn Log>, vault: Vault, clock: Arc<dyn Clock>) -> Result<Self, ReadError> {
-        let (stream, mut registry, mut position) = (Stream::gateways(), Registry::default(), 0);
+        let (stream, mut registry, mut left, mut position) =
+            (Stream::gateways(), Registry::default(), Left::default(), 0);
         loop {
             let batch = log.read_stream(&stream, position + 1, ReadMax::default())?;
             let Some(last) = batch.last() else { break };
@@ -121,6 +126,7 @@ impl Gateways {
             for envelope in &batch {
                 if let Ok(Event::Gateway(event)) = envelope.event() {
                     registry.evolve(&event, envelope.at_us, envelope.actor.as_str());
+                    left.evolve(&event, envelope.at_us);
                 }
             }
         }
@@ -130,10 +136,11 @@ impl Gateways {
             log,
             clock,
             keyring: Keyring::new(vault),
-            registry: Arc::new(tokio::sync::Mutex::new(Stand { registry, position })),
+            registry: Arc::new(tokio::sync::Mutex::new(Stand { registry, left, position })),
             kept: Mutex::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            sweep: Notify::new(),
         })))
     }
 
@@ -160,7 +167,10 @@ impl Gateways {
     /// When the log cannot be read.
     pub async fn run(self, stop: CancellationToken) -> Result<(), ReadError> {
         self.keep_all().await?;
-        stop.cancelled().await;
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.sweep() => {}
+        }
         self.0.stop.cancel();
         self.0.tasks.close();
         self.0.tasks.wait().await;
@@ -187,9 +197,10 @@ impl Gateways {
         let ended = Arc::new(Notify::new());
         let kept = Kept { shown: shown.clone(), stop, ended: Arc::clone(&ended) };
         self.kept().insert(name, kept);
+        let ended = Ended(ended);
         tasks.spawn(async move {
+            let _ended = ended;
             keeper.run().await;
-            ended.notify_one();
         });
         shown
     }

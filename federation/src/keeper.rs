@@ -370,6 +370,18 @@ impl Keeper {
     }
 }
 
+impl Drop for Keeper {
+    /// After a stop all of this is so already; a panic must not look like a connection.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!(gateway = %self.gateway(), "the connection is not kept any more");
+            self.hello.send_replace(None);
+            self.link.send_replace(None);
+            self.now.send_replace(LinkNow::unkept());
+        }
+    }
+}
+
 fn is_connected(link: &Link) -> bool {
     *link.state().borrow() == State::Connected
 }

@@ -118,10 +118,12 @@ impl Keyring {
         kept.map(drop).map_err(|error| Refusal::from(&error))
     }
 
-    /// Takes away what was kept of a gateway.
-    pub(crate) async fn forget(&self, gateway: &GatewayName, by: &Actor) -> Result<(), Refusal> {
-        for proof in [Proof::Token, Proof::Password, Proof::Device] {
-            match self.vault.remove(&secret_name(gateway, proof), by).await {
+    /// Takes away what was kept of a gateway until then; what somebody put under such a name later is theirs.
+    pub(crate) async fn forget(&self, gateway: &GatewayName, until_us: u64) -> Result<(), Refusal> {
+        let rows = self.vault.rows().await.map_err(|error| Refusal::from(&error))?;
+        let names = [Proof::Token, Proof::Password, Proof::Device].map(|proof| secret_name(gateway, proof));
+        for row in rows.into_iter().filter(|row| row.changed_at_us <= until_us && names.contains(&row.name)) {
+            match self.vault.remove(&row.name, &Actor::regatta()).await {
                 Ok(()) | Err(VaultError::NotThere(_)) => {}
                 Err(error) => return Err(Refusal::from(&error)),
             }

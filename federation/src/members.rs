@@ -1,11 +1,14 @@
 //! Which gateways there are: adds, removes, says it again. Decides against the registry, makes it durable, and only then
 //! starts or ends what follows from it.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use regatta_core::event::gateway::{Added, GatewayEvent};
 use regatta_core::{Actor, AppendError, Expect, GatewayName, ReadError, ReadMax, Refusal, RefusalKind, Seq, Stream};
 use regatta_gateway::{AddressError, Credential, Options};
+use tokio::sync::Notify;
 
 use crate::handle::{Gateways, Held};
 use crate::keeper::Shown;
@@ -16,6 +19,31 @@ use crate::status::{LinkNow, LinkState};
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 /// Longest address, in bytes.
 const URL_BYTES_MAX: usize = 512;
+/// How often it is tried to forget what was kept of gateways that are gone, while the vault or the log does not let us.
+const SWEEP_AGAIN: Duration = Duration::from_secs(30);
+
+/// Gateways that were removed, with when, in microseconds since the Unix epoch: what was kept of them may be there still.
+#[derive(Debug, Default)]
+pub(crate) struct Left(BTreeMap<GatewayName, u64>);
+
+impl Left {
+    pub(crate) fn evolve(&mut self, event: &GatewayEvent, at_us: u64) {
+        if let GatewayEvent::Removed(removed) = event {
+            self.0.insert(removed.gateway.clone(), at_us);
+        } else if let GatewayEvent::Added(added) = event {
+            self.0.remove(&added.gateway);
+        }
+    }
+}
+
+/// Says that a connection is not kept any more, however that came.
+pub(crate) struct Ended(pub(crate) Arc<Notify>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
 
 /// A gateway that is wanted.
 #[derive(Debug, Clone)]
@@ -50,10 +78,12 @@ impl Gateways {
         let url = check_address(&url, allow_plain)?;
         let proof = Secret::proof(secret.as_ref());
         let added = Added { gateway: name.clone(), url, allow_plain, proof };
-        let stand = self.held().await;
+        let mut stand = self.held().await;
         let event = stand.registry.add(added.clone())?;
         self.writable()?;
         let heard = self.heard(&name).map_err(|error| unreadable(&error))?;
+        // What proved it to another gateway of that name proves nothing to this one.
+        self.forget(&mut stand, &name).await?;
         if let Some(secret) = &secret {
             self.0.keyring.keep(&name, secret, by).await?;
         }
@@ -83,18 +113,48 @@ impl Gateways {
             kept.stop.cancel();
             kept.ended.notified().await;
         }
-        // Before it is recorded, since nobody would come back to a credential of a gateway that is gone.
-        let (_stand, removed) = match self.0.keyring.forget(gateway, by).await {
-            Ok(()) => self.record(stand, event, by).await,
-            Err(refusal) => (stand, Err(refusal)),
-        };
+        let (mut stand, removed) = self.record(stand, event, by).await;
         let heard = kept.map(|kept| (kept.shown.broker, kept.shown.rebuilder));
         match (&removed, heard) {
             (Ok(()), Some((broker, _))) => broker.end("the gateway was removed here").await,
             (Err(_), Some(heard)) => drop(self.keep(added, heard)),
             (_, None) => {}
         }
+        if let Err(refusal) = self.forget(&mut stand, gateway).await {
+            let reason = refusal.message;
+            tracing::warn!(%gateway, reason, "the credential of a gateway that was removed is forgotten later");
+            self.0.sweep.notify_one();
+        }
         removed
+    }
+
+    /// Forgets what was kept of a gateway that was removed, if there is any. A crash before that leaves it to a later start.
+    async fn forget(&self, stand: &mut Held, gateway: &GatewayName) -> Result<(), Refusal> {
+        if let Some(removed_at_us) = stand.left.0.get(gateway).copied() {
+            self.0.keyring.forget(gateway, removed_at_us).await?;
+            stand.left.0.remove(gateway);
+        }
+        Ok(())
+    }
+
+    /// Forgets what was kept of gateways that are gone, as soon as that can be done; for ever.
+    pub(crate) async fn sweep(&self) {
+        loop {
+            let mut stand = self.held().await;
+            let left: Vec<GatewayName> = stand.left.0.keys().cloned().collect();
+            let mut reasons = Vec::new();
+            for gateway in &left {
+                reasons.extend(self.forget(&mut stand, gateway).await.err().map(|refusal| refusal.message));
+            }
+            drop(stand);
+            match reasons.first() {
+                None => self.0.sweep.notified().await,
+                Some(reason) => {
+                    tracing::debug!(reason, "credentials of gateways that were removed are still there");
+                    tokio::time::sleep(SWEEP_AGAIN).await;
+                }
+            }
+        }
     }
 
     /// A change that could not be recorded is not made.
@@ -127,6 +187,7 @@ impl Gateways {
             let recorded = appended.map(|(position, at_us)| {
                 stand.position = position;
                 stand.registry.evolve(&event, at_us, by.as_str());
+                stand.left.evolve(&event, at_us);
             });
             (stand, recorded)
         })

@@ -90,6 +90,13 @@ impl LinkNow {
         Self { reason: Some(words(&refusal.to_string())), advice, pairing, ..Self::default() }
     }
 
+    /// Whoever kept it is gone, which should not be.
+    pub(crate) fn unkept() -> Self {
+        let reason = "an error of Regatta's own ended it; what its gateway says is not heard".to_owned();
+        let advice = "restart the server; its log says what happened (please report it)".to_owned();
+        Self { state: LinkState::Stopped, reason: Some(reason), advice: Some(advice), ..Self::default() }
+    }
+
     /// It cannot even be tried.
     pub(crate) fn untried(refusal: &regatta_core::Refusal) -> Self {
         let (reason, advice) = (Some(words(&refusal.message)), refusal.hint.as_deref().map(words));

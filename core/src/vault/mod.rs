@@ -26,7 +26,7 @@ use utoipa::ToSchema;
 
 use crate::event::SecretEvent;
 use crate::event::secret::{Allowed, Removed, Rotated, Scope, Set, Used, UsedBy};
-use crate::{Actor, Append, Clock, Draft, Event, Expect, Log, ReadError, ReadMax, Stream, log};
+use crate::{Actor, Append, Clock, Draft, Event, Expect, Log, ReadError, ReadMax, Stream, log, to_the_end};
 pub use credential::{Credential, CredentialError};
 pub use error::VaultError;
 pub use name::{NAME_BYTES_MAX, SecretName};
@@ -198,11 +198,11 @@ impl Vault {
         by: &Actor,
     ) -> Result<Scope, VaultError> {
         let (key, now_us) = (name.clone(), self.0.clock.now_us());
-        self.writable()?;
-        let ((generation, scope), held) = self.with(move |store| store.set(&key, &value, scope, now_us)).await?;
-        let set = Set { secret: name.to_string(), generation, scope: scope.clone() };
-        self.record(Stream::secrets(), SecretEvent::Set(set), by, held).await?;
-        Ok(scope)
+        let secret = name.to_string();
+        let fact = |(generation, scope): &(u64, Scope)| {
+            SecretEvent::Set(Set { secret, generation: *generation, scope: scope.clone() })
+        };
+        self.change(by, move |store| store.set(&key, &value, scope, now_us), fact).await.map(|(_, scope)| scope)
     }
 
     /// Lets runs of more repositories use a secret.
@@ -210,12 +210,11 @@ impl Vault {
     /// # Errors
     /// When there is no such secret, or it cannot be written.
     pub async fn allow(&self, name: &SecretName, more: Scope, by: &Actor) -> Result<Scope, VaultError> {
-        let key = name.clone();
-        self.writable()?;
-        let ((generation, scope), held) = self.with(move |store| store.allow(&key, &more)).await?;
-        let allowed = Allowed { secret: name.to_string(), generation, scope: scope.clone() };
-        self.record(Stream::secrets(), SecretEvent::Allowed(allowed), by, held).await?;
-        Ok(scope)
+        let (key, secret) = (name.clone(), name.to_string());
+        let fact = |(generation, scope): &(u64, Scope)| {
+            SecretEvent::Allowed(Allowed { secret, generation: *generation, scope: scope.clone() })
+        };
+        self.change(by, move |store| store.allow(&key, &more), fact).await.map(|(_, scope)| scope)
     }
 
     /// Takes a secret away.
@@ -223,11 +222,9 @@ impl Vault {
     /// # Errors
     /// When there is no such secret, or it cannot be written.
     pub async fn remove(&self, name: &SecretName, by: &Actor) -> Result<(), VaultError> {
-        let key = name.clone();
-        self.writable()?;
-        let (generation, held) = self.with(move |store| store.remove(&key)).await?;
-        let removed = Removed { secret: name.to_string(), generation };
-        self.record(Stream::secrets(), SecretEvent::Removed(removed), by, held).await
+        let (key, secret) = (name.clone(), name.to_string());
+        let fact = |generation: &u64| SecretEvent::Removed(Removed { secret, generation: *generation });
+        self.change(by, move |store| store.remove(&key), fact).await.map(drop)
     }
 
     /// Seals everything with a fresh key. How many secrets there are.
@@ -235,13 +232,12 @@ impl Vault {
     /// # Errors
     /// Why it cannot be done; what was sealed before stays readable then.
     pub async fn rotate(&self, to: NewKey, by: &Actor) -> Result<usize, VaultError> {
-        let kind = to.kind();
-        self.writable()?;
-        let ((generation, secrets), held) = self.with(move |store| store.rotate(&to)).await?;
-        let count = u32::try_from(secrets).unwrap_or(u32::MAX);
-        let rotated = Rotated { generation, key: kind.as_str().to_owned(), secrets: count };
-        self.record(Stream::secrets(), SecretEvent::Rotated(rotated), by, held).await?;
-        Ok(secrets)
+        let key = to.kind().as_str().to_owned();
+        let fact = |(generation, secrets): &(u64, usize)| {
+            let secrets = u32::try_from(*secrets).unwrap_or(u32::MAX);
+            SecretEvent::Rotated(Rotated { generation: *generation, key, secrets })
+        };
+        self.change(by, move |store| store.rotate(&to), fact).await.map(|(_, secrets)| secrets)
     }
 
     /// Puts a vault that cannot be opened any more aside and begins an empty one. Where the old one is now.
@@ -250,11 +246,14 @@ impl Vault {
     /// When the disk fails.
     pub async fn reset(&self, by: &Actor) -> Result<Option<PathBuf>, VaultError> {
         let now_us = self.0.clock.now_us();
-        self.writable()?;
-        let ((generation, aside), held) = self.with(move |store| store.reset(now_us)).await?;
-        let rotated = Rotated { generation, key: KeyKind::File.as_str().to_owned(), secrets: 0 };
-        self.record(Stream::secrets(), SecretEvent::Rotated(rotated), by, held).await?;
-        Ok(aside)
+        let fact = |(generation, _): &(u64, Option<PathBuf>)| {
+            SecretEvent::Rotated(Rotated {
+                generation: *generation,
+                key: KeyKind::File.as_str().to_owned(),
+                secrets: 0,
+            })
+        };
+        self.change(by, move |store| store.reset(now_us), fact).await.map(|(_, aside)| aside)
     }
 
     /// Whether runs of a repository may use a secret, and it is there to be given out.
@@ -321,6 +320,23 @@ impl Vault {
         let mut last = self.0.used.lock().unwrap_or_else(PoisonError::into_inner);
         last.extend(names.iter().map(|name| (name.clone(), LastUse { at_us, by: by.clone() })));
         Ok(())
+    }
+
+    /// Changes the store and records that, as one: whoever hangs up leaves nothing half done.
+    async fn change<T: Send + 'static>(
+        &self,
+        by: &Actor,
+        work: impl FnOnce(&mut Store) -> Result<T, VaultError> + Send + 'static,
+        fact: impl FnOnce(&T) -> SecretEvent + Send + 'static,
+    ) -> Result<T, VaultError> {
+        self.writable()?;
+        let (vault, by) = (self.clone(), by.clone());
+        to_the_end(async move {
+            let (done, held) = vault.with(work).await?;
+            vault.record(Stream::secrets(), fact(&done), &by, held).await?;
+            Ok(done)
+        })
+        .await
     }
 
     /// Does something with the store beside the threads that answer; the store is held until the second is dropped.

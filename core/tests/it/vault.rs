@@ -208,6 +208,30 @@ async fn of_many_that_set_at_once_none_is_lost() {
     }
 }
 
+#[tokio::test]
+async fn whoever_changes_a_secret_and_hangs_up_leaves_it_changed_and_told() {
+    let place = Place::new();
+    let vault = place.vault();
+    let name = name("openai");
+    let by = ada();
+    {
+        let mut setting = Box::pin(vault.set(&name, "canary".into(), everywhere(), &by));
+        tokio::select! {
+            biased;
+            set = &mut setting => panic!("it takes a moment: {set:?}"),
+            () = std::future::ready(()) => {}
+        }
+    }
+    let told = async {
+        while place.events(&Stream::secrets()).is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), told).await.expect("it is told");
+    assert!(matches!(&place.events(&Stream::secrets())[..], [SecretEvent::Set(set)] if set.secret == "openai"));
+    assert_eq!(value(&place.vault(), "openai").await.expect("given"), "canary");
+}
+
 /// What the killed process does: sets and rotates for ever, and says what was acknowledged. In the process of the tests
 /// itself there is nothing to do.
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use regatta_core::event::gateway::GatewayEvent;
+use regatta_core::event::gateway::{GatewayEvent, Removed};
 use regatta_core::event::user::Role;
 use regatta_core::vault::ExposeSecret as _;
 use regatta_core::{Event, Refusal, RefusalKind, Seq, Stream};
@@ -10,7 +10,7 @@ use regatta_federation::{LinkState, Wanted};
 use regatta_gateway_fake::House;
 use serde_json::json;
 
-use crate::world::{World, ana, main, token, until};
+use crate::world::{World, ana, main, token, until, until_async};
 
 const FRAMES: &str = include_str!("../../../gateway/tests/frames/observer-subscribed-tool-turn.jsonl");
 
@@ -242,10 +242,42 @@ async fn a_gateway_that_is_removed_is_left_and_its_credential_forgotten() {
     world.gateways.remove(&main(), &ana()).await.expect("removed");
     assert_eq!(world.told().last().map(String::as_str), Some("conn-1 gone after 0"));
     assert_eq!(world.gateways.link(&main()), None);
-    let names: Vec<String> = world.vault.rows().await.expect("rows").iter().map(|row| row.name.to_string()).collect();
-    assert_eq!(names, ["gateway-device"]);
+    assert_eq!(world.secrets().await, ["gateway-device"]);
     assert_eq!(world.gateways.remove(&main(), &ana()).await.expect_err("gone").kind, RefusalKind::NotFound);
     // The name is free again.
+    assert_eq!(world.add(&house, token("t")).await.state, LinkState::Connected);
+}
+
+#[tokio::test]
+async fn a_credential_that_a_crash_left_behind_is_forgotten_at_the_next_start_and_nobody_elses() {
+    let house = House::open().await;
+    let mut world = World::with(&house).await;
+    world.end().await;
+    world.say(Stream::gateways(), Event::Gateway(GatewayEvent::Removed(Removed { gateway: main() }))).await;
+    let world = world.again().await;
+    until_async("it is forgotten", async || world.secrets().await == ["gateway-device"]).await;
+    assert_eq!(world.gateways.link(&main()), None);
+    // Whoever has a secret of such a name now keeps it.
+    let name = "gateway.main.token".parse().expect("a name");
+    world.vault.set(&name, "theirs".into(), None, &ana()).await.expect("set");
+    let world = world.again().await;
+    world.add(&house, None).await;
+    let all = ["gateway-device", "gateway.main.device-token", "gateway.main.token"];
+    until_async("a token for the device is there, too", async || world.secrets().await == all).await;
+}
+
+#[tokio::test]
+async fn a_gateway_whose_keeper_is_gone_is_told_and_can_be_removed() {
+    let house = House::open().await;
+    let world = World::with(&house).await;
+    world.disk.is_broken.store(true, Ordering::SeqCst);
+    house.say("tick", json!({}));
+    let now = world.link(|now| now.state == LinkState::Stopped).await;
+    assert!(now.advice.expect("advice").contains("restart the server"));
+    world.disk.is_broken.store(false, Ordering::SeqCst);
+    let away = world.gateways.call(&main(), "health", &json!({}), &ana(), Role::Operator).await;
+    assert_eq!(Refusal::from(away.expect_err("nobody listens")).kind, RefusalKind::WrongState);
+    world.gateways.remove(&main(), &ana()).await.expect("removed");
     assert_eq!(world.add(&house, token("t")).await.state, LinkState::Connected);
 }
 

@@ -7,30 +7,34 @@ use std::time::Duration;
 
 use regatta_core::event::approval::ApprovalEvent;
 use regatta_core::event::gateway::GatewayEvent;
-use regatta_core::log::{MemoryLog, Pending};
+use regatta_core::log::{self, MemoryLog, Pending};
 use regatta_core::{
-    Actor, Append, AppendError, ApprovalId, Clock, Envelope, Event, EventId, GatewayName, Log, ReadError, ReadMax,
-    SecretString, Seq, Stream, SystemClock, Vault,
+    Actor, Append, AppendError, ApprovalId, Clock, Draft, Envelope, Event, EventId, Expect, GatewayName, Log,
+    ReadError, ReadMax, SecretString, Seq, Stream, SystemClock, Vault,
 };
 use regatta_federation::{Gateways, LinkNow, LinkState, Secret, Wanted};
 use regatta_gateway_fake::House;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A memory log that takes no writes while it is full, and says nothing of those it took while it is slow.
+/// A memory log that takes no writes while it is full, says nothing of those it took while it is slow, and panics while it
+/// is broken.
 #[derive(Default)]
 pub(crate) struct Disk {
     log: MemoryLog,
     pub(crate) is_full: AtomicBool,
     pub(crate) is_slow: watch::Sender<bool>,
+    pub(crate) is_broken: AtomicBool,
 }
 
 impl Log for Disk {
     fn submit(&self, append: Append) -> Pending {
+        assert!(!self.is_broken.load(Ordering::SeqCst), "the log is broken, as the test wants it");
         if self.is_full.load(Ordering::SeqCst) {
             let (answer, pending) = tokio::sync::oneshot::channel();
             answer.send(Err(AppendError::ReadOnly("the disk is nearly full".to_owned()))).ok();
@@ -171,6 +175,17 @@ impl World {
         until("the connection is so", || self.gateways.link(&main()).filter(|now| wanted(now))).await
     }
 
+    /// As another server left it behind.
+    pub(crate) async fn say(&self, stream: Stream, event: Event) {
+        let draft = Draft::new(&event, &*self.clock, ana(), Uuid::nil());
+        let append = Append { stream, expect: Expect::Any, events: vec![draft] };
+        log::append(&*self.disk, append).await.expect("appended");
+    }
+
+    pub(crate) async fn secrets(&self) -> Vec<String> {
+        self.vault.rows().await.expect("rows").iter().map(|row| row.name.to_string()).collect()
+    }
+
     pub(crate) fn events(&self, stream: &Stream) -> Vec<Event> {
         let all = ReadMax { events: usize::MAX, bytes: usize::MAX };
         let read = self.disk.read_stream(stream, 1, all).expect("read");
@@ -239,4 +254,14 @@ pub(crate) async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) ->
         }
     };
     tokio::time::timeout(PATIENCE, looking).await.unwrap_or_else(|_| panic!("{what}: it does not happen"))
+}
+
+/// The same of what has to be waited for itself.
+pub(crate) async fn until_async(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let looking = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, looking).await.unwrap_or_else(|_| panic!("{what}: it does not happen"));
 }
