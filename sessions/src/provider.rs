@@ -156,7 +156,8 @@ impl GatewayProvider {
                 // Whoever waited for it may have waited long enough.
                 told.send(()).ok();
                 let Some(method) = inner.options.after.method() else { return };
-                turn::insist(&inner, seat, method, &json!({ "key": seat.session })).await;
+                let params = json!({ "key": seat.session });
+                turn::insist(&inner, seat, method, &params, turn::AFTER_REFUSALS_MAX).await;
             };
             if timeout(AFTER_MAX, work).await.is_err() {
                 tracing::error!(gateway = %seat.gateway, session = seat.session, "a session was left as it is");
@@ -194,9 +195,18 @@ impl Provider for GatewayProvider {
     async fn create(&self, spec: &Spec) -> Result<Created, Error> {
         // The agent has its own credentials at its gateway.
         let spec = Spec { home_links: vec![], ..spec.clone() };
+        self.0.room(&spec.key, &spec.wish)?;
         let created = self.0.workspaces.create(&spec).await?;
-        let seat = self.0.choose(&spec.key, &spec.wish, &created.workspace).await?;
-        Ok(Created { fence: fence(&seat, &created), ..created })
+        match self.0.choose(&spec.key, &spec.wish, &created.workspace).await {
+            Ok(seat) => Ok(Created { fence: fence(&seat, &created), ..created }),
+            Err(error) => {
+                // A workspace nobody works in would wait for room, too.
+                if let Err(left) = self.0.workspaces.destroy(&spec.key).await {
+                    tracing::warn!(sandbox = spec.key, error = %left, "a workspace without a seat is left");
+                }
+                Err(error)
+            }
+        }
     }
 
     async fn find(&self, key: &str) -> Result<Created, Error> {

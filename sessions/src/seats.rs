@@ -122,6 +122,17 @@ impl Inner {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Says why there is no room for a sandbox, before anything is made for it. Between this and [`Self::choose`] somebody
+    /// else may take the last seat.
+    pub(crate) fn room(&self, key: &str, wish: &Wish) -> Result<(), Error> {
+        if self.seats().contains_key(key) {
+            return Ok(());
+        }
+        let reaches = self.wanted(wish.place.as_deref())?;
+        let (able, reasons) = rank(reaches.iter().map(|reach| self.candidate(reach)).collect(), &self.options.caps);
+        if able.is_empty() { Err(Error::Full { reason: reasons.join("; "), wait_ms: ROOM_MS }) } else { Ok(()) }
+    }
+
     /// Gives a sandbox its seat.
     pub(crate) async fn choose(&self, key: &str, wish: &Wish, workspace: &str) -> Result<Seat, Error> {
         let _choosing = self.choosing.lock().await;

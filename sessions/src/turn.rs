@@ -30,6 +30,8 @@ const DISK: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_millis(500);
 /// How often in a row the gateway may refuse before that is believed.
 const REFUSALS_MAX: u32 = 2;
+/// The same of what becomes of a session: one whose turn was just ended has work queued for some seconds.
+pub(crate) const AFTER_REFUSALS_MAX: u32 = 60;
 /// The same while the gateway is not known: it was removed, or the server has just begun.
 const ABSENT_MAX: u32 = 20;
 /// How long a gateway may take to hear that a turn is to end.
@@ -365,13 +367,13 @@ fn passes(refusal: &Refusal) -> bool {
     matches!(refusal.kind, RefusalKind::Busy | RefusalKind::ReadOnly)
 }
 
-/// Calls until the gateway takes it, or says no although it is connected; whether it took it.
-pub(crate) async fn insist(inner: &Inner, seat: &Seat, method: &str, params: &Value) -> bool {
+/// Calls until the gateway takes it, or says no so often in a row although it is connected; whether it took it.
+pub(crate) async fn insist(inner: &Inner, seat: &Seat, method: &str, params: &Value, refusals_max: u32) -> bool {
     let mut refused = 0;
     while let Err(refusal) = call(inner, seat, method, params).await {
         let is_connected = inner.gateways.link(&seat.gateway).is_some_and(|now| now.state == LinkState::Connected);
         refused = if is_connected && !passes(&refusal) { refused + 1 } else { 0 };
-        if refused >= REFUSALS_MAX {
+        if refused >= refusals_max {
             tracing::warn!(session = seat.session, method, reason = refusal.message, "a gateway refuses");
             return false;
         }
@@ -382,5 +384,5 @@ pub(crate) async fn insist(inner: &Inner, seat: &Seat, method: &str, params: &Va
 
 /// Has whatever runs in the session ended; returns when the gateway took it, or whether it does not.
 pub(crate) async fn abort(inner: &Inner, seat: &Seat) -> bool {
-    insist(inner, seat, "chat.abort", &json!({ "sessionKey": seat.session })).await
+    insist(inner, seat, "chat.abort", &json!({ "sessionKey": seat.session }), REFUSALS_MAX).await
 }

@@ -222,4 +222,15 @@ fn four_attempts_on_two_real_gateways_survive_the_restart_of_one() {
     // A turn that hangs is aborted when its time is up.
     let run = ask(&install, &["[[hang]]", "-a", "openclaw@gateway:two", "--timeout", "20s"]);
     assert_eq!(ended(&install, &run, &["a"]), ["timed_out"]);
+    let session = format!("agent:main:regatta-{run}-a");
+    let asked = json!({ "sessionKey": session }).to_string();
+    until("nothing runs there any more", || {
+        let held = install.regatta(&["gateway", "call", "two", "chat.history", &asked]).exits(0).json();
+        (held["sessionInfo"]["hasActiveRun"] == false && held.get("inFlightRun").is_none()).then_some(())
+    });
+    until("its turn is known as aborted", || {
+        let threads = install.view(&["threads"]);
+        let row = threads["rows"].as_array()?.iter().find(|row| row["session"] == session)?.clone();
+        (row["state"] == "aborted").then_some(())
+    });
 }

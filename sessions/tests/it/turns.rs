@@ -56,6 +56,23 @@ async fn a_turn_that_is_killed_or_takes_too_long_is_aborted_at_its_gateway() {
 }
 
 #[tokio::test]
+async fn a_session_is_compacted_before_it_rests_as_soon_as_its_gateway_lets_it() {
+    let house = House::open().await;
+    let world = World::new(&[("one", &house)], After::Compact).await;
+    let queued = "Session agent:main:x has queued work; retry after it finishes.";
+    house.denies("sessions.compact", json!({ "code": "INVALID_REQUEST", "message": queued }));
+    world.seat("a", None, None).await.expect("a seat");
+    world.begin("a", "[[hang]]", MINUTE_MS).await;
+    until("it is sent", || house.calls("chat.send").len() == 1).await;
+    world.provider.destroy(&key("a")).await.expect("destroyed");
+    assert_eq!(house.calls("chat.abort")[0], json!({ "sessionKey": session("a") }));
+    until("it is asked again", || house.calls("sessions.compact").len() > 2).await;
+    house.answers("sessions.compact", json!({ "ok": true }));
+    let taken = house.calls("sessions.compact");
+    assert!(taken.iter().all(|call| *call == json!({ "key": session("a") })), "{taken:?}");
+}
+
+#[tokio::test]
 async fn what_was_said_while_nobody_was_connected_is_found_in_the_history() {
     let house = House::open().await;
     let world = World::new(&[("one", &house)], After::Keep).await;
@@ -102,6 +119,8 @@ async fn attempts_are_spread_by_load_and_wait_for_room() {
         matches!(&full, Error::Full { reason, .. } if reason == "gateway one at 2/2; gateway two at 2/2"),
         "{full}"
     );
+    let nowhere = world.provider.find(&key("e")).await.expect_err("nothing is copied for it");
+    assert!(matches!(nowhere, Error::Missing(_)), "{nowhere}");
     world.provider.destroy(&key("a")).await.expect("destroyed");
     assert_eq!(world.seat("e", None, None).await.expect("room").fence, at("one"));
 }
@@ -116,6 +135,7 @@ async fn a_gateway_that_cannot_do_it_is_not_asked_and_says_why() {
     let lacking = world.seat("b", Some("two"), Some("reviewer")).await.expect_err("it has none");
     assert_eq!(lacking.to_string(), "gateway two has no agent reviewer; it has: main");
     assert!(matches!(lacking, Error::Unusable { .. }));
+    assert!(world.provider.find(&key("b")).await.is_err(), "its workspace went again");
     let unknown = world.provider.takes(Some("three"), "openclaw").expect_err("there is none");
     assert_eq!(unknown.to_string(), "there is no gateway three; there are: one, two");
     let other = world.provider.takes(None, "claude").expect_err("not that agent");
