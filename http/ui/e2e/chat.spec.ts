@@ -108,6 +108,32 @@ test("an admin asks again in other words, and goes back before the first ones", 
   await expect.poll(async () => (await gateway.calls("chat.send")).at(-1)?.message).toBe("What is in src?");
 });
 
+test("earlier turns are read out of the transcript, and what is seen stays where it is", async ({ page, context }) => {
+  await install().signIn(context, "operator");
+  const row = (n: number) => ({
+    role: "user",
+    content: `question ${n} ${"and more of it ".repeat(40)}`,
+    idempotencyKey: `old-${n}:user`,
+    __openclaw: { id: `e-${n}`, recordTimestampMs: 1_700_000_000_000 + n },
+  });
+  const rows = Array.from({ length: 60 }, (_, n) => row(n));
+  await gateway.answers("chat.history", { sessionKey: SESSION, messages: rows.slice(30), hasMore: true });
+  await page.goto(address());
+  const log = page.getByRole("log", { name: "What was said" });
+  const first = page.getByRole("article", { name: "Turn old-30" });
+  await expect(first).toBeAttached();
+  await log.evaluate((element) => element.scrollTo(0, 0));
+  await expect(page.getByRole("button", { name: "To the end" })).toBeVisible();
+  const top = (await first.boundingBox())?.y ?? 0;
+  await gateway.answers("chat.history", { sessionKey: SESSION, messages: rows, hasMore: false });
+  await page.getByRole("button", { name: "Show earlier turns" }).click();
+  await expect(page.getByRole("article", { name: "Turn old-0", exact: true })).toBeAttached();
+  await expect(page.getByRole("button", { name: "Show earlier turns" })).toHaveCount(0);
+  expect((await gateway.calls("chat.history")).at(-1)).toMatchObject({ limit: 400 });
+  // The button went, and nothing else moved.
+  expect(Math.abs(((await first.boundingBox())?.y ?? 0) - top)).toBeLessThan(80);
+});
+
 test("an operator chooses the model of the next turn", async ({ page, context }) => {
   await install().signIn(context, "operator");
   const sessionInfo = { key: SESSION, modelProvider: "stub", model: "stub-1", thinkingOptions: ["off", "high"] };

@@ -39,7 +39,7 @@ export function ChatPane({ gateway, session, thread, title, isConnected, mayTalk
   const { data: me } = useMe();
   const chat = useChat(gateway, session, thread?.id, isConnected);
   const [editing, setEditing] = useState<Editing>();
-  const { scroller, isAtEnd, onScroll, toEnd } = useFollow(chat.entries);
+  const { scroller, isAtEnd, onScroll, toEnd } = useFollow(chat.entries, keyOf(chat.entries[0]));
   const isNow = asOf === undefined;
   const { data: models } = useRead(gateway, "models.list", {}, modelsOf, mayTalk && isConnected);
   const model = models?.find(({ id }) => id === modelOf(chat.session));
@@ -72,7 +72,7 @@ export function ChatPane({ gateway, session, thread, title, isConnected, mayTalk
           // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard.
           tabIndex={0}
           onScroll={onScroll}
-          className="h-full overflow-y-auto focus-visible:-outline-offset-2"
+          className="h-full overflow-y-auto [overflow-anchor:none] focus-visible:-outline-offset-2"
         >
           <div className="mx-auto flex max-w-3xl flex-col gap-5 p-4">
             <Entries chat={chat} mayTalk={mayTalk} onEdit={setEditing} />
@@ -126,17 +126,17 @@ function Entries({ chat, mayTalk, onEdit }: EntriesProps) {
   }
   return (
     <>
-      {chat.hasMore && <p className="text-center text-faint">Older turns stand in the gateway's transcript only.</p>}
-      {chat.entries.map((entry, at) =>
+      {chat.hasMore && <EarlierTurns chat={chat} />}
+      {chat.entries.map((entry) =>
         entry.sort === "mark" ? (
-          <p key={`mark ${at}`} className="flex items-center gap-3 text-faint text-sm">
+          <p key={keyOf(entry)} className="flex items-center gap-3 text-faint text-sm">
             <span aria-hidden className="h-px flex-1 bg-line" />
             {MARKS[entry.mark] ?? entry.mark}
             <span aria-hidden className="h-px flex-1 bg-line" />
           </p>
         ) : (
           <TurnView
-            key={entry.turn.run}
+            key={keyOf(entry)}
             turn={entry.turn}
             isUnrecorded={entry.isUnrecorded}
             isForgotten={entry.isForgotten}
@@ -150,6 +150,25 @@ function Entries({ chat, mayTalk, onEdit }: EntriesProps) {
         ),
       )}
     </>
+  );
+}
+
+/** What tells an entry from the others, whatever is put before it. */
+function keyOf(entry: Entry | undefined): string | undefined {
+  return entry?.sort === "mark" ? `mark ${entry.mark} ${entry.atMs}` : entry?.turn.run;
+}
+
+function EarlierTurns({ chat: { earlier, isReadingEarlier } }: { chat: Chat }) {
+  return (
+    <p className="text-center text-faint">
+      {earlier ? (
+        <Button size="small" disabled={isReadingEarlier} onClick={earlier}>
+          {isReadingEarlier ? "Reading earlier turns…" : "Show earlier turns"}
+        </Button>
+      ) : (
+        "Older turns stand in the gateway's transcript only."
+      )}
+    </p>
   );
 }
 

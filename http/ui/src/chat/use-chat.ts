@@ -1,10 +1,10 @@
 // One conversation, kept up to date: what was recorded, the gateway's transcript, and what is being said this moment.
-import { useQueryClient } from "@tanstack/react-query";
+import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import type { Thread } from "@/api/types";
 import { useHeard, useLine } from "@/door/use-link";
 import { type SessionRow, transcriptOf } from "@/gateways/answers";
-import { useRead } from "@/gateways/use-reads";
+import { readOf } from "@/gateways/use-reads";
 import { useView } from "@/live/use-view";
 import { useReplay } from "@/replay/replay";
 import { conversation, type Entry } from "./conversation";
@@ -15,8 +15,10 @@ import { turnsOf } from "./history";
 const READ_MS = 250;
 /** Without a live connection it is asked for this often. */
 const ASK_MS = 2_000;
-/** Rows of the transcript that are read. */
-const ROWS_MAX = 200;
+/** Rows of the transcript that are read at first, and so many more each time somebody asks for earlier ones. */
+const ROWS = 200;
+/** A gateway gives no more at once. */
+const ROWS_MAX = 1_000;
 const WANTS = [{ method: "sessions.subscribe", params: {} }];
 
 export type Chat = {
@@ -25,7 +27,10 @@ export type Chat = {
   error: Error | null;
   /** Nothing while the gateway does not tell, and in the past. */
   session: SessionRow | undefined;
+  /** Whether the transcript has earlier turns, and how they are read; nothing when they cannot be. */
   hasMore: boolean;
+  earlier: (() => void) | undefined;
+  isReadingEarlier: boolean;
   phase: string | undefined;
   /** The turns that go on. */
   going: string[];
@@ -52,13 +57,15 @@ export function useChat(gateway: string, session: string, thread: string | undef
       everyMs: isNow && !isLive ? ASK_MS : 0,
     },
   );
-  const told = useRead(
-    gateway,
-    "chat.history",
-    { sessionKey: session, limit: ROWS_MAX },
-    transcriptOf,
-    isNow && isConnected,
-  );
+  const mayRead = isNow && isConnected;
+  const [rows, setRows] = useState(ROWS);
+  // What was read stays until more is there; a conversation has a pane of its own, so it is never another one's.
+  const told = useQuery({
+    ...readOf(gateway, "chat.history", { sessionKey: session, limit: rows }, transcriptOf),
+    enabled: mayRead,
+    placeholderData: keepPreviousData,
+  });
+  const earlier = useCallback(() => setRows((before) => Math.min(before + ROWS, ROWS_MAX)), []);
   const [hearing, setHearing] = useState<Hearing>(NOTHING);
   const later = useRef<ReturnType<typeof setTimeout>>(undefined);
   const refresh = useCallback(() => {
@@ -109,6 +116,8 @@ export function useChat(gateway: string, session: string, thread: string | undef
     error: recorded.error ?? (entries.length === 0 ? told.error : null),
     session: told.data?.session,
     hasMore: told.data?.hasMore ?? false,
+    earlier: mayRead && rows < ROWS_MAX ? earlier : undefined,
+    isReadingEarlier: told.isPlaceholderData,
     phase: hearing.phase,
     going,
     isLive,
