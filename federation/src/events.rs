@@ -20,6 +20,12 @@ pub fn hears(event: &str) -> Role {
     }
 }
 
+/// The least role that hears what an agent does on a stream of that name: how a question of its ended names the command.
+#[must_use]
+pub fn hears_stream(stream: &str) -> Role {
+    if stream == "approval" { Role::Approver } else { Role::Viewer }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -23,7 +23,7 @@ mod test;
 mod transcripts;
 
 pub use calls::{is_reading, need};
-pub use events::hears;
+pub use events::{hears, hears_stream};
 pub use handle::{Called, Gateways, NotCalled};
 pub use keyring::Secret;
 pub use members::Wanted;

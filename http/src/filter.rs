@@ -1,7 +1,10 @@
-//! Which events a reader wants: by kind, stream, run, attempt, actor, text, up to a position. Pure.
+//! Which events a reader wants: by kind, stream, run, attempt, actor, text, up to a position; and may have. Pure.
 
+use regatta_core::event::user::Role;
 use regatta_core::{AttemptId, Envelope, GatewayName, Kind, RunId, SandboxKey, Seq, Stream};
 use serde::Deserialize;
+
+use crate::door::least;
 
 /// Most names in one filter.
 const NAMES_MAX: usize = 64;
@@ -36,6 +39,7 @@ pub struct Filter {
     actor: Option<String>,
     text: Option<String>,
     to: Option<Seq>,
+    reader: Option<Role>,
 }
 
 impl Filter {
@@ -61,13 +65,29 @@ impl Filter {
         let run = query.run.as_deref().map(str::parse).transpose().map_err(|error| format!("{error}"))?;
         let attempt = query.attempt.as_deref().map(str::parse).transpose().map_err(|error| format!("{error}"))?;
         let text = query.text.as_ref().map(|text| text.to_lowercase());
-        Ok(Self { kinds, kinds_left_out, streams, run, attempt, actor: query.actor.clone(), text, to: None })
+        Ok(Self {
+            kinds,
+            kinds_left_out,
+            streams,
+            run,
+            attempt,
+            actor: query.actor.clone(),
+            text,
+            to: None,
+            reader: None,
+        })
     }
 
     /// The same, but nothing after a position.
     #[must_use]
     pub fn up_to(self, to: Option<Seq>) -> Self {
         Self { to, ..self }
+    }
+
+    /// The same, but nothing that somebody of that role may not read.
+    #[must_use]
+    pub fn for_reader(self, role: Role) -> Self {
+        Self { reader: Some(role), ..self }
     }
 
     /// Everything of one run but what its attempts printed.
@@ -118,6 +138,8 @@ impl Filter {
             && self.attempt.is_none_or(|attempt| attempt_of(&envelope.stream) == Some(attempt))
             && self.actor.as_ref().is_none_or(|actor| actor == envelope.actor.as_str())
             && self.text.as_ref().is_none_or(|text| line(envelope).to_lowercase().contains(text))
+            // Last, since it reads what a gateway said.
+            && self.reader.is_none_or(|role| role == Role::Admin || role >= least(envelope))
     }
 }
 

@@ -291,6 +291,11 @@ impl Auth {
         }
     }
 
+    /// Tells whenever who may do what changed.
+    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
+        self.0.changed.subscribe()
+    }
+
     /// Returns when a caller may not listen any more: their token was revoked or has expired, they signed out, or they
     /// were removed. Never for the owner at the socket.
     pub async fn until_ended(self, identity: Identity) {

@@ -28,6 +28,8 @@ use crate::{Filter, Identity, Plane};
 pub(crate) const FRAME_BYTES_MAX: usize = 8 << 20;
 /// Most calls of one browser under way at once.
 const CALLS_MAX: usize = 32;
+/// Most bytes of their parameters together.
+const CALLS_BYTES_MAX: usize = 2 * FRAME_BYTES_MAX;
 /// A browser that is further behind than this many events of the log is slow.
 const BEHIND_EVENTS_MAX: u64 = 16_384;
 /// How long a browser may take for its `connect`.
@@ -38,7 +40,12 @@ const TURN_FRAMES_MAX: usize = 64;
 const SETTLE_WITHIN: Duration = Duration::from_secs(1);
 
 /// What came of a call, with the id the browser gave it.
-type Called = (String, Result<Box<RawValue>, RpcError>);
+struct Called {
+    id: String,
+    /// Of its parameters.
+    bytes: usize,
+    outcome: Result<Box<RawValue>, RpcError>,
+}
 
 /// One browser.
 pub(crate) struct Browser {
@@ -57,6 +64,8 @@ struct Inside {
     listening: Listening,
     cursor: Cursor,
     calls: FuturesUnordered<BoxFuture<'static, Called>>,
+    /// Bytes of the parameters of those.
+    calls_bytes: usize,
 }
 
 impl Browser {
@@ -156,6 +165,7 @@ impl Browser {
             listening: Listening::new(role, guest.tools),
             cursor: Cursor::new(&self.plane.feed, Filter::of_link(&self.gateway), from),
             calls: FuturesUnordered::new(),
+            calls_bytes: 0,
         };
         Ok((payload, inside))
     }
@@ -171,8 +181,9 @@ impl Browser {
                 biased;
                 () = stop.cancelled() => return Err(Gone::Ends),
                 _ = ping.tick() => self.wire.ping().await?,
-                Some((id, outcome)) = inside.calls.next(), if !inside.calls.is_empty() => {
-                    self.wire.say(written(&id, &outcome)).await?;
+                Some(called) = inside.calls.next(), if !inside.calls.is_empty() => {
+                    inside.calls_bytes -= called.bytes;
+                    self.wire.say(written(&called)).await?;
                 }
                 message = self.wire.hear() => self.hear(inside, message?).await?,
                 () = std::future::ready(()), if has_more => {}
@@ -222,7 +233,11 @@ impl Browser {
     /// Begins a call; the answer, when there is one already.
     fn take(&self, inside: &mut Inside, asked: &frame::Asked<'_>) -> Result<Option<Box<RawValue>>, RpcError> {
         if inside.calls.len() >= CALLS_MAX {
-            return Err(frame::busy(CALLS_MAX));
+            return Err(frame::busy(&format!("{CALLS_MAX} calls")));
+        }
+        let bytes = asked.params.map_or(0, |params| params.get().len());
+        if inside.calls_bytes + bytes > CALLS_BYTES_MAX {
+            return Err(frame::busy(&format!("calls with {} bytes", inside.calls_bytes)));
         }
         let raw = |value: &Value| to_raw_value(value).map_err(|error| frame::invalid(error.to_string()));
         match decide(asked, self.identity.role, &mut inside.listening)? {
@@ -231,9 +246,10 @@ impl Browser {
                 let (id, role) = (asked.id.as_ref().to_owned(), self.identity.role);
                 let (gateways, gateway) = (self.plane.gateways.clone(), self.gateway.clone());
                 let by = Actor::user(&self.identity.name);
+                inside.calls_bytes += bytes;
                 inside.calls.push(Box::pin(async move {
                     let called = gateways.call(&gateway, &method, &params, &by, role).await;
-                    (id, called.map_err(frame::not_called))
+                    Called { id, bytes, outcome: called.map_err(frame::not_called) }
                 }));
                 Ok(None)
             }
@@ -242,8 +258,8 @@ impl Browser {
 
     /// Gives the answers that are there; without a connection, all are.
     async fn settle(&mut self, mut calls: FuturesUnordered<BoxFuture<'static, Called>>) {
-        while let Ok(Some((id, outcome))) = timeout(SETTLE_WITHIN, calls.next()).await {
-            if self.wire.say(written(&id, &outcome)).await.is_err() {
+        while let Ok(Some(called)) = timeout(SETTLE_WITHIN, calls.next()).await {
+            if self.wire.say(written(&called)).await.is_err() {
                 return;
             }
         }
@@ -260,8 +276,8 @@ fn fresh() -> Result<String, Gone> {
     Ok(Builder::from_random_bytes(random).into_uuid().to_string())
 }
 
-fn written(id: &str, outcome: &Result<Box<RawValue>, RpcError>) -> String {
-    frame::answer(Some(id), outcome.as_deref())
+fn written(called: &Called) -> String {
+    frame::answer(Some(&called.id), called.outcome.as_deref())
 }
 
 /// What this browser is told of something; an error when it cannot hear on.

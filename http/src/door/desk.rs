@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::frame::{Asked, forbidden, invalid};
 use super::listening::Listening;
+use super::room;
 
 /// The least role that may have a method called through the door; nothing when nobody may.
 pub(crate) fn needs(method: &str, params: &Value) -> Option<Role> {
@@ -32,6 +33,7 @@ pub(crate) fn decide(asked: &Asked<'_>, role: Role, listening: &mut Listening) -
     if method == "connect" {
         return Err(invalid("connect is only valid as the first request"));
     }
+    asked.params.map_or(Ok(()), |params| room::check(method, params.get()))?;
     let not_an_object = || invalid(format!("invalid {method} params: they are a JSON object"));
     let params: Value = asked
         .params
@@ -135,8 +137,10 @@ mod tests {
     }
 
     #[test]
-    fn parameters_nested_without_end_are_refused() {
-        let deep = format!("{{\"a\":{}{}}}", "[".repeat(50_000), "]".repeat(50_000));
+    fn parameters_nested_without_end_or_too_large_are_refused() {
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
         assert_eq!(done(Role::Admin, "health", Some(&deep)), "INVALID_REQUEST");
+        let large = format!("{{\"a\":\"{}\"}}", "x".repeat(300 << 10));
+        assert_eq!(done(Role::Admin, "health", Some(&large)), "INVALID_REQUEST REGATTA_TOO_LARGE");
     }
 }

@@ -118,9 +118,16 @@ pub(crate) fn forbidden(method: &str, needs: Option<Role>, is: Role) -> RpcError
     }
 }
 
-/// Too many calls of this browser are under way.
-pub(crate) fn busy(calls_max: usize) -> RpcError {
-    let message = format!("{calls_max} calls are under way, and no more are taken; wait for an answer");
+/// Parameters hold more than their method's may.
+pub(crate) fn too_large(method: &str, most: &str) -> RpcError {
+    let message =
+        format!("the parameters of {method} hold more than {most}, which is the most that goes through this door");
+    error("INVALID_REQUEST", message, Some(json!({ "code": "REGATTA_TOO_LARGE" })))
+}
+
+/// Too much of this browser is under way.
+pub(crate) fn busy(what: &str) -> RpcError {
+    let message = format!("{what} are under way, and no more are taken; wait for an answer");
     RpcError { retryable: Some(true), ..error("UNAVAILABLE", message, Some(json!({ "code": "REGATTA_BUSY" }))) }
 }
 

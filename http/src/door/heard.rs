@@ -9,7 +9,7 @@ use axum::extract::ws::Utf8Bytes;
 use regatta_core::event::gateway::{Frame, GatewayEvent};
 use regatta_core::event::user::Role;
 use regatta_core::{Envelope, Event, GatewayName};
-use regatta_federation::hears;
+use regatta_federation::{hears, hears_stream};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -62,6 +62,20 @@ impl Heard {
     }
 }
 
+/// The least role that may read an event of the log: of what a gateway said, whoever would hear it at the door. One that
+/// cannot be read may be anything.
+pub(crate) fn least(envelope: &Envelope) -> Role {
+    if envelope.kind.family() != "gateway" {
+        return Role::Viewer;
+    }
+    let frame = match envelope.event() {
+        Ok(Event::Gateway(GatewayEvent::Frame(frame))) => frame,
+        Ok(Event::Unknown { .. }) | Err(_) => return Role::Admin,
+        Ok(_) => return Role::Viewer,
+    };
+    serde_json::from_slice(&frame.text).map_or(Role::Admin, |came: Came<'_>| came.role(&frame.event))
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Came<'a> {
@@ -73,6 +87,19 @@ struct Came<'a> {
     recipient_profile_id: Option<IgnoredAny>,
     #[serde(default)]
     reconstructed: bool,
+}
+
+impl Came<'_> {
+    /// The least role that hears it.
+    fn role(&self, event: &str) -> Role {
+        // What is meant for one profile is for the one the whole installation has there.
+        if self.recipient_profile_id.is_some() {
+            return Role::Admin;
+        }
+        let is_agents = matches!(event, "agent" | "session.tool");
+        let stream = is_agents.then(|| about(self.payload).stream).flatten();
+        hears(event).max(stream.map_or(Role::Viewer, |stream| hears_stream(&stream)))
+    }
 }
 
 #[derive(Serialize)]
@@ -100,26 +127,29 @@ struct About<'a> {
 fn said(frame: &Frame) -> Option<(Utf8Bytes, Audience)> {
     // The keeper records only what it could read.
     let came: Came<'_> = serde_json::from_slice(&frame.text).ok()?;
-    let Came { payload, state_version, recipient_profile_id, reconstructed } = came;
+    let role = came.role(&frame.event);
+    let Came { payload, state_version, reconstructed, .. } = came;
     // Whoever missed it has read it anew; nobody else did.
     if reconstructed {
         return None;
     }
     let goes = Goes { kind: "event", event: &frame.event, payload, state_version };
     let text = serde_json::to_string(&goes).ok()?;
-    // What is meant for one profile is for the one the whole installation has there.
-    let role = if recipient_profile_id.is_some() { Role::Admin } else { hears(&frame.event) };
     Some((text.into(), Audience { role, part: part(&frame.event, payload) }))
 }
 
+fn about(payload: Option<&RawValue>) -> About<'_> {
+    payload.and_then(|payload| serde_json::from_str(payload.get()).ok()).unwrap_or_default()
+}
+
 fn part(event: &str, payload: Option<&RawValue>) -> Part {
-    let about =
-        || payload.and_then(|payload| serde_json::from_str::<About<'_>>(payload.get()).ok()).unwrap_or_default();
     match event.split_once('.') {
-        None if event == "agent" && about().stream.as_deref() == Some("tool") => Part::Tools,
+        None if event == "agent" && about(payload).stream.as_deref() == Some("tool") => Part::Tools,
         // Of these a gateway tells whoever subscribed; messages of one session, to those who subscribed to it.
         Some(("sessions", _)) | Some(("session", "tool")) => Part::Sessions,
-        Some(("session", _)) => about().session_key.map_or(Part::Sessions, |key| Part::Session(key.into_owned())),
+        Some(("session", _)) => {
+            about(payload).session_key.map_or(Part::Sessions, |key| Part::Session(key.into_owned()))
+        }
         _ => Part::All,
     }
 }
@@ -157,6 +187,9 @@ mod tests {
             ("chat", r#"{"sessionKey":"k"}"#, Role::Viewer, Part::All),
             ("agent", r#"{"stream":"assistant"}"#, Role::Viewer, Part::All),
             ("agent", r#"{"stream":"tool"}"#, Role::Viewer, Part::Tools),
+            ("agent", r#"{"stream":"lifecycle","data":{"phase":"waiting-approval"}}"#, Role::Viewer, Part::All),
+            ("agent", r#"{"stream":"approval","data":{"message":"uname -n"}}"#, Role::Approver, Part::All),
+            ("session.tool", r#"{"stream":"approval"}"#, Role::Approver, Part::Sessions),
             ("session.tool", r#"{"sessionKey":"k"}"#, Role::Viewer, Part::Sessions),
             ("session.message", r#"{"sessionKey":"k"}"#, Role::Viewer, key()),
             ("session.approval", r#"{"sessionKey":"k"}"#, Role::Approver, key()),

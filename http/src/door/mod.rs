@@ -6,7 +6,7 @@
 //! queued for a browser but what is on its way. Between two browsers the text of a frame is shared. A browser never hears
 //! past a hole: where something is missing, it is let go, and reads anew when it comes again.
 //!
-//! `frame`, `greeting`, `desk`, `listening`, `heard` and `gone` are pure; [`Browser`] does what they say.
+//! `frame`, `greeting`, `desk`, `room`, `listening`, `heard` and `gone` are pure; [`Browser`] does what they say.
 
 mod browser;
 mod desk;
@@ -15,6 +15,7 @@ mod gone;
 mod greeting;
 mod heard;
 mod listening;
+mod room;
 
 pub(crate) use browser::{Browser, FRAME_BYTES_MAX};
-pub(crate) use heard::Heard;
+pub(crate) use heard::{Heard, least};

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use regatta_core::event::user::Role;
 use regatta_core::{ReadError, ReadMax, Seq};
 use tokio::sync::watch;
 
@@ -31,6 +32,11 @@ impl Cursor {
     /// The next position to be looked at.
     pub(crate) fn place(&self) -> Seq {
         self.next
+    }
+
+    /// Gives from now on what somebody of that role may read.
+    pub(crate) fn read_as(&mut self, role: Role) {
+        self.filter = std::mem::take(&mut self.filter).for_reader(role);
     }
 
     /// Goes on at another position.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use regatta_core::{Log, ReadError, ReadMax, Seq};
+use regatta_core::{Envelope, Log, ReadError, ReadMax, Seq};
 
 use super::read;
 use crate::filter::Filter;
@@ -43,7 +43,7 @@ pub(crate) async fn page(
 }
 
 /// Reads the event at a position; nothing when there is none.
-pub(crate) async fn one(log: &Arc<dyn Log>, seq: Seq) -> Result<Option<EventBody>, ReadError> {
+pub(crate) async fn one(log: &Arc<dyn Log>, seq: Seq) -> Result<Option<Envelope>, ReadError> {
     let found = read(log, seq, ReadMax { events: 1, ..ReadMax::default() }).await?;
-    Ok(found.first().filter(|envelope| envelope.seq == seq).map(EventBody::from))
+    Ok(found.into_iter().next().filter(|envelope| envelope.seq == seq))
 }

@@ -38,9 +38,10 @@ pub(crate) fn routes() -> OpenApiRouter<Plane> {
 /// role may have called and hears. Credentials in `connect` are not looked at: the caller is signed in. Events have no
 /// `seq`, and are on disk before they are told.
 ///
-/// Bounds: 8 MiB a message, 32 calls under way, a minute for an answer. An error of the door itself says in
-/// `details.code`: `REGATTA_ROLE` (with `needs`), `REGATTA_NOBODY`, `UNKNOWN_METHOD`, `REGATTA_BUSY`,
-/// `REGATTA_NOT_CONNECTED`, `REGATTA_LOST` and `REGATTA_TIMED_OUT` (it may have been done), `REGATTA_NOT_RECORDED`.
+/// Bounds: 8 MiB a message; 256 KiB of parameters, where a method does not carry a file or a long text as `chat.send` does,
+/// and 16384 values in them; 32 calls and 16 MiB of parameters under way, a minute for an answer. An error of the door itself
+/// says in `details.code`: `REGATTA_ROLE` (with `needs`), `REGATTA_NOBODY`, `UNKNOWN_METHOD`, `REGATTA_TOO_LARGE` (with the
+/// same parameters it is refused again), `REGATTA_BUSY`, `REGATTA_NOT_CONNECTED`, `REGATTA_LOST` and `REGATTA_TIMED_OUT` (it may have been done), `REGATTA_NOT_RECORDED`.
 ///
 /// Closed with 1012 when the gateway's connection is lost, events are missing, the caller's rights changed, or the server
 /// stops: come again and read anew. 1013: the gateway is away (the error before says why). 1008: not signed in any more, a

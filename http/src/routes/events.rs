@@ -5,22 +5,25 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Extension, Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use regatta_core::Seq;
+use regatta_core::event::user::Role;
 use serde::Deserialize;
+use tokio::sync::watch;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::looking::{Asked, Moment, check_kept, first_at, last_at};
+use crate::door::least;
 use crate::feed::{Cursor, Published, page};
 use crate::filter::{Filter, FilterQuery};
 use crate::live::Seat;
 use crate::requests::EventsPage;
-use crate::{EVENTS_PAGE_MAX, EventBody, Plane, Problem};
+use crate::{EVENTS_PAGE_MAX, EventBody, Identity, Plane, Problem};
 
 /// How often a quiet stream says that it is still there.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -65,8 +68,8 @@ struct EventsQuery {
 }
 
 impl EventsQuery {
-    /// The filter, and the first position that is asked for.
-    async fn read(self, plane: &Plane) -> Result<(Filter, Option<Seq>), Problem> {
+    /// The filter for somebody of that role, and the first position that is asked for.
+    async fn read(self, plane: &Plane, role: Role) -> Result<(Filter, Option<Seq>), Problem> {
         let kinds: Vec<String> = self.kind.into_iter().chain(self.family).collect();
         let query = FilterQuery {
             kind: Some(kinds.join(",")),
@@ -85,20 +88,25 @@ impl EventsQuery {
             Some(moment) => Some(first_at(plane, moment).await?),
             None => None,
         };
-        Ok((filter.up_to(to), from))
+        Ok((filter.up_to(to).for_reader(role), from))
     }
 }
 
-/// Gives one page of events, in order. A page may be empty and yet not be the last one: compare `next` with `head`.
+/// Gives one page of events, in order. A page may be empty and yet not be the last one: compare `next` with `head`. What a
+/// gateway said is in it as far as the caller's role hears it there.
 #[utoipa::path(get, path = "/events", operation_id = "listEvents", tag = "events", params(EventsQuery),
     responses((status = 200, description = "One page.", body = EventsPage)))]
-async fn list(State(plane): State<Plane>, asked: Asked<EventsQuery>) -> Result<Json<EventsPage>, Problem> {
+async fn list(
+    State(plane): State<Plane>,
+    Extension(identity): Extension<Identity>,
+    asked: Asked<EventsQuery>,
+) -> Result<Json<EventsPage>, Problem> {
     let Query(query) = asked?;
     let limit = query.limit.unwrap_or(EVENTS_PAGE_DEFAULT);
     if !(1..=EVENTS_PAGE_MAX).contains(&limit) {
         return Err(Problem::invalid(format!("limit must be between 1 and {EVENTS_PAGE_MAX}")));
     }
-    let (filter, from) = query.read(&plane).await?;
+    let (filter, from) = query.read(&plane, identity.role).await?;
     let from = first_of(&plane, &filter, from.unwrap_or(plane.log.first()))?;
     Ok(Json(page::page(&plane.log, from, limit, &filter).await?))
 }
@@ -107,13 +115,24 @@ async fn list(State(plane): State<Plane>, asked: Asked<EventsQuery>) -> Result<J
 #[utoipa::path(get, path = "/events/{seq}", operation_id = "getEvent", tag = "events",
     params(("seq" = u64, Path, description = "Its position.", example = 1)),
     responses((status = 200, description = "The event.", body = EventBody)))]
-async fn one(State(plane): State<Plane>, Path(seq): Path<String>) -> Result<Json<EventBody>, Problem> {
+async fn one(
+    State(plane): State<Plane>,
+    Extension(identity): Extension<Identity>,
+    Path(seq): Path<String>,
+) -> Result<Json<EventBody>, Problem> {
     let wrong = || Problem::invalid(format!("{seq:?} is not a position")).hint("give a number, as 1234");
     let wanted = Seq(seq.parse().map_err(|_| wrong())?);
     let head = plane.log.head();
     let none =
         || Problem::not_found(format!("there is no event {wanted}")).hint(format!("the log holds events up to {head}"));
-    page::one(&plane.log, wanted).await?.map(Json).ok_or_else(none)
+    let envelope = page::one(&plane.log, wanted).await?.ok_or_else(none)?;
+    let (least, is) = (least(&envelope), identity.role);
+    if is < least {
+        let detail = format!("event {wanted} is what a gateway told {least}s, and you are {is}");
+        return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail)
+            .hint("GET /events leaves out what you may not read"));
+    }
+    Ok(Json(EventBody::from(&envelope)))
 }
 
 /// Follows the events as server-sent events whose `id` is the Seq and whose data is an `EventBody`. Without `from` and
@@ -124,11 +143,15 @@ async fn one(State(plane): State<Plane>, Path(seq): Path<String>) -> Result<Json
         content_type = "text/event-stream")))]
 async fn stream(
     State(plane): State<Plane>,
+    Extension(identity): Extension<Identity>,
     headers: HeaderMap,
     asked: Asked<EventsQuery>,
 ) -> Result<Response, Problem> {
     let Query(query) = asked?;
-    let (filter, from) = query.read(&plane).await?;
+    // Seen before it is asked who they are now.
+    let changed = plane.auth.watch();
+    let role = plane.auth.still(&identity).unwrap_or(identity.role);
+    let (filter, from) = query.read(&plane, role).await?;
     let head = plane.log.head();
     let from = match last_event_id(&headers)? {
         Some(last) if last > head => return Err(ahead(last, head)),
@@ -139,7 +162,8 @@ async fn stream(
     if from < plane.log.first() {
         page::one(&plane.log, from).await?;
     }
-    let client = Client { seat: plane.live_clients.sit()?, cursor: Cursor::new(&plane.feed, filter, from), plane };
+    let (seat, cursor) = (plane.live_clients.sit()?, Cursor::new(&plane.feed, filter, from));
+    let client = Client { seat, cursor, identity, changed, plane };
     let body = Body::from_stream(futures_util::stream::unfold(client, |mut client| async move {
         let piece = client.step().await?;
         Some((Ok::<_, Infallible>(piece), client))
@@ -167,6 +191,9 @@ struct StreamedEvent {
 /// One client of a stream.
 struct Client {
     cursor: Cursor,
+    identity: Identity,
+    /// Tells that they may read more or less than before.
+    changed: watch::Receiver<u64>,
     plane: Plane,
     #[expect(dead_code, reason = "held as long as the client is there")]
     seat: Seat,
@@ -178,6 +205,10 @@ impl Client {
         loop {
             if self.plane.stop.is_cancelled() {
                 return None;
+            }
+            if self.changed.has_changed().unwrap_or(false) {
+                self.changed.borrow_and_update();
+                self.cursor.read_as(self.plane.auth.still(&self.identity)?);
             }
             match self.cursor.next().await {
                 Ok(Some(event)) => return Some(frame(&event)),

@@ -14,6 +14,8 @@ async fn what_is_no_call_is_answered_and_the_browser_stays() {
         "[".repeat(90_000),
         "]".repeat(90_000)
     );
+    let long_list =
+        format!(r#"{{"type":"req","id":"1","method":"chat.send","params":{{"a":[{}0]}}}}"#, "0,".repeat(3 << 20));
     let long_id = json!({ "type": "req", "id": "x".repeat(10_000), "method": "health" }).to_string();
     for (text, id) in [
         ("", "invalid"),
@@ -27,6 +29,7 @@ async fn what_is_no_call_is_answered_and_the_browser_stays() {
         (r#"{"type":"req","id":"1","method":"health","params":[]}"#, "1"),
         (r#"{"type":"req","id":"1","method":"health","params":"x"}"#, "1"),
         (deep.as_str(), "1"),
+        (long_list.as_str(), "1"),
         (r#"{"type":"req","id":"1","method":"connect"}"#, "1"),
     ] {
         browser.say(Message::text(text)).await;
@@ -68,4 +71,21 @@ async fn calls_under_way_are_bounded() {
     super::until("the others are asked", async || place.house.calls("status").len() == 32).await;
     // Another one is not held up by that.
     assert_eq!(place.browser("admin").await.call("health", json!({})).await["ok"], true);
+}
+
+#[tokio::test]
+async fn how_much_a_call_holds_is_bounded_by_its_method_and_by_what_is_under_way() {
+    let place = Place::new().await;
+    place.house.ignores("chat.send");
+    let mut browser = place.browser("operator").await;
+    let file = |mib: usize| json!({ "message": "look", "attachments": [{ "content": "A".repeat(mib << 20) }] });
+    let refused = browser.call("health", file(1)).await;
+    assert_eq!(refused["error"]["details"]["code"], "REGATTA_TOO_LARGE", "{refused}");
+    for _ in 0..2 {
+        browser.begin("chat.send", file(7)).await;
+    }
+    let busy = browser.call("chat.send", file(7)).await;
+    assert_eq!(busy["error"]["details"]["code"], "REGATTA_BUSY", "{busy}");
+    super::until("both are asked", async || place.house.calls("chat.send").len() == 2).await;
+    assert_eq!(browser.call("health", json!({})).await["ok"], true, "what is small goes on");
 }

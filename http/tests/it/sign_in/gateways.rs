@@ -1,8 +1,11 @@
-//! Gateways as callers from everywhere meet them: who may have which method called, and where a token is taken.
+//! Gateways as callers from everywhere meet them: who may have which method called, who reads what they said, and where a
+//! token is taken.
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use serde_json::json;
+use regatta_core::event::gateway::{Frame, GatewayEvent};
+use regatta_core::{Event, Stream};
+use serde_json::{Value, json};
 
 use super::{ask, bearer, near, problem};
 use crate::world::{World, text};
@@ -63,6 +66,53 @@ async fn a_method_is_called_for_whoever_may_and_refused_before_it_is_sent() {
         let headers = [("authorization", authorization.as_str())];
         let answer = world.by(near(), ask("POST", "/api/v1/gateways/main/call", &headers, &body)).await;
         assert_eq!(problem(answer).await.1, met, "{method} {params}");
+    }
+}
+
+impl World {
+    /// A gateway said that.
+    pub(super) async fn said(&self, event: &str, frame: &str) {
+        let (gateway, boot_id, conn_id) = ("main".parse().expect("a name"), "b".to_owned(), "c".to_owned());
+        let stream = Stream::link(&gateway);
+        let text = frame.to_owned().into_bytes().into();
+        let frame = Frame { gateway, boot_id, conn_id, seq: Some(1), event: event.to_owned(), text };
+        self.append(stream, Event::Gateway(GatewayEvent::Frame(frame))).await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_gateway_said_is_read_by_whom_its_door_would_tell_it() {
+    let world = World::new();
+    let mut tokens = Vec::new();
+    for role in ["viewer", "operator", "approver", "admin"] {
+        tokens.push(bearer(&world.user(role, role).await.token));
+    }
+    let first = world.log.head().0 + 1;
+    let said = [
+        ("chat", r#"{"payload":{"sessionKey":"k"}}"#, 0),
+        ("session.message", r#"{"payload":{},"reconstructed":true}"#, 0),
+        ("agent", r#"{"payload":{"stream":"approval","data":{"message":"uname"}}}"#, 2),
+        ("exec.approval.requested", r#"{"payload":{}}"#, 2),
+        ("terminal.data", r#"{"payload":{}}"#, 3),
+        ("chat", r#"{"payload":{},"recipientProfileId":"p"}"#, 3),
+        ("chat", "{", 3),
+    ];
+    for (event, frame, _) in said {
+        world.said(event, frame).await;
+    }
+    for (role, authorization) in tokens.iter().enumerate() {
+        let headers = [("authorization", authorization.as_str())];
+        let (_, page) = text(world.near("GET", "/api/v1/events?kind=gateway", &headers).await).await;
+        let page: Value = serde_json::from_str(&page).expect("JSON");
+        let read: Vec<u64> =
+            page["rows"].as_array().expect("rows").iter().map(|row| row["seq"].as_u64().expect("a seq")).collect();
+        let may = (first..).zip(said).filter(|(_, (.., least))| role >= *least).map(|(seq, _)| seq);
+        assert_eq!(read, may.collect::<Vec<_>>(), "role {role}");
+        for (seq, (event, _, least)) in (first..).zip(said) {
+            let one = world.near("GET", &format!("/api/v1/events/{seq}"), &headers).await.status();
+            let may = if role >= least { StatusCode::OK } else { StatusCode::FORBIDDEN };
+            assert_eq!(one, may, "role {role} of {event}");
+        }
     }
 }
 

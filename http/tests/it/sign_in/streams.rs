@@ -136,6 +136,26 @@ async fn who_may_do_less_from_now_on_may_still_listen() {
 }
 
 #[tokio::test]
+async fn who_may_read_less_from_now_on_is_told_less_by_a_stream_that_is_open() {
+    let world = World::new();
+    let ben = world.user("ben", "admin").await;
+    let by = bearer(&ben.token);
+    let stream = world.near("GET", "/api/v1/events/stream?kind=gateway", &[("authorization", &by)]).await;
+    let mut body = stream.into_body();
+    let mut next = async || {
+        let frame = tokio::time::timeout(PATIENCE, body.frame()).await.expect("in time").expect("more").expect("read");
+        String::from_utf8(frame.into_data().expect("data").to_vec()).expect("text")
+    };
+    world.said("terminal.data", "{}").await;
+    assert!(next().await.contains("terminal.data"));
+    change(&world, "PATCH", "/users/ben", r#"{"role":"viewer"}"#).await;
+    world.said("terminal.data", "{}").await;
+    world.said("chat", "{}").await;
+    let told = next().await;
+    assert!(told.contains("\"event\":\"chat\"") && !told.contains("terminal.data"), "{told}");
+}
+
+#[tokio::test]
 async fn a_page_of_another_origin_or_host_gets_no_socket() {
     let world = World::new();
     let ben = world.user("ben", "admin").await;
