@@ -10,6 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
+};
+
 use super::beginning::{self, Beginning, Carried};
 use super::disk::Disk;
 use super::reader::{Reader, Segment};
@@ -18,9 +22,6 @@ use super::sealed::write::{SealError, Sealing};
 use super::sealed::{Sealed, StreamEntry};
 use super::segment::{self, Form};
 use crate::log::{Options, positions};
-
-/// How much less urgent sealing is than everything else (as `nice` counts).
-const NICENESS: i32 = 10;
 
 /// Everything that is done to full segments, one thing at a time.
 #[derive(Debug)]
@@ -42,6 +43,15 @@ pub(crate) struct Running {
     sealer: Arc<Sealer>,
     wake: SyncSender<()>,
     thread: JoinHandle<()>,
+}
+
+/// Gives the thread only what no other wants, and gives way to any other at once. With `nice` alone a producer that
+/// wakes waits until the turn of sealing is over, which is what the slowest acknowledgements waited for.
+fn run_when_idle() {
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle) {
+        tracing::debug!(%error, "sealing is as urgent as everything else");
+    }
 }
 
 /// What came of looking for a segment to seal.
@@ -87,9 +97,7 @@ impl Sealer {
     }
 
     fn run(&self, woken: &Receiver<()>, again_after: Duration) {
-        if let Err(error) = rustix::process::nice(NICENESS) {
-            tracing::debug!(%error, "sealing is as urgent as everything else");
-        }
+        run_when_idle();
         // A segment that was left is tried again, whatever comes meanwhile.
         while !self.stopped.load(Ordering::Relaxed) {
             let wait = match self.next() {
@@ -208,4 +216,21 @@ pub(crate) fn remove_before(disk: &dyn Disk, dir: &Path, first: u64) -> io::Resu
         }
     }
     if old.is_empty() { Ok(()) } else { disk.sync_folder(&dir.join(segment::FOLDER)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use thread_priority::{NormalThreadSchedulePolicy, ThreadSchedulePolicy, thread_schedule_policy};
+
+    use super::run_when_idle;
+
+    #[test]
+    fn sealing_gives_way_to_every_other_thread() {
+        let sealing = std::thread::spawn(|| {
+            run_when_idle();
+            thread_schedule_policy()
+        });
+        let policy = sealing.join().expect("the thread ends").expect("it has a policy");
+        assert_eq!(policy, ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle));
+    }
 }

@@ -27,8 +27,9 @@ use crate::Clock;
 use crate::log::index::{Catalog, Committed};
 use crate::log::{Append, AppendError, Appended};
 
-/// A group takes no further append past this many bytes; one append alone may be larger.
-const GROUP_BYTES_MAX: usize = 1 << 20;
+/// A group takes no further append past this many bytes, counted as [`bytes_of`] does, which is several times what small
+/// events take: with less, a thousand producers do not fit into one group. One append alone may be larger.
+const GROUP_BYTES_MAX: usize = 4 << 20;
 /// Between two looks at the disk while the log only reads.
 const ROOM_EVERY: Duration = Duration::from_millis(250);
 
