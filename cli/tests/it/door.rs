@@ -81,7 +81,8 @@ fn a_client_without_a_token_hears_the_turn_of_a_real_gateway_and_is_let_go_when_
     let Some(mut real) = Real::start(&install.folder().join("openclaw"), "ask") else { return };
     let url = format!("ws://127.0.0.1:{}", real.port);
     piped(&install, &["gateway", "add", "main", &url, "--token-stdin"], TOKEN).exits(0);
-    let (mut browser, hello) = Browser::open(&install).expect("let in");
+    // A moment after it is connected, that is on disk, too.
+    let (mut browser, hello) = until("it is let in", || Browser::open(&install));
     let boot = hello["server"]["bootId"].clone();
     let methods = hello["features"]["methods"].as_array().expect("methods").len();
     assert!(methods > 400, "an owner may nearly everything: {methods}");

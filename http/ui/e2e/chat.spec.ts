@@ -122,8 +122,11 @@ test("earlier turns are read out of the transcript, and what is seen stays where
   const log = page.getByRole("log", { name: "What was said" });
   const first = page.getByRole("article", { name: "Turn old-30" });
   await expect(first).toBeAttached();
-  await log.evaluate((element) => element.scrollTo(0, 0));
-  await expect(page.getByRole("button", { name: "To the end" })).toBeVisible();
+  // Until then it follows its end.
+  await expect(async () => {
+    await log.evaluate((element) => element.scrollTo(0, 0));
+    await expect(page.getByRole("button", { name: "To the end" })).toBeVisible({ timeout: 1_000 });
+  }).toPass();
   const top = (await first.boundingBox())?.y ?? 0;
   await gateway.answers("chat.history", { sessionKey: SESSION, messages: rows, hasMore: false });
   await page.getByRole("button", { name: "Show earlier turns" }).click();
