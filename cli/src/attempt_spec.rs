@@ -4,8 +4,8 @@
 //! `claude:sonnet*3`, `codex@docker`, `openclaw:main@gateway:ams`, `command=./my-agent.sh`. Pure.
 
 use regatta_core::GatewayName;
-use regatta_core::event::run::Entry;
-use regatta_dispatcher::request::{self, ATTEMPTS_MAX};
+use regatta_core::event::run::{Entry, Site};
+use regatta_dispatcher::request::ATTEMPTS_MAX;
 
 use crate::suggest;
 use crate::terminal::escape;
@@ -81,7 +81,7 @@ pub(crate) fn parse(text: &str, agents: &[&str], sandbox: &str) -> Result<Vec<En
 }
 
 fn check_sandbox(sandbox: &str) -> Result<(), (String, String)> {
-    let (name, place) = request::split_sandbox(sandbox);
+    let Site { provider: name, place } = Site::from(sandbox);
     if !SANDBOXES.contains(&name) {
         let hint = suggest::closest(name, SANDBOXES.iter().copied()).map_or_else(
             || format!("known sandboxes: {}", SANDBOXES.join(", ")),

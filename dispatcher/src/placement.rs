@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use regatta_core::AttemptId;
+use regatta_core::event::run::Site;
 use serde::{Deserialize, Serialize};
 
 /// How many attempts may hold a lease at once, and how fast they may begin.
@@ -45,10 +46,18 @@ pub struct Full {
 pub struct Waiting {
     /// Which.
     pub attempt: AttemptId,
-    /// Where it wants to run.
-    pub provider: String,
+    /// Where it wants to run, as its entry names it.
+    pub sandbox: String,
     /// Not to be started before, in ms since the Unix epoch.
     pub not_before_ms: u64,
+}
+
+impl Waiting {
+    /// Its provider, and the place there where one is named.
+    #[must_use]
+    pub fn site(&self) -> Site<'_> {
+        Site::from(self.sandbox.as_str())
+    }
 }
 
 /// What happens to an attempt in line.
@@ -80,8 +89,8 @@ pub fn place(line: &[Waiting], traffic: &BTreeMap<String, Traffic>, caps: &Caps,
             left.push(waiting);
             continue;
         }
-        let here = traffic.entry(waiting.provider.clone()).or_default();
-        let name = &waiting.provider;
+        let name = waiting.site().provider;
+        let here = traffic.entry(name.to_owned()).or_default();
         let cap = caps.by_provider.get(name).copied().unwrap_or(usize::MAX);
         let placement = if here.in_use >= cap {
             Placement::Wait(waiting.attempt, format!("provider {name} at {cap}/{cap}"))
@@ -113,9 +122,10 @@ fn next_start(here: &Traffic, pace_ms: u64) -> u64 {
 
 fn next_ms(left: &[&Waiting], traffic: &BTreeMap<String, Traffic>, caps: &Caps, now_ms: u64) -> Option<u64> {
     let times = left.iter().flat_map(|waiting| {
-        let here = traffic.get(&waiting.provider);
+        let name = waiting.site().provider;
+        let here = traffic.get(name);
         let until = here.and_then(|here| here.full.as_ref()).map(|full| full.until_ms);
-        let pace = caps.pace_ms.get(&waiting.provider).and_then(|pace| Some(next_start(here?, *pace)));
+        let pace = caps.pace_ms.get(name).and_then(|pace| Some(next_start(here?, *pace)));
         [Some(waiting.not_before_ms), until, pace]
     });
     times.flatten().filter(|at_ms| *at_ms > now_ms).min()
@@ -132,7 +142,7 @@ mod tests {
     fn line(line: &[(&str, &str, u64)]) -> Vec<Waiting> {
         let waiting = |&(slot, provider, not_before_ms): &(&str, &str, u64)| Waiting {
             attempt: id(slot),
-            provider: provider.to_owned(),
+            sandbox: provider.to_owned(),
             not_before_ms,
         };
         line.iter().map(waiting).collect()

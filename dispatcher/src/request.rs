@@ -55,12 +55,6 @@ pub struct RunRequest {
     pub environment: Vec<Variable>,
 }
 
-/// A sandbox as an entry names it: the provider, and its place where one is named, as in `gateway:ams`.
-#[must_use]
-pub fn split_sandbox(sandbox: &str) -> (&str, Option<&str>) {
-    sandbox.split_once(':').map_or((sandbox, None), |(provider, place)| (provider, Some(place)))
-}
-
 /// What to do about changes that are not committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -145,6 +145,30 @@ pub struct Entry {
     pub sandbox: String,
 }
 
+impl Entry {
+    /// Where it is to run.
+    #[must_use]
+    pub fn site(&self) -> Site<'_> {
+        Site::from(self.sandbox.as_str())
+    }
+}
+
+/// Where an attempt is to run, as an entry names it: a provider, and a place there where one is named, as in `gateway:ams`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Site<'a> {
+    /// The provider.
+    pub provider: &'a str,
+    /// The place there.
+    pub place: Option<&'a str>,
+}
+
+impl<'a> From<&'a str> for Site<'a> {
+    fn from(sandbox: &'a str) -> Self {
+        let (provider, place) = sandbox.split_once(':').map_or((sandbox, None), |(name, place)| (name, Some(place)));
+        Self { provider, place }
+    }
+}
+
 fn local() -> String {
     "local".to_owned()
 }

@@ -10,7 +10,6 @@ use regatta_core::event::sandbox::{Created, Destroyed, Entered, Failed, ForkEnde
 use regatta_core::{AttemptId, Event, InstallId, SandboxKey};
 
 use super::{Attempt, Lease, SandboxLife, Stage};
-use crate::request::split_sandbox;
 use crate::{Refusal, RefusalKind};
 
 /// First wait before a failed start is tried again, in milliseconds; doubles with each.
@@ -206,12 +205,12 @@ impl Attempt {
         let epoch = FORKS_FROM.saturating_add(self.forks_made);
         let key = SandboxKey { epoch, ..of.clone() };
         let until_ms = (now_us / 1_000).saturating_add(for_ms);
-        let provider = split_sandbox(&self.facts.entry.sandbox).0.to_owned();
+        let provider = self.facts.entry.site().provider.to_owned();
         Ok(vec![SandboxEvent::Forked(Forked { key, of, provider, until_ms }).into()])
     }
 
     fn intended(&self, epoch: u32, key: SandboxKey) -> Event {
-        let provider = split_sandbox(&self.facts.entry.sandbox).0.to_owned();
+        let provider = self.facts.entry.site().provider.to_owned();
         SandboxEvent::Intended(Intended { key, provider, attempt: self.id(), epoch }).into()
     }
 

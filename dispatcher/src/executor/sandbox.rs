@@ -8,7 +8,6 @@ use regatta_sandboxes::{Bounds, Created, Error, InboxFile, Provider, Spec, Wish}
 
 use super::{Job, World, agent, chain, prompt, synthesis};
 use crate::attempt::{Command, Failure, Trouble};
-use crate::request::split_sandbox;
 
 /// The file of the inbox that holds the task.
 pub(super) const PROMPT_FILE: &str = "prompt.md";
@@ -61,7 +60,7 @@ async fn try_create(world: &World, job: &Job, key: &SandboxKey) -> Result<Create
             processes_max: facts.limits.processes_max,
             disk_bytes_max: facts.limits.disk_bytes_max,
         },
-        wish: Wish { place: split_sandbox(&entry.sandbox).1.map(str::to_owned), model: entry.model.clone() },
+        wish: Wish { place: entry.site().place.map(str::to_owned), model: entry.model.clone() },
     };
     provider.create(&spec).await.map_err(|error| Failure { reason: chain(&error), trouble: trouble(&error) })
 }
@@ -98,6 +97,6 @@ pub(crate) async fn remove(provider: &dyn Provider, key: &SandboxKey) {
 
 /// Who makes this attempt's sandboxes.
 pub(super) fn provider(world: &World, job: &Job, key: &SandboxKey) -> Result<Arc<dyn Provider>, String> {
-    let name = job.entry(key.attempt.slot).map_or("", |entry| split_sandbox(&entry.sandbox).0);
+    let name = job.entry(key.attempt.slot).map_or("", |entry| entry.site().provider);
     world.providers.get(name).cloned().ok_or_else(|| format!("sandbox provider {name:?} is not configured here"))
 }

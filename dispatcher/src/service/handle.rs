@@ -4,13 +4,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use regatta_core::blob::Keeper;
-use regatta_core::event::run::{Content, PROMPT_INLINE_BYTES_MAX, Prompt, Requested};
+use regatta_core::event::run::{Content, PROMPT_INLINE_BYTES_MAX, Prompt, Requested, Site};
 use regatta_core::{Actor, RunId, Slot, VaultError};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Input, Reply};
 use crate::executor::{World, chain};
-use crate::request::{REASON_BYTES_MAX, split_sandbox};
+use crate::request::REASON_BYTES_MAX;
 use crate::{Asked, Caps, Refusal, RefusalKind, RunRequest, run};
 
 /// The door for commands. Cheap to clone.
@@ -110,7 +110,7 @@ impl Handle {
                 message: error.to_string(),
                 hint: error.hint(),
             })?;
-            let (name, place) = split_sandbox(&entry.sandbox);
+            let Site { provider: name, place } = entry.site();
             let Some(provider) = self.world.providers.get(name) else {
                 let known: Vec<&str> = self.world.providers.keys().map(String::as_str).collect();
                 return Err(Refusal::new(RefusalKind::Unusable, format!("there is no sandbox provider {name:?}"))

@@ -11,7 +11,6 @@ use crate::attempt::{self, Failure, SandboxLife, Trouble};
 use crate::executor::Fatal;
 use crate::placement::{self, Full, Placed, Placement, Traffic, Waiting};
 use crate::race::Wish;
-use crate::request::split_sandbox;
 
 impl Dispatcher {
     /// Starts whoever may start, and says why the others wait; how long until that may come to something else by itself.
@@ -49,19 +48,16 @@ impl Dispatcher {
         Ok(next_ms.map_or(Duration::MAX, |at_ms| Duration::from_millis(at_ms - now_ms)))
     }
 
-    /// Who waits for a place that takes no more, and everybody else with their provider alone, as they are placed. Where
-    /// places are named, a full one holds up nobody who wants another; after its time it gets one attempt at a time.
+    /// Who waits for a place that takes no more, and everybody else, who are placed by their provider alone. Where places are
+    /// named, a full one holds up nobody who wants another; after its time it gets one attempt at a time.
     fn hold_back(
         &self,
         line: &[Waiting],
         traffic: &mut BTreeMap<String, Traffic>,
         now_ms: u64,
     ) -> (Placed, Vec<Waiting>) {
-        let named = line.iter().filter_map(|waiting| {
-            let (provider, place) = split_sandbox(&waiting.provider);
-            place.map(|_| provider)
-        });
-        let with_places: BTreeSet<&str> = named.collect();
+        let named = line.iter().map(Waiting::site).filter(|site| site.place.is_some());
+        let with_places: BTreeSet<&str> = named.map(|site| site.provider).collect();
         for provider in &with_places {
             // It is looked at here.
             if let Some(here) = traffic.get_mut(*provider) {
@@ -71,9 +67,8 @@ impl Dispatcher {
         let mut tried = self.starting_at();
         let (mut held, mut others) = (Placed { placements: Vec::new(), next_ms: None }, Vec::new());
         for waiting in line {
-            let whole = waiting.provider.as_str();
-            let (provider, _) = split_sandbox(whole);
-            let is_due = waiting.not_before_ms <= now_ms && with_places.contains(provider);
+            let whole = waiting.sandbox.as_str();
+            let is_due = waiting.not_before_ms <= now_ms && with_places.contains(waiting.site().provider);
             let full = self.seen.get(whole).and_then(|seen| seen.full.as_ref()).filter(|_| is_due);
             match full {
                 Some(full) if full.until_ms > now_ms || !tried.insert(whole) => {
@@ -82,7 +77,7 @@ impl Dispatcher {
                     let until = (full.until_ms > now_ms).then_some(full.until_ms);
                     held.next_ms = held.next_ms.into_iter().chain(until).min();
                 }
-                Some(_) | None => others.push(Waiting { provider: provider.to_owned(), ..waiting.clone() }),
+                Some(_) | None => others.push(waiting.clone()),
             }
         }
         (held, others)
@@ -103,7 +98,7 @@ impl Dispatcher {
                 if let attempt::Stage::Queued { not_before_ms, .. } = &attempt.stage {
                     let waiting = Waiting {
                         attempt: attempt.id(),
-                        provider: attempt.facts.entry.sandbox.clone(),
+                        sandbox: attempt.facts.entry.sandbox.clone(),
                         not_before_ms: *not_before_ms,
                     };
                     line.push((held.requested_at_us, waiting));
@@ -119,8 +114,7 @@ impl Dispatcher {
         let mut traffic = self.seen.clone();
         for attempt in self.races.values().flat_map(|held| held.race.attempts.values()) {
             if attempt.lease().is_some() {
-                let (provider, _) = split_sandbox(&attempt.facts.entry.sandbox);
-                let here = traffic.entry(provider.to_owned()).or_default();
+                let here = traffic.entry(attempt.facts.entry.site().provider.to_owned()).or_default();
                 here.in_use += 1;
                 here.starting += usize::from(matches!(attempt.stage, attempt::Stage::Starting(_)));
             }
@@ -130,8 +124,8 @@ impl Dispatcher {
 
     fn note_start(&mut self, id: AttemptId, now_ms: u64) {
         if let Some(attempt) = self.races.get(&id.run).and_then(|held| held.race.attempts.get(&id.slot)) {
-            let (provider, _) = split_sandbox(&attempt.facts.entry.sandbox);
-            self.seen.entry(provider.to_owned()).or_default().started_ms = Some(now_ms);
+            let provider = attempt.facts.entry.site().provider.to_owned();
+            self.seen.entry(provider).or_default().started_ms = Some(now_ms);
         }
     }
 

@@ -57,11 +57,6 @@ pub(super) struct Gone {
     pub(super) reaped: u64,
 }
 
-/// The provider of a sandbox as an entry names it, perhaps with a place there, as in `gateway:ams`.
-fn provider_of(sandbox: &str) -> &str {
-    sandbox.split_once(':').map_or(sandbox, |(provider, _)| provider)
-}
-
 impl Fold for Fleet {
     fn fold(&mut self, fact: &Fact<'_>) -> Result<(), Stray> {
         let (seq, at_us) = (fact.envelope.seq, fact.envelope.at_us);
@@ -79,7 +74,7 @@ impl Fleet {
         let begun = |reason, not_before_ms| KeptWait { reason, since_us: at_us, since_seq: seq, not_before_ms };
         match event {
             AttemptEvent::Queued(queued) => {
-                let provider = provider_of(&queued.entry.sandbox).to_owned();
+                let provider = queued.entry.site().provider.to_owned();
                 let waits = Some(begun(None, None));
                 self.attempts.insert(id, KeptAttempt { provider, lease: None, waits });
             }
