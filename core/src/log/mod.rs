@@ -1,6 +1,6 @@
 //! The log: append is the only write, tail is by cursor, reading never blocks writing.
 //!
-//! [`memory`] keeps everything in memory (tests, simulation); [`durable`] keeps it on disk, in the [`journal`] with the
+//! [`memory`] keeps everything in memory (tests, simulation), [`troubled`] on a disk with bad days; [`durable`] keeps it on disk, in the [`journal`] with the
 //! [`index`] over it. Both keep the same contract, shown by one suite. Knows nothing of what the facts mean.
 
 pub mod backup;
@@ -22,6 +22,7 @@ pub mod segments;
 pub mod snapshots;
 pub mod stats;
 pub mod transfer;
+pub mod troubled;
 pub mod verify;
 pub mod witness;
 
@@ -42,6 +43,7 @@ pub use segments::{SegmentFile, begin_after_sealed};
 pub use snapshots::Snapshots;
 pub use stats::stats;
 pub use transfer::{export, import};
+pub use troubled::{Trouble, TroubledLog};
 pub use verify::verify;
 
 /// Most events in one append.

@@ -1,15 +1,11 @@
 //! What a service does that is stopped in the middle of something.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use regatta_core::event::sandbox::{Destroyed, SandboxEvent};
-use regatta_core::log::{MemoryLog, Pending, ReadMax};
-use regatta_core::{
-    Actor, Append, AppendError, Appended, Blobs, Clock, Draft, Envelope, Event, Expect, Log, ReadError, Seq, Stream,
-    SystemClock, Vault,
-};
-use tokio::sync::{oneshot, watch};
+use regatta_core::log::{Trouble, TroubledLog};
+use regatta_core::{Actor, Append, Blobs, Clock, Draft, Event, Expect, Log, Stream, SystemClock, Vault};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -19,46 +15,13 @@ use crate::failpoint::Failpoints;
 use crate::repository::Repositories;
 use crate::{Archives, Caps};
 
-/// A log that takes everything and answers nobody.
-#[derive(Default)]
-struct Silent {
-    log: MemoryLog,
-    waiting: Mutex<Vec<oneshot::Sender<Result<Appended, AppendError>>>>,
-}
-
-impl Log for Silent {
-    fn submit(&self, _: Append) -> Pending {
-        let (answer, pending) = oneshot::channel();
-        self.waiting.lock().expect("lock").push(answer);
-        pending
-    }
-
-    fn read(&self, from: Seq, max: ReadMax) -> Result<Vec<Envelope>, ReadError> {
-        self.log.read(from, max)
-    }
-
-    fn read_stream(&self, stream: &Stream, from: u64, max: ReadMax) -> Result<Vec<Envelope>, ReadError> {
-        self.log.read_stream(stream, from, max)
-    }
-
-    fn stream_head(&self, stream: &Stream) -> Result<u64, ReadError> {
-        self.log.stream_head(stream)
-    }
-
-    fn head(&self) -> Seq {
-        self.log.head()
-    }
-
-    fn watch(&self) -> watch::Receiver<Seq> {
-        self.log.watch()
-    }
-}
-
 #[tokio::test]
 async fn what_is_about_to_be_named_stays_while_something_is_cleaned_at_the_end() {
     let folder = tempfile::tempdir().expect("folder");
     let blobs = Blobs::open(&folder.path().join("blobs")).expect("blobs");
-    let (log, clock): (Arc<dyn Log>, Arc<dyn Clock>) = (Arc::new(Silent::default()), Arc::new(SystemClock));
+    let troubled = TroubledLog::default();
+    troubled.set(Trouble::QuiteFull);
+    let (log, clock): (Arc<dyn Log>, Arc<dyn Clock>) = (Arc::new(troubled), Arc::new(SystemClock));
     let archives = Archives::of(folder.path());
     let vault = Vault::of(&folder.path().join("vault"), Arc::clone(&log), Arc::clone(&clock)).expect("vault");
     let world = World {

@@ -5,7 +5,6 @@
 
 mod history;
 mod tidy;
-mod tight_log;
 mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +15,7 @@ use std::time::Duration;
 use history::{check_end, check_history};
 use regatta_core::event::cleaning::Wish;
 use regatta_core::event::run::{Check, Entry, Limits, RunEvent, Strategy};
-use regatta_core::log::{ReadMax, Snapshots};
+use regatta_core::log::{ReadMax, Snapshots, Trouble, TroubledLog};
 use regatta_core::{Actor, Blobs, Event, InstallId, Log as _, RunId, Seq, Slot, Vault};
 use regatta_dispatcher::compose::{Choice, NotComposed};
 use regatta_dispatcher::failpoint::{FAILPOINTS, Failpoints};
@@ -25,7 +24,6 @@ use regatta_dispatcher::{
 };
 use regatta_sandboxes::fake::{FakeProvider, Mishaps};
 use tidy::{TIDIED, Tidying, tidy_up};
-use tight_log::TightLog;
 use tokio_util::sync::CancellationToken;
 use world::{FakeGit, ManualClock, Random, script};
 
@@ -38,7 +36,7 @@ const CAP: usize = 3;
 /// What outlives a crash.
 struct Simulation {
     seed: u64,
-    log: TightLog,
+    log: TroubledLog,
     world: FakeProvider,
     git: FakeGit,
     clock: Arc<ManualClock>,
@@ -65,7 +63,7 @@ impl Simulation {
         let crashed_at = BTreeSet::new();
         Self {
             seed,
-            log: TightLog::default(),
+            log: TroubledLog::default(),
             world,
             git: FakeGit::default(),
             clock,
@@ -157,8 +155,10 @@ impl Simulation {
 
     /// People and machines do as they please.
     async fn meddle(&mut self, handle: &Handle) {
-        if self.random.one_in(if self.log.is_full() { 20 } else { 120 }) {
-            if self.log.is_full() { self.log.free() } else { self.log.fill(self.random.one_in(2)) }
+        let is_full = self.log.read_only().is_some();
+        if self.random.one_in(if is_full { 20 } else { 120 }) {
+            let fill = |is_quite_full| if is_quite_full { Trouble::QuiteFull } else { Trouble::Full };
+            self.log.set(if is_full { Trouble::None } else { fill(self.random.one_in(2)) });
         }
         let by = Actor::user("meddler");
         let runs: Vec<RunId> = self.asked.values().filter_map(|(_, run)| *run).collect();
