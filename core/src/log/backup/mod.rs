@@ -19,11 +19,11 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use super::journal::anchor::Anchor;
+use super::journal::anchor::{self, Anchor};
 use super::journal::beginning;
 use super::journal::recover::{Recovered, Tip, recover};
-use super::journal::{Disk, RealDisk};
-use super::lock::Lock;
+use super::journal::{Disk, RealDisk, disk};
+use super::lock::{self, Lock};
 use super::restoring::{self, Source};
 use super::verify::verify_on;
 use super::{OpenError, ReadError, install, witness};
@@ -39,6 +39,8 @@ pub use super::restoring::is_restoring;
 
 /// Folder of the blobs in a data directory.
 const BLOBS: &str = "blobs";
+/// File of the configuration in a data directory, which may wait there for its log.
+const CONFIGURATION: &str = "regatta.toml";
 /// Times the journal is looked at anew because a file was sealed while it was being copied.
 const LOOKS_MAX: u32 = 10;
 
@@ -240,8 +242,8 @@ fn make_folder(path: &Path) -> Result<(), BackupError> {
 fn check_empty(dir: &Path) -> Result<(), BackupError> {
     for entry in fs::read_dir(dir).map_err(failed("look into", dir))? {
         let name = entry.map_err(failed("look into", dir))?.file_name();
-        // A configuration may wait for the log; a lock is left by an attempt that was refused.
-        if name != "regatta.toml" && name != "lock" && name != "restoring.new" {
+        // A lock is left by an attempt that was refused.
+        if name != CONFIGURATION && name != lock::NAME && name != *disk::unfinished(restoring::NAME) {
             return Err(BackupError::Other(format!(
                 "{} is not empty: it holds {}; a backup is restored into an empty data directory",
                 dir.display(),
@@ -261,7 +263,7 @@ fn at_end(tip: &Tip) -> Anchor {
 }
 
 fn write_anchor(disk: &dyn Disk, dir: &Path, anchor: &Anchor) -> Result<(), BackupError> {
-    remove_if_there(disk, &dir.join("HEAD.new"))?;
+    remove_if_there(disk, &dir.join(disk::unfinished(anchor::NAME)))?;
     anchor.write(disk, dir).map_err(failed("write HEAD of", dir))
 }
 

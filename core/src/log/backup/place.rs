@@ -6,20 +6,17 @@ use std::path::{Component, Path, PathBuf};
 
 use super::{BLOBS, BackupError, failed};
 use crate::cleaning;
-use crate::log::journal::{RealDisk, anchor, beginning, segment};
-use crate::log::{install, witness};
+use crate::log::journal::{RealDisk, anchor, beginning, disk, segment};
+use crate::log::{install, lock, witness};
 
 /// What is in the folder of a backup before there is a log in it.
-const BEGUN: [&str; 11] = [
-    "lock",
+const BEGUN: [&str; 8] = [
+    lock::NAME,
     install::NAME,
-    "install.new",
     witness::RECHAINED,
-    "RESTORED.new",
     segment::FOLDER,
     anchor::NAME,
-    "HEAD.new",
-    "FIRST.new",
+    beginning::NAME,
     BLOBS,
     cleaning::FOLDER,
 ];
@@ -42,7 +39,7 @@ pub(super) fn check(dir: &Path, to: &Path) -> Result<(), BackupError> {
     };
     for entry in entries {
         let name = entry.map_err(failed("look into", to))?.file_name();
-        if name != beginning::NAME && !BEGUN.iter().any(|known| name == *known) {
+        if !BEGUN.iter().any(|known| name == *known || name == *disk::unfinished(known)) {
             return Err(BackupError::Other(format!(
                 "{} is neither empty nor a backup: it holds {}; name a folder of its own",
                 to.display(),
