@@ -23,6 +23,8 @@ mod given;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
+mod groups;
+#[cfg(test)]
 mod index;
 #[cfg(test)]
 mod keyring;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use regatta_core::log::journal::{Disk, DiskFile, Space};
 
@@ -72,6 +72,10 @@ struct State {
     calls_left: Option<u64>,
     /// Syncs of files until they fail.
     syncs_left: Option<u64>,
+    /// Syncs of files that were done.
+    syncs: u64,
+    /// Whether syncs wait.
+    is_busy: bool,
     /// What cannot be read.
     bad: Vec<(Id, Range<u64>)>,
     /// Writes that did not fit.
@@ -83,6 +87,8 @@ struct State {
 #[derive(Debug, Clone)]
 pub(crate) struct SimulatedDisk {
     state: Arc<Mutex<State>>,
+    /// It is no longer busy.
+    idle: Arc<Condvar>,
 }
 
 #[derive(Debug)]
@@ -118,11 +124,17 @@ impl SimulatedDisk {
             quota: 1 << 40,
             calls_left: None,
             syncs_left: None,
+            syncs: 0,
+            is_busy: false,
             bad: Vec::new(),
             refused: 0,
             dice: Dice(seed),
         };
-        Self { state: Arc::new(Mutex::new(state)) }
+        Self::of(state)
+    }
+
+    fn of(state: State) -> Self {
+        Self { state: Arc::new(Mutex::new(state)), idle: Arc::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -137,6 +149,17 @@ impl SimulatedDisk {
     /// Lets every sync of a file fail after so many more. As on Linux, what it should have written is forgotten.
     pub(crate) fn fail_syncs_after(&self, syncs: u64) {
         self.state().syncs_left = Some(syncs);
+    }
+
+    /// Lets syncs of files wait while it is busy.
+    pub(crate) fn set_busy(&self, is_busy: bool) {
+        self.state().is_busy = is_busy;
+        self.idle.notify_all();
+    }
+
+    /// How many syncs of files were done.
+    pub(crate) fn syncs(&self) -> u64 {
+        self.state().syncs
     }
 
     /// Lets every read fail that touches these bytes of a file.
@@ -180,12 +203,12 @@ impl SimulatedDisk {
             inode.lose(unsynced, &mut after.dice);
         }
         after.dice.roll(2);
-        Self { state: Arc::new(Mutex::new(after)) }
+        Self::of(after)
     }
 
     /// Another disk with the same content.
     pub(crate) fn copy(&self) -> Self {
-        Self { state: Arc::new(Mutex::new(self.state().clone())) }
+        Self::of(self.state().clone())
     }
 
     /// Lets the disk hold so much, and say so.
@@ -435,7 +458,9 @@ impl DiskFile for OpenFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let mut state = self.disk.state();
+        let busy = self.disk.idle.wait_while(self.disk.state(), |state| state.is_busy);
+        let mut state = busy.unwrap_or_else(PoisonError::into_inner);
+        state.syncs += 1;
         let is_cut = state.change()?;
         if let Some(left) = state.syncs_left {
             if left == 0 {
