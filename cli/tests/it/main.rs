@@ -12,6 +12,8 @@ mod demo;
 mod docker;
 mod door;
 mod evidence;
+#[cfg(feature = "nats")]
+mod follows;
 mod full;
 mod gateways;
 mod help;

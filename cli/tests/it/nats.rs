@@ -11,7 +11,7 @@ use crate::nats_server::Nats;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Looks at the fleet until its relay is as wanted.
-fn relay(install: &Install, holds: impl Fn(&Value) -> bool) -> Value {
+pub(crate) fn relay(install: &Install, holds: impl Fn(&Value) -> bool) -> Value {
     let began = Instant::now();
     loop {
         let relay = install.view(&["fleet"]).get("relay").cloned().unwrap_or_default();
@@ -22,7 +22,7 @@ fn relay(install: &Install, holds: impl Fn(&Value) -> bool) -> Value {
     }
 }
 
-fn has_everything(relay: &Value) -> bool {
+pub(crate) fn has_everything(relay: &Value) -> bool {
     relay["connected"] == true && relay["acked"] == relay["head"]
 }
 
