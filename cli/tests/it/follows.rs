@@ -33,6 +33,10 @@ fn listened(stream: impl Read + Send + 'static) -> Lines {
     lines
 }
 
+fn position(event: &Value) -> u64 {
+    event.get("seq").and_then(Value::as_u64).expect("a position")
+}
+
 impl Tail {
     fn begin(install: &Install, arguments: &[&str]) -> Self {
         let mut command = install.command(arguments);
@@ -45,7 +49,7 @@ impl Tail {
     fn seqs(&self) -> Vec<u64> {
         let out = self.out.lock().expect("lock");
         let events = out.iter().map(|line| serde_json::from_str::<Value>(line).expect("json"));
-        events.map(|event| event["seq"].as_u64().expect("a position")).collect()
+        events.map(|event| position(&event)).collect()
     }
 
     /// Waits until it has said something so often.
@@ -58,7 +62,7 @@ impl Tail {
 
     /// Waits until it printed the last event there is; all of them, and each once.
     fn has_printed_everything(&self, install: &Install) {
-        let head = install.view_lines(&["log", "tail", "-n", "1"])[0]["seq"].as_u64().expect("a position");
+        let head = position(&install.view_lines(&["log", "tail", "-n", "1"]).pop().expect("an event"));
         until("the last event is printed", || self.seqs().contains(&head).then_some(()));
         assert_eq!(self.seqs(), (1..=head).collect::<Vec<_>>());
     }
