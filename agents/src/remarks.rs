@@ -3,22 +3,28 @@
 
 use std::collections::VecDeque;
 
+use serde::Serialize;
+use utoipa::ToSchema;
+
 use crate::said::Said;
 
 /// Tools under way that are known by name; of more than so many the oldest is forgotten.
 const TOOLS_MAX: usize = 64;
 
-/// One remark.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Something an agent said, for people who read along.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = RemarkBody)]
 pub struct Remark {
     /// What it is.
     pub sort: Sort,
-    /// The remark; may have several lines.
+    /// The remark; may have several lines, or none.
     pub text: String,
 }
 
 /// What a remark is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = RemarkSort)]
 pub enum Sort {
     /// A session began: its model, or else its id.
     Session,

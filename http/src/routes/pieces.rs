@@ -3,6 +3,7 @@
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
+use regatta_agents::Remark;
 use regatta_core::event::attempt::AttemptEvent;
 use regatta_core::{AttemptId, Envelope, Event, Log, ReadError, ReadMax, Seq, Stream};
 use serde::{Deserialize, Serialize};
@@ -10,14 +11,14 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::looking::{Asked, AttemptPath, Moment, look, resolve_attempt};
-use super::remarks::{Reading, RemarkBody};
+use super::looking::{Asked, AttemptPath, Moment, look, resolve_attempt, rows};
+use super::remarks::Reading;
 use crate::{OutputBody, Plane, Problem};
 
 /// Most pieces in one page.
-const PIECES_PAGE_MAX: u64 = 2_000;
+const PIECES_PAGE_MAX: usize = 2_000;
 /// Pieces in one page when nobody says.
-const PIECES_PAGE_DEFAULT: u64 = 500;
+const PIECES_PAGE_DEFAULT: usize = 500;
 /// Bytes after which a page takes no further piece; each has at most 256 KiB.
 const PAGE_BYTES_MAX: usize = 1 << 20;
 /// Pieces read from the log at once.
@@ -33,7 +34,8 @@ struct PiecesQuery {
     /// Only pieces before this one, the latest of them.
     before: Option<u64>,
     /// Pieces in one page, 500 when absent.
-    limit: Option<u64>,
+    #[param(minimum = 1, maximum = 2_000)]
+    limit: Option<usize>,
     /// An event's number or a time (RFC 3339): what was printed until then.
     as_of: Option<String>,
     /// What agents that print JSON said as remarks for people, in place of that text.
@@ -55,7 +57,7 @@ pub(super) struct PieceBody {
     /// left out then.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
-    pub(super) words: Vec<RemarkBody>,
+    pub(super) words: Vec<Remark>,
 }
 
 /// A page of what an attempt printed, in order.
@@ -82,10 +84,7 @@ async fn pieces(
     query: Asked<PiecesQuery>,
 ) -> Result<Json<PiecesBody>, Problem> {
     let Query(query) = query?;
-    let limit = query.limit.unwrap_or(PIECES_PAGE_DEFAULT);
-    if !(1..=PIECES_PAGE_MAX).contains(&limit) {
-        return Err(Problem::invalid(format!("limit must be between 1 and {PIECES_PAGE_MAX}")));
-    }
+    let limit = rows(query.limit, PIECES_PAGE_DEFAULT, PIECES_PAGE_MAX)? as u64;
     if query.after.is_some() && query.before.is_some() {
         return Err(Problem::invalid("after and before do not go together").hint("leave one of them out"));
     }

@@ -3,67 +3,15 @@
 
 use std::collections::VecDeque;
 
-use regatta_agents::{Agent, LINE_BYTES_MAX, Reader, Remark, Remarks, Said, Sort};
+use regatta_agents::{Agent, LINE_BYTES_MAX, Reader, Remark, Remarks, Said};
 use regatta_core::event::attempt::{AttemptEvent, Channel, Output, Phase};
 use regatta_core::{Event, Log, ReadError, Stream};
 use regatta_projections::attempts::AttemptView;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::pieces::{PieceBody, between};
 
 /// Pieces read at once to find where a line began.
 const READ_BACK: u64 = 16;
-
-/// Something an agent said, for people who read along.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub(super) struct RemarkBody {
-    /// What it is.
-    sort: RemarkSort,
-    /// The remark; may have several lines, or none.
-    text: String,
-}
-
-/// What a remark is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum RemarkSort {
-    /// A session began: its model, or else its id.
-    Session,
-    /// Words for people.
-    Text,
-    /// Words for itself.
-    Thought,
-    /// It uses a tool: which, and what for.
-    Tool,
-    /// A tool failed: which, and in the lines below why.
-    ToolFailed,
-    /// Something went wrong, which may end nothing.
-    Problem,
-    /// It says that it is done.
-    Finished,
-    /// It says that it failed.
-    Failed,
-    /// Something this version does not understand, as it came.
-    Other,
-}
-
-impl From<Remark> for RemarkBody {
-    fn from(remark: Remark) -> Self {
-        let sort = match remark.sort {
-            Sort::Session => RemarkSort::Session,
-            Sort::Text => RemarkSort::Text,
-            Sort::Thought => RemarkSort::Thought,
-            Sort::Tool => RemarkSort::Tool,
-            Sort::ToolFailed => RemarkSort::ToolFailed,
-            Sort::Problem => RemarkSort::Problem,
-            Sort::Finished => RemarkSort::Finished,
-            Sort::Failed => RemarkSort::Failed,
-            Sort::Other => RemarkSort::Other,
-        };
-        Self { sort, text: remark.text }
-    }
-}
 
 /// One start of an agent, listened to.
 struct Listener {
@@ -77,19 +25,19 @@ impl Listener {
         Self { epoch, reader: agent.reader(), remarks: Remarks::default() }
     }
 
-    fn hear(&mut self, bytes: &[u8]) -> Vec<RemarkBody> {
+    fn hear(&mut self, bytes: &[u8]) -> Vec<Remark> {
         let said = self.reader.read(bytes);
         self.remarked(said)
     }
 
     /// What a last line without an end says.
-    fn end(mut self) -> Vec<RemarkBody> {
+    fn end(mut self) -> Vec<Remark> {
         let said = self.reader.end();
         self.remarked(said)
     }
 
-    fn remarked(&mut self, said: Vec<Said>) -> Vec<RemarkBody> {
-        said.into_iter().filter_map(|said| self.remarks.on(said)).map(RemarkBody::from).collect()
+    fn remarked(&mut self, said: Vec<Said>) -> Vec<Remark> {
+        said.into_iter().filter_map(|said| self.remarks.on(said)).collect()
     }
 }
 
