@@ -26,6 +26,19 @@ pub struct ProviderRow {
     pub attempts_max: Option<usize>,
 }
 
+/// A limit of how many attempts may be under way at once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Limit {
+    /// At this provider; over all of them when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub provider: Option<String>,
+    /// Attempts at most; absent for a provider without a limit of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub attempts_max: Option<usize>,
+}
+
 /// Whether a sandbox has a right to exist.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use metrics::gauge;
+use metrics::{describe_gauge, gauge};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use regatta_core::{Clock as _, SystemClock};
 use regatta_projections::Views;
@@ -18,6 +18,7 @@ use regatta_projections::gateways::GatewayState;
 use regatta_projections::runs::{AttemptCounts, RunFilter, RunState};
 
 use crate::Plane;
+use crate::around::describe_requests;
 
 /// Views this far behind the log still count as ready: they are that far behind whenever much happens at once.
 const VIEWS_BEHIND_MAX: u64 = 10_000;
@@ -25,6 +26,29 @@ const VIEWS_BEHIND_MAX: u64 = 10_000;
 const UPKEEP: Duration = Duration::from_secs(30);
 /// Upper ends of the buckets of every histogram, in seconds.
 const BUCKETS_S: [f64; 12] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+/// What each number that is read here says. One that is not in this list has no line that explains it.
+const GAUGES: [(&str, &str); 19] = [
+    ("regatta_info", "1, with the version of the server."),
+    ("regatta_log_head", "The last position of the log."),
+    ("regatta_log_faults", "Places of the log found damaged since the start."),
+    ("regatta_views_seq", "The last position that runs, attempts and the other views hold."),
+    ("regatta_live_clients", "Open event streams and WebSockets."),
+    ("regatta_relay_lag_events", "Events of the log that are not in NATS yet."),
+    ("regatta_relay_missing_events", "Published events that the stream in NATS has lost and will not get again."),
+    ("regatta_relay_foreign_messages", "Messages in the stream in NATS that are no events of this log."),
+    ("regatta_relay_connected", "Whether NATS is connected: 1 or 0."),
+    ("regatta_witnesses_failing", "Witnesses that could not be told where the log stands."),
+    ("regatta_sandboxes_alive", "Sandboxes that exist."),
+    ("regatta_sandboxes_intended", "Sandboxes about to be made."),
+    ("regatta_sandbox_leaks", "Sandboxes that outlived their right to exist; there should be 0."),
+    ("regatta_attempts_waiting", "Attempts that wait for their turn."),
+    ("regatta_gateways", "OpenClaw gateways of this installation."),
+    ("regatta_gateways_connected", "Gateways that are connected now."),
+    ("regatta_approvals_open", "Questions of agents that wait for an answer."),
+    ("regatta_runs", "Runs, by state."),
+    ("regatta_attempts", "Attempts, by state."),
+];
 
 /// `/metrics`, `/healthz` and `/readyz`, at the root.
 pub(crate) fn routes(plane: Plane) -> Router {
@@ -47,9 +71,18 @@ fn recorder() -> Option<&'static PrometheusHandle> {
             let handle = recorder.handle();
             metrics::set_global_recorder(recorder).map(|()| handle).map_err(|error| error.to_string())
         });
+        describe();
         installed.inspect_err(|error| tracing::error!(error, "nothing is counted")).ok()
     };
     HANDLE.get_or_init(install).as_ref()
+}
+
+/// Tells the recorder what every number says.
+fn describe() {
+    for (name, about) in GAUGES {
+        describe_gauge!(name, about);
+    }
+    describe_requests();
 }
 
 /// Histograms keep every value until somebody drains them.

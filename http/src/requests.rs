@@ -11,7 +11,7 @@ use regatta_core::log::witness::WitnessState;
 use regatta_core::vault::{SecretString, Standing};
 use regatta_core::{AttemptId, GatewayName, RunId, SandboxKey, Seq, Slot};
 use regatta_dispatcher::compose::{Choice, Conflict};
-use regatta_dispatcher::sandboxes::{SandboxRow, Unanswered};
+use regatta_dispatcher::sandboxes::{Limit, SandboxRow, Unanswered};
 use regatta_projections::attempts::UsageView;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -181,6 +181,26 @@ pub struct SandboxesBody {
     pub rows: Vec<SandboxBody>,
     /// Providers that could not be asked; they may have more.
     pub unanswered: Vec<Unanswered>,
+}
+
+/// A limit, and who takes it up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LimitBody {
+    /// The limit.
+    pub limit: Limit,
+    /// Attempts under way that count towards it.
+    pub in_use: usize,
+    /// Whose they are, by name.
+    pub by: Vec<LimitUse>,
+}
+
+/// What one person takes up of a limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LimitUse {
+    /// Who asked for their runs.
+    pub by: String,
+    /// Their attempts under way, by name.
+    pub attempts: Vec<AttemptId>,
 }
 
 /// Cleans attempts.

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use regatta_core::{Actor, SandboxKey};
-use regatta_dispatcher::sandboxes::{ProviderRow, Reaping, SandboxesView};
+use regatta_dispatcher::sandboxes::{Limit, ProviderRow, Reaping, SandboxesView};
 use regatta_dispatcher::{Asked, Entered, Handle, Refusal};
 
 /// The questions. The dispatcher's handle answers them; so does whatever a test brings.
@@ -10,6 +10,9 @@ use regatta_dispatcher::{Asked, Entered, Handle, Refusal};
 pub trait Sandboxes: Send + Sync + 'static {
     /// Every provider, asked now whether a sandbox could be made.
     async fn providers(&self) -> Vec<ProviderRow>;
+
+    /// How many attempts may be under way at once: over all providers, then at each.
+    fn limits(&self) -> Vec<Limit>;
 
     /// Every sandbox there is, asked of the providers now.
     async fn sandboxes(&self) -> Result<SandboxesView, Refusal>;
@@ -31,6 +34,10 @@ pub trait Sandboxes: Send + Sync + 'static {
 impl Sandboxes for Handle {
     async fn providers(&self) -> Vec<ProviderRow> {
         Self::providers(self).await
+    }
+
+    fn limits(&self) -> Vec<Limit> {
+        Self::limits(self)
     }
 
     async fn sandboxes(&self) -> Result<SandboxesView, Refusal> {

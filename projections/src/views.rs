@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::approvals::Approvals;
 use crate::attempts::{AttemptView, Attempts};
 use crate::compare::{Comparison, compare};
-use crate::fleet::{Fleet, FleetView};
+use crate::fleet::{Fleet, FleetView, InUse};
 use crate::gateways::{GatewayView, Gateways, GatewaysView};
 use crate::projection::{Fact, Fold, Progress, Projection, Stray, Subject};
 use crate::runs::{RunView, Runs};
@@ -153,6 +153,17 @@ impl Views {
             sandbox.cost_usd_micros = self.attempts.cost(sandbox.attempt);
         }
         fleet
+    }
+
+    /// Every attempt under way, in the order of their names.
+    #[must_use]
+    pub fn in_use(&self) -> Vec<InUse> {
+        let in_use = |(attempt, provider): (AttemptId, &str)| InUse {
+            attempt,
+            provider: provider.to_owned(),
+            by: self.runs.asked_by(attempt.run).unwrap_or_default(),
+        };
+        self.fleet.leases().map(in_use).collect()
     }
 
     /// Every gateway.

@@ -1,6 +1,7 @@
-//! `regatta fleet`: where attempts run, who waits, and what was left behind.
+//! `regatta fleet`: where attempts run, who waits, how much of each limit is taken up, and what was left behind.
 
 use regatta_core::bus::RelayState;
+use regatta_http::requests::LimitBody;
 use regatta_projections::fleet::{FleetView, SandboxState};
 
 use crate::context::{Context, block_on};
@@ -20,18 +21,24 @@ pub(crate) struct Args {
 
 pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     let terminal = &context.terminal;
-    let (view, relay): (FleetView, _) = block_on(async {
+    let (view, limits, relay): (FleetView, Vec<LimitBody>, _) = block_on(async {
         let client = context.client();
         let as_of = super::as_of(&client, args.as_of.as_deref()).await?;
         let view = client.get(&format!("/fleet{as_of}")).await?;
-        // It is of now only.
-        let relay = if as_of.is_empty() { client.health().await?.and_then(|health| health.relay) } else { None };
-        Ok((view, relay))
+        // They are of now only.
+        if !as_of.is_empty() {
+            return Ok((view, Vec::new(), None));
+        }
+        let relay = client.health().await?.and_then(|health| health.relay);
+        Ok((view, client.get("/limits").await?, relay))
     })?;
     if terminal.json {
-        terminal.json(&Shown { view: &view, relay: relay.as_ref() })?;
+        terminal.json(&Shown { view: &view, limits: &limits, relay: relay.as_ref() })?;
     } else {
         terminal.out(render(&view, terminal))?;
+        if let Some(limits) = taken_up(&limits, terminal) {
+            terminal.out(format!("\n{limits}"))?;
+        }
         if let Some(relay) = &relay {
             terminal.out(format!("\n{}", relayed(relay, terminal)))?;
         }
@@ -44,8 +51,30 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
 struct Shown<'a> {
     #[serde(flatten)]
     view: &'a FleetView,
+    #[serde(skip_serializing_if = "<[LimitBody]>::is_empty")]
+    limits: &'a [LimitBody],
     #[serde(skip_serializing_if = "Option::is_none")]
     relay: Option<&'a RelayState>,
+}
+
+/// The limits somebody takes something up of; nothing when nobody does.
+fn taken_up(limits: &[LimitBody], terminal: &Terminal) -> Option<String> {
+    let mut rows = limits.iter().filter(|row| row.in_use > 0).peekable();
+    rows.peek()?;
+    let mut table = table(terminal);
+    table.set_header(["limit", "in use", "by"].map(|name| cell(name, Tone::Dim)));
+    for row in rows {
+        let of = row.limit.attempts_max.map_or_else(|| "no limit".to_owned(), |most| format!("of {most}"));
+        let tone = if row.limit.attempts_max.is_some_and(|most| row.in_use >= most) { Tone::Warn } else { Tone::Plain };
+        let name = |by: &str| escape::line(by.strip_prefix("user:").unwrap_or(by)).into_owned();
+        let by = row.by.iter().map(|one| format!("{} {}", name(&one.by), one.attempts.len()));
+        table.add_row([
+            cell(row.limit.provider.as_deref().unwrap_or("all together"), Tone::Plain),
+            cell(format!("{} {of}", row.in_use), tone),
+            cell(by.collect::<Vec<_>>().join(", "), Tone::Plain),
+        ]);
+    }
+    Some(text(&table))
 }
 
 fn relayed(relay: &RelayState, terminal: &Terminal) -> String {

@@ -30,6 +30,8 @@ fn a_sandbox_is_seen_and_gone_into_and_the_log_says_by_whom() {
     install.regatta(&["sandbox", "ls"]).exits(0).says("there is no sandbox now");
     install.regatta(&["run", "wait", "-a", WAITS]).exits(0);
     begun(&install, "last.a");
+    let fleet = install.regatta(&["fleet"]).exits(0).out;
+    assert!(fleet.contains("1 of 8") && fleet.contains("ana 1"), "{fleet}");
     let row = install.view(&["sandbox", "ls"])["rows"][0].clone();
     let key = row["sandbox"]["key"].as_str().expect("key").to_owned();
     let told = ["provider", "right", "doing"].map(|name| row["sandbox"][name].as_str().unwrap_or_default().to_owned());

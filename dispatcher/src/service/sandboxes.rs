@@ -9,8 +9,7 @@ use regatta_sandboxes::Error;
 use super::{Dispatcher, Handle, Input};
 use crate::attempt::{Attempt, Stage};
 use crate::executor::chain;
-use crate::request::split_sandbox;
-use crate::sandboxes::{ProviderRow, Right, SandboxRow, SandboxesView, Unanswered};
+use crate::sandboxes::{Limit, ProviderRow, Right, SandboxRow, SandboxesView, Unanswered};
 use crate::{Asked, Refusal, RefusalKind};
 
 /// How long a provider may take to say whether it can be used, or what it has, before whoever asks is told that it does not
@@ -44,6 +43,18 @@ impl Handle {
             }
         });
         futures_util::future::join_all(rows).await
+    }
+
+    /// How many attempts may be under way at once: over all providers, then at each by name.
+    #[must_use]
+    pub fn limits(&self) -> Vec<Limit> {
+        let all = Limit { provider: None, attempts_max: Some(self.caps.attempts_max) };
+        let each = self
+            .world
+            .providers
+            .keys()
+            .map(|name| Limit { provider: Some(name.clone()), attempts_max: self.caps.by_provider.get(name).copied() });
+        std::iter::once(all).chain(each).collect()
     }
 
     /// Every sandbox of ours there is, asked of the providers now.
@@ -209,7 +220,7 @@ impl Dispatcher {
 }
 
 fn provider_of(attempt: &Attempt) -> String {
-    split_sandbox(&attempt.facts.entry.sandbox).0.to_owned()
+    attempt.facts.entry.site().provider.to_owned()
 }
 
 fn doing(stage: &Stage) -> String {

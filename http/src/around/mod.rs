@@ -17,6 +17,8 @@ use axum::response::{IntoResponse as _, Response};
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{NotForContentType, Predicate as _, SizeAbove};
 
+pub(crate) use count::describe_requests;
+
 use crate::Problem;
 
 /// How long a request may take until its answer begins: a moment of long ago is folded from the log.

@@ -47,6 +47,7 @@ pub const RIGHTS: &[(&str, &str, Need)] = &[
     ("GET", "/api/v1/live", VIEWER),
     ("GET", "/api/v1/timeline", VIEWER),
     ("GET", "/api/v1/fleet", VIEWER),
+    ("GET", "/api/v1/limits", VIEWER),
     ("GET", "/api/v1/providers", VIEWER),
     ("GET", "/api/v1/sandboxes", VIEWER),
     ("DELETE", "/api/v1/sandboxes/{key}", OPERATOR),

@@ -17,7 +17,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::looking::{Asked, look, resolve, resolve_attempt};
+use super::looking::{Asked, look, resolve, resolve_attempt, rows};
 use super::{Body, Caller, json, seen};
 use crate::premises::{DiskBody, DiskPart, DiskSort, Measured};
 use crate::requests::{CleanAnswer, CleanRequest, CleanRow, CleanedRequest};
@@ -57,10 +57,7 @@ struct DiskQuery {
     responses((status = 200, description = "The disk.", body = DiskBody)))]
 async fn disk(State(plane): State<Plane>, asked: Asked<DiskQuery>) -> Result<Json<DiskBody>, Problem> {
     let Query(DiskQuery { only, older_than_ms, wish, limit }) = asked?;
-    let limit = limit.unwrap_or(ROWS);
-    if !(1..=LEFT_ROWS_MAX).contains(&limit) {
-        return Err(Problem::invalid(format!("limit must be between 1 and {LEFT_ROWS_MAX}")));
-    }
+    let limit = rows(limit, ROWS, LEFT_ROWS_MAX)?;
     let measured = plane.premises.disk().await?;
     let asked = LeftAsked {
         only: Vec::new(),

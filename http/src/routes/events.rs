@@ -17,7 +17,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::looking::{Asked, Moment, check_kept, first_at, last_at};
+use super::looking::{Asked, Moment, check_kept, first_at, last_at, rows};
 use crate::door::least;
 use crate::feed::{Cursor, Published, page};
 use crate::filter::{Filter, FilterQuery};
@@ -47,6 +47,7 @@ struct EventsQuery {
     /// The last position, or a time.
     to: Option<String>,
     /// Events in one page, 200 when absent; a stream takes no notice.
+    #[param(minimum = 1, maximum = 1_000)]
     limit: Option<usize>,
     /// Names of kinds or families, with commas; one with `!` in front is left out.
     #[param(example = "run,attempt,!attempt.output")]
@@ -102,10 +103,7 @@ async fn list(
     asked: Asked<EventsQuery>,
 ) -> Result<Json<EventsPage>, Problem> {
     let Query(query) = asked?;
-    let limit = query.limit.unwrap_or(EVENTS_PAGE_DEFAULT);
-    if !(1..=EVENTS_PAGE_MAX).contains(&limit) {
-        return Err(Problem::invalid(format!("limit must be between 1 and {EVENTS_PAGE_MAX}")));
-    }
+    let limit = rows(query.limit, EVENTS_PAGE_DEFAULT, EVENTS_PAGE_MAX)?;
     let (filter, from) = query.read(&plane, identity.role).await?;
     let from = first_of(&plane, &filter, from.unwrap_or(plane.log.first()))?;
     Ok(Json(page::page(&plane.log, from, limit, &filter).await?))

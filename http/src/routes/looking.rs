@@ -50,6 +50,15 @@ impl AsOf {
     }
 }
 
+/// How many rows a page has: as many as are asked for, within the bounds of its route.
+pub(super) fn rows(asked: Option<usize>, default: usize, max: usize) -> Result<usize, Problem> {
+    let rows = asked.unwrap_or(default);
+    if (1..=max).contains(&rows) {
+        return Ok(rows);
+    }
+    Err(Problem::invalid(format!("limit must be between 1 and {max}")))
+}
+
 /// How long a reader waits for the views to hold what is in the log already; then it sees what they have.
 const CATCH_UP: Duration = Duration::from_millis(500);
 /// Runs named when the beginning of an id fits several.

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use regatta_core::Seq;
 use regatta_dispatcher::RunRequest;
 use regatta_projections::Views;
-use regatta_projections::runs::{RunFilter, RunPage, RunState, RunView};
+use regatta_projections::runs::{RUNS_PAGE_MAX, RunFilter, RunPage, RunState, RunView};
 use serde::Deserialize;
 use serde::de::IntoDeserializer as _;
 use serde::de::value::Error as WordError;
@@ -14,7 +14,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::looking::{AsOf, Asked, Moment, RunPath, look, no_run, resolve};
+use super::looking::{AsOf, Asked, Moment, RunPath, look, no_run, resolve, rows};
 use super::{Body, Caller, json, narrow, seen};
 use crate::requests::RunAccepted;
 use crate::{Identity, Plane, Problem};
@@ -45,6 +45,7 @@ struct RunsQuery {
     #[param(value_type = Option<u64>)]
     before: Option<Seq>,
     /// Rows in one page, 50 when absent.
+    #[param(minimum = 1, maximum = 1_000)]
     limit: Option<usize>,
     /// An event's number or a time (RFC 3339): the list as it was then.
     as_of: Option<String>,
@@ -68,7 +69,7 @@ async fn list(
         text: query.text,
         before: query.before,
     };
-    let limit = query.limit.unwrap_or(RUNS_PAGE_DEFAULT);
+    let limit = rows(query.limit, RUNS_PAGE_DEFAULT, RUNS_PAGE_MAX)?;
     let mut page = look(&plane, moment, move |views, _| views.runs.list(&filter, limit)).await?;
     page.rows.iter_mut().for_each(|row| narrow(&mut row.can, &identity));
     Ok(Json(page))

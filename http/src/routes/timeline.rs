@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::id;
-use super::looking::{Asked, Moment, RunPath, last_at, look, no_run, resolve};
+use super::looking::{Asked, Moment, RunPath, last_at, look, no_run, resolve, rows};
 use crate::{Plane, Problem};
 
 /// Entries in one page when nobody says.
@@ -41,6 +41,7 @@ struct RunTimelineQuery {
     #[param(value_type = Option<u64>)]
     from: Option<Seq>,
     /// Entries in one page, 500 when absent.
+    #[param(minimum = 1, maximum = 1_000)]
     limit: Option<usize>,
     /// An event's number or a time (RFC 3339): the timeline as it was then.
     as_of: Option<String>,
@@ -55,7 +56,7 @@ async fn of_run(
     asked: Asked<RunTimelineQuery>,
 ) -> Result<Json<RunTimeline>, Problem> {
     let Query(query) = asked?;
-    let limit = query.limit.unwrap_or(TIMELINE_PAGE_DEFAULT);
+    let limit = rows(query.limit, TIMELINE_PAGE_DEFAULT, PAGE_ENTRIES_MAX)?;
     let log = plane.log.clone();
     let find = move |views: &Views, _| -> Result<RunTimeline, Problem> {
         let run = resolve(views, &run)?;
@@ -92,6 +93,7 @@ struct TimelineQuery {
     /// Only entries before this position or time: the page goes back from there. Back from the end, when neither is given.
     before: Option<String>,
     /// Entries in one page, 200 when absent.
+    #[param(minimum = 1, maximum = 1_000)]
     limit: Option<usize>,
     /// An event's number or a time (RFC 3339): the timeline as it was then.
     as_of: Option<String>,
@@ -111,10 +113,7 @@ struct Timeline {
     responses((status = 200, description = "One page.", body = Timeline)))]
 async fn of_install(State(plane): State<Plane>, asked: Asked<TimelineQuery>) -> Result<Json<Timeline>, Problem> {
     let Query(query) = asked?;
-    let limit = query.limit.unwrap_or(INSTALL_PAGE_DEFAULT);
-    if !(1..=PAGE_ENTRIES_MAX).contains(&limit) {
-        return Err(Problem::invalid(format!("limit must be between 1 and {PAGE_ENTRIES_MAX}")));
-    }
+    let limit = rows(query.limit, INSTALL_PAGE_DEFAULT, PAGE_ENTRIES_MAX)?;
     if query.after.is_some() && query.before.is_some() {
         return Err(Problem::invalid("a page goes on or back, not both").hint("leave after or before away"));
     }

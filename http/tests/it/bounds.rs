@@ -153,6 +153,45 @@ async fn the_server_counts_and_says_whether_it_is_ready() {
 }
 
 #[tokio::test]
+async fn every_number_says_what_it_is() {
+    let world = World::new();
+    world.get("/runs").await;
+    let request = Request::get("/metrics").body(Body::empty()).expect("request");
+    let (_, numbers) = text(world.send(request).await).await;
+    let named = |word: &str| -> Vec<String> {
+        let lines = numbers.lines().filter_map(|line| line.strip_prefix(word));
+        lines.map(|line| line.split(' ').next().unwrap_or_default().to_owned()).collect()
+    };
+    let (all, explained) = (named("# TYPE "), named("# HELP "));
+    assert!(all.len() > 10, "{numbers}");
+    assert_eq!(all.iter().filter(|name| !explained.contains(name)).collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+#[tokio::test]
+async fn a_page_has_as_many_rows_as_were_asked_for_within_bounds() {
+    let world = World::new();
+    world.started("7q2k9x0m.a", 1).await;
+    for (path, max) in [
+        ("/runs", 1_000),
+        ("/runs/7q2k9x0m/timeline", 1_000),
+        ("/timeline", 1_000),
+        ("/events", 1_000),
+        ("/disk", 1_000),
+        ("/attempts/7q2k9x0m.a/pieces", 2_000),
+    ] {
+        for limit in [0, max + 1] {
+            let (status, said) = text(world.get(&format!("{path}?limit={limit}")).await).await;
+            assert_eq!(status, StatusCode::BAD_REQUEST, "{path} {limit}");
+            assert!(said.contains(&format!("limit must be between 1 and {max}")), "{path} {limit}: {said}");
+        }
+        for limit in [1, max] {
+            let (status, said) = text(world.get(&format!("{path}?limit={limit}")).await).await;
+            assert_ne!(status, StatusCode::BAD_REQUEST, "{path} {limit}: {said}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn every_type_of_problem_explains_itself() {
     let world = World::new();
     for (name, _, about) in problem::TYPES {

@@ -6,6 +6,8 @@ use regatta_http::auth::RIGHTS;
 use regatta_http::openapi;
 use serde_json::Value;
 
+use crate::world::{World, text};
+
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 /// Routes that are no part of the API proper, and explain themselves.
 const OUTSIDE: [&str; 5] = ["/sign-in", "/problems/{name}", "/healthz", "/readyz", "/metrics"];
@@ -49,6 +51,12 @@ fn every_route_that_is_added_by_hand_is_one_outside_the_api() {
         }
     }
     assert_eq!(found, OUTSIDE.map(str::to_owned).into());
+}
+
+#[tokio::test]
+async fn the_document_is_served_as_it_is_written() {
+    let (_, served) = text(World::new().get("/openapi.json").await).await;
+    assert!(served.as_bytes() == openapi::json(), "another document is served");
 }
 
 #[test]

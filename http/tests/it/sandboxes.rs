@@ -5,13 +5,14 @@ use axum::http::{Request, StatusCode};
 use regatta_core::event::attempt::Exit;
 use regatta_dispatcher::{Refusal, RefusalKind};
 use regatta_http::requests::ExecPiece;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::compose::Repository;
 use crate::world::{RUN, World, text};
 
 const KEY: &str = "regatta-abcd-7q2k9x0m-a-1";
 
-async fn json(world: &World, path: &str) -> Value {
+async fn read(world: &World, path: &str) -> Value {
     let (status, body) = text(world.get(path).await).await;
     assert_eq!(status, StatusCode::OK, "{body}");
     serde_json::from_str(&body).expect("json")
@@ -24,16 +25,30 @@ fn asked(world: &World) -> Vec<String> {
 #[tokio::test]
 async fn a_provider_that_cannot_be_used_says_why_and_one_that_is_silent_is_told() {
     let world = World::new();
-    let providers = json(&world, "/providers").await;
+    let providers = read(&world, "/providers").await;
     assert_eq!((&providers[0]["name"], &providers[0]["problem"]), (&"docker".into(), &"no engine; start it".into()));
     assert_eq!((&providers[0]["capabilities"][0], providers[0].get("fence")), (&"fork".into(), None));
-    let sandboxes = json(&world, "/sandboxes").await;
+    let sandboxes = read(&world, "/sandboxes").await;
     assert_eq!(sandboxes["rows"][0]["sandbox"]["key"], KEY);
     assert_eq!(sandboxes["rows"][0]["sandbox"]["attempt"], format!("{RUN}.a"));
     assert!(sandboxes["rows"][0].get("usage").is_none(), "the log knows no such attempt");
     let age_ms = sandboxes["rows"][0]["age_ms"].as_u64().expect("an age");
     assert_eq!(sandboxes["rows"][0]["rent_usd_micros"], 108_900 * age_ms / 3_600_000);
     assert_eq!(sandboxes["unanswered"][0]["provider"], "e2b");
+}
+
+#[tokio::test]
+async fn each_limit_says_how_much_of_it_is_taken_up_and_by_whom() {
+    let repository = Repository::new().await;
+    let by = json!([{ "by": "regatta", "attempts": [format!("{RUN}.c")] }]);
+    assert_eq!(
+        read(&repository.world, "/limits").await,
+        json!([
+            { "limit": { "attempts_max": 8 }, "in_use": 1, "by": by },
+            { "limit": { "provider": "docker", "attempts_max": 2 }, "in_use": 0, "by": [] },
+            { "limit": { "provider": "local" }, "in_use": 1, "by": by },
+        ])
+    );
 }
 
 #[tokio::test]

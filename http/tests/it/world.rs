@@ -22,7 +22,7 @@ use regatta_core::{
 use regatta_dispatcher::compose::{Choice, Conflict, NotComposed};
 use regatta_dispatcher::executor::Piece;
 use regatta_dispatcher::repository::Repositories;
-use regatta_dispatcher::sandboxes::{ProviderRow, Reaping, Right, SandboxRow, SandboxesView, Unanswered};
+use regatta_dispatcher::sandboxes::{Limit, ProviderRow, Reaping, Right, SandboxRow, SandboxesView, Unanswered};
 use regatta_dispatcher::{Asked, Entered, Refusal, RefusalKind, RunRequest, SynthesisRequest, Synthesized};
 use regatta_federation::Gateways;
 use regatta_http::auth::{Auth, Door, Options};
@@ -112,6 +112,11 @@ impl Sandboxes for Told {
     async fn providers(&self) -> Vec<ProviderRow> {
         let (problem, capabilities) = (Some("no engine; start it".to_owned()), vec!["fork".to_owned()]);
         vec![ProviderRow { name: "docker".to_owned(), fence: None, problem, capabilities, attempts_max: Some(2) }]
+    }
+
+    fn limits(&self) -> Vec<Limit> {
+        let at = |provider: Option<&str>, attempts_max| Limit { provider: provider.map(str::to_owned), attempts_max };
+        vec![at(None, Some(8)), at(Some("docker"), Some(2)), at(Some("local"), None)]
     }
 
     async fn sandboxes(&self) -> Result<SandboxesView, Refusal> {

@@ -5,10 +5,10 @@ mod view;
 
 use std::collections::BTreeMap;
 
-use regatta_core::SandboxKey;
+use regatta_core::{AttemptId, SandboxKey};
 
 pub use fold::Fleet;
-pub use view::{FleetTotals, FleetView, ProviderView, SandboxState, SandboxView, WaitingView};
+pub use view::{FleetTotals, FleetView, InUse, ProviderView, SandboxState, SandboxView, WaitingView};
 
 use fold::KeptSandbox;
 
@@ -44,6 +44,12 @@ impl Fleet {
         let providers: Vec<ProviderView> = providers.into_values().collect();
         let totals = providers.iter().fold(FleetTotals::default(), |sum, provider| sum.plus(&provider.totals));
         FleetView { providers, queue, totals }
+    }
+
+    /// Attempts that have a lease, and the provider of each.
+    pub(crate) fn leases(&self) -> impl Iterator<Item = (AttemptId, &str)> {
+        let leased = self.attempts.iter().filter(|(_, kept)| kept.lease.is_some());
+        leased.map(|(id, kept)| (*id, kept.provider.as_str()))
     }
 
     fn queue(&self, now_us: u64) -> Vec<WaitingView> {

@@ -84,6 +84,17 @@ pub struct WaitingView {
     pub not_before_ms: Option<u64>,
 }
 
+/// An attempt under way: it counts towards the limits of how many may be at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InUse {
+    /// Which.
+    pub attempt: AttemptId,
+    /// The provider it runs at.
+    pub provider: String,
+    /// Who asked for its run.
+    pub by: String,
+}
+
 /// Sums. Counts of what is gone are since the log's beginning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
 pub struct FleetTotals {

@@ -22,7 +22,7 @@ use fold::Kept;
 /// Most replaced verdicts kept per run.
 pub const VERDICTS_REPLACED_MAX: usize = 32;
 /// Most rows in one page.
-pub const RUNS_PAGE_MAX: usize = 500;
+pub const RUNS_PAGE_MAX: usize = 1_000;
 
 impl Runs {
     /// How many runs there are.
@@ -51,6 +51,11 @@ impl Runs {
     /// Every run, newest first.
     pub(crate) fn rows(&self) -> impl Iterator<Item = Cow<'_, RunRow>> {
         self.order.iter().rev().filter_map(|id| self.row(*id))
+    }
+
+    /// Who asked for a run.
+    pub(crate) fn asked_by(&self, id: RunId) -> Option<String> {
+        self.row(id).map(|row| row.by.as_str().to_owned())
     }
 
     fn row(&self, id: RunId) -> Option<Cow<'_, RunRow>> {

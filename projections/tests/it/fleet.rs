@@ -1,9 +1,9 @@
 //! Where attempts run, who waits, and what was left behind.
 
-use regatta_core::event::attempt::Outcome;
+use regatta_core::event::attempt::{Channel, Outcome, Phase};
 use regatta_core::event::run::Strategy;
 use regatta_core::{AttemptId, SandboxKey};
-use regatta_projections::fleet::{FleetTotals, LEAK_AFTER_MS, SandboxState};
+use regatta_projections::fleet::{FleetTotals, InUse, LEAK_AFTER_MS, SandboxState};
 
 use crate::history::{History, attempt, entry, request, run};
 
@@ -46,6 +46,33 @@ fn a_sandbox_that_failed_is_watched_until_it_is_removed() {
     let fleet = history.views().fleet(history.now_us());
     assert_eq!(fleet.providers[0].sandboxes, []);
     assert_eq!(fleet.totals, FleetTotals { failed: 1, destroyed: 1, waiting: 1, ..FleetTotals::default() });
+}
+
+#[test]
+fn a_sandbox_says_what_its_agent_cost_so_far() {
+    let mut history = given();
+    history.running(a());
+    let cost = |history: &History| history.views().fleet(history.now_us()).providers[0].sandboxes[0].cost_usd_micros;
+    assert_eq!(cost(&history), None);
+    let said = b"{\"type\":\"result\",\"usage\":{\"input_tokens\":5},\"total_cost_usd\":0.25}\n";
+    history.printed(a(), Phase::Agent, Channel::Out, said);
+    assert_eq!(cost(&history), Some(250_000));
+}
+
+fn check_in_use(tell: impl FnOnce(&mut History) -> &mut History, then: bool) {
+    let mut history = given();
+    tell(&mut history);
+    let (attempt, provider, by) = (a(), "local".to_owned(), "user:ada".to_owned());
+    assert_eq!(history.views().in_use(), then.then_some(InUse { attempt, provider, by }).as_slice());
+}
+
+#[test]
+fn whoever_has_a_lease_counts_towards_the_limits_until_it_is_over() {
+    check_in_use(|history| history.queued(a()), false);
+    check_in_use(|history| history.queued(a()).started(a()), true);
+    check_in_use(|history| history.running(a()), true);
+    check_in_use(|history| history.queued(a()).started(a()).sandbox_failed(a(), true).retry_scheduled(a()), false);
+    check_in_use(|history| history.running(a()).over(a(), Outcome::Unchanged), false);
 }
 
 fn check_leaks(tell: impl FnOnce(&mut History) -> &mut History, leaks: u64) {

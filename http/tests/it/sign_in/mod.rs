@@ -1,5 +1,6 @@
 //! Sign-in as callers from everywhere meet it: who is let in, who is not, and what is recorded of it.
 
+mod audit;
 mod credentials;
 mod foreign;
 mod gateways;

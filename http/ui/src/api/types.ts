@@ -55,6 +55,7 @@ export type Provider = Schemas["ProviderView"];
 export type Sandbox = Schemas["SandboxView"];
 export type SandboxState = Schemas["SandboxState"];
 export type ProviderRow = Schemas["ProviderRow"];
+export type Limit = Schemas["LimitBody"];
 export type Waiting = Schemas["WaitingView"];
 export type Relay = Schemas["RelayState"];
 export type Health = Schemas["Health"];

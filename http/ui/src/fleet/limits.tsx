@@ -1,12 +1,19 @@
-// How many attempts may run at once, and where each limit comes from.
+// How many attempts may run at once, how many do and whose, and where each limit comes from.
 import { Link } from "@tanstack/react-router";
+import type { ConfigRow, Limit } from "@/api/types";
+import { actorName } from "@/format/actor";
+import { count } from "@/format/numbers";
 import { useView } from "@/live/use-view";
-import { shown } from "@/settings/shown";
+import { classes } from "@/parts/classes";
+import { useReplay } from "@/replay/replay";
+import { AttemptLink } from "./attempt-link";
 
 export function Limits() {
-  const { data } = useView("/config", {}, { timeless: true });
-  const limits = (data ?? []).filter((row) => row.key.startsWith("limits."));
-  if (limits.length === 0) return null;
+  const { asOf } = useReplay();
+  const { data: limits } = useView("/limits", {}, { timeless: true });
+  const { data: config } = useView("/config", {}, { timeless: true });
+  // Of now only.
+  if (!limits || asOf !== undefined) return null;
   return (
     <section aria-label="Limits">
       <h2 className="mb-2 font-semibold">
@@ -15,17 +22,39 @@ export function Limits() {
           in the configuration
         </Link>
       </h2>
-      <dl className="divide-y divide-line overflow-hidden rounded-md border border-line bg-surface">
+      <ul className="divide-y divide-line overflow-hidden rounded-md border border-line bg-surface">
         {limits.map((row) => (
-          <div key={row.key} className="grid gap-x-4 px-4 py-1.5 sm:grid-cols-[14rem_6rem_1fr]">
-            <dt className="code">{row.key}</dt>
-            <dd>{row.value === null ? "no limit" : shown(row.value)}</dd>
-            <dd className="text-faint">
-              {row.about}, from {row.source}
-            </dd>
-          </div>
+          <LimitRow
+            key={row.limit.provider ?? ""}
+            row={row}
+            from={config?.find(({ key }) => key === `limits.${row.limit.provider ?? "attempts"}`)}
+          />
         ))}
-      </dl>
+      </ul>
     </section>
+  );
+}
+
+function LimitRow({ row, from }: { row: Limit; from: ConfigRow | undefined }) {
+  const { provider, attempts_max: max } = row.limit;
+  const isFull = max !== undefined && row.in_use >= max;
+  return (
+    <li className="grid gap-x-4 px-4 py-1.5 sm:grid-cols-[10rem_10rem_1fr]">
+      <span className="code">{provider ?? "all together"}</span>
+      <span className={classes(isFull && "text-warn")} title={from && `${from.about}, from ${from.source}`}>
+        {max === undefined ? `${count(row.in_use)}, no limit` : `${count(row.in_use)} of ${count(max)}`}
+        {isFull && ", full"}
+      </span>
+      <span className="flex min-w-0 flex-wrap gap-x-3 text-faint">
+        {row.by.map(({ by, attempts }) => (
+          <span key={by} className="flex min-w-0 flex-wrap gap-x-1.5">
+            {actorName(by)}
+            {attempts.map((attempt) => (
+              <AttemptLink key={attempt} attempt={attempt} />
+            ))}
+          </span>
+        ))}
+      </span>
+    </li>
   );
 }

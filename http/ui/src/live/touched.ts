@@ -18,7 +18,7 @@ export function touchedBy(event: Pick<EventBody, "stream" | "kind">): string[] {
   const run = runOf(event.stream);
   const family = event.kind.split(".")[0] ?? "";
   const paths = ["/timeline"];
-  if (run) paths.push("/runs", `/attempts/${run}.`, "/fleet");
+  if (run) paths.push("/runs", `/attempts/${run}.`, "/fleet", "/limits");
   // The disk is measured for each look: only when something was left, or may go now.
   if (["run", "delivery", "cleaning"].includes(family)) paths.push("/disk");
   if (event.kind === "attempt.finished") paths.push("/usage");
