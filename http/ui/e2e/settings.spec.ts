@@ -45,8 +45,29 @@ test("a value that does not fit is refused with what to do", async ({ page, cont
 test("a viewer sees the configuration and may change nothing", async ({ page, context }) => {
   await install().signIn(context, "viewer");
   await page.goto(`${install().url}/settings`);
-  await expect(page.getByText("limits.attempts").first()).toBeVisible();
+  const limits = page.getByRole("region", { name: "limits" });
+  await expect(limits.getByText("limits.attempts")).toBeVisible();
+  await expect(limits.getByText(/^from .*REGATTA_LIMITS_ATTEMPTS.*; the default is \d+$/)).toBeVisible();
   await expect(page.getByRole("button", { name: /^Change / })).toHaveCount(0);
+});
+
+test("an admin lets somebody in, changes what they may do, and puts them out", async ({ page, context }) => {
+  await install().signIn(context, "admin");
+  await page.goto(`${install().url}/settings?part=users`);
+  await page.getByLabel("Name of a new user").fill("ben");
+  await page.getByLabel("Role of the new user").selectOption("viewer");
+  await page.getByRole("button", { name: "Add", exact: true }).click();
+  const role = page.getByLabel("Role of ben");
+  await expect(role).toHaveValue("viewer");
+  await role.selectOption("approver");
+  await page.reload();
+  await expect(role).toHaveValue("approver");
+  const remove = page.getByRole("button", { name: "Remove ben" });
+  await remove.click();
+  await remove.click();
+  await expect(role).toHaveCount(0);
+  const { body } = await install().api<{ rows: { kind: string }[] }>("GET", "/events?kind=user&text=ben");
+  expect(body.rows.map(({ kind }) => kind)).toEqual(["user.added", "user.role_changed", "user.removed"]);
 });
 
 test("the doctor's findings stand there", async ({ page, context }) => {
