@@ -82,6 +82,7 @@ fn provider() -> DockerProvider {
         host: std::env::var("DOCKER_HOST").ok(),
         scope: format!("bench-{}-", std::process::id()),
         image: IMAGE.to_owned(),
+        dockerfile: None,
         program: std::env::current_exe().unwrap(),
         network: Network::None,
         read_only: false,
@@ -89,6 +90,7 @@ fn provider() -> DockerProvider {
         memory_bytes_max: None,
         pids_max: 512,
         runtime: None,
+        warm: true,
         starts_max: std::thread::available_parallelism().map_or(2, std::num::NonZero::get),
     })
 }
@@ -115,6 +117,8 @@ fn spec(key: &str, seed: &Path) -> Spec {
         network: false,
         bounds: Bounds { memory_bytes_max: 1 << 30, processes_max: 200, disk_bytes_max: 1 << 30 },
         wish: regatta_sandboxes::Wish::default(),
+        term: regatta_sandboxes::Term::default(),
+        warm: None,
     }
 }
 

@@ -167,6 +167,8 @@ fn spec(key: &str, seed: &Path) -> Spec {
         network: true,
         bounds: Bounds { memory_bytes_max: 1 << 32, processes_max: 1000, disk_bytes_max: 1 << 32 },
         wish: regatta_sandboxes::Wish::default(),
+        term: regatta_sandboxes::Term::default(),
+        warm: None,
     }
 }
 

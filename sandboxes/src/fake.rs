@@ -222,7 +222,7 @@ impl FakeProvider {
 
 fn created(key: &str) -> Created {
     let inside = |name| format!("/fake/{key}/{name}");
-    Created { fence: "none".to_owned(), workspace: inside("work"), inbox: inside("inbox") }
+    Created { fence: "none".to_owned(), workspace: inside("work"), inbox: inside("inbox"), is_warm: false }
 }
 
 fn missing(key: &str) -> Error {

@@ -13,7 +13,7 @@
 //!     started      made once, by the one runner that runs it; holds the runner's process id
 //!     stop         a wish to stop it; holds the grace in milliseconds
 //!     out, err     what it printed
-//!     exit         how it ended (Ended), when every process it left has ended too
+//!     exit         how it ended (Outcome), when every process it left has ended too
 //!     outbox/      writable inside
 //! ```
 
@@ -28,7 +28,7 @@ use rustix::io::Errno;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::provider::{Bounds, HomeLink};
+use crate::provider::{Bounds, Ended, Exit, HomeLink, Term};
 
 pub(crate) const SPEC: &str = "spec.json";
 pub(crate) const CREATED: &str = "created";
@@ -96,6 +96,8 @@ pub(crate) struct Kept {
     pub(crate) bounds: Bounds,
     pub(crate) read_only: Vec<PathBuf>,
     pub(crate) home_links: Vec<HomeLink>,
+    #[serde(default)]
+    pub(crate) term: Term,
 }
 
 /// Everything the runner needs to run one command. Its own environment is the rest: it holds what is passed on,
@@ -118,6 +120,33 @@ pub(crate) struct Plan {
     /// Readable too, as for every sandbox here.
     pub(crate) read: Vec<PathBuf>,
     pub(crate) home_links: Vec<HomeLink>,
+    /// See [`Term::epoch`].
+    #[serde(default)]
+    pub(crate) epoch: u32,
+}
+
+/// How a command ended, as it is written down: with the number of the right under which it ran, so that a result of an earlier
+/// one is never taken for a later one's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Outcome {
+    pub(crate) exit: Exit,
+    pub(crate) elapsed_ms: u64,
+    #[serde(default)]
+    pub(crate) oom_kills: u64,
+    /// Nothing where nobody knew it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) epoch: Option<u32>,
+}
+
+impl Outcome {
+    /// What it says to whoever asks under that right.
+    pub(crate) fn under(self, epoch: u32) -> Ended {
+        let Self { exit, elapsed_ms, oom_kills, epoch: written } = self;
+        if written.is_some_and(|written| written != epoch) {
+            return Ended { exit: Exit::Lost, elapsed_ms: 0, oom_kills: 0 };
+        }
+        Ended { exit, elapsed_ms, oom_kills }
+    }
 }
 
 /// Reads one of our small files.
@@ -178,5 +207,22 @@ pub(crate) fn runner(exec: &Path) -> io::Result<Runner> {
         Ok(()) => Ok(Runner::Gone),
         Err(Errno::WOULDBLOCK) => Ok(Runner::Alive),
         Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_result_counts_under_the_right_it_was_written_under() {
+        let outcome = |epoch: &str| -> Outcome {
+            serde_json::from_str(&format!(r#"{{"exit":{{"Code":0}},"elapsed_ms":5{epoch}}}"#)).expect("an outcome")
+        };
+        let ended = Ended { exit: Exit::Code(0), elapsed_ms: 5, oom_kills: 0 };
+        assert_eq!(outcome(r#","epoch":3"#).under(3), ended);
+        // As runners wrote it who knew of no epoch.
+        assert_eq!(outcome("").under(3), ended);
+        assert_eq!(outcome(r#","epoch":2"#).under(3).exit, Exit::Lost);
     }
 }

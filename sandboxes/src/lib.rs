@@ -29,7 +29,7 @@ pub use fake::FakeProvider;
 pub use local::LocalProvider;
 pub use provider::{
     Bounds, Capability, Created, Ended, Error, Exec, Exit, Found, HomeLink, InboxFile, Provider, Spec, Status, Stdio,
-    Wish,
+    Term, Warm, Wish,
 };
 pub use remote::cloud::{KeySource, Price};
 pub use secrets::Secrets;

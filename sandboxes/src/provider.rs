@@ -30,6 +30,31 @@ pub struct Spec {
     /// What was asked for by name, for a provider that chooses by it.
     #[serde(default)]
     pub wish: Wish,
+    /// Under which right it is made, and until when.
+    #[serde(default)]
+    pub term: Term,
+    /// What setup will make of it; a provider that kept that of an earlier one may begin with it.
+    #[serde(default)]
+    pub warm: Option<Warm>,
+}
+
+/// Tells what a setup command makes: where both are the same, so is that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warm {
+    /// Names the repository, the command and what it is given.
+    pub name: String,
+    /// Names what it begins from.
+    pub base: String,
+}
+
+/// The right a sandbox is made under; with its owner and its key it is written on it, where its provider writes anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Term {
+    /// The number that outdates what was made for the same work before.
+    pub epoch: u32,
+    /// When everything in it is over at the latest, in milliseconds since the Unix epoch. Nobody has to ask its owner then, who
+    /// may be gone for good. Nothing when that is not known.
+    pub until_ms: Option<u64>,
 }
 
 /// What an attempt asked for by name.
@@ -79,6 +104,9 @@ pub struct Created {
     pub workspace: String,
     /// Absolute path of the inbox, as seen inside.
     pub inbox: String,
+    /// Whether it began with what an earlier one's setup made, by [`Spec::warm`].
+    #[serde(default)]
+    pub is_warm: bool,
 }
 
 /// A sandbox found by its owner label.
@@ -321,6 +349,13 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Removes a sandbox with every process and file in it. Removing what is gone succeeds.
     async fn destroy(&self, key: &str) -> Result<(), Error>;
+
+    /// Keeps what setup has made of a sandbox, before anything else runs in it, for others of that [`Spec::warm`]. To keep
+    /// nothing is always right.
+    async fn keep_warm(&self, key: &str, warm: &Warm) -> Result<(), Error> {
+        let _ = (key, warm);
+        Ok(())
+    }
 
     /// What it can do beyond the rest of this contract.
     fn capabilities(&self) -> &'static [Capability] {

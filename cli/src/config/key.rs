@@ -19,7 +19,7 @@ pub(crate) enum Scope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     Text,
-    /// A folder's whole path, or from the home on: a server has no folder of its own that others would begin at.
+    /// The whole path of a folder or a file, or from the home on: a server has no folder of its own that others would begin at.
     Folder,
     /// A server's address, or several with commas. It may hold a password, so it is never shown as it is.
     Address,

@@ -49,6 +49,8 @@ keys! {
         "Docker engine, as unix:///run/docker.sock or tcp://host:2375; DOCKER_HOST, else the socket of this machine";
     "docker.image" Server Shape::Text, Value::Text(docker::IMAGE.to_owned()),
         "image of containers; it needs sh, git and the agents";
+    "docker.dockerfile" Server Shape::Folder, Value::Unset,
+        "Dockerfile the image is built from instead, once for each content of it; only the file itself is sent, so COPY finds nothing";
     "docker.network" Server Shape::Word(&["none", "internal", "bridge"]), Value::Text("bridge".to_owned()),
         "network of containers: none, one of their own without a way out (internal), or the engine's bridge";
     "docker.read_only" Server Shape::Flag, Value::Flag(false),
@@ -61,6 +63,8 @@ keys! {
         "processes and threads in one container";
     "docker.runtime" Server Shape::Text, Value::Unset,
         "runtime of containers, as runsc; the engine's own when unset";
+    "docker.warm" Server Shape::Flag, Value::Flag(true),
+        "whether what a setup command made is kept for a day, for attempts with the same command on the same base commit";
     "e2b.key" Server Shape::Credential, Value::Unset,
         "key of an E2B account, which makes its sandboxes usable: secret:NAME, env:NAME or a file";
     "e2b.url" Server Shape::Text, Value::Text(e2b::API_URL.to_owned()),

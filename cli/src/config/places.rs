@@ -11,6 +11,7 @@ use regatta_sandboxes::docker::{self, Network};
 use regatta_sandboxes::{KeySource, Price, daytona, e2b};
 
 use super::keys::USD_MICROS_PER_MILLICENT;
+use super::settings::expand_home;
 use super::{Config, Value};
 use crate::failure::Failure;
 
@@ -44,6 +45,7 @@ impl Config {
             host: self.text("docker.host"),
             scope: SCOPE.to_owned(),
             image: self.text("docker.image").unwrap_or_else(|| docker::IMAGE.to_owned()),
+            dockerfile: self.text("docker.dockerfile").map(|text| expand_home(&text)),
             program: program.to_owned(),
             network: match self.text("docker.network").as_deref() {
                 Some("none") => Network::None,
@@ -55,6 +57,7 @@ impl Config {
             memory_bytes_max: self.number("docker.memory"),
             pids_max: small("docker.pids").unwrap_or(u32::MAX),
             runtime: self.text("docker.runtime"),
+            warm: *self.value("docker.warm") == Value::Flag(true),
             starts_max: std::thread::available_parallelism().map_or(1, NonZero::get),
         }
     }

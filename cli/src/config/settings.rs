@@ -307,7 +307,7 @@ fn listen(text: &str) -> Result<Wanted, Failure> {
     text.parse().or_else(|_| alone()).map(Wanted::At).map_err(wrong)
 }
 
-fn expand_home(text: &str) -> PathBuf {
+pub(super) fn expand_home(text: &str) -> PathBuf {
     match (text.strip_prefix("~/"), std::env::home_dir()) {
         (Some(rest), Some(home)) => home.join(rest),
         _ => PathBuf::from(text),

@@ -56,7 +56,13 @@ pub(crate) async fn ask_docker(config: &Config) -> Option<Told> {
         Ok(program) => program,
         Err(error) => return Some(Err((error.to_string(), "start it by its path".to_owned()))),
     };
-    Some(ask(&DockerProvider::new(config.docker(&program))).await)
+    let provider = DockerProvider::new(config.docker(&program));
+    let told = ask(&provider).await;
+    // What it keeps is told where it can be used; whoever cannot be asked has said why.
+    match (told, tokio::time::timeout(ANSWER_MAX, provider.kept()).await) {
+        (Ok(fence), Ok(Ok(kept))) => Some(Ok(format!("{fence}; {kept}"))),
+        (told, _) => Some(told),
+    }
 }
 
 /// Asks the vendors for whose accounts there is a key, all at once. One whose key only the vault has says nothing without it.

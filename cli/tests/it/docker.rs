@@ -53,6 +53,38 @@ pub(crate) fn left(owner: &str) -> Vec<String> {
 
 fn until_nothing_is_left(owner: &str) {
     until("the containers are removed", || left(owner).is_empty().then_some(()));
+    // What setup made is kept for others, of whom there are none in a test.
+    let filter = format!("label=dev.regatta.owner={owner}");
+    for image in docker(&["images", "-q", "--filter", &filter]).expect("the engine answers").lines() {
+        docker(&["rmi", "-f", image]);
+    }
+}
+
+#[test]
+fn what_setup_made_is_used_by_the_next_attempt_on_the_same_base_and_that_is_said() {
+    if !has_image() {
+        return;
+    }
+    let install = Install::new();
+    let agent = "command@docker=cat made; echo two >> file";
+    let ask = ["-a", agent, "--setup", "echo set up; cat /proc/sys/kernel/random/uuid > made", "--check", "it=true"];
+    let mut seen = Vec::new();
+    for _ in 0..2 {
+        let run = install.race(&ask, 0);
+        assert_eq!(install.git(&["show", &format!("regatta/{run}/a:file")]).out, "one\ntwo\n");
+        let setup = install.regatta(&["sandbox", "logs", "last.a", "--phase", "setup"]).exits(0).out;
+        seen.push((setup, install.regatta(&["show", "last.a", "--output"]).exits(0).out));
+    }
+    let ((first, made), (second, again)) = (&seen[0], &seen[1]);
+    assert_eq!((first.as_str(), made), ("set up\n", again));
+    assert!(second.starts_with("set up already"), "{second}");
+    assert!(install.regatta(&["doctor"]).out.contains("of ours kept"));
+    // Whoever wants it made anew each time says so.
+    install.regatta(&["down"]).exits(0);
+    install.configure("[docker]\nwarm = false\n");
+    install.race(&ask, 0);
+    assert_eq!(install.regatta(&["sandbox", "logs", "last.a", "--phase", "setup"]).exits(0).out, "set up\n");
+    until_nothing_is_left(&owner(&install, "last"));
 }
 
 #[test]
@@ -198,7 +230,7 @@ fn a_person_can_go_into_a_container_and_take_it_away() {
     let inside =
         install.regatta(&["sandbox", "exec", &copy, "--", "sh", "-c", "cat file; echo copied > file"]).exits(0);
     assert_eq!(inside.out, "one\n");
-    let short = install.regatta(&["sandbox", "fork", "last.a", "--for", "1s"]).exits(0).out.trim().to_owned();
+    let short = install.regatta(&["sandbox", "fork", "last.a", "--for", "3s"]).exits(0).out.trim().to_owned();
     until("a copy's time is up", || {
         let listed = install.regatta(&["sandbox", "ls", "-q"]).exits(0).out;
         (listed.contains(&copy) && !listed.contains(&short)).then_some(())

@@ -12,12 +12,14 @@ use super::collect::baseline;
 use super::follow::{Follower, Taken, Taker, exit};
 use super::mask::Mask;
 use super::patience::patiently;
-use super::sandbox::{PROMPT_FILE, provider};
+use super::sandbox::{PROMPT_FILE, provider, warm};
 use super::{Fatal, Job, World, agent, artifacts, chain, environment, prompt, synthesis};
 use crate::attempt::Command;
 
 /// How long a command that is asked to end may take before it is ended by force.
 const KILL_GRACE_MS: u64 = 1_000;
+/// What is printed in place of a setup command whose work is there already.
+const SET_UP: &str = "set up already: what this command made of this base for an earlier attempt is used (docker.warm)";
 /// What a provider says of a sandbox without a fence.
 const NO_FENCE: &str = "none";
 /// The variable that tells an agent that a fence is around it; not to be said where there is none.
@@ -37,6 +39,9 @@ pub(super) async fn run(world: &World, job: &Job, key: &SandboxKey, phase: Phase
             let mut follower = Follower { provider: &*provider, sandbox, exec, mask: &mask, taker, taken };
             let ended = follower.follow().await?;
             taken = follower.taken;
+            if phase == Phase::Setup && ended.exit == regatta_sandboxes::Exit::Code(0) {
+                keep_warm(world, job, sandbox, &*provider).await;
+            }
             ended
         }
         Err(reason) => Ended { exit: regatta_sandboxes::Exit::NotStarted(reason), elapsed_ms: 0, oom_kills: 0 },
@@ -60,6 +65,14 @@ pub(super) async fn run(world: &World, job: &Job, key: &SandboxKey, phase: Phase
         oom_kills: ended.oom_kills,
     };
     Ok(Command::PhaseEnded(ended, artifacts))
+}
+
+/// Has what setup made kept for others. Without it they run it themselves.
+async fn keep_warm(world: &World, job: &Job, sandbox: &str, provider: &dyn Provider) {
+    let Some(warm) = warm(world, job) else { return };
+    if let Err(error) = provider.keep_warm(sandbox, &warm).await {
+        tracing::warn!(sandbox, error = chain(&error), "what setup made is not kept for others");
+    }
 }
 
 /// Starts the command unless it was started before.
@@ -111,6 +124,7 @@ fn exec(world: &World, job: &Job, key: &SandboxKey, phase: Phase, found: &Create
         output_bytes_max: limits.output_bytes_max,
     };
     let mut exec = match phase {
+        Phase::Setup if found.is_warm => shell(&format!("echo '{SET_UP}'"), limits.setup_timeout_ms),
         Phase::Setup => shell(job.facts.setup.as_deref().unwrap_or("true"), limits.setup_timeout_ms),
         Phase::Check(index) => {
             let check = job.facts.checks.get(usize::from(index)).ok_or("the run has no such check")?;

@@ -4,13 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regatta_core::SandboxKey;
-use regatta_sandboxes::{Bounds, Created, Error, InboxFile, Provider, Spec, Wish};
+use regatta_core::event::run::{Content, Part};
+use regatta_sandboxes::{Bounds, Created, Error, InboxFile, Provider, Spec, Term, Warm, Wish};
 
 use super::{Job, World, agent, chain, prompt, synthesis};
 use crate::attempt::{Command, Failure, Trouble};
 
 /// The file of the inbox that holds the task.
 pub(super) const PROMPT_FILE: &str = "prompt.md";
+/// What is done in a sandbox beside the phases of its attempt: it is made, waited for while a vendor or an engine is away, and
+/// its work collected. In milliseconds.
+const ASIDE_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 /// Longest pause between two tries to remove a sandbox.
 const DESTROY_PAUSE_MAX: Duration = Duration::from_secs(30);
 
@@ -61,8 +65,30 @@ async fn try_create(world: &World, job: &Job, key: &SandboxKey) -> Result<Create
             disk_bytes_max: facts.limits.disk_bytes_max,
         },
         wish: Wish { place: entry.site().place.map(str::to_owned), model: entry.model.clone() },
+        warm: warm(world, job),
+        term: Term { epoch: key.epoch, until_ms: Some(world.clock.now_ms().saturating_add(longest_ms(job))) },
     };
     provider.create(&spec).await.map_err(|error| Failure { reason: chain(&error), trouble: trouble(&error) })
+}
+
+/// What setup makes of a sandbox of that run; nothing where no setup runs, or it is given secrets: it may write them down, and what
+/// is kept outlives the sandbox.
+pub(super) fn warm(world: &World, job: &Job) -> Option<Warm> {
+    let facts = &job.facts;
+    let given: Vec<_> = facts.environment.iter().filter(|variable| variable.is_for(Part::Setup)).collect();
+    if given.iter().any(|variable| matches!(variable.content, Content::Secret(_))) {
+        return None;
+    }
+    let parts = (&facts.repository, facts.setup.as_ref()?, &given, world.network);
+    let name = blake3::hash(&serde_json::to_vec(&parts).ok()?).to_hex().to_string();
+    Some(Warm { name, base: facts.base_commit.to_string() })
+}
+
+/// How long everything that is done in a sandbox takes at most, in milliseconds.
+fn longest_ms(job: &Job) -> u64 {
+    let (limits, checks) = (&job.facts.limits, job.facts.checks.len() as u64);
+    let phases = [limits.setup_timeout_ms, limits.agent_timeout_ms, limits.check_timeout_ms.saturating_mul(checks)];
+    phases.into_iter().fold(ASIDE_MS_MAX, u64::saturating_add)
 }
 
 fn trouble(error: &Error) -> Trouble {

@@ -79,7 +79,7 @@ impl FakeDaytona {
         let relay = Relay::to(listener.local_addr().unwrap()).await;
         let plane = Arc::new(Plane {
             options,
-            machines: Machines::new(program, Kind::Toolbox),
+            machines: Machines::new(program, Kind::Toolbox, None),
             address: format!("http://{}", relay.address),
             sandboxes: Mutex::default(),
         });

@@ -9,7 +9,7 @@ use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, post};
+use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -32,6 +32,10 @@ pub struct Options {
     pub is_first_version: bool,
     /// Machines made beforehand, as a vendor has them.
     pub warm: usize,
+    /// Where its machines are; among the temporary files when unset.
+    pub folder: Option<std::path::PathBuf>,
+    /// How far its clock is off, in milliseconds.
+    pub clock_off_ms: i64,
 }
 
 impl Default for Options {
@@ -42,6 +46,8 @@ impl Default for Options {
             concurrent_max: usize::MAX,
             is_first_version: false,
             warm: 0,
+            folder: None,
+            clock_off_ms: 0,
         }
     }
 }
@@ -62,6 +68,8 @@ struct Plane {
     /// Files of sandboxes as they once were, by the name of the snapshot.
     snapshots: Mutex<BTreeMap<String, std::path::PathBuf>>,
     warm: Mutex<VecDeque<Machine>>,
+    /// Held, beside the plane, by everybody who makes a sandbox.
+    making: Arc<()>,
     /// The first answers to idempotency keys.
     answered: tokio::sync::Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<Option<Value>>>>>,
 }
@@ -70,6 +78,7 @@ struct Sandbox {
     id: String,
     metadata: BTreeMap<String, String>,
     template: String,
+    clock_off_ms: i64,
     started_at_ms: u64,
     ends_at_ms: Mutex<u64>,
     is_paused: Mutex<bool>,
@@ -78,7 +87,7 @@ struct Sandbox {
 
 impl FakeE2b {
     pub async fn start(program: Program, options: Options) -> Self {
-        let machines = Machines::new(program, Kind::Envd);
+        let machines = Machines::new(program, Kind::Envd, options.folder.as_deref());
         let mut warm = VecDeque::new();
         for _ in 0..options.warm {
             warm.push_back(machines.start(true).await);
@@ -88,6 +97,7 @@ impl FakeE2b {
             machines,
             sandboxes: Mutex::default(),
             warm: Mutex::new(warm),
+            making: Arc::default(),
             answered: tokio::sync::Mutex::default(),
             snapshots: Mutex::default(),
         });
@@ -125,6 +135,11 @@ impl FakeE2b {
         self.plane.machines.left()
     }
 
+    /// The ids of the snapshots there are.
+    pub fn snapshots(&self) -> Vec<String> {
+        self.plane.snapshots.lock().unwrap().keys().cloned().collect()
+    }
+
     /// Takes a sandbox away, as its end does.
     pub fn vanish(&self, id: &str) {
         let gone = self.plane.sandboxes.lock().unwrap().remove(id);
@@ -156,6 +171,7 @@ fn router(plane: &Arc<Plane>) -> Router {
         .route("/sandboxes/{id}/pause", post(pause))
         .route("/sandboxes/{id}/connect", post(connect))
         .route("/sandboxes/{id}/snapshots", post(snapshot))
+        .route("/snapshots", get(snapshots))
         .route("/templates/{id}", delete(forget));
     if !plane.options.is_first_version {
         router =
@@ -198,7 +214,7 @@ async fn at_fault(
 
 async fn guarded(State(plane): State<Arc<Plane>>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let is_control = path.starts_with("/sandboxes") || path.starts_with("/v2/");
+    let is_control = ["/sandboxes", "/v2/", "/snapshots", "/templates"].iter().any(|plane| path.starts_with(plane));
     let key = request.headers().get("x-api-key").and_then(|key| key.to_str().ok());
     if is_control && key != Some(&plane.options.key) {
         return error(401, "Invalid API key");
@@ -245,6 +261,7 @@ impl Plane {
             id: format!("i{}", unique()),
             metadata,
             template,
+            clock_off_ms: self.options.clock_off_ms,
             started_at_ms: now_ms(),
             ends_at_ms: Mutex::new(now_ms() + timeout * 1000),
             is_paused: Mutex::new(false),
@@ -257,6 +274,12 @@ impl Plane {
 }
 
 impl Sandbox {
+    /// A moment, as the vendor's clock has it.
+    fn told(&self, ms: u64) -> String {
+        // What never ends has no date a calendar could hold.
+        stamp(ms.min(1 << 43).saturating_add_signed(self.clock_off_ms))
+    }
+
     fn reply(&self) -> Value {
         json!({
             "templateID": self.template, "sandboxID": self.id, "clientID": "00000000", "envdVersion": "0.6.13",
@@ -268,7 +291,7 @@ impl Sandbox {
         let state = if *self.is_paused.lock().unwrap() { "paused" } else { "running" };
         json!({
             "templateID": self.template, "sandboxID": self.id, "clientID": "00000000", "envdVersion": "0.6.13",
-            "startedAt": stamp(self.started_at_ms), "endAt": stamp(*self.ends_at_ms.lock().unwrap()),
+            "startedAt": self.told(self.started_at_ms), "endAt": self.told(*self.ends_at_ms.lock().unwrap()),
             "cpuCount": 2, "memoryMB": 512, "diskSizeMB": 1024, "metadata": self.metadata, "state": state,
         })
     }
@@ -321,7 +344,10 @@ pub(crate) async fn at_any_rate(work: impl Future<Output = Response> + Send + 's
 }
 
 async fn make(plane: &Plane, asked: Create) -> Result<Value, Response> {
-    if plane.sandboxes.lock().unwrap().len() >= plane.options.concurrent_max {
+    let seat = Arc::clone(&plane.making);
+    // One that is being made counts, too.
+    if plane.sandboxes.lock().unwrap().len() + Arc::strong_count(&seat) > plane.options.concurrent_max.saturating_add(1)
+    {
         let message = format!(
             "you have reached the maximum number of concurrent E2B sandboxes ({})",
             plane.options.concurrent_max
@@ -340,8 +366,13 @@ async fn make(plane: &Plane, asked: Create) -> Result<Value, Response> {
         (None, None) => plane.machines.start(network).await,
     };
     let timeout = asked.timeout.unwrap_or(if plane.options.is_first_version { 15 } else { 300 });
-    Ok(plane.add(machine, asked.template, asked.metadata.unwrap_or_default(), timeout))
+    let made = plane.add(machine, asked.template, asked.metadata.unwrap_or_default(), timeout);
+    drop(seat);
+    Ok(made)
 }
+
+/// Rows of a page: few, so that whoever reads one page only is found out.
+const PAGE: usize = 3;
 
 #[derive(Deserialize)]
 struct Filter {
@@ -363,8 +394,7 @@ async fn list(State(plane): State<Arc<Plane>>, Query(filter): Query<Filter>) -> 
     let fits = |sandbox: &Sandbox| wanted.iter().all(|(name, value)| sandbox.metadata.get(name) == Some(value));
     let after = filter.next.unwrap_or_default();
     let mut rows = sandboxes.values().filter(|sandbox| fits(sandbox) && sandbox.id > after);
-    // Pages are small, so that whoever reads one only is found out.
-    let limit = filter.limit.unwrap_or(100).min(if plane.options.is_first_version { usize::MAX } else { 3 });
+    let limit = filter.limit.unwrap_or(100).min(if plane.options.is_first_version { usize::MAX } else { PAGE });
     let page: Vec<_> = rows.by_ref().take(limit).collect();
     let next = rows.next().and(page.last()).map(|last| last.id.clone());
     let body = Json(page.iter().map(|sandbox| sandbox.row()).collect::<Vec<_>>());
@@ -420,13 +450,39 @@ async fn connect(State(plane): State<Arc<Plane>>, Path(id): Path<String>, Json(a
     (status, Json(sandbox.reply())).into_response()
 }
 
-/// Keeps the files a sandbox has now, to make others from.
-async fn snapshot(State(plane): State<Arc<Plane>>, Path(id): Path<String>, _body: Bytes) -> Response {
+#[derive(Deserialize)]
+struct Named {
+    name: Option<String>,
+}
+
+/// Keeps the files a sandbox has now, to make others from. One of that name is replaced.
+async fn snapshot(State(plane): State<Arc<Plane>>, Path(id): Path<String>, Json(asked): Json<Named>) -> Response {
     let Some(sandbox) = plane.find(&id) else { return error(404, GONE) };
-    let id = format!("snap{}:default", unique());
+    let id = asked.name.map_or_else(|| format!("snap{}:default", unique()), |name| format!("team/{name}:default"));
     let folder = plane.machines.keep(&sandbox.machine);
-    plane.snapshots.lock().unwrap().insert(id.clone(), folder);
-    (StatusCode::CREATED, Json(json!({ "snapshotID": id, "names": [] }))).into_response()
+    if let Some(before) = plane.snapshots.lock().unwrap().insert(id.clone(), folder) {
+        std::fs::remove_dir_all(before).ok();
+    }
+    (StatusCode::CREATED, Json(told(&id))).into_response()
+}
+
+/// As it is told of a snapshot.
+fn told(id: &str) -> Value {
+    let names: Vec<&str> = Some(id).filter(|id| id.contains('/')).into_iter().collect();
+    json!({ "snapshotID": id, "names": names })
+}
+
+async fn snapshots(State(plane): State<Arc<Plane>>, Query(filter): Query<Filter>) -> Response {
+    let snapshots = plane.snapshots.lock().unwrap();
+    let after = filter.next.unwrap_or_default();
+    let mut ids = snapshots.keys().filter(|id| **id > after);
+    let page: Vec<_> = ids.by_ref().take(PAGE).collect();
+    let next = ids.next().and(page.last()).map(|last| (*last).clone());
+    let body = Json(page.iter().map(|id| told(id)).collect::<Vec<_>>());
+    match next {
+        Some(next) => ([("x-next-token", next)], body).into_response(),
+        None => body.into_response(),
+    }
 }
 
 async fn forget(State(plane): State<Arc<Plane>>, Path(id): Path<String>) -> Response {

@@ -13,6 +13,8 @@ pub enum On {
     Create,
     List,
     Delete,
+    /// A snapshot is removed.
+    Forget,
     Inside,
     Any,
 }
@@ -71,6 +73,7 @@ fn kind(method: &Method, path: &str) -> On {
         Method::POST if is_control => On::Create,
         Method::GET if is_control => On::List,
         Method::DELETE if path.contains("/sandboxes/") || path.contains("/api/sandbox/") => On::Delete,
+        Method::DELETE if path.contains("/templates/") => On::Forget,
         _ => On::Inside,
     }
 }

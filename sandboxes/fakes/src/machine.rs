@@ -55,8 +55,11 @@ pub(crate) struct Machine {
 }
 
 impl Machines {
-    pub fn new(program: Program, kind: Kind) -> Self {
-        let folder = tempfile::Builder::new().prefix("fake-").tempdir().unwrap();
+    /// What keeps its machines in a folder of its own: below that one, or among the temporary files.
+    pub fn new(program: Program, kind: Kind, below: Option<&std::path::Path>) -> Self {
+        let mut folder = tempfile::Builder::new();
+        let folder = folder.prefix("fake-");
+        let folder = below.map_or_else(|| folder.tempdir(), |below| folder.tempdir_in(below)).unwrap();
         Self { folder: Arc::new(folder), program, kind }
     }
 

@@ -1,6 +1,7 @@
 //! Daytona's API (its version 0, the one that takes another address): sandboxes made, waited for, found and removed. States and
 //! fields it does not know are let pass: new ones come without notice.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -13,13 +14,9 @@ use tokio::time::Instant;
 
 use super::{Options, VENDOR};
 use crate::provider::Error;
-use crate::remote::cloud::{Listed, Machine};
+use crate::remote::cloud::{KEY, Listed, Machine, OWNER, Wanted};
 use crate::remote::wire::{Account, Again, Fault, Wire, bounded, transient};
 
-/// The label that holds a sandbox's key.
-const KEY: &str = "regatta-key";
-/// The label that holds its owner.
-const OWNER: &str = "regatta-owner";
 /// Sandboxes on one page of a list.
 const PAGE: &str = "100";
 /// Pages read at most.
@@ -79,7 +76,7 @@ struct Wish<'a> {
     snapshot: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<&'a str>,
-    labels: BTreeMap<&'a str, &'a str>,
+    labels: BTreeMap<&'static str, Cow<'a, str>>,
     network_block_all: bool,
     /// In minutes without anything done in it.
     auto_stop_interval: u64,
@@ -125,14 +122,15 @@ impl Control {
     }
 
     /// Makes a sandbox of that key and waits until it has started. Its name is the key, so it cannot be made twice.
-    pub(super) async fn create(&self, key: &str, owner: &str, network: bool) -> Result<Machine, Error> {
+    pub(super) async fn create(&self, wanted: &Wanted<'_>) -> Result<Machine, Error> {
+        let key = wanted.key;
         let minutes = self.options.ttl.as_secs().div_ceil(60).max(1);
         let wish = Wish {
             name: key,
             snapshot: self.options.snapshot.as_deref(),
             target: self.options.target.as_deref(),
-            labels: [(KEY, key), (OWNER, owner)].into(),
-            network_block_all: !network,
+            labels: wanted.labels(),
+            network_block_all: !wanted.network,
             auto_stop_interval: minutes,
             auto_delete_interval: 0,
         };

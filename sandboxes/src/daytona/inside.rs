@@ -1,7 +1,6 @@
 //! Daytona's toolbox: what runs in every sandbox. Short commands are waited for; one whose lines are wanted runs in a session of
 //! its own, whose log begins anew with every connection, so that what was heard is skipped.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -19,7 +18,7 @@ use super::control::{Control, json_body, read};
 use super::log::Log;
 use super::parts;
 use crate::provider::Error;
-use crate::remote::cloud::{ANSWER_BYTES_MAX, Answer, Lines, Machine};
+use crate::remote::cloud::{ANSWER_BYTES_MAX, Answer, Call, Lines, Machine};
 use crate::remote::wire::{Again, Fault, bounded, random, transient};
 
 /// Longest a short command takes.
@@ -71,15 +70,15 @@ impl<'a> Inside<'a> {
         VENDOR.error(action, &self.machine.id, fault)
     }
 
-    pub(super) async fn call(&self, argv: &[String], env: &BTreeMap<String, String>) -> Result<Answer, Error> {
+    pub(super) async fn call(&self, call: &Call) -> Result<Answer, Error> {
         // The command comes on standard input, which nothing in it may read.
         let command = format!(
             "complaints=$(mktemp); {} 2>\"$complaints\" </dev/null; code=$?; printf '{}'; head -c 4000 \"$complaints\"; \
              rm -f \"$complaints\"; exit $code",
-            shell(argv),
+            line(call),
             BETWEEN.replace('\n', "\\n"),
         );
-        let body = json!({ "command": command, "envs": env, "timeout": CALL.as_secs() });
+        let body = json!({ "command": command, "envs": call.env, "timeout": CALL.as_secs() });
         let sent = self.control.account.send(Again::Safe, || {
             let request = self.request(&self.control.wire.patient, Method::POST, "/process/execute");
             Ok(json_body(request.timeout(CALL), &body))
@@ -132,7 +131,7 @@ impl<'a> Inside<'a> {
         }
     }
 
-    pub(super) async fn begin(&self, argv: &[String]) -> Result<Session, Error> {
+    pub(super) async fn begin(&self, call: &Call) -> Result<Session, Error> {
         let session = format!("regatta-{:016x}", random());
         let body = json!({ "sessionId": session });
         let made = self.control.account.send(Again::Safe, || {
@@ -144,8 +143,8 @@ impl<'a> Inside<'a> {
             Err(Fault::Refused(refused)) if refused.status == 409 => {}
             Err(fault) => return Err(self.error("open a session", fault)),
         }
-        // In a shell of its own: a command that exits would take the session with it.
-        let body = json!({ "command": shell(argv), "runAsync": true });
+        // A program of its own: a command of the session's shell that exits would take the session with it.
+        let body = json!({ "command": line(call), "runAsync": true });
         let path = format!("/process/session/{session}/exec");
         let begun = self
             .control
@@ -275,10 +274,11 @@ fn websocket_key() -> String {
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
-/// A command line that runs these words in a login shell of their own.
-fn shell(argv: &[String]) -> String {
-    let words: Vec<String> = argv.iter().map(|word| quoted(word)).collect();
-    format!("bash -l -c 'exec \"$0\" \"$@\"' {}", words.join(" "))
+/// A command line that runs a program, in a login shell of its own where it is to.
+fn line(call: &Call) -> String {
+    let words: Vec<String> = call.argv.iter().map(|word| quoted(word)).collect();
+    let shell = if call.login { "bash -l -c 'exec \"$0\" \"$@\"' " } else { "" };
+    format!("{shell}{}", words.join(" "))
 }
 
 fn quoted(word: &str) -> String {

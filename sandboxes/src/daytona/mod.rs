@@ -116,7 +116,7 @@ impl Cloud for Daytona {
     }
 
     async fn make(&self, wanted: &Wanted<'_>) -> Result<Machine, Error> {
-        self.control.create(wanted.key, wanted.owner, wanted.network).await
+        self.control.create(wanted).await
     }
 
     async fn find(&self, key: &str) -> Result<Vec<Listed>, Error> {
@@ -140,7 +140,7 @@ impl Cloud for Daytona {
     }
 
     async fn call(&self, machine: &Machine, call: &Call) -> Result<Answer, Error> {
-        self.inside(machine).call(&call.argv, &call.env).await
+        self.inside(machine).call(call).await
     }
 
     async fn upload(&self, machine: &Machine, path: &str, file: &Path) -> Result<(), Error> {
@@ -156,7 +156,7 @@ impl Cloud for Daytona {
     }
 
     async fn lines(&self, machine: &Machine, call: &Call) -> Result<Lines, Error> {
-        let session = self.inside(machine).begin(&call.argv).await?;
+        let session = self.inside(machine).begin(call).await?;
         Ok(inside::lines(Arc::clone(&self.control), machine.clone(), session))
     }
 }

@@ -9,7 +9,7 @@ use super::control::Control;
 use super::inside::{self, Inside, Session};
 use super::{Daytona, Options};
 use crate::provider::Error;
-use crate::remote::cloud::Machine;
+use crate::remote::cloud::{Call, Machine};
 use crate::remote::replay::Replay;
 
 const RECORDED: &str = include_str!("../../tests/traffic/daytona.jsonl");
@@ -28,16 +28,19 @@ async fn a_call_is_read_with_its_exit() {
     for (probe, code, out) in [("execute", 0, "out\nerr\n2\n/home/user\n"), ("execute_exit_7", 7, "")] {
         let (daytona, machine, replay) = parts(probe, 9);
         let inside = Inside { control: &daytona.control, machine: &machine };
-        let answer = inside.call(&["it's".to_owned()], &[("B".to_owned(), "2".to_owned())].into()).await.expect(probe);
+        let env = BTreeMap::from([("B".to_owned(), "2".to_owned())]);
+        let call = Call { argv: vec!["it's".to_owned()], env, login: code != 0 };
+        let answer = inside.call(&call).await.expect(probe);
         assert_eq!((answer.code, answer.out), (code, out.as_bytes().to_vec()));
         let asked = replay.asked.lock().expect("asked").concat();
         assert!(asked.starts_with("POST /toolbox/sb-1/process/execute HTTP/1.1"), "{asked}");
         assert!(asked.to_lowercase().contains("authorization: bearer dtn_key"), "{asked}");
         assert!(asked.contains(r"'it'\\''s'") && asked.contains(r#""envs":{"B":"2"}"#), "{asked}");
+        assert_eq!(asked.contains("bash -l -c"), call.login, "{asked}");
     }
     let (daytona, machine, _replay) = parts("execute_timeout", 9);
     let inside = Inside { control: &daytona.control, machine: &machine };
-    let error = inside.call(&["x".to_owned()], &BTreeMap::new()).await.expect_err("408");
+    let error = inside.call(&Call { argv: vec!["x".to_owned()], ..Call::default() }).await.expect_err("408");
     assert!(error.is_transient() && error.to_string().contains("408"), "{error}");
 }
 

@@ -19,18 +19,17 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 
 use super::channel::Channel;
-use super::engine::{FORKED, KEY, OWNER, SCOPE, failed, said, status};
+use super::engine::{DEADLINE, EPOCH, FORKED, KEY, OWNER, SCOPE, failed, said, status};
+use super::kept::FORKS;
 use super::links::BYTES_MAX;
 use super::pack::{Part, archive};
-use super::{Inner, Network, Options, destroy, fence, image};
+use super::{Inner, Network, Options, destroy, fence, image, warm};
 use crate::inside::wire::{Answer, Call};
-use crate::inside::{MAIN, RUN, SANDBOX, SECRETS, SERVE, USER, WHOSE};
+use crate::inside::{MAIN, RUN, SANDBOX, SECRETS, SERVE, USER, WARM, WARMED, WHOSE};
 use crate::layout::{ARTIFACTS, EXECS, HOME, INBOX, Kept, SPEC, TMP, WORK, Walls};
 use crate::provider::{Created, Error, Spec};
 use crate::remote::wire::random;
 
-/// The name of every image a sandbox was forked by; which sandbox is its tag.
-const FORKS: &str = "regatta/fork";
 /// What our own program in a container may need on top of what commands may take.
 const OWN_MEMORY_BYTES: u64 = 64 << 20;
 /// Bounds what can be put in memory through each of `/tmp` and `/var/tmp`; programs that follow `TMPDIR` write to disk.
@@ -87,14 +86,21 @@ async fn make(inner: &Inner, spec: &Spec, name: &str) -> Result<bool, Error> {
         (true, Network::Internal) => network(docker, inner, &spec.owner, &spec.key, name).await?,
         (true, Network::Bridge) => "bridge".to_owned(),
     };
-    let made = |image: &str| {
+    let made = |image: &str, is_warm: bool| {
         let options = CreateContainerOptionsBuilder::new().name(name).build();
-        docker.create_container(Some(options), body(inner, spec, &network, image))
+        docker.create_container(Some(options), body(inner, spec, &network, (image, is_warm)))
     };
-    let mut created = made(image::prepared(inner, &spec.owner).await?).await;
+    let warm = match &spec.warm {
+        Some(warm) => warm::find(inner, &spec.owner, warm).await,
+        None => None,
+    };
+    let mut created = match &warm {
+        Some(warm) => made(warm, true).await,
+        None => made(image::prepared(inner, &spec.owner).await?, false).await,
+    };
     if created.as_ref().is_err_and(|error| status(error) == Some(404)) {
         // Somebody removed it since.
-        created = made(&image::prepare(inner, &spec.owner).await?).await;
+        created = made(&image::prepare(inner, &spec.owner).await?, false).await;
     }
     match created {
         Err(error) if status(&error) == Some(409) => Ok(false),
@@ -108,13 +114,17 @@ async fn fill(inner: &Inner, spec: &Spec) -> Result<(), Error> {
     if !give(&channel, Bytes::new(), false).await? {
         return Ok(());
     }
-    let (mut pieces, writing) = archive(parts(spec)?);
+    let is_warm = match &spec.warm {
+        Some(_) => find(inner, &spec.key).await?.is_warm,
+        None => false,
+    };
+    let (mut pieces, writing) = archive(parts(spec, is_warm)?, spec.bounds.disk_bytes_max);
     while let Some(Ok(piece)) = pieces.next().await {
         give(&channel, piece, false).await?;
     }
     // An archive that is cut short must not be taken for whole: the last piece is given only when it is.
     match writing.await.map_err(std::io::Error::other).and_then(|written| written) {
-        Err(error) if error.kind() == std::io::ErrorKind::Unsupported => {
+        Err(error) if matches!(error.kind(), std::io::ErrorKind::Unsupported | std::io::ErrorKind::FileTooLarge) => {
             let reason = format!("the seed {} cannot be copied: {error}", spec.seed.display());
             Err(Error::Unusable { reason })
         }
@@ -192,7 +202,7 @@ pub(super) async fn find(inner: &Inner, key: &str) -> Result<Created, Error> {
 fn created(found: &ContainerInspectResponse) -> Result<Created, Error> {
     let inside = |name| inside(name).to_string_lossy().into_owned();
     let fence = found.host_config.as_ref().map_or_else(|| "docker".to_owned(), fence::of);
-    Ok(Created { fence, workspace: inside(WORK), inbox: inside(INBOX) })
+    Ok(Created { fence, workspace: inside(WORK), inbox: inside(INBOX), is_warm: warm::is_warm(found) })
 }
 
 fn inside(name: &str) -> PathBuf {
@@ -216,7 +226,7 @@ fn check(spec: &Spec) -> Result<(), Error> {
     }
 }
 
-fn body(inner: &Inner, spec: &Spec, network: &str, image: &str) -> ContainerCreateBody {
+fn body(inner: &Inner, spec: &Spec, network: &str, (image, is_warm): (&str, bool)) -> ContainerCreateBody {
     let options = &inner.options;
     let bytes = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
     let memory = bytes(spec.bounds.memory_bytes_max.saturating_add(OWN_MEMORY_BYTES));
@@ -243,12 +253,15 @@ fn body(inner: &Inner, spec: &Spec, network: &str, image: &str) -> ContainerCrea
         runtime: options.runtime.clone(),
         ..HostConfig::default()
     };
-    let labels = [(OWNER, &spec.owner), (SCOPE, &options.scope), (KEY, &spec.key)];
+    let (epoch, until_ms) = (spec.term.epoch.to_string(), spec.term.until_ms);
+    let deadline = until_ms.map(|until_ms| (DEADLINE, (until_ms / 1_000).to_string()));
+    let labels = [(OWNER, &spec.owner), (SCOPE, &options.scope), (KEY, &spec.key), (EPOCH, &epoch)];
+    let labels = labels.map(|(name, value)| (name, value.clone())).into_iter().chain(deadline);
     ContainerCreateBody {
         image: Some(image.to_owned()),
-        labels: Some(labels.map(|(name, value)| (name.to_owned(), value.clone())).into_iter().collect()),
+        labels: Some(labels.map(|(name, value)| (name.to_owned(), value)).collect()),
         host_config: Some(host),
-        ..every(&spec.key)
+        ..every(&spec.key, is_warm)
     }
 }
 
@@ -270,6 +283,8 @@ fn volumes(options: &Options, spec: &Spec) -> Vec<Mount> {
 /// Makes a sandbox of the files another one has now.
 pub(super) async fn fork(inner: &Inner, key: &str, into: &str) -> Result<Created, Error> {
     let (from, name) = (inner.container(key)?, inner.container(into)?);
+    let making = inner.making(into);
+    let _alone = making.lock().await;
     if let Some(found) = inner.look(&name).await? {
         return created(&found);
     }
@@ -287,8 +302,12 @@ pub(super) async fn fork(inner: &Inner, key: &str, into: &str) -> Result<Created
         let owner = labels.get(OWNER).cloned().unwrap_or_default();
         host.network_mode = Some(network(docker, inner, &owner, into, &name).await?);
     }
-    let body =
-        ContainerCreateBody { image: Some(image.id), labels: Some(labels), host_config: Some(host), ..every(into) };
+    let body = ContainerCreateBody {
+        image: Some(image.id),
+        labels: Some(labels),
+        host_config: Some(host),
+        ..every(into, false)
+    };
     let options = CreateContainerOptionsBuilder::new().name(&name).build();
     match docker.create_container(Some(options), body).await {
         Err(error) if status(&error) != Some(409) => return Err(failed("make a container")(error)),
@@ -299,14 +318,15 @@ pub(super) async fn fork(inner: &Inner, key: &str, into: &str) -> Result<Created
 }
 
 /// What is the same of every container.
-fn every(key: &str) -> ContainerCreateBody {
+fn every(key: &str, is_warm: bool) -> ContainerCreateBody {
     ContainerCreateBody {
         hostname: Some(SANDBOX.to_owned()),
         user: Some("0:0".to_owned()),
         working_dir: Some("/".to_owned()),
         entrypoint: Some([RUN, SERVE, MAIN].map(str::to_owned).to_vec()),
         cmd: Some(Vec::new()),
-        env: Some(vec![format!("{WHOSE}={key}")]),
+        // Both in any case: what an image was made of may have had them.
+        env: Some(vec![format!("{WHOSE}={key}"), format!("{WARMED}={}", if is_warm { WARM } else { "" })]),
         open_stdin: Some(true),
         stdin_once: Some(false),
         stop_signal: Some("SIGTERM".to_owned()),
@@ -315,8 +335,9 @@ fn every(key: &str) -> ContainerCreateBody {
     }
 }
 
-/// What a sandbox begins with: its folder, and what must be readable under the path it has here.
-fn parts(spec: &Spec) -> Result<Vec<Part>, Error> {
+/// What a sandbox begins with: its folder, and what must be readable under the path it has here. The workspace of one that is warm
+/// is there.
+fn parts(spec: &Spec, is_warm: bool) -> Result<Vec<Part>, Error> {
     let kept = Kept {
         owner: spec.owner.clone(),
         walls: Walls::Container { user: USER },
@@ -325,13 +346,16 @@ fn parts(spec: &Spec) -> Result<Vec<Part>, Error> {
         bounds: spec.bounds,
         read_only: Vec::new(),
         home_links: Vec::new(),
+        term: spec.term,
     };
     let source = |error| Error::Transient { action: "write down what a sandbox is".to_owned(), source: error };
     let content = serde_json::to_vec(&kept).map_err(|error| source(error.into()))?;
     let at = |path: PathBuf| path.strip_prefix("/").map(Path::to_path_buf).unwrap_or(path);
     let folder = |name, mode, user| Part::Folder { at: at(inside(name)), mode, user };
     let mut parts = vec![folder("", 0o711, 0), folder(EXECS, 0o711, 0), folder(INBOX, 0o755, 0)];
-    parts.extend([HOME, TMP, ARTIFACTS].map(|name| folder(name, 0o700, USER)));
+    if !is_warm {
+        parts.extend([HOME, TMP, ARTIFACTS].map(|name| folder(name, 0o700, USER)));
+    }
     parts.push(Part::Content { at: at(inside(SPEC)), content, mode: 0o600, user: 0 });
     for file in &spec.inbox {
         let at = at(inside(INBOX)).join(&file.name);
@@ -340,7 +364,9 @@ fn parts(spec: &Spec) -> Result<Vec<Part>, Error> {
     for path in spec.read_only.iter().filter(|path| path.is_dir()) {
         parts.push(Part::Moving { at: at(path.clone()), from: path.clone() });
     }
-    parts.push(Part::Tree { at: at(inside(WORK)), from: spec.seed.clone(), user: USER });
+    if !is_warm {
+        parts.push(Part::Tree { at: at(inside(WORK)), from: spec.seed.clone(), user: USER });
+    }
     Ok(parts)
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bollard::query_parameters::{RemoveContainerOptionsBuilder, RemoveImageOptions};
 
-use super::engine::{FORKED, KEY, failed, status};
+use super::engine::{DEADLINE, FORKED, KEY, OWNER, failed, now_s, status};
 use super::{Inner, create};
 use crate::provider::Error;
 
@@ -13,6 +13,10 @@ use crate::provider::Error;
 const ROUNDS_MAX: u32 = 50;
 /// Between two rounds.
 const ROUND: Duration = Duration::from_millis(100);
+
+/// How long after its deadline a sandbox of another owner is left alone: copies live a while beside what they are of, and clocks
+/// differ.
+const EXPIRED_S: i64 = 2 * 24 * 3_600;
 
 pub(super) async fn destroy(inner: &Inner, key: &str) -> Result<(), Error> {
     inner.container(key)?;
@@ -45,4 +49,25 @@ pub(super) async fn remove(inner: &Inner, container: &str) -> Result<(), Error> 
         Err(error) if !matches!(status(&error), Some(404 | 409)) => Err(failed("remove a container")(error)),
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+/// Removes the sandboxes of other owners that are past their deadline: whoever made them is gone for good, or would have. The
+/// owner's own are judged by what they are needed for.
+pub(super) async fn remove_expired(inner: &Inner, owner: &str) -> Result<(), Error> {
+    let now_s = now_s(inner.docker().await?).await?;
+    for container in inner.ours(&[]).await? {
+        let labels = container.labels.unwrap_or_default();
+        let deadline = labels.get(DEADLINE).and_then(|deadline| deadline.parse::<i64>().ok());
+        let is_over = deadline.is_some_and(|deadline| deadline.saturating_add(EXPIRED_S) < now_s);
+        if !is_over || labels.get(OWNER).is_some_and(|found| found == owner) {
+            continue;
+        }
+        let key = labels.get(KEY).map_or("", String::as_str);
+        tracing::warn!(sandbox = key, "the sandbox of an installation that is gone is past its deadline, removing it");
+        remove(inner, &container.id.unwrap_or_default()).await?;
+        if !key.is_empty() {
+            create::remove_networks(inner, key).await?;
+        }
+    }
+    Ok(())
 }

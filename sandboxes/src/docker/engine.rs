@@ -9,7 +9,7 @@ use bollard::models::{ContainerInspectResponse, ContainerSummary};
 use bollard::query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder, ListNetworksOptionsBuilder};
 use bollard::{API_DEFAULT_VERSION, Docker};
 
-use super::{Inner, image};
+use super::{Inner, destroy, image, kept};
 use crate::layout::is_name;
 use crate::provider::{Error, Found};
 
@@ -24,10 +24,18 @@ const HELLO_MAX: Duration = Duration::from_secs(10);
 pub(super) const OWNER: &str = "dev.regatta.owner";
 pub(super) const SCOPE: &str = "dev.regatta.scope";
 pub(super) const KEY: &str = "dev.regatta.key";
+/// The number that outdates what was made for the same work before.
+pub(super) const EPOCH: &str = "dev.regatta.epoch";
+/// When everything in it is over at the latest, in seconds since the Unix epoch.
+pub(super) const DEADLINE: &str = "dev.regatta.deadline";
 /// The image a fork was made of, which goes with it.
 pub(super) const FORKED: &str = "dev.regatta.forked";
 /// The program inside, by its hash.
 pub(super) const PROGRAM: &str = "dev.regatta.program";
+/// Of an image built from a Dockerfile: the hash of that one.
+pub(super) const BUILT_OF: &str = "dev.regatta.built-of";
+/// Of an image with what a setup command made, and of what is made of it: of which repository and command.
+pub(super) const WARM_OF: &str = "dev.regatta.warm-of";
 /// Of a container in which an image is made: whose it is, by scope and owner.
 pub(super) const PREPARING: &str = "dev.regatta.preparing";
 /// Which instance makes it.
@@ -125,11 +133,15 @@ impl Inner {
 }
 
 /// The sandboxes of an owner, made or half made: also one of which there is a network alone. Whoever asks this looks for
-/// what was left behind, so half-made images go here.
+/// what was left behind, so images go here that are half made, of no copy, or too many.
 pub(super) async fn list(inner: &Inner, owner: &str) -> Result<Vec<Found>, Error> {
     if let Err(error) = image::remove_abandoned(inner, owner).await {
         tracing::warn!(owner, %error, "a half-made image was left");
     }
+    if let Err(error) = kept::remove_abandoned(inner, owner).await {
+        tracing::warn!(owner, %error, "the image of a copy that is gone was left");
+    }
+    inner.tidied.get_or_try_init(|| tidy(inner, owner)).await.ok();
     let mut seen = BTreeSet::new();
     let mut found = Vec::new();
     for container in inner.ours(&[(OWNER, owner)]).await? {
@@ -146,6 +158,18 @@ pub(super) async fn list(inner: &Inner, owner: &str) -> Result<Vec<Found>, Error
     }
     found.sort_by(|one, other| one.key.cmp(&other.key));
     Ok(found)
+}
+
+/// Removes what takes room on an engine and is nobody's any more; once is enough.
+async fn tidy(inner: &Inner, owner: &str) -> Result<(), Error> {
+    kept::sweep(inner.docker().await?).await?;
+    destroy::remove_expired(inner, owner).await
+}
+
+/// What time it is by the engine's clock, which may be another machine's, in seconds since the Unix epoch.
+pub(super) async fn now_s(docker: &Docker) -> Result<i64, Error> {
+    let info = docker.info().await.map_err(failed("ask the engine what time it is"))?;
+    Ok(info.system_time.and_then(|at| at.parse::<jiff::Timestamp>().ok()).map_or(0, jiff::Timestamp::as_second))
 }
 
 pub(super) async fn pause(inner: &Inner, key: &str) -> Result<(), Error> {

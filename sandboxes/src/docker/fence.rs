@@ -22,8 +22,8 @@ pub(super) async fn probe(inner: &Inner) -> Result<String, Error> {
             return Err(Error::Unusable { reason });
         }
     }
-    // Whoever only asks changes nothing: the image is prepared for the first sandbox.
-    image::base(inner, docker).await?;
+    // Whoever only asks changes nothing: the image is built and prepared for the first sandbox.
+    image::check(inner, docker).await?;
     let runtime = inner.options.runtime.clone().or(info.default_runtime).unwrap_or_else(|| "runc".to_owned());
     let has = |what: &str| info.security_options.iter().flatten().any(|option| option.contains(what));
     let network = match inner.options.network {

@@ -5,28 +5,25 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use bollard::Docker;
-use bollard::models::{ContainerConfig, ContainerCreateBody, ImageSummary};
+use bollard::models::{ContainerConfig, ContainerCreateBody};
 use bollard::query_parameters::{
     CommitContainerOptionsBuilder, CreateContainerOptionsBuilder, ListContainersOptionsBuilder,
-    ListImagesOptionsBuilder, RemoveImageOptions, UploadToContainerOptionsBuilder,
+    UploadToContainerOptionsBuilder,
 };
 use futures_util::TryStreamExt as _;
 
 use super::engine::{KEY, MAKER, PREPARING, PROGRAM, failed, said, status};
+use super::kept::PREPARED;
 use super::pack::{Part, archive};
-use super::{Inner, destroy};
+use super::{Inner, build, destroy, kept};
 use crate::inside::{RUN, USER};
 use crate::provider::Error;
 use crate::remote::wire::random;
 
-/// The name of every prepared image; what it is made of is its tag.
-const REPOSITORY: &str = "regatta/prepared";
 /// Changes when what is brought in changes its shape.
 const SHAPE: &[u8] = b"1";
 /// Digits of a hash in a name.
 const DIGITS: usize = 16;
-/// Images with other programs in them that are kept, the newest; of the rest those go that no container is made of.
-const OTHERS_KEPT: usize = 8;
 /// A list of accounts larger than this is left alone.
 const ACCOUNTS_BYTES_MAX: usize = 1 << 20;
 
@@ -46,8 +43,23 @@ pub(super) async fn prepared<'a>(inner: &'a Inner, owner: &str) -> Result<&'a St
     inner.image.get_or_try_init(|| prepare(inner, owner)).await
 }
 
-/// The image that was asked for, by its id.
-pub(super) async fn base(inner: &Inner, docker: &Docker) -> Result<String, Error> {
+/// The image that was asked for, by its id; one of a Dockerfile is built when it is not there.
+async fn base(inner: &Inner, docker: &Docker) -> Result<String, Error> {
+    match &inner.options.dockerfile {
+        Some(path) => build::built(inner, docker, path).await,
+        None => named(inner, docker).await,
+    }
+}
+
+/// Whether there is what containers are to be made of, as far as that is seen without making anything.
+pub(super) async fn check(inner: &Inner, docker: &Docker) -> Result<(), Error> {
+    match &inner.options.dockerfile {
+        Some(path) => build::recipe(path).map(drop),
+        None => named(inner, docker).await.map(drop),
+    }
+}
+
+async fn named(inner: &Inner, docker: &Docker) -> Result<String, Error> {
     let base = &inner.options.image;
     let found = docker.inspect_image(base).await.map_err(|error| missing(base, &error))?;
     found.id.ok_or_else(|| missing_text(base))
@@ -67,10 +79,11 @@ pub(super) async fn prepare(inner: &Inner, owner: &str) -> Result<String, Error>
     let tag = short(
         blake3::Hasher::new().update(base_id.as_bytes()).update(program.hash.as_bytes()).update(SHAPE).finalize(),
     );
-    let name = format!("{REPOSITORY}:{tag}");
+    let name = format!("{PREPARED}:{tag}");
     if docker.inspect_image(&name).await.is_err() {
         make(inner, owner, docker, (&base_id, &tag), &program).await?;
-        sweep(docker, &program).await;
+        // What is left takes room and nothing else.
+        kept::sweep(docker).await.ok();
     }
     Ok(name)
 }
@@ -97,7 +110,7 @@ fn missing_text(image: &str) -> Error {
     Error::Unusable { reason: format!("the engine has no image {image}; {todo}") }
 }
 
-fn short(hash: blake3::Hash) -> String {
+pub(super) fn short(hash: blake3::Hash) -> String {
     hash.to_hex().chars().take(DIGITS).collect()
 }
 
@@ -150,7 +163,7 @@ async fn fill(docker: &Docker, container: &str, program: &Program, tag: &str) ->
     parts.extend(accounts(docker, container).await);
     put(docker, container, parts).await?;
     let options =
-        CommitContainerOptionsBuilder::new().container(container).repo(REPOSITORY).tag(tag).pause(false).build();
+        CommitContainerOptionsBuilder::new().container(container).repo(PREPARED).tag(tag).pause(false).build();
     docker
         .commit_container(options, ContainerConfig::default())
         .await
@@ -160,7 +173,7 @@ async fn fill(docker: &Docker, container: &str, program: &Program, tag: &str) ->
 
 /// Puts parts into a container that was made, running or not.
 pub(super) async fn put(docker: &Docker, container: &str, parts: Vec<Part>) -> Result<(), Error> {
-    let (body, writing) = archive(parts);
+    let (body, writing) = archive(parts, u64::MAX);
     let options = UploadToContainerOptionsBuilder::new().path("/").build();
     let sent = docker.upload_to_container(container, Some(options), bollard::body_try_stream(body)).await;
     // What went wrong here is why the engine had nothing to read.
@@ -197,25 +210,6 @@ async fn accounts(docker: &Docker, container: &str) -> Option<Part> {
     }
     text.push_str(&format!("regatta:x:{USER}:{USER}::/regatta/sandbox/home:/bin/sh\n"));
     Some(Part::Content { at: "etc/passwd".into(), content: text.into_bytes(), mode: 0o644, user: 0 })
-}
-
-/// Removes prepared images nobody will ask for again, and those that lost their name to one made at the same time. One in
-/// use stays, and so does one that cannot be removed.
-async fn sweep(docker: &Docker, program: &Program) {
-    let filters = HashMap::from([("label", vec![PROGRAM.to_owned()])]);
-    let options = ListImagesOptionsBuilder::new().filters(&filters).build();
-    let Ok(images) = docker.list_images(Some(options)).await else { return };
-    let is_nameless = |image: &ImageSummary| image.repo_tags.iter().all(|tag| tag.starts_with("<none>"));
-    let is_other = |image: &ImageSummary| {
-        let is_prepared = image.repo_tags.iter().any(|tag| tag.starts_with(REPOSITORY));
-        is_prepared && image.labels.get(PROGRAM) != Some(&program.hash)
-    };
-    let mut others: Vec<&ImageSummary> = images.iter().filter(|image| is_other(image)).collect();
-    others.sort_by_key(|image| std::cmp::Reverse(image.created));
-    let nameless = images.iter().filter(|image| is_nameless(image));
-    for image in others.into_iter().skip(OTHERS_KEPT).chain(nameless) {
-        docker.remove_image(&image.id, None::<RemoveImageOptions>, None).await.ok();
-    }
 }
 
 /// The program with what it needs.

@@ -8,14 +8,17 @@
 //! ran counts as lost. The disk is watched from inside, not caged. The engine must run on the processor architecture of the
 //! server, and images need a `/bin/sh`.
 
+mod build;
 mod channel;
 mod create;
 mod destroy;
 mod engine;
 mod fence;
 mod image;
+mod kept;
 mod links;
 mod pack;
+mod warm;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -29,7 +32,7 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use crate::inside::wire::{Answer, Call, sealed};
 use crate::local::passed;
-use crate::provider::{Capability, Created, Error, Exec, Found, Provider, Spec, Status, Stdio};
+use crate::provider::{Capability, Created, Error, Exec, Found, Provider, Spec, Status, Stdio, Warm};
 use crate::remote::wire::random;
 use channel::Channel;
 
@@ -62,6 +65,8 @@ pub struct Options {
     pub scope: String,
     /// The image, by name.
     pub image: String,
+    /// A Dockerfile the image is built from instead, once for each content of it.
+    pub dockerfile: Option<PathBuf>,
     /// The program that answers [`crate::runner::answer`]'s calls; it is brought into containers with its libraries.
     pub program: PathBuf,
     /// What a sandbox that may reach the network gets.
@@ -77,6 +82,8 @@ pub struct Options {
     pub pids_max: u32,
     /// The runtime; the engine's own when unset.
     pub runtime: Option<String>,
+    /// Whether what a setup command made is kept for others that begin from the same.
+    pub warm: bool,
     /// Containers started at once. Starting is bound by processors: more at once is not faster for anyone.
     pub starts_max: usize,
 }
@@ -96,6 +103,8 @@ struct Inner {
     engine: OnceCell<Docker>,
     /// The image containers are made of, once it is there.
     image: OnceCell<String>,
+    /// Whether what is nobody's any more was removed, once.
+    tidied: OnceCell<()>,
     /// Tells what this instance makes from what another one did.
     maker: String,
     starts: Semaphore,
@@ -116,9 +125,19 @@ impl DockerProvider {
     #[must_use]
     pub fn new(options: Options) -> Self {
         let starts = Semaphore::new(options.starts_max.max(1));
-        let (engine, image, maker) = (OnceCell::new(), OnceCell::new(), format!("{:016x}", random()));
-        let (channels, makings) = (Mutex::default(), Mutex::default());
-        Self { inner: Arc::new(Inner { options, engine, image, maker, starts, channels, makings }) }
+        let (engine, image, tidied) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        let (channels, makings, maker) = (Mutex::default(), Mutex::default(), format!("{:016x}", random()));
+        Self { inner: Arc::new(Inner { options, engine, image, tidied, maker, starts, channels, makings }) }
+    }
+
+    /// What the engine keeps of ours between sandboxes, and how much that is at most, for people.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub async fn kept(&self) -> Result<String, Error> {
+        let (count, days) = (kept::count(&self.inner).await?, kept::AGE_MAX.as_secs() / (24 * 3_600));
+        let images = if count == 1 { "1 image".to_owned() } else { format!("{count} images") };
+        Ok(format!("{images} of ours kept, at most {} of a kind and {days} days", kept::KEPT_MAX))
     }
 }
 
@@ -267,6 +286,10 @@ impl Provider for DockerProvider {
             (Answer::Flag(untouched), _) => Ok(untouched),
             _ => Err(confused()),
         }
+    }
+
+    async fn keep_warm(&self, key: &str, warm: &Warm) -> Result<(), Error> {
+        warm::keep(&self.inner, key, warm).await
     }
 
     async fn destroy(&self, key: &str) -> Result<(), Error> {

@@ -38,12 +38,13 @@ pub(super) enum Part {
     Moving { at: PathBuf, from: PathBuf },
 }
 
-/// The archive, and the work of writing it, whose failure says more than that of the request.
-pub(super) fn archive(parts: Vec<Part>) -> (Body, JoinHandle<io::Result<()>>) {
+/// The archive, and the work of writing it, whose failure says more than that of the request. A tree may have so many bytes,
+/// with what holes in its files stand for.
+pub(super) fn archive(parts: Vec<Part>, tree_bytes_max: u64) -> (Body, JoinHandle<io::Result<()>>) {
     let (pieces, mut to_send) = mpsc::channel::<io::Result<Bytes>>(PIECES_MAX);
     let writing = tokio::task::spawn_blocking(move || {
         let failing = pieces.clone();
-        let written = write(&parts, Pieces { pieces, piece: Vec::with_capacity(PIECE_BYTES) });
+        let written = write(&parts, tree_bytes_max, Pieces { pieces, piece: Vec::with_capacity(PIECE_BYTES) });
         if let Err(error) = &written {
             // An archive that merely ended would be taken for whole.
             failing.blocking_send(Err(io::Error::new(error.kind(), error.to_string()))).ok();
@@ -79,7 +80,7 @@ impl Write for Pieces {
     }
 }
 
-fn write(parts: &[Part], pieces: Pieces) -> io::Result<()> {
+fn write(parts: &[Part], tree_bytes_max: u64, pieces: Pieces) -> io::Result<()> {
     let mut archive = Builder::new(pieces);
     for part in parts {
         match part {
@@ -95,8 +96,12 @@ fn write(parts: &[Part], pieces: Pieces) -> io::Result<()> {
                 let facts = Facts::new(*mode, 0, file.metadata()?.len());
                 entry(&mut archive, at, EntryType::Regular, &facts, None, file)?;
             }
-            Part::Tree { at, from, user } => tree(&mut archive, at, from, *user, false, 0)?,
-            Part::Moving { at, from } => tree(&mut archive, at, from, 0, true, 0)?,
+            Part::Tree { at, from, user } => {
+                let mut room = tree_bytes_max;
+                tree(&mut archive, (at, from), *user, &mut room, false, 0)?;
+            }
+            // Of the mirror, which is ours.
+            Part::Moving { at, from } => tree(&mut archive, (at, from), 0, &mut { u64::MAX }, true, 0)?,
         }
     }
     archive.into_inner()?.flush()
@@ -124,9 +129,9 @@ impl Facts {
 
 fn tree<W: Write>(
     archive: &mut Builder<W>,
-    at: &Path,
-    from: &Path,
+    (at, from): (&Path, &Path),
     user: u32,
+    room: &mut u64,
     moving: bool,
     depth: usize,
 ) -> io::Result<()> {
@@ -145,7 +150,7 @@ fn tree<W: Write>(
         };
         let kind = metadata.file_type();
         if kind.is_dir() {
-            tree(archive, &at, &from, user, moving, depth + 1)?;
+            tree(archive, (&at, &from), user, room, moving, depth + 1)?;
         } else if kind.is_symlink() {
             let target = std::fs::read_link(&from)?;
             entry(archive, &at, EntryType::Symlink, &Facts::of(&metadata, user, 0), Some(&target), io::empty())?;
@@ -154,6 +159,10 @@ fn tree<W: Write>(
                 Err(error) if is_gone(&error) => continue,
                 file => file?,
             };
+            *room = room.checked_sub(metadata.len()).ok_or_else(|| {
+                let text = format!("with {} it has more bytes than the disk of a sandbox may hold", from.display());
+                io::Error::new(io::ErrorKind::FileTooLarge, text)
+            })?;
             let facts = Facts::of(&metadata, user, metadata.len());
             entry(archive, &at, EntryType::Regular, &facts, None, file)?;
         } else {
@@ -225,7 +234,7 @@ mod tests {
     fn packed(parts: Vec<Part>) -> io::Result<Vec<u8>> {
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         runtime.block_on(async {
-            let (mut pieces, writing) = archive(parts);
+            let (mut pieces, writing) = archive(parts, 1 << 20);
             let mut whole = Vec::new();
             while let Some(Ok(piece)) = futures_util::StreamExt::next(&mut pieces).await {
                 whole.extend(piece);
@@ -285,6 +294,18 @@ mod tests {
             assert!(done.is_err(), "{path}");
             assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0, "{path}");
         }
+    }
+
+    #[test]
+    fn a_file_of_ten_gigabytes_of_nothing_is_not_packed() {
+        let seed = tempfile::tempdir().expect("a folder");
+        std::fs::write(seed.path().join("small"), "small").expect("a file");
+        File::create(seed.path().join("sparse")).and_then(|file| file.set_len(10 << 30)).expect("a sparse file");
+        let packed = packed(vec![Part::Tree { at: "work".into(), from: seed.path().to_owned(), user: 0 }]);
+        assert!(
+            packed
+                .is_err_and(|error| error.kind() == io::ErrorKind::FileTooLarge && error.to_string().contains("sparse"))
+        );
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! E2B's control plane: sandboxes made, found, put off, paused and removed. The second version of its API, and the first where
 //! a server has only that (self-hosted ones do).
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -17,19 +18,15 @@ use serde_json::json;
 
 use super::{Options, VENDOR};
 use crate::provider::Error;
-use crate::remote::cloud::{Listed, Machine, Wanted};
-use crate::remote::wire::{Account, Again, Fault, Wire, bounded, chain, transient};
+use crate::remote::cloud::{KEY, Listed, Machine, OWNER, Wanted};
+use crate::remote::wire::{Account, Again, Fault, Wire, bounded, transient};
 
 /// The header that holds the account's key.
 const KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
-/// The label that holds a sandbox's key.
-const KEY: &str = "regatta-key";
-/// The label that holds its owner.
-const OWNER: &str = "regatta-owner";
 /// Sandboxes on one page of a list.
-const PAGE: &str = "100";
+pub(super) const PAGE: &str = "100";
 /// Pages read at most; a hundred thousand sandboxes are not ours.
-const PAGES_MAX: usize = 1_000;
+pub(super) const PAGES_MAX: usize = 1_000;
 /// Bytes of one answer.
 const ANSWER_BYTES_MAX: usize = 16 << 20;
 /// How long nobody asks for a sandbox after a refusal for their number that does not say.
@@ -42,13 +39,15 @@ const HOLD_MAX: Duration = Duration::from_secs(60);
 pub(super) struct Control {
     pub(super) wire: Wire,
     pub(super) options: Options,
-    account: Account,
+    pub(super) account: Account,
     /// Whether the second version of the API was found to be missing.
     is_first_version: AtomicBool,
     /// Lets sandboxes be asked for as often as the account may.
     creates: Option<DefaultDirectRateLimiter>,
     /// Nobody asks before, and the refusal that made it so.
     held: Mutex<Option<(Instant, String)>>,
+    /// The names of snapshots somebody here makes a sandbox of now.
+    pub(super) forking: Mutex<BTreeSet<String>>,
 }
 
 /// A sandbox as it is made or woken.
@@ -78,19 +77,12 @@ struct Row {
     memory_mib: Option<f64>,
 }
 
-/// What a sandbox was at a moment, to make others from.
-#[derive(Debug, Deserialize)]
-struct Snapshot {
-    #[serde(rename = "snapshotID")]
-    id: String,
-}
-
 #[derive(Debug, Serialize)]
 struct Wish<'a> {
     #[serde(rename = "templateID")]
     template: &'a str,
     timeout: u64,
-    metadata: BTreeMap<&'a str, &'a str>,
+    metadata: BTreeMap<&'static str, Cow<'a, str>>,
     /// Their only name with a lower line.
     allow_internet_access: bool,
     #[serde(rename = "autoPause")]
@@ -113,10 +105,11 @@ impl Control {
             is_first_version: AtomicBool::new(false),
             creates: quota.flatten().map(RateLimiter::direct),
             held: Mutex::default(),
+            forking: Mutex::default(),
         })
     }
 
-    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+    pub(super) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.wire.client.request(method, format!("{}{path}", self.options.api_url))
     }
 
@@ -142,7 +135,7 @@ impl Control {
         let wish = |version: &str| Wish {
             template,
             timeout: self.options.ttl.as_secs(),
-            metadata: [(KEY, key), (OWNER, wanted.owner)].into(),
+            metadata: wanted.labels(),
             allow_internet_access: wanted.network,
             auto_pause: false,
             secure: version.is_empty().then_some(true),
@@ -278,35 +271,6 @@ impl Control {
         }
     }
 
-    /// Makes a sandbox that begins where another one is, by a snapshot that goes again. The vendor's own way to fork takes no
-    /// labels: one whose answer was lost would be found by nobody.
-    pub(super) async fn fork(&self, id: &str, wanted: &Wanted<'_>) -> Result<(), Error> {
-        let snapshot = self.snapshot(id).await?;
-        let made = self.create(&snapshot.id, wanted).await;
-        // Of use to nobody else; what was made of it does not need it.
-        let path = format!("/templates/{}", segment(&snapshot.id));
-        let removed = self.account.send(Again::Safe, || Ok(self.request(Method::DELETE, &path))).await;
-        if let Err(fault) = removed {
-            let error = VENDOR.error("remove a snapshot", &snapshot.id, fault);
-            tracing::warn!(snapshot = snapshot.id, error = chain(&error), "a snapshot is left at E2B");
-        }
-        made.map(drop)
-    }
-
-    /// Without its memory nothing runs in what is made of it; not every account and node can do that.
-    async fn snapshot(&self, id: &str) -> Result<Snapshot, Error> {
-        let ask = async |body: serde_json::Value| {
-            let path = format!("/sandboxes/{id}/snapshots");
-            self.account.send(Again::Unsent, || Ok(json_body(self.request(Method::POST, &path), &body))).await
-        };
-        let response = match ask(json!({ "memory": false })).await {
-            Err(Fault::Refused(refused)) if matches!(refused.status, 400 | 409) => ask(json!({})).await,
-            asked => asked,
-        };
-        let response = response.map_err(|fault| VENDOR.error("keep a sandbox's files", id, fault))?;
-        self.read("keep a sandbox's files", response).await
-    }
-
     /// What an hour of a sandbox is asked for, as it stands: one that is paused costs nothing.
     fn rent(&self, row: &Row) -> Option<u64> {
         if row.state.as_deref() == Some("paused") {
@@ -320,7 +284,7 @@ impl Control {
         sent.await.map_err(|fault| VENDOR.error(action, id, fault))
     }
 
-    async fn read<T: DeserializeOwned>(&self, action: &str, response: Response) -> Result<T, Error> {
+    pub(super) async fn read<T: DeserializeOwned>(&self, action: &str, response: Response) -> Result<T, Error> {
         let body = bounded(response, ANSWER_BYTES_MAX).await;
         let body = body.ok_or_else(|| transient(action.to_owned(), "the answer broke off".to_owned()))?;
         // The body itself may hold a token; what is wrong with it does not.
@@ -350,13 +314,7 @@ pub(super) enum Label<'a> {
     Owner(&'a str),
 }
 
-/// A name as one segment of a path.
-fn segment(name: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~');
-    name.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
-}
-
-fn json_body(request: RequestBuilder, body: &impl Serialize) -> RequestBuilder {
+pub(super) fn json_body(request: RequestBuilder, body: &impl Serialize) -> RequestBuilder {
     let json = serde_json::to_vec(body).unwrap_or_default();
     request.header("Content-Type", "application/json").body(json)
 }

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::envelope::{self, Reader};
 use crate::provider::Error;
-use crate::remote::cloud::{ANSWER_BYTES_MAX, Answer, LINE_BYTES_MAX, Lines, Machine};
+use crate::remote::cloud::{ANSWER_BYTES_MAX, Answer, Call, LINE_BYTES_MAX, Lines, Machine};
 use crate::remote::wire::{Again, Fault, Vendor, Wire, bounded, send, transient};
 
 /// Where envd listens in a sandbox.
@@ -193,11 +193,12 @@ impl Inside<'_> {
         }
     }
 
-    async fn start(&self, argv: &[String], envs: &BTreeMap<String, String>) -> Result<Telling, Error> {
+    async fn start(&self, call: &Call) -> Result<Telling, Error> {
         // As the vendor's own clients do: a login shell knows where the template's programs are.
-        let mut args = vec!["-l".to_owned(), "-c".to_owned(), "exec \"$0\" \"$@\"".to_owned()];
-        args.extend_from_slice(argv);
-        let start = Start { process: ProcessConfig { cmd: "/bin/bash", args: &args, envs }, stdin: false };
+        let shell = ["/bin/bash", "-l", "-c", "exec \"$0\" \"$@\""].map(str::to_owned);
+        let words = if call.login { [&shell[..], &call.argv].concat() } else { call.argv.clone() };
+        let (cmd, args) = words.split_first().map_or(("", &[][..]), |(cmd, args)| (cmd.as_str(), args));
+        let start = Start { process: ProcessConfig { cmd, args, envs: &call.env }, stdin: false };
         let json =
             serde_json::to_vec(&start).map_err(|error| transient("say a command".to_owned(), error.to_string()))?;
         let body = envelope::seal(&json);
@@ -217,8 +218,8 @@ impl Inside<'_> {
         Ok(Telling { response, reader: Reader::default(), vendor: self.vendor })
     }
 
-    pub(super) async fn call(&self, argv: &[String], envs: &BTreeMap<String, String>) -> Result<Answer, Error> {
-        let mut telling = self.start(argv, envs).await?;
+    pub(super) async fn call(&self, call: &Call) -> Result<Answer, Error> {
+        let mut telling = self.start(call).await?;
         let (mut out, mut err) = (Vec::new(), Vec::new());
         loop {
             match telling.next().await? {
@@ -233,8 +234,8 @@ impl Inside<'_> {
         }
     }
 
-    pub(super) async fn lines(&self, argv: &[String], envs: &BTreeMap<String, String>) -> Result<Lines, Error> {
-        let telling = self.start(argv, envs).await?;
+    pub(super) async fn lines(&self, call: &Call) -> Result<Lines, Error> {
+        let telling = self.start(call).await?;
         let state = (telling, Vec::<u8>::new());
         let pieces = futures_util::stream::try_unfold(state, async |(mut telling, mut pending)| {
             loop {

@@ -3,6 +3,7 @@
 mod control;
 mod envelope;
 mod inside;
+mod snapshots;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +16,7 @@ use async_trait::async_trait;
 use crate::provider::{Capability, Created, Error, Exec, Found, Provider, Spec, Status, Stdio};
 use crate::remote::Remote;
 use crate::remote::cloud::{Answer, Call, Cloud, KeySource, Lines, Listed, Machine, Price, Wanted};
-use crate::remote::wire::Vendor;
+use crate::remote::wire::{Vendor, chain};
 use control::{Control, Label};
 use inside::Inside;
 pub use inside::Process;
@@ -186,7 +187,11 @@ impl Cloud for E2b {
         Ok(self.control.machine(self.control.connect(id).await?))
     }
 
+    /// Whoever asks this looks for what was left behind, so snapshots left behind go here.
     async fn list(&self, owner: &str) -> Result<Vec<Listed>, Error> {
+        if let Err(error) = self.control.remove_snapshots(owner).await {
+            tracing::warn!(owner, error = chain(&error), "whether a snapshot was left at E2B is not known");
+        }
         self.control.labelled(Label::Owner(owner)).await
     }
 
@@ -211,7 +216,7 @@ impl Cloud for E2b {
     }
 
     async fn call(&self, machine: &Machine, call: &Call) -> Result<Answer, Error> {
-        self.inside(machine).call(&call.argv, &call.env).await
+        self.inside(machine).call(call).await
     }
 
     async fn upload(&self, machine: &Machine, path: &str, file: &Path) -> Result<(), Error> {
@@ -233,7 +238,7 @@ impl Cloud for E2b {
     }
 
     async fn lines(&self, machine: &Machine, call: &Call) -> Result<Lines, Error> {
-        self.inside(machine).lines(&call.argv, &call.env).await
+        self.inside(machine).lines(call).await
     }
 }
 

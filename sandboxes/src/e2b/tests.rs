@@ -1,13 +1,11 @@
 //! What the real envd answered, read by our client; and what our client asks, as the vendor's own does.
 
-use std::collections::BTreeMap;
-
 use futures_util::FutureExt as _;
 
 use super::inside::Inside;
 use super::{E2b, Options, VENDOR};
-use crate::provider::Error;
-use crate::remote::cloud::{Answer, Cloud as _, Machine, Wanted};
+use crate::provider::{Error, Term};
+use crate::remote::cloud::{Answer, Call, Cloud as _, Machine, Wanted};
 use crate::remote::replay::Replay;
 use crate::remote::wire::Wire;
 
@@ -25,7 +23,7 @@ async fn call(probe: &str) -> Result<Answer, Error> {
         let wire = Wire::new().expect("a client");
         let machine = machine(&replay);
         let inside = Inside { wire: &wire, vendor: VENDOR, machine: &machine };
-        calls.push(inside.call(&["true".to_owned()], &BTreeMap::new()).await);
+        calls.push(inside.call(&Call { argv: vec!["true".to_owned()], ..Call::default() }).await);
     }
     let first = format!("{:?}", calls.first());
     assert!(calls.iter().all(|call| format!("{:?}", Some(call)) == first), "{calls:?}");
@@ -85,27 +83,35 @@ async fn files_and_processes_are_read() {
 }
 
 #[tokio::test]
-async fn a_command_is_asked_for_as_the_vendors_client_does() {
-    let replay = Replay::of(RECORDED, "exits_with_7", 64);
-    let wire = Wire::new().expect("a client");
-    let machine = machine(&replay);
-    let inside = Inside { wire: &wire, vendor: VENDOR, machine: &machine };
-    inside.call(&["exit".to_owned()], &[("A".to_owned(), "1".to_owned())].into()).await.expect("an answer");
-    let asked = replay.asked.lock().expect("asked").concat();
-    let asked = asked.to_lowercase();
-    assert!(asked.starts_with("post /process.process/start http/1.1"), "{asked}");
-    for header in [
-        "content-type: application/connect+json",
-        "connect-protocol-version: 1",
-        "x-access-token: envd-token-1",
-        "e2b-sandbox-id: isb1",
-        "e2b-sandbox-port: 49983",
+async fn a_command_is_asked_for_as_the_vendors_client_does_and_our_own_without_its_shell() {
+    for (login, json) in [
+        (
+            true,
+            r#"{"process":{"cmd":"/bin/bash","args":["-l","-c","exec \"$0\" \"$@\"","exit","7"],"envs":{"A":"1"}},"stdin":false}"#,
+        ),
+        (false, r#"{"process":{"cmd":"exit","args":["7"],"envs":{"A":"1"}},"stdin":false}"#),
     ] {
-        assert!(asked.contains(header), "{header}: {asked}");
+        let replay = Replay::of(RECORDED, "exits_with_7", 64);
+        let wire = Wire::new().expect("a client");
+        let machine = machine(&replay);
+        let inside = Inside { wire: &wire, vendor: VENDOR, machine: &machine };
+        let (argv, env) = (["exit", "7"].map(str::to_owned).to_vec(), [("A".to_owned(), "1".to_owned())].into());
+        inside.call(&Call { argv, env, login }).await.expect("an answer");
+        let asked = replay.asked.lock().expect("asked").concat();
+        assert!(asked.ends_with(json), "{asked}");
+        let asked = asked.to_lowercase();
+        assert!(asked.starts_with("post /process.process/start http/1.1"), "{asked}");
+        for header in [
+            "content-type: application/connect+json",
+            "connect-protocol-version: 1",
+            "x-access-token: envd-token-1",
+            "e2b-sandbox-id: isb1",
+            "e2b-sandbox-port: 49983",
+        ] {
+            assert!(asked.contains(header), "{header}: {asked}");
+        }
+        assert!(!asked.contains("connect-timeout-ms") && !asked.contains("accept-encoding: gzip"), "{asked}");
     }
-    assert!(!asked.contains("connect-timeout-ms") && !asked.contains("accept-encoding: gzip"), "{asked}");
-    let json = r#"{"process":{"cmd":"/bin/bash","args":["-l","-c","exec \"$0\" \"$@\"","exit"],"envs":{"a":"1"}},"stdin":false}"#;
-    assert!(asked.contains(json), "{asked}");
 }
 
 #[tokio::test]
@@ -115,12 +121,13 @@ async fn a_sandbox_is_asked_for_as_the_vendors_client_does() {
     let key = std::sync::Arc::new(|| std::future::ready(Ok("e2b_key".to_owned().into())).boxed());
     let options = Options { api_url: replay.url.clone(), creates_per_second: None, ..Options::new(key) };
     let e2b = E2b { control: super::Control::new(options).expect("a client") };
-    let wanted = Wanted { key: "regatta-a-1", owner: "me", network: false };
+    let term = Term { epoch: 2, until_ms: Some(1_900_000_000_500) };
+    let wanted = Wanted { key: "regatta-a-1", owner: "me", network: false, term };
     e2b.make(&wanted).await.expect_err("no sandbox in the answer");
     let asked = replay.asked.lock().expect("asked").concat();
     assert!(asked.starts_with("POST /v2/sandboxes HTTP/1.1"), "{asked}");
     let head = asked.to_lowercase();
     assert!(head.contains("idempotency-key: regatta-a-1") && head.contains("x-api-key: e2b_key"), "{asked}");
-    let body = r#"{"templateID":"base","timeout":1800,"metadata":{"regatta-key":"regatta-a-1","regatta-owner":"me"},"allow_internet_access":false,"autoPause":false}"#;
+    let body = r#"{"templateID":"base","timeout":1800,"metadata":{"regatta-deadline":"1900000000","regatta-epoch":"2","regatta-key":"regatta-a-1","regatta-owner":"me"},"allow_internet_access":false,"autoPause":false}"#;
     assert!(asked.ends_with(body), "{asked}");
 }

@@ -14,12 +14,14 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use super::{ROOT, SANDBOX, WHOSE, WHOSE_FILE};
-use crate::layout::{CREATED, EXECS};
+use super::{ROOT, SANDBOX, WARM, WARMED, WHOSE, WHOSE_FILE};
+use crate::layout::{ARTIFACTS, CREATED, EXECS, HOME, TMP, WORK};
 use crate::local::LocalProvider;
 
 /// The file in the folder that is held by whoever fills.
 const LOCK: &str = "filling";
+/// What of an earlier sandbox is kept where setup need not run again.
+const MADE_BY_SETUP: [&str; 4] = [WORK, HOME, TMP, ARTIFACTS];
 /// Pieces that wait to be unpacked.
 const PIECES_MAX: usize = 4;
 /// Whoever fills and brings nothing for so long is gone; the main process does not see a connection end.
@@ -43,9 +45,15 @@ pub(super) async fn begin(provider: &LocalProvider) -> io::Result<Option<Filling
     let (pieces, arriving) = mpsc::channel(PIECES_MAX);
     let (provider, runtime) = (provider.clone(), Handle::current());
     let unpacking = tokio::task::spawn_blocking(move || {
-        clear(&folder())?;
+        let kept: &[&str] = if is_warmed() { &MADE_BY_SETUP } else { &[] };
+        clear(&folder(), kept)?;
         unpack(Path::new("/"), Pieces { arriving, piece: Bytes::new(), runtime })?;
-        settle(&provider)?;
+        if is_warmed() {
+            // Without a stamp nothing is proved untouched: setup may have changed files of the workspace.
+            std::fs::write(WHOSE_FILE, ours())?;
+        } else {
+            settle(&provider)?;
+        }
         drop(lock);
         Ok(())
     });
@@ -76,6 +84,10 @@ pub(super) fn own(provider: &LocalProvider) -> io::Result<()> {
     if whose == ours() {
         return Ok(());
     }
+    if is_warmed() {
+        // It is filled as a new one is, around what setup made.
+        return std::fs::remove_file(WHOSE_FILE);
+    }
     for exec in std::fs::read_dir(folder().join(EXECS))? {
         std::fs::remove_dir_all(exec?.path())?;
     }
@@ -86,11 +98,12 @@ pub(super) fn own(provider: &LocalProvider) -> io::Result<()> {
     settle(provider)
 }
 
-/// Removes what an interrupted filling left in the folder. Not the folder: it may be where a volume is mounted.
-fn clear(folder: &Path) -> io::Result<()> {
+/// Removes what an interrupted filling left in the folder, or what was there before. Not the folder: it may be where a volume is
+/// mounted.
+fn clear(folder: &Path, keep: &[&str]) -> io::Result<()> {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;
-        if entry.file_name() == LOCK {
+        if entry.file_name() == LOCK || keep.iter().any(|name| entry.file_name() == *name) {
             continue;
         }
         if entry.file_type()?.is_dir() {
@@ -110,6 +123,10 @@ fn settle(provider: &LocalProvider) -> io::Result<()> {
 
 fn folder() -> PathBuf {
     Path::new(ROOT).join(SANDBOX)
+}
+
+fn is_warmed() -> bool {
+    std::env::var_os(WARMED).is_some_and(|warmed| warmed == WARM)
 }
 
 fn ours() -> String {

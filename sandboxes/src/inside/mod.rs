@@ -20,6 +20,10 @@ pub(crate) const SERVE: &str = "sandbox-serve";
 pub(crate) const MAIN: &str = "main";
 /// A variable of the main process: whose sandbox the folder is, so that it is made new in a copy.
 pub(crate) const WHOSE: &str = "REGATTA_WHOSE";
+/// A variable of the main process: whether the folder holds what an earlier sandbox's setup made, which is kept.
+pub(crate) const WARMED: &str = "REGATTA_WARMED";
+/// Its value when it does.
+pub(crate) const WARM: &str = "1";
 /// The file that says it, once the folder is filled. It is in the folder, which may be all that can be written.
 pub(crate) const WHOSE_FILE: &str = "/regatta/sandbox/whose";
 /// What holds everything of ours in a container.

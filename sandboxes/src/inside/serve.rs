@@ -17,6 +17,8 @@ use crate::layout::HOME;
 use crate::local::LocalProvider;
 use crate::provider::{Error, Provider as _};
 
+/// Folders for temporary files that are kept in memory.
+const IN_MEMORY: [&str; 2] = ["/tmp", "/var/tmp"];
 /// Bytes read from standard input at once.
 const PIECE_BYTES: usize = 64 * 1024;
 /// Pieces that wait to be looked at.
@@ -136,6 +138,10 @@ async fn answer(
         Call::Get { exec, name, bytes_max } => (Answer::Bytes, provider.get(SANDBOX, &exec, &name, bytes_max).await?),
         Call::LeftNothing { exec } => (Answer::Flag(provider.left_nothing(SANDBOX, &exec).await?), Vec::new()),
         Call::Untouched => (Answer::Flag(provider.untouched(SANDBOX).await?), Vec::new()),
+        Call::NothingInMemory => {
+            let is_empty = |path: &&str| std::fs::read_dir(path).is_ok_and(|mut found| found.next().is_none());
+            (Answer::Flag(IN_MEMORY.iter().all(is_empty)), Vec::new())
+        }
         Call::Fill { last } => {
             let failed = |source| Error::Transient { action: "fill the sandbox".to_owned(), source };
             (Answer::Flag(take(provider, filling, body, last).await.map_err(failed)?), Vec::new())
@@ -179,6 +185,10 @@ fn show(files: &[Shown], contents: &[u8]) -> io::Result<()> {
         let link = home.join(target);
         if let Some(parent) = link.parent() {
             make_owned(&home, parent)?;
+        }
+        // A link of ours may be one of another sandbox, whose files had other numbers.
+        if std::fs::read_link(&link).is_ok_and(|leads| leads != secret && leads.starts_with(SECRETS)) {
+            std::fs::remove_file(&link)?;
         }
         match std::os::unix::fs::symlink(&secret, &link) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),

@@ -60,6 +60,8 @@ pub(crate) enum Call {
     Fill {
         last: bool,
     },
+    /// Whether commands left nothing where it is in memory, and gone with the container.
+    NothingInMemory,
     /// Shows files in the home; their contents are the body, one after the other.
     Show {
         files: Vec<Shown>,

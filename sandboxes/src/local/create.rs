@@ -43,6 +43,7 @@ pub(super) fn create(inner: &Inner, spec: &Spec, walls: Walls, fence: String) ->
         bounds: spec.bounds,
         read_only: spec.read_only.clone(),
         home_links: spec.home_links.clone(),
+        term: spec.term,
     };
     let made = make(&fresh, spec, &kept).and_then(|()| std::fs::rename(&fresh, &folder));
     let Err(error) = made else { return Ok(created(&folder, kept.fence)) };
@@ -64,7 +65,7 @@ pub(super) fn find(inner: &Inner, key: &str) -> Result<Created, Error> {
 
 fn created(folder: &Path, fence: String) -> Created {
     let inside = |name| folder.join(name).to_string_lossy().into_owned();
-    Created { fence, workspace: inside(WORK), inbox: inside(INBOX) }
+    Created { fence, workspace: inside(WORK), inbox: inside(INBOX), is_warm: false }
 }
 
 pub(crate) fn check(spec: &Spec) -> Result<(), Error> {

@@ -17,10 +17,10 @@ use secrecy::SecretString;
 
 use super::create::is_plain;
 use super::{Inner, transient};
-use crate::inside::WHOSE;
+use crate::inside::{WARMED, WHOSE};
 use crate::layout::{
-    self, ARTIFACTS, ERR, EXECS, EXIT, HOME, INBOX, Kept, MARK_EXEC, MARK_SANDBOX, MARK_WORKSPACE, OUT, OUTBOX, Plan,
-    Runner, SPEC, STARTED, STOP, TMP, WORK,
+    self, ARTIFACTS, ERR, EXECS, EXIT, HOME, INBOX, Kept, MARK_EXEC, MARK_SANDBOX, MARK_WORKSPACE, OUT, OUTBOX,
+    Outcome, Plan, Runner, SPEC, STARTED, STOP, TMP, WORK,
 };
 use crate::processes::{self, Marks};
 use crate::provider::{Ended, Error, Exec, Exit, Status, Stdio};
@@ -110,6 +110,7 @@ fn prepare(inner: &Inner, key: &str, kept: &Kept, exec: &Exec, folder: &Path) ->
         read_only: kept.read_only.clone(),
         read: inner.read.clone(),
         home_links: kept.home_links.clone(),
+        epoch: kept.term.epoch,
     };
     layout::publish(folder, SPEC, &serde_json::to_vec(&plan)?, &inner.unique())
 }
@@ -137,7 +138,7 @@ fn environment(
     for (name, value) in std::env::vars_os() {
         let is_locale = name.to_str().is_some_and(|name| name == "LANG" || name.starts_with("LC_"));
         // Inside a container the environment is the image's, and nobody's here.
-        let is_image = inner.user.is_some() && name != HOSTNAME && name != WHOSE;
+        let is_image = inner.user.is_some() && name != HOSTNAME && name != WHOSE && name != WARMED;
         if is_locale || is_image || PASSED.iter().any(|passed| name == *passed) {
             env.insert(name, value);
         }
@@ -161,21 +162,21 @@ fn environment(
 /// Where a command stands; `None` when its runner is gone and what it left must be ended first.
 pub(super) fn status(inner: &Inner, key: &str, exec: &str) -> Result<Option<Status>, Error> {
     let folder = inner.exec_folder(key, exec)?;
-    if let Some(ended) = ended(&folder)? {
+    if let Some(ended) = ended(inner, key, &folder)? {
         inner.runners.lock().unwrap_or_else(PoisonError::into_inner).retain_mut(lives);
         return Ok(Some(Status::Ended(ended)));
     }
     match layout::runner(&folder).map_err(|source| transient("look for a runner", source))? {
         Runner::Alive => Ok(Some(Status::Running)),
         // It may have ended between the two looks.
-        Runner::Gone => Ok(ended(&folder)?.map(Status::Ended)),
+        Runner::Gone => Ok(ended(inner, key, &folder)?.map(Status::Ended)),
         Runner::Never => inner.kept(key).map(|_| Some(Status::NotStarted)),
     }
 }
 
-fn ended(folder: &Path) -> Result<Option<Ended>, Error> {
-    match layout::json(&folder.join(EXIT)) {
-        Ok(ended) => Ok(Some(ended)),
+fn ended(inner: &Inner, key: &str, folder: &Path) -> Result<Option<Ended>, Error> {
+    match layout::json::<Outcome>(&folder.join(EXIT)) {
+        Ok(outcome) => Ok(Some(outcome.under(inner.kept(key)?.term.epoch))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(transient("read how a command ended", error)),
     }

@@ -1,6 +1,7 @@
 //! The few primitives a vendor of sandboxes must have for [`super::Remote`] to keep a provider's promises on them. A vendor
 //! knows its API; it knows nothing of commands that outlive us, of output by offset or of workspaces.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::pin::Pin;
@@ -11,7 +12,16 @@ use futures_util::Stream;
 use futures_util::future::BoxFuture;
 use secrecy::SecretString;
 
-use crate::provider::{Capability, Error};
+use crate::provider::{Capability, Error, Term};
+
+/// The label that holds a sandbox's key.
+pub(crate) const KEY: &str = "regatta-key";
+/// The label that holds its owner.
+pub(crate) const OWNER: &str = "regatta-owner";
+/// The label that holds the number that outdates what was made for the same work before.
+const EPOCH: &str = "regatta-epoch";
+/// The label that says when everything in it is over at the latest, in seconds since the Unix epoch.
+const DEADLINE: &str = "regatta-deadline";
 
 /// Where the key of an account comes from, asked for each request: it may be replaced while we run. The error says what to do.
 pub type KeySource = Arc<dyn Fn() -> BoxFuture<'static, Result<SecretString, String>> + Send + Sync>;
@@ -33,6 +43,17 @@ pub(crate) struct Wanted<'a> {
     pub(crate) key: &'a str,
     pub(crate) owner: &'a str,
     pub(crate) network: bool,
+    pub(crate) term: Term,
+}
+
+impl<'a> Wanted<'a> {
+    /// What is written on it.
+    pub(crate) fn labels(&self) -> BTreeMap<&'static str, Cow<'a, str>> {
+        let epoch = Cow::from(self.term.epoch.to_string());
+        let mut labels = BTreeMap::from([(KEY, Cow::from(self.key)), (OWNER, Cow::from(self.owner)), (EPOCH, epoch)]);
+        labels.extend(self.term.until_ms.map(|until_ms| (DEADLINE, Cow::from((until_ms / 1_000).to_string()))));
+        labels
+    }
 }
 
 /// A sandbox of ours, as the vendor lists it.
@@ -68,6 +89,8 @@ pub(crate) struct Call {
     pub(crate) argv: Vec<String>,
     /// Variables, which may be secrets: they must reach no file.
     pub(crate) env: BTreeMap<String, String>,
+    /// Whether it runs as a login shell would run it, which finds more programs and takes several processes more.
+    pub(crate) login: bool,
 }
 
 /// How a call ended.
@@ -135,7 +158,7 @@ pub(crate) trait Cloud: Send + Sync + 'static {
         Err(Error::Unusable { reason: format!("{} cannot fork sandbox {id}", self.name()) })
     }
 
-    /// Runs a short command as a login shell would.
+    /// Runs a short command.
     async fn call(&self, machine: &Machine, call: &Call) -> Result<Answer, Error>;
 
     /// Writes a file, folders above it included.

@@ -4,7 +4,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use crate::provider::{Ended, Error, Stdio};
+use crate::layout::Outcome;
+use crate::provider::{Error, Stdio};
 
 /// Bytes kept of each channel, the newest.
 const KEPT_BYTES_MAX: usize = 1 << 20;
@@ -16,7 +17,7 @@ const SILENCE: Duration = Duration::from_secs(6);
 pub(super) struct Feed {
     out: Channel,
     err: Channel,
-    pub(super) ended: Option<Ended>,
+    pub(super) ended: Option<Outcome>,
     /// When the stream spoke last; nothing when nobody follows.
     spoke: Option<Instant>,
     /// Counts what became known.
@@ -38,7 +39,7 @@ struct Channel {
 pub(super) enum Standing {
     Never,
     Runs,
-    Ended(Ended),
+    Ended(Outcome),
 }
 
 impl Feed {
@@ -217,8 +218,8 @@ mod tests {
     #[test]
     fn the_end_is_told_last() {
         let mut feed = Feed::default();
-        feed.hear(r#"x {"exit":{"Code":3},"elapsed_ms":12}"#).expect("an end");
-        assert_eq!(feed.ended, Some(Ended { exit: Exit::Code(3), elapsed_ms: 12, oom_kills: 0 }));
+        feed.hear(r#"x {"exit":{"Code":3},"elapsed_ms":12,"epoch":4}"#).expect("an end");
+        assert_eq!(feed.ended, Some(Outcome { exit: Exit::Code(3), elapsed_ms: 12, oom_kills: 0, epoch: Some(4) }));
         assert!(feed.hear("z").is_err() && feed.hear("o 1 zz").is_err() && feed.hear("o x 61").is_err());
     }
 
@@ -226,7 +227,7 @@ mod tests {
     fn an_answer_says_where_a_command_stands() {
         assert_eq!(standing(b"0 0 n\n"), Some((0, 0, Standing::Never)));
         assert_eq!(standing(b"10 2 r\n"), Some((10, 2, Standing::Runs)));
-        let ended = Ended { exit: Exit::TimedOut, elapsed_ms: 5, oom_kills: 0 };
+        let ended = Outcome { exit: Exit::TimedOut, elapsed_ms: 5, oom_kills: 0, epoch: None };
         let answer = b"1 2 {\"exit\":\"TimedOut\",\"elapsed_ms\":5}\n";
         assert_eq!(standing(answer), Some((1, 2, Standing::Ended(ended))));
         assert_eq!(standing(b"what"), None);

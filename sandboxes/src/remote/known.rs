@@ -46,8 +46,12 @@ impl Known {
     pub(super) fn new(machine: Machine, base: &str, kept: &Kept) -> Self {
         let moved = kept.read_only.iter().enumerate();
         let moved = moved.map(|(number, path)| (path.clone(), format!("{base}/read/{number}"))).collect();
-        let created =
-            Created { fence: kept.fence.clone(), workspace: format!("{base}/work"), inbox: format!("{base}/inbox") };
+        let created = Created {
+            fence: kept.fence.clone(),
+            workspace: format!("{base}/work"),
+            inbox: format!("{base}/inbox"),
+            is_warm: false,
+        };
         Self {
             machine,
             base: base.to_owned(),

@@ -10,6 +10,7 @@
 pub(crate) mod cloud;
 mod feed;
 mod known;
+mod making;
 mod plan;
 mod provided;
 mod reading;
@@ -19,7 +20,6 @@ mod seed;
 pub(crate) mod wire;
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,23 +28,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::layout::{MARK_SANDBOX, is_name};
 use crate::local;
-use crate::provider::{Bounds, Capability, Created, Error, Exec, Found, Provider, Spec, Status, Stdio};
-use cloud::{Answer, Call, Cloud, Machine, Wanted};
+use crate::provider::{Bounds, Capability, Created, Error, Exec, Found, Provider, Spec, Status, Stdio, Term};
+use cloud::{Call, Cloud, Wanted};
 use known::Known;
+use making::{Looked, pack};
 pub(crate) use provided::provider;
 use wire::{random, transient};
 
-/// What a command is watched by.
-const RUNNER: &str = include_str!("runner.pl");
-/// What makes our folder in a sandbox.
-const PREPARE: &str = include_str!("prepare.sh");
-/// What makes a copy of a sandbox one of its own.
-const OWN: &str = include_str!("own.sh");
-/// Its exit when the sandbox's template lacks a program it names.
-const PROGRAM_MISSING: i32 = 69;
-/// Says where our folder is, and what it is; nothing when it was not made yet.
-const LOOK: &str =
-    r#"[ -e "$HOME/regatta/spec.json" ] || exit 0; printf '%s\n' "$HOME/regatta"; cat "$HOME/regatta/spec.json""#;
+/// A plan of so many bytes at most goes with the question to run it, and no file is sent before; as hexadecimal digits it is
+/// twice as long, and one word of a command may have 128 KiB.
+const PLAN_IN_QUESTION_BYTES_MAX: usize = 32 << 10;
 /// Prints the first thing in the workspace that changed since it was made. `.git` at its top holds no file of it.
 const CHANGES: &str = r#"cd "$1" && find work -path work/.git -prune -o -newercc created -print -quit"#;
 /// How often a list is asked whether a sandbox is gone, before whoever waits is told that it is not.
@@ -78,6 +71,8 @@ struct Kept {
     bounds: Bounds,
     /// Paths of the machine it was made on, which are elsewhere inside.
     read_only: Vec<String>,
+    #[serde(default)]
+    term: Term,
 }
 
 impl<C: Cloud> Remote<C> {
@@ -106,55 +101,11 @@ impl<C: Cloud> Remote<C> {
             None => {
                 let making = self.inner.making(key);
                 let _held = making.lock().await;
-                self.look(key).await?.ok_or_else(|| missing(key))?
+                self.look(key).await?.prepared().ok_or_else(|| missing(key))?
             }
         };
         self.renew_if_due(&known);
         Ok(known)
-    }
-
-    /// Looks for a prepared sandbox; the caller holds the key.
-    async fn look(&self, key: &str) -> Result<Option<Arc<Known>>, Error> {
-        if let Some(known) = self.inner.remembered(key) {
-            return Ok(Some(known));
-        }
-        let Some(listed) = self.inner.cloud.find(key).await?.into_iter().next() else { return Ok(None) };
-        let machine = match self.inner.cloud.reach(&listed.id).await {
-            Ok(machine) => machine,
-            Err(Error::Missing(_)) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let call = Call { argv: words(&["sh", "-c", LOOK]), env: BTreeMap::new() };
-        let answer = self.inner.cloud.call(&machine, &call).await?;
-        match read(&answer) {
-            Some((base, kept)) if !kept.key.is_empty() && kept.key != key => {
-                self.own(key, machine, base, kept).await.map(Some)
-            }
-            _ => Ok(self.remember(key, machine, &answer)),
-        }
-    }
-
-    /// Makes a copy of another sandbox one of its own: nothing of what ran there runs on, and none of its commands is known.
-    async fn own(&self, key: &str, machine: Machine, base: &str, kept: Kept) -> Result<Arc<Known>, Error> {
-        let failed = |why: String| transient("make a copy of a sandbox its own".to_owned(), why);
-        let kept = Kept { key: key.to_owned(), ..kept };
-        let kept = serde_json::to_string(&kept).map_err(|error| failed(error.to_string()))?;
-        let call = Call { argv: words(&["sh", "-c", OWN, "own", base, &kept]), env: BTreeMap::new() };
-        let answer = self.inner.cloud.call(&machine, &call).await?;
-        if answer.code != 0 {
-            let said = String::from_utf8_lossy(&answer.err).trim().chars().take(300).collect::<String>();
-            return Err(failed(format!("exit code {}: {said}", answer.code)));
-        }
-        self.remember(key, machine, &answer).ok_or_else(|| failed("it does not say what it is".to_owned()))
-    }
-
-    /// Takes what a prepared sandbox says of itself.
-    fn remember(&self, key: &str, machine: Machine, answer: &Answer) -> Option<Arc<Known>> {
-        let (base, kept) = read(answer)?;
-        let known = Arc::new(Known::new(machine, base, &kept));
-        let mut all = self.inner.known.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(key.to_owned(), Arc::clone(&known));
-        Some(known)
     }
 
     fn renew_if_due(&self, known: &Arc<Known>) {
@@ -192,62 +143,22 @@ impl<C: Cloud> Remote<C> {
         }
     }
 
-    async fn make(&self, spec: &Spec, archive: &Path) -> Result<Created, Error> {
-        let cloud = &self.inner.cloud;
-        let before = cloud.find(&spec.key).await?;
-        let machine = match before.first() {
-            Some(listed) => cloud.reach(&listed.id).await?,
-            None => self.make_one(spec).await?,
-        };
-        match self.prepare(&spec.key, machine.clone(), archive).await {
-            Ok(known) => Ok(known.created.clone()),
-            // It would be found again, and never be of use.
-            Err(error @ Error::Unusable { .. }) => {
-                cloud.remove(&machine.id).await?;
-                Err(error)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Makes one; when somebody else did too, or our answer was lost and we did it twice, the oldest is the one.
-    async fn make_one(&self, spec: &Spec) -> Result<Machine, Error> {
-        let cloud = &self.inner.cloud;
-        let wanted = Wanted { key: &spec.key, owner: &spec.owner, network: spec.network };
-        let made = cloud.make(&wanted).await?;
-        let mut all = cloud.find(&spec.key).await?.into_iter();
-        let Some(oldest) = all.next() else { return Ok(made) };
-        for surplus in all {
-            cloud.remove(&surplus.id).await?;
-        }
-        if oldest.id == made.id { Ok(made) } else { cloud.reach(&oldest.id).await }
-    }
-
-    async fn prepare(&self, key: &str, machine: Machine, archive: &Path) -> Result<Arc<Known>, Error> {
-        let unique = format!("{:016x}", random());
-        let path = format!("/tmp/regatta-{unique}.tar");
-        self.inner.cloud.upload(&machine, &path, archive).await?;
-        let argv = words(&["sh", "-c", PREPARE, "prepare", &path, &unique]);
-        let answer = self.inner.cloud.call(&machine, &Call { argv, env: BTreeMap::new() }).await?;
-        let said = String::from_utf8_lossy(&answer.err).trim().chars().take(300).collect::<String>();
-        match answer.code {
-            0 => {}
-            PROGRAM_MISSING => {
-                let reason = format!(
-                    "the template of {} sandboxes has no `{said}`; use one with perl, tar, find and git",
-                    self.inner.cloud.name()
-                );
-                return Err(Error::Unusable { reason });
-            }
-            code => return Err(transient("prepare a sandbox".to_owned(), format!("exit code {code}: {said}"))),
-        }
-        let strange = || transient("prepare a sandbox".to_owned(), "it does not say what it is".to_owned());
-        self.remember(key, machine, &answer).ok_or_else(strange)
+    /// Sends the plan of a command; what it is called in the command's folder.
+    async fn send_plan(&self, known: &Known, exec: &str, plan: &[u8]) -> Result<String, Error> {
+        let file = tempfile::NamedTempFile::new().and_then(|file| {
+            std::fs::write(file.path(), plan)?;
+            Ok(file.into_temp_path())
+        });
+        let file = file.map_err(|source| Error::Transient { action: "write down a command".to_owned(), source })?;
+        let name = format!("plan.{:016x}", random());
+        let path = format!("{}/{name}", known.exec_folder(exec));
+        self.inner.cloud.upload(&known.machine, &path, &file).await?;
+        Ok(name)
     }
 
     /// What one of the runner's modes answers.
     async fn ask(&self, known: &Known, mode: &str, exec: &str, more: &[&str]) -> Result<Vec<u8>, Error> {
-        let call = Call { argv: known.runner(mode, exec, more), env: BTreeMap::new() };
+        let call = Call { argv: known.runner(mode, exec, more), ..Call::default() };
         let answer = self.inner.cloud.call(&known.machine, &call).await?;
         if answer.code == 0 {
             return Ok(answer.out);
@@ -276,12 +187,6 @@ impl<C> Inner<C> {
     }
 }
 
-/// What a prepared sandbox says of itself: where our folder is, and what it is.
-fn read(answer: &Answer) -> Option<(&str, Kept)> {
-    let (base, json) = std::str::from_utf8(&answer.out).ok()?.split_once('\n')?;
-    Some((base, serde_json::from_str(json).ok()?))
-}
-
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
@@ -292,39 +197,6 @@ fn missing(key: &str) -> Error {
 
 fn no_name(name: &str) -> Error {
     Error::Unusable { reason: format!("`{name}` is no name: use a-z, 0-9 and -, at most 128") }
-}
-
-/// Packs what goes into a sandbox, away from the threads that answer.
-async fn pack(spec: &Spec, fence: &str) -> Result<tempfile::TempPath, Error> {
-    let read_only: Vec<String> = spec.read_only.iter().map(|path| path.to_string_lossy().into_owned()).collect();
-    let kept = Kept {
-        key: spec.key.clone(),
-        owner: spec.owner.clone(),
-        fence: fence.to_owned(),
-        network: spec.network,
-        bounds: spec.bounds,
-        read_only,
-    };
-    let spec = spec.clone();
-    let work = move || -> Result<tempfile::TempPath, Error> {
-        local::check(&spec)?;
-        let failed = |source| Error::Transient { action: "pack what goes into a sandbox".to_owned(), source };
-        let archive = tempfile::NamedTempFile::new().map_err(failed)?.into_temp_path();
-        let Bounds { memory_bytes_max, processes_max, disk_bytes_max } = spec.bounds;
-        let json = serde_json::to_vec(&kept).map_err(|error| failed(error.into()))?;
-        let ours = [
-            ("bounds", format!("{memory_bytes_max} {processes_max} {disk_bytes_max}\n").into_bytes()),
-            ("runner.pl", RUNNER.as_bytes().to_vec()),
-            ("spec.json", json),
-        ];
-        let load = seed::Load { seed: &spec.seed, inbox: &spec.inbox, read_only: &spec.read_only, ours: &ours };
-        seed::pack(&load, &archive)?;
-        Ok(archive)
-    };
-    match tokio::task::spawn_blocking(work).await {
-        Ok(packed) => packed,
-        Err(error) => Err(transient("pack what goes into a sandbox".to_owned(), error.to_string())),
-    }
 }
 
 #[async_trait]
@@ -344,11 +216,13 @@ impl<C: Cloud> Provider for Remote<C> {
         }
         let making = self.inner.making(&spec.key);
         let _held = making.lock().await;
-        if let Some(known) = self.look(&spec.key).await? {
-            return Ok(known.created.clone());
-        }
+        let made = match self.look(&spec.key).await? {
+            Looked::Prepared(known) => return Ok(known.created.clone()),
+            Looked::Made(machine) => Some(machine),
+            Looked::Nothing => None,
+        };
         let archive = pack(spec, self.inner.cloud.fence()).await?;
-        self.make(spec, &archive).await
+        self.make(spec, made, &archive).await
     }
 
     async fn find(&self, key: &str) -> Result<Created, Error> {
@@ -383,15 +257,14 @@ impl<C: Cloud> Provider for Remote<C> {
         let env = &env;
         self.inside(key, |known| async move {
             let plan = plan::write(exec, |text| known.told(text))?;
-            let file = tempfile::NamedTempFile::new().and_then(|file| {
-                std::fs::write(file.path(), &plan)?;
-                Ok(file.into_temp_path())
-            });
-            let file = file.map_err(|source| Error::Transient { action: "write down a command".to_owned(), source })?;
-            let name = format!("plan.{:016x}", random());
-            let path = format!("{}/{name}", known.exec_folder(&exec.name));
-            self.inner.cloud.upload(&known.machine, &path, &file).await?;
-            let call = Call { argv: known.runner("run", &exec.name, &[&name]), env: env.clone() };
+            let more = if plan.len() <= PLAN_IN_QUESTION_BYTES_MAX {
+                ["-".to_owned(), plan::digits(&plan)].to_vec()
+            } else {
+                [self.send_plan(&known, &exec.name, &plan).await?].to_vec()
+            };
+            let more: Vec<&str> = more.iter().map(String::as_str).collect();
+            // What it runs is found as whoever uses the template finds it.
+            let call = Call { argv: known.runner("run", &exec.name, &more), env: env.clone(), login: true };
             let answer = self.inner.cloud.call(&known.machine, &call).await?;
             if answer.code != 0 {
                 let said = String::from_utf8_lossy(&answer.err).trim().chars().take(300).collect::<String>();
@@ -452,7 +325,7 @@ impl<C: Cloud> Provider for Remote<C> {
 
     async fn untouched(&self, key: &str) -> Result<bool, Error> {
         self.inside(key, |known| async move {
-            let call = Call { argv: words(&["sh", "-c", CHANGES, "changes", &known.base]), env: BTreeMap::new() };
+            let call = Call { argv: words(&["sh", "-c", CHANGES, "changes", &known.base]), ..Call::default() };
             let answer = self.inner.cloud.call(&known.machine, &call).await?;
             // What cannot be read is not proved.
             Ok(answer.code == 0 && answer.out.is_empty() && answer.err.is_empty())
@@ -479,13 +352,14 @@ impl<C: Cloud> Provider for Remote<C> {
         let known = self.known(key).await?;
         let making = self.inner.making(into);
         let _held = making.lock().await;
-        if let Some(made) = self.look(into).await? {
+        if let Some(made) = self.look(into).await?.prepared() {
             return Ok(made.created.clone());
         }
-        let wanted = Wanted { key: into, owner: &known.kept.owner, network: known.kept.network };
+        let Kept { owner, network, term, .. } = &known.kept;
+        let wanted = Wanted { key: into, owner, network: *network, term: *term };
         self.inner.cloud.fork(&known.machine.id, &wanted).await?;
         // Found by its label as after a crash, and made its own then.
-        self.look(into).await?.map(|made| made.created.clone()).ok_or_else(|| missing(into))
+        self.look(into).await?.prepared().map(|made| made.created.clone()).ok_or_else(|| missing(into))
     }
 
     async fn destroy(&self, key: &str) -> Result<(), Error> {

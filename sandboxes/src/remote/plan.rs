@@ -26,6 +26,16 @@ pub(super) fn write(exec: &Exec, told: impl Fn(&str) -> String) -> Result<Vec<u8
     Ok(plan)
 }
 
+/// A plan as it goes with a question.
+pub(super) fn digits(plan: &[u8]) -> String {
+    use std::fmt::Write as _;
+    plan.iter().fold(String::with_capacity(plan.len() * 2), |mut digits, byte| {
+        // Writing into a text cannot fail.
+        write!(digits, "{byte:02x}").ok();
+        digits
+    })
+}
+
 fn field(text: &str) -> Result<&str, Error> {
     if text.contains('\0') {
         return Err(Error::Unusable { reason: "a command cannot hold a NUL".to_owned() });

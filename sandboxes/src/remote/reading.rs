@@ -34,7 +34,7 @@ impl<C: Cloud> Remote<C> {
         {
             let feed = followed.feed();
             match &feed.ended {
-                Some(ended) => return Ok(Status::Ended(ended.clone())),
+                Some(ended) => return Ok(Status::Ended(ended.clone().under(known.kept.term.epoch))),
                 None if feed.is_live() => return Ok(Status::Running),
                 None => {}
             }
@@ -42,7 +42,7 @@ impl<C: Cloud> Remote<C> {
         Ok(match self.learn(known, exec, &followed).await? {
             Standing::Never => Status::NotStarted,
             Standing::Runs => Status::Running,
-            Standing::Ended(ended) => Status::Ended(ended),
+            Standing::Ended(ended) => Status::Ended(ended.under(known.kept.term.epoch)),
         })
     }
 

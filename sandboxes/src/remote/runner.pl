@@ -1,17 +1,19 @@
+#!/usr/bin/perl -w
 # Runs in a sandbox on another machine: starts one command apart from whoever asked, watches its time and bounds, ends
 # everything it leaves and writes down how it ended. Needs what perl-base of Debian has, nothing else.
 #
-#   <base>/bounds                 memory, processes and disk, in that order
+#   <base>/bounds                 memory, processes and disk, and the number of the right it was made under, in that order
 #   <base>/execs/<name>/plan      what to run: fields ended by NUL
 #   <base>/execs/<name>/lock      held by the runner as long as it lives
 #   <base>/execs/<name>/started   made once, by the one runner that runs it
 #   <base>/execs/<name>/stop      a wish to stop it; holds the grace in milliseconds
+#   <base>/execs/<name>/room      taken while there was some, for a wish to stop it on a full disk
 #   <base>/execs/<name>/out, err  what it printed
 #   <base>/execs/<name>/exit      how it ended, as JSON, when every process it left has ended too
 #   <base>/execs/<name>/outbox/   writable inside
 #   <base>/artifacts/<name>/      what a command left to be kept; writable inside
 use strict;
-use warnings;
+# Warnings are on by the first line: to load the module for them takes longer than most of what is asked here.
 
 # What the kernel calls things, by the processor our own program is for (e_machine in its ELF header). Fcntl and POSIX know
 # it too, but to load them takes longer than all that is done here.
@@ -60,20 +62,29 @@ sub slurp {
     return scalar readline $file;
 }
 
-# Writes a file so that it is either absent or whole. A full disk is waited for.
+# Takes room while there is some: for the end of a command, and for one wish to stop it. On a disk only this sandbox fills
+# nobody makes any.
+sub reserve {
+    for my $path ("$folder/exit.$$", "$folder/room") {
+        open my $file, '>', $path or next;
+        syswrite $file, "\0" x 4096;
+    }
+}
+
+# Writes a file so that it is either absent or whole; into what was taken for it, where there is such a thing. A full disk is
+# waited for.
 sub publish {
     my ($path, $content) = @_;
     my $fresh = "$path.$$";
     for (;;) {
-        if (open my $file, '>', $fresh) {
+        if (sysopen my $file, $fresh, $wronly | $creat, 0600) {
             my $written = syswrite $file, $content;
-            if (close($file) && defined $written && $written == length $content) {
+            if (defined $written && $written == length $content && truncate($file, $written) && close $file) {
                 return rename $fresh, $path;
             }
         }
         return 0 unless $! == $enospc || $! == $edquot;
-        unlink $fresh;
-        pause 1;
+        unlink "$folder/room" or pause 1;
     }
 }
 
@@ -84,7 +95,11 @@ sub json {
     return "\"$text\"";
 }
 
-sub ended_json { return sprintf '{"exit":%s,"elapsed_ms":%d}', @_ }
+# How it ended, with the number of the right it ran under: so a result of an earlier one is not taken for a later one's.
+sub ended_json {
+    my $epoch = (bounds())[3];
+    return sprintf '{"exit":%s,"elapsed_ms":%d%s}', @_, defined $epoch ? ",\"epoch\":$epoch" : '';
+}
 
 # Every process: its parent.
 sub parents {
@@ -189,8 +204,11 @@ sub become {
     umask 022;
     my @argv = @{ $plan->{argv} };
     @argv or $why->('the command is empty');
-    no warnings 'exec';
-    exec { $argv[0] } @argv;
+    {
+        # What fails is told below, in our words.
+        local $^W = 0;
+        exec { $argv[0] } @argv;
+    }
     $why->($! == $enoent ? "`$argv[0]` was not found; install it in the sandbox's template or correct PATH"
                       : "`$argv[0]` could not be started: $!");
 }
@@ -293,8 +311,10 @@ sub see_through {
     return $signal ? "{\"Signal\":$signal}" : sprintf '{"Code":%d}', $status >> 8;
 }
 
+# Begins a command. Its plan is a file that was sent before, or it is in the question itself, as hexadecimal digits.
 sub run {
-    my ($fresh) = @rest;
+    my ($fresh, $digits) = @rest;
+    mkdir $folder, 0700 if defined $digits;
     # Whoever asked waits until it has begun, and no longer.
     pipe my $wait, my $begun or die "failed to start: $!\n";
     my $pid = fork;
@@ -315,10 +335,15 @@ sub run {
     umask 077;
     my $lock = claim();
     if (!$lock) {
-        unlink "$folder/$fresh";
+        unlink "$folder/$fresh" unless defined $digits;
         return;
     }
-    rename "$folder/$fresh", "$folder/plan";
+    if (defined $digits) {
+        publish("$folder/plan", pack 'H*', $digits);
+    } else {
+        rename "$folder/$fresh", "$folder/plan";
+    }
+    reserve();
     mkdir $_ for "$folder/outbox", "$base/artifacts", "$base/artifacts/$name";
     syscall $kernel->{prctl}, 36, 1, 0, 0, 0;
     $ENV{REGATTA_WORKSPACE} = "$base/work";
@@ -400,8 +425,10 @@ sub follow {
     my %channels = (o => 'out', e => 'err');
     $| = 1;
     return if state_now() eq 'n';
-    # Of several for one client the last goes on; a stream that was dropped leaves its follower behind.
-    publish("$folder/follower.$client", $$) if -d $folder;
+    # Of several for one client the last goes on; a stream that was dropped leaves its follower behind. A link has room on a disk
+    # that is full, mostly; where it has none, nobody is told apart.
+    my $newest = "$folder/follower.$client";
+    my $is_told = symlink($$, "$newest.$$") && rename "$newest.$$", $newest;
     my ($began, $told, $checked, $max) = (now(), now(), now(), undef);
     print "k\n";
     for (;;) {
@@ -432,7 +459,7 @@ sub follow {
         }
         if ($at - $checked >= 1) {
             my $state = state_now();
-            return if $state eq 'n' || $at - $began >= $follow || (slurp("$folder/follower.$client") // '') ne "$$";
+            return if $state eq 'n' || $at - $began >= $follow || ($is_told && (readlink($newest) // '') ne "$$");
             $checked = $at;
         }
         pause $tick;

@@ -26,8 +26,8 @@ use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 
 use crate::inside::{self, SERVE};
-use crate::layout::{self, EXIT, LOCK, Plan, SPEC, STARTED};
-use crate::provider::{Ended, Exit};
+use crate::layout::{self, EXIT, LOCK, Outcome, Plan, SPEC, STARTED};
+use crate::provider::Exit;
 use signals::Signals;
 
 /// The first argument that makes a program the runner.
@@ -39,6 +39,8 @@ pub(crate) const PROBE: &str = "sandbox-probe";
 
 /// What the name of a file ends in that only the runner writes, until it is whole.
 const FRESH: &str = "new";
+/// More than an end ever takes to be written down.
+const RESERVED_BYTES: usize = 4_096;
 /// Between two tries on a full disk.
 const FULL_DISK: Duration = Duration::from_secs(1);
 
@@ -73,24 +75,39 @@ fn run(folder: &Path) -> io::Result<()> {
     let signals = Signals::listen()?;
     let Some(_lock) = claim()? else { return Ok(()) };
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
+    reserve();
     let began = Instant::now();
-    let (exit, oom_kills) = match layout::json::<Plan>(Path::new(SPEC)) {
-        Ok(plan) => watch::to_the_end(&plan, &signals, began),
-        Err(error) => (Exit::NotStarted(format!("the plan of the command cannot be read: {error}")), 0),
+    let ((exit, oom_kills), epoch) = match layout::json::<Plan>(Path::new(SPEC)) {
+        Ok(plan) => (watch::to_the_end(&plan, &signals, began), Some(plan.epoch)),
+        Err(error) => ((Exit::NotStarted(format!("the plan of the command cannot be read: {error}")), 0), None),
     };
     let elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    tell(&serde_json::to_vec(&Ended { exit, elapsed_ms, oom_kills })?)
+    tell(&serde_json::to_vec(&Outcome { exit, elapsed_ms, oom_kills, epoch })?)
 }
 
-/// Writes down how it ended. A full disk is waited for: without the file the end would count as lost.
+/// Takes the room that writing down the end needs, while there is some: on a disk only this sandbox fills nobody makes any.
+fn reserve() {
+    // Without it the end is told as well, later.
+    fresh().and_then(|mut file| file.write_all(&[0; RESERVED_BYTES])).ok();
+}
+
+/// What becomes the file that tells the end.
+fn fresh() -> io::Result<File> {
+    File::options().write(true).create(true).truncate(false).mode(0o600).open(format!("{EXIT}.{FRESH}"))
+}
+
+/// Writes down how it ended, where room was taken for it. If there is none all the same, it is waited for: without the file the
+/// end would count as lost.
 fn tell(ended: &[u8]) -> io::Result<()> {
     loop {
-        match layout::publish(Path::new("."), EXIT, ended, FRESH) {
-            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
-                std::fs::remove_file(format!("{EXIT}.{FRESH}")).ok();
-                std::thread::sleep(FULL_DISK);
-            }
-            told => return told,
+        let written = fresh().and_then(|mut file| {
+            file.write_all(ended)?;
+            file.set_len(ended.len() as u64)
+        });
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => std::thread::sleep(FULL_DISK),
+            Err(error) => return Err(error),
+            Ok(()) => return std::fs::rename(format!("{EXIT}.{FRESH}"), EXIT),
         }
     }
 }

@@ -5,15 +5,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bollard::Docker;
-use bollard::models::ContainerCreateBody;
+use bollard::models::{ContainerConfig, ContainerCreateBody};
 use bollard::query_parameters::{
-    CreateContainerOptions, DownloadFromContainerOptionsBuilder, InspectContainerOptions, InspectNetworkOptions,
-    KillContainerOptions, ListContainersOptionsBuilder, ListImagesOptionsBuilder, ListNetworksOptionsBuilder,
-    ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder,
+    CommitContainerOptionsBuilder, CreateContainerOptions, DownloadFromContainerOptionsBuilder,
+    InspectContainerOptions, InspectNetworkOptions, KillContainerOptions, ListContainersOptionsBuilder,
+    ListImagesOptionsBuilder, ListNetworksOptionsBuilder, ListVolumesOptionsBuilder, RemoveContainerOptionsBuilder,
+    RemoveImageOptions,
 };
 use futures_util::TryStreamExt as _;
 use regatta_sandboxes::docker::{IMAGE, Network, Options};
-use regatta_sandboxes::{Bounds, Capability, DockerProvider, Error, Exit, HomeLink, Provider as _, Status, Stdio};
+use regatta_sandboxes::{
+    Bounds, Capability, DockerProvider, Error, Exit, HomeLink, InboxFile, Provider as _, Spec, Status, Stdio, Term,
+    Warm,
+};
 
 use crate::place::{self, Kind, Place, exec, sh};
 
@@ -38,6 +42,7 @@ pub(crate) fn options(folder: &Path, network: Network) -> Options {
         host: std::env::var("DOCKER_HOST").ok(),
         scope: scope(folder),
         image: IMAGE.to_owned(),
+        dockerfile: None,
         program: PathBuf::from(env!("CARGO_BIN_EXE_regatta-sandbox-runner")),
         network,
         read_only: false,
@@ -45,6 +50,7 @@ pub(crate) fn options(folder: &Path, network: Network) -> Options {
         memory_bytes_max: None,
         pids_max: 512,
         runtime: None,
+        warm: true,
         starts_max: 2,
     }
 }
@@ -94,6 +100,10 @@ pub(crate) fn clear(scope: &str) {
         let networks = ListNetworksOptionsBuilder::new().filters(&filters).build();
         for network in engine.list_networks(Some(networks)).await.unwrap_or_default() {
             engine.remove_network(&network.id.unwrap_or_default()).await.ok();
+        }
+        let images = ListImagesOptionsBuilder::new().filters(&filters).build();
+        for image in engine.list_images(Some(images)).await.unwrap_or_default() {
+            engine.remove_image(&image.id, None::<RemoveImageOptions>, None).await.ok();
         }
     };
     // A runtime of its own: the test's may be on its way out.
@@ -274,9 +284,14 @@ async fn a_fork_has_the_files_and_nothing_that_ran() {
 async fn a_container_is_kept_to_what_was_asked_for() {
     let Some(place) = place().await else { return };
     let asked = Options { cpus_milli: Some(1_500), pids_max: 300, ..options(place.folder.path(), Network::None) };
-    DockerProvider::new(asked).create(&place.spec("a")).await.unwrap();
+    let term = Term { epoch: 7, until_ms: Some(1_900_000_000_123) };
+    DockerProvider::new(asked).create(&Spec { term, ..place.spec("a") }).await.unwrap();
     let name = format!("{}a", scope(place.folder.path()));
     let found = engine().inspect_container(&name, None::<InspectContainerOptions>).await.unwrap();
+    let labels = found.config.and_then(|config| config.labels).unwrap();
+    let label = |name: &str| labels.get(&format!("dev.regatta.{name}")).map(String::as_str);
+    assert_eq!((label("owner"), label("key"), label("epoch")), (Some("tests"), Some("a"), Some("7")));
+    assert_eq!(label("deadline"), Some("1900000000"));
     let host = found.host_config.unwrap();
     // The engine's own words: an older one ignores what it does not know.
     assert_eq!(host.cap_drop.unwrap(), ["ALL"]);
@@ -326,6 +341,116 @@ async fn a_root_that_can_only_be_read_leaves_a_folder_to_work_in() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sandboxes_past_their_deadline_of_owners_who_are_gone_are_removed() {
+    let Some(place) = place().await else { return };
+    let engine = engine();
+    let now_ms = engine.info().await.unwrap().system_time.unwrap().parse::<jiff::Timestamp>().unwrap().as_millisecond();
+    let days_ago = |days: i64| u64::try_from(now_ms - days * 24 * 3_600 * 1_000).unwrap();
+    for (key, owner, until_ms) in [
+        ("long-over", "gone", Some(days_ago(3))),
+        ("just-over", "gone", Some(days_ago(1))),
+        ("nobody-knows", "gone", None),
+        ("ours", "tests", Some(days_ago(3))),
+    ] {
+        let term = Term { epoch: 1, until_ms };
+        let made = provider(place.folder.path(), Network::Internal);
+        made.create(&Spec { owner: owner.to_owned(), term, ..place.spec(key) }).await.unwrap();
+    }
+    assert_eq!(place.again().list("tests").await.unwrap().len(), 1);
+    let left: Vec<String> = place.left().await.into_iter().filter(|left| !left.starts_with("network")).collect();
+    assert_eq!(left, ["just-over", "nobody-knows", "ours"]);
+    assert_eq!(place.left().await.len(), 6, "each has a network of its own");
+    for key in left {
+        place.provider.destroy(&key).await.unwrap();
+    }
+    assert_eq!(place.left().await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_image_of_a_copy_that_was_never_made_goes_when_somebody_looks() {
+    let Some(place) = place().await else { return };
+    place.provider.create(&place.spec("a")).await.unwrap();
+    place.provider.fork("a", "b").await.unwrap();
+    // As a server leaves it that is killed between the two steps of a copy.
+    let from = format!("{}a", scope(place.folder.path()));
+    let tag = format!("{}c", scope(place.folder.path()));
+    let options = CommitContainerOptionsBuilder::new().container(&from).repo("regatta/fork").tag(&tag).build();
+    engine().commit_container(options, ContainerConfig::default()).await.unwrap();
+    let copies = async || place.left().await.into_iter().filter(|left| left.starts_with("image")).count();
+    assert_eq!(copies().await, 2);
+    place.again().list("others").await.unwrap();
+    assert_eq!(copies().await, 2);
+    place.again().list("tests").await.unwrap();
+    assert_eq!(copies().await, 1);
+    assert_eq!(place.aside("b", &["cat", "README.md"]).await, "hello\n");
+    for key in ["a", "b"] {
+        place.provider.destroy(key).await.unwrap();
+    }
+    assert_eq!(place.left().await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_seed_with_a_sparse_file_of_ten_gigabytes_is_refused() {
+    let Some(place) = place().await else { return };
+    let sparse = place.folder.path().join("seed/sparse");
+    std::fs::File::create(&sparse).unwrap().set_len(10 << 30).unwrap();
+    let made = place.provider.create(&place.spec("a")).await;
+    assert!(matches!(&made, Err(Error::Unusable { reason }) if reason.contains("sparse")), "{made:?}");
+    assert_eq!(place.left().await, [""; 0]);
+}
+
+/// How many images there are of a name.
+async fn images(name: &str) -> usize {
+    let filters = HashMap::from([("reference", vec![name.to_owned()])]);
+    let options = ListImagesOptionsBuilder::new().filters(&filters).build();
+    engine().list_images(Some(options)).await.unwrap().len()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dockerfile_is_built_once_for_its_content_and_what_is_wrong_with_one_is_said() {
+    let Some(place) = place().await else { return };
+    let path = place.folder.path().join("Dockerfile");
+    let asked = Options { dockerfile: Some(path.clone()), ..options(place.folder.path(), Network::None) };
+    let refused = async |content: Option<&str>| {
+        match content {
+            Some(content) => std::fs::write(&path, content).unwrap(),
+            None => drop(std::fs::remove_file(&path)),
+        }
+        match DockerProvider::new(asked.clone()).create(&place.spec("wrong")).await {
+            Err(Error::Unusable { reason }) => reason,
+            made => panic!("{content:?}: {made:?}"),
+        }
+    };
+    assert!(refused(None).await.contains("docker.dockerfile"));
+    let why = refused(Some(&format!("FROM {IMAGE}\nRUN echo so far; exit 7\n"))).await;
+    assert!(why.contains("Dockerfile cannot be built") && why.contains("so far") && why.contains('7'), "{why}");
+    let why = refused(Some(&format!("FROM {IMAGE}\nCOPY mine /mine\n"))).await;
+    assert!(why.contains("mine") && why.contains("only the file itself is sent"), "{why}");
+    let why = refused(Some("SAIL away\n")).await;
+    assert!(why.to_lowercase().contains("sail"), "{why}");
+    assert_eq!(place.left().await, [""; 0]);
+    let content = format!("FROM {IMAGE}\nRUN echo {} > /built\n", scope(place.folder.path()));
+    std::fs::write(&path, &content).unwrap();
+    let name = format!("regatta/built:{}", blake3::hash(content.as_bytes()).to_hex().get(..16).unwrap());
+    assert_eq!(images(&name).await, 0);
+    assert!(DockerProvider::new(asked.clone()).probe().await.is_ok());
+    assert_eq!(images(&name).await, 0, "whoever only asks builds nothing");
+    let mut made = Vec::new();
+    for key in ["a", "b"] {
+        DockerProvider::new(asked.clone()).create(&place.spec(key)).await.unwrap();
+        assert_eq!(place.aside(key, &["cat", "/built"]).await, format!("{}\n", scope(place.folder.path())));
+        let container = format!("{}{key}", scope(place.folder.path()));
+        made.push(engine().inspect_container(&container, None::<InspectContainerOptions>).await.unwrap().image);
+        place.provider.destroy(key).await.unwrap();
+    }
+    assert_eq!(made.first(), made.last(), "one prepared image for both");
+    assert_eq!(images(&name).await, 1);
+    for image in [made.remove(0).unwrap(), name] {
+        engine().remove_image(&image, None::<RemoveImageOptions>, None).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_killed_server_left_half_made_goes_when_the_next_one_looks() {
     let Some(place) = place().await else { return };
     let whose = format!("{}tests", scope(place.folder.path()));
@@ -350,4 +475,66 @@ async fn what_a_killed_server_left_half_made_goes_when_the_next_one_looks() {
     assert_eq!(count().await, sandboxes);
     assert_eq!(place.again().list("others").await.unwrap(), []);
     assert_eq!(place.aside("a", &["cat", "README.md"]).await, "hello\n");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_setup_made_is_begun_with_by_others_of_the_same_base_and_by_nobody_else() {
+    let Some(place) = place().await else { return };
+    let owner = scope(place.folder.path());
+    let warm = |name: &str, base: &str| Some(Warm { name: name.to_owned(), base: base.to_owned() });
+    let spec = |key: &str, warm: Option<Warm>| Spec { owner: owner.clone(), warm, ..place.spec(key) };
+    let set_up = async |key: &str, name: &str, base: &str, script: &str| {
+        let is_warm = place.provider.create(&spec(key, warm(name, base))).await.unwrap().is_warm;
+        let ran = place.ran(key, &sh("setup", script)).await;
+        assert_eq!(ran.ended.exit, Exit::Code(0), "{ran:?}");
+        place.provider.keep_warm(key, &warm(name, base).unwrap()).await.unwrap();
+        is_warm
+    };
+    let made = "echo made > made; echo changed > README.md; echo cached > ~/cache; echo t > $TMPDIR/t";
+    assert!(!set_up("a", "one", "base", made).await);
+    // Another instance, with another task: the work of setup, and nothing else of the one it was made in.
+    let again = place.again();
+    let inbox = vec![InboxFile { name: "prompt.md".to_owned(), content: b"second".to_vec() }];
+    let second = Spec { inbox, term: Term { epoch: 9, until_ms: None }, ..spec("b", warm("one", "base")) };
+    assert!(again.create(&second).await.unwrap().is_warm);
+    assert!(again.create(&second).await.unwrap().is_warm);
+    assert!(place.again().find("b").await.unwrap().is_warm);
+    assert_eq!(again.status("b", "setup").await.unwrap(), Status::NotStarted);
+    let look = "cat made README.md ~/cache $TMPDIR/t $REGATTA_INBOX/prompt.md; echo more >> made; ls ~";
+    assert_eq!(place.ran("b", &sh("main", look)).await.out, "made\nchanged\ncached\nt\nsecondcache\n");
+    assert!(!again.untouched("b").await.unwrap(), "what setup changed is a change");
+    // What happened in it is not in the next.
+    assert!(place.provider.create(&spec("c", warm("one", "base"))).await.unwrap().is_warm);
+    assert_eq!(place.aside("c", &["cat", "made"]).await, "made\n");
+    // Another command, another base, another owner and who wants none begin anew.
+    for (key, spec) in [
+        ("d", spec("d", warm("two", "base"))),
+        ("e", spec("e", warm("one", "other"))),
+        ("f", place.spec("f")),
+        ("g", Spec { warm: warm("one", "base"), ..place.spec("g") }),
+    ] {
+        assert!(!place.provider.create(&spec).await.unwrap().is_warm, "{key}");
+        assert_eq!(place.aside(key, &["cat", "README.md"]).await, "hello\n", "{key}");
+    }
+    // What is in memory is in no image: it is not kept.
+    place.ran("d", &sh("setup", "touch /tmp/tool")).await;
+    place.provider.keep_warm("d", &warm("two", "base").unwrap()).await.unwrap();
+    assert!(!place.provider.create(&spec("h", warm("two", "base"))).await.unwrap().is_warm);
+    // One is kept of each command: that of the newest base.
+    let kept = async || place.left().await.into_iter().filter(|left| left.starts_with("image regatta/warm")).count();
+    assert_eq!(kept().await, 1);
+    for key in ["a", "b", "c", "d", "f", "g", "h"] {
+        place.provider.destroy(key).await.unwrap();
+    }
+    place.ran("e", &sh("setup", "echo of the other > made")).await;
+    place.provider.keep_warm("e", &warm("one", "other").unwrap()).await.unwrap();
+    assert_eq!(kept().await, 1);
+    assert!(!place.provider.create(&spec("i", warm("one", "base"))).await.unwrap().is_warm);
+    assert!(place.provider.create(&spec("j", warm("one", "other"))).await.unwrap().is_warm);
+    assert_eq!(place.aside("j", &["cat", "made"]).await, "of the other\n");
+    for key in ["e", "i", "j"] {
+        place.provider.destroy(key).await.unwrap();
+    }
+    clear(&scope(place.folder.path()));
+    assert_eq!(place.left().await, [""; 0]);
 }

@@ -8,10 +8,13 @@ use regatta_sandboxes::docker::Network;
 use regatta_sandboxes::{DockerProvider, Error, Exit, Provider as _, Stdio};
 
 use crate::docker::options;
-use crate::place::{Kind, Place, all, ended, sh};
+use crate::mounted::Mounted;
+use crate::place::{FEW_BLOCKS, FILL, Kind, Place, all, ended, sh};
 
 /// A runtime of the engine besides its own.
 const OTHER: &str = "other";
+/// A disk with room for an engine, the image and our program in it, and little more.
+const DISK_MEGABYTES: u64 = 256;
 /// Longer than an engine takes to start or stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// An image of a few programs of this machine, with the libraries they need.
@@ -26,20 +29,31 @@ tar -C "$1/image" -c . | docker -H "$2" import - tests/tiny:1 > /dev/null
 "#;
 
 struct Engine {
-    folder: tempfile::TempDir,
     process: Option<Child>,
+    /// Where it keeps everything, when that is not to be this machine's disk; taken away before the folder it is in.
+    disk: Option<Mounted>,
+    folder: tempfile::TempDir,
 }
 
 impl Engine {
     /// `None`, and said so, where none can be started.
     fn new() -> Option<Self> {
+        Self::on(None)
+    }
+
+    /// One with a disk of its own of so many megabytes.
+    fn on(megabytes: Option<u64>) -> Option<Self> {
         let is_there = Command::new("dockerd").arg("--version").output().is_ok_and(|output| output.status.success());
         if !is_there || !rustix::process::geteuid().is_root() {
             assert!(std::env::var("REGATTA_TEST_REQUIRE").as_deref() != Ok("all"), "no engine can be started");
             eprintln!("skipped: only root can start an engine of its own, with dockerd");
             return None;
         }
-        let mut engine = Self { folder: tempfile::tempdir().unwrap(), process: None };
+        let mut engine = Self { folder: tempfile::tempdir().unwrap(), process: None, disk: None };
+        if let Some(megabytes) = megabytes {
+            std::fs::create_dir(engine.path("data")).unwrap();
+            engine.disk = Some(Mounted::at(&engine.path("data"), megabytes)?);
+        }
         engine.start();
         let mut image = Command::new("sh");
         let made = image.args(["-c", IMAGE, "sh"]).arg(engine.folder.path()).arg(engine.host()).status().unwrap();
@@ -116,6 +130,27 @@ async fn an_engine_that_stops_loses_what_ran_and_nothing_else() {
     assert_eq!(ended(&provider, "a", "next").await.exit, Exit::Code(0));
     provider.destroy("a").await.unwrap();
     assert_eq!(provider.list("tests").await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_in_a_container_fails_what_writes_and_costs_neither_output_nor_end() {
+    let Some(engine) = Engine::on(Some(DISK_MEGABYTES)) else { return };
+    let Some(place) = Place::new(Kind::Here(regatta_sandboxes::local::Fence::None)).await else { return };
+    let own = regatta_sandboxes::docker::Options {
+        host: Some(engine.host()),
+        image: "tests/tiny:1".to_owned(),
+        ..options(place.folder.path(), Network::None)
+    };
+    let provider = DockerProvider::new(own);
+    let mut spec = place.spec("a");
+    spec.bounds.disk_bytes_max = 4 << 30;
+    provider.create(&spec).await.unwrap();
+    provider.start("a", &sh("main", &format!("echo begun; {FILL}; echo full"))).await.unwrap();
+    assert_eq!(ended(&provider, "a", "main").await.exit, Exit::Code(0));
+    assert!(rustix::fs::statvfs(engine.path("data")).unwrap().f_bavail < FEW_BLOCKS);
+    assert_eq!(all(&provider, "a", "main", Stdio::Out).await, b"begun\nfull\n");
+    provider.destroy("a").await.unwrap();
+    assert!(rustix::fs::statvfs(engine.path("data")).unwrap().f_bavail > 0);
 }
 
 /// A way to the engine over TCP on this machine, as a tunnel makes one.

@@ -16,6 +16,8 @@ fn spec(key: &str) -> Spec {
         network: false,
         bounds: Bounds { memory_bytes_max: 1, processes_max: 1, disk_bytes_max: 1 },
         wish: regatta_sandboxes::Wish::default(),
+        term: regatta_sandboxes::Term::default(),
+        warm: None,
     }
 }
 

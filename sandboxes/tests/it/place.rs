@@ -29,6 +29,12 @@ pub(crate) enum Kind {
     Daytona,
 }
 
+/// Fills the disk a workspace is on to its last block, with programs that are in every image.
+pub(crate) const FILL: &str = "cat /dev/zero > big; n=0; while echo x > small$n; do n=$((n+1)); done; true";
+
+/// A full disk has some blocks that are only for itself.
+pub(crate) const FEW_BLOCKS: u64 = 16;
+
 /// Names the commands a test runs on the side.
 static ASIDE: AtomicU32 = AtomicU32::new(0);
 
@@ -152,6 +158,8 @@ impl Place {
             network: true,
             bounds: Bounds { memory_bytes_max: 1 << 30, processes_max: 200, disk_bytes_max: 1 << 30 },
             wish: regatta_sandboxes::Wish::default(),
+            term: regatta_sandboxes::Term::default(),
+            warm: None,
         }
     }
 

@@ -73,6 +73,8 @@ impl World {
             network: true,
             bounds: Bounds { memory_bytes_max: 1 << 30, processes_max: 200, disk_bytes_max: 1 << 30 },
             wish: Wish { place: own(place), model: own(agent) },
+            term: regatta_sandboxes::Term::default(),
+            warm: None,
         };
         self.provider.create(&spec).await
     }

@@ -128,13 +128,19 @@ async fn start(State(known): State<Arc<Known>>, headers: HeaderMap, body: Bytes)
     if !cwd.is_dir() {
         return failed_stream("invalid_argument", &format!("cwd '{}' does not exist", cwd.display()));
     }
-    // The real one starts commands through a shell, too.
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", "exec \"$0\" \"$@\"", &asked.process.cmd]).args(&asked.process.args);
-    command.envs(&asked.process.envs).env_remove(super::KIND).env_remove(super::TOKEN).current_dir(cwd);
-    let has_stdin = asked.stdin.unwrap_or(true);
-    command.stdin(if has_stdin { Stdio::piped() } else { Stdio::null() });
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let spawn = |mut command: Command| {
+        command.args(&asked.process.args).envs(&asked.process.envs).current_dir(&cwd);
+        command.env_remove(super::KIND).env_remove(super::TOKEN);
+        command.stdin(if asked.stdin.unwrap_or(true) { Stdio::piped() } else { Stdio::null() });
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
+    };
+    // The real one starts commands through a program that says what it cannot find; here that is asked only then.
+    let child = spawn(Command::new(&asked.process.cmd)).or_else(|_| {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "exec \"$0\" \"$@\"", &asked.process.cmd]);
+        spawn(shell)
+    });
+    let mut child = child.unwrap();
     let pid = child.id().unwrap();
     let process = Arc::new(Process {
         pid,

@@ -13,6 +13,7 @@ promises! {
     the_seed_is_copied_with_modes_links_and_times
     a_seed_with_something_special_is_refused
     an_untouched_workspace_is_proved
+    a_clock_that_is_wrong_hides_no_change
     every_change_is_seen
     the_outbox_gives_regular_files_only
     artifacts_are_seen_by_later_commands
@@ -81,6 +82,26 @@ async fn an_untouched_workspace_is_proved(place: Place) {
         .ran("a", &sh("read", "cat README.md src/main.rs link; ./run.sh; touch .git/index; touch $TMPDIR/x ~/y"))
         .await;
     assert!(place.provider.untouched("a").await.unwrap());
+}
+
+/// A sandbox whose clock is behind has files from the future, and one whose clock is ahead only old ones.
+async fn a_clock_that_is_wrong_hides_no_change(place: Place) {
+    let seed = place.folder.path().join("seed");
+    for (name, seconds) in [("README.md", 4_000_000_000), ("run.sh", 1)] {
+        let at = UNIX_EPOCH + Duration::from_secs(seconds);
+        fs::File::options().append(true).open(seed.join(name)).unwrap().set_modified(at).unwrap();
+    }
+    for (key, change) in
+        [("a", "touch -d @1 README.md"), ("b", "touch -d @4000000000 run.sh"), ("c", "touch -d @1 new")]
+    {
+        place.provider.create(&place.spec(key)).await.unwrap();
+        assert_eq!(place.aside(key, &["stat", "-c", "%Y", "README.md", "run.sh"]).await, "4000000000\n1\n");
+        assert!(place.provider.untouched(key).await.unwrap(), "{change}");
+        let ran = place.ran(key, &sh("main", change)).await;
+        assert_eq!(ran.ended.exit, regatta_sandboxes::Exit::Code(0), "{ran:?}");
+        assert!(ran.ended.elapsed_ms < 30_000, "{ran:?}");
+        assert!(!place.provider.untouched(key).await.unwrap(), "{change}");
+    }
 }
 
 async fn every_change_is_seen(place: Place) {

@@ -9,7 +9,8 @@ use regatta_sandbox_fakes::{Fault, On};
 use regatta_sandboxes::{DaytonaProvider, E2bProvider, Error, Exit, Provider, Status, Stdio, daytona, e2b};
 
 use super::{Rented, e2b_options, key, program};
-use crate::place::{Kind, Place, all, ended, follow, sh};
+use crate::mounted::Mounted;
+use crate::place::{FEW_BLOCKS, FILL, Kind, Place, all, ended, follow, sh};
 
 async fn e2b() -> Option<(Place, FakeE2b)> {
     let place = Place::new(Kind::E2b).await?;
@@ -256,6 +257,79 @@ async fn a_fork_has_the_files_and_nothing_that_runs() {
     provider.destroy("b").await.unwrap();
     assert_eq!((fake.live(), fake.left()), (vec![], vec![]));
     assert!(matches!(provider.fork("a", "c").await, Err(Error::Missing(_))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_that_was_left_between_two_steps_goes_when_somebody_looks() {
+    let Some((place, fake, provider)) = rented(Options::default()).await else { return };
+    provider.create(&place.spec("a")).await.unwrap();
+    let again = E2bProvider::new(e2b_options(&fake.url, &Options::default().key)).unwrap();
+    // As a server that is killed after the snapshot and before its end leaves it.
+    fake.faults.add(On::Forget, Fault::Refuse(500, "{}", vec![]), 5);
+    for into in ["b", "c", "d", "e"] {
+        provider.fork("a", into).await.unwrap();
+    }
+    fake.faults.clear();
+    assert_eq!(fake.snapshots().len(), 4);
+    // Of another owner nothing is taken away.
+    again.list("others").await.unwrap();
+    assert_eq!(fake.snapshots().len(), 4);
+    assert_eq!(again.list("tests").await.unwrap().len(), 5);
+    assert_eq!(fake.snapshots(), [""; 0]);
+    for key in ["a", "b", "c", "d", "e"] {
+        provider.destroy(key).await.unwrap();
+    }
+    assert_eq!((fake.live(), fake.left()), (vec![], vec![]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_seed_with_a_sparse_file_of_ten_gigabytes_is_refused_before_anything_is_made() {
+    let Some((place, fake)) = e2b().await else { return };
+    std::fs::File::create(place.folder.path().join("seed/sparse")).unwrap().set_len(10 << 30).unwrap();
+    let made = place.provider.create(&place.spec("a")).await;
+    assert!(matches!(&made, Err(Error::TooLarge { .. })), "{made:?}");
+    assert_eq!(fake.live(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_vendors_clock_that_is_wrong_changes_nothing() {
+    for days in [-2, 2] {
+        let options = Options { clock_off_ms: days * 24 * 3_600 * 1_000, ..Options::default() };
+        let Some((place, fake, provider)) = rented(options).await else { return };
+        for key in ["a", "b"] {
+            provider.create(&place.spec(key)).await.unwrap();
+        }
+        // Again, by who knows nothing of the first time: the one there is.
+        let again = E2bProvider::new(e2b_options(&fake.url, &Options::default().key)).unwrap();
+        again.create(&place.spec("a")).await.unwrap();
+        again.start("a", &sh("main", "echo one; sleep 0.2; echo two")).await.unwrap();
+        let ended = ended(&again, "a", "main").await;
+        assert_eq!(ended.exit, Exit::Code(0));
+        assert!((200..30_000).contains(&ended.elapsed_ms), "{ended:?}");
+        assert_eq!(all(&again, "a", "main", Stdio::Out).await, b"one\ntwo\n");
+        assert_eq!(again.list("tests").await.unwrap().len(), 2);
+        for key in ["a", "b"] {
+            again.destroy(key).await.unwrap();
+        }
+        assert_eq!(fake.live(), [""; 0]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_over_there_fails_what_writes_and_costs_neither_output_nor_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(disk) = Mounted::at(folder.path(), 32) else { return };
+    let options = Options { folder: Some(disk.path().to_owned()), ..Options::default() };
+    let Some((place, fake, provider)) = rented(options).await else { return };
+    provider.create(&place.spec("a")).await.unwrap();
+    provider.start("a", &sh("main", &format!("echo begun; {FILL}; echo full"))).await.unwrap();
+    assert_eq!(ended(&provider, "a", "main").await.exit, Exit::Code(0));
+    assert!(rustix::fs::statvfs(disk.path()).unwrap().f_bavail < FEW_BLOCKS);
+    assert_eq!(all(&provider, "a", "main", Stdio::Out).await, b"begun\nfull\n");
+    assert!(!provider.untouched("a").await.unwrap());
+    provider.destroy("a").await.unwrap();
+    fake.end();
+    assert_eq!(fake.left(), [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
