@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::ApprovalId;
-use crate::event::approval::{Answered, ApprovalEvent, Decision, Requested};
+use crate::event::approval::{Answered, ApprovalEvent, Decision, EscalatedTo, Requested};
 
 /// Questions: every one that is open, and the latest of those that are over.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -26,6 +26,8 @@ pub struct Ask {
     pub requested: Requested,
     /// Where it stands.
     pub stands: Stands,
+    /// Where somebody was told that it is about to expire; with the reason where they could not be.
+    pub escalated: BTreeMap<EscalatedTo, Option<String>>,
 }
 
 /// Where a question stands. Times are in microseconds since the Unix epoch.
@@ -72,7 +74,8 @@ impl Asks {
     pub fn evolve(&mut self, event: &ApprovalEvent, by: &str, at_us: u64, over_max: usize) {
         let id = event.approval();
         if let ApprovalEvent::Requested(requested) = event {
-            let ask = Ask { requested: requested.clone(), stands: Stands::Open { failed: None } };
+            let stands = Stands::Open { failed: None };
+            let ask = Ask { requested: requested.clone(), stands, escalated: BTreeMap::new() };
             self.known.insert(id.clone(), Arc::new(ask));
             if self.open.insert(id.clone()) {
                 self.over.retain(|over| over != id);
@@ -82,6 +85,10 @@ impl Asks {
         // One that was asked before the log begins, or so long ago that it is not known any more.
         let Some(ask) = self.known.get_mut(id) else { return };
         let ask = Arc::make_mut(ask);
+        if let ApprovalEvent::Escalated(escalated) = event {
+            ask.escalated.insert(escalated.to, escalated.failed.clone());
+            return;
+        }
         ask.stands = ask.stands.after(event, by, at_us);
         if ask.stands.is_over() && self.open.remove(id) {
             self.over.push_back(id.clone());
@@ -138,10 +145,15 @@ impl Stands {
                     | Self::Expired { .. }
                     | Self::Cancelled { .. } => String::new(),
                 };
+                let at_us = settled_us(resolved.at_ms, at_us);
                 Self::Resolved(Given { decision: resolved.decision, by: resolved.by.clone(), note, at_us })
             }
-            ApprovalEvent::Expired(_) => Self::Expired { at_us },
-            ApprovalEvent::Cancelled(cancelled) => Self::Cancelled { reason: cancelled.reason.clone(), at_us },
+            ApprovalEvent::Escalated(_) => self.clone(),
+            ApprovalEvent::Expired(expired) => Self::Expired { at_us: settled_us(expired.at_ms, at_us) },
+            ApprovalEvent::Cancelled(cancelled) => {
+                let at_us = settled_us(cancelled.at_ms, at_us);
+                Self::Cancelled { reason: cancelled.reason.clone(), at_us }
+            }
         }
     }
 
@@ -153,6 +165,11 @@ impl Stands {
             Self::Resolved(_) | Self::Expired { .. } | Self::Cancelled { .. } => true,
         }
     }
+}
+
+/// When something was settled: as the gateway says, else when we heard of it.
+fn settled_us(at_ms: Option<u64>, heard_us: u64) -> u64 {
+    at_ms.map_or(heard_us, |at_ms| at_ms.saturating_mul(1_000))
 }
 
 #[cfg(test)]
@@ -179,7 +196,7 @@ mod tests {
     }
 
     fn expired(name: &str) -> ApprovalEvent {
-        ApprovalEvent::Expired(Expired { approval: id(name) })
+        ApprovalEvent::Expired(Expired { approval: id(name), at_ms: None })
     }
 
     fn given(events: &[(&str, ApprovalEvent)]) -> Asks {
@@ -193,7 +210,8 @@ mod tests {
         let note = |resolved_by: &str| {
             let (approval, decision) = (id("a"), Decision::Deny);
             let answered = Answered { approval: approval.clone(), decision, note: "no".to_owned() };
-            let resolved = Resolved { approval, decision, by: resolved_by.to_owned(), is_reconstructed: false };
+            let by = resolved_by.to_owned();
+            let resolved = Resolved { approval, decision, by, is_reconstructed: false, at_ms: None };
             let asks = given(&[
                 ("regatta", asked("a")),
                 ("user:ana", ApprovalEvent::Answered(answered)),

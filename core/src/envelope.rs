@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::event::{Event, Kind};
 use crate::log::journal::record::Record;
-use crate::{AttemptId, Clock, GatewayName, RunId, SandboxKey};
+use crate::{AttemptId, Clock, GatewayName, RuleName, RunId, SandboxKey};
 
 /// Longest stream name in bytes.
 pub const STREAM_BYTES_MAX: usize = 128;
@@ -51,8 +51,8 @@ impl fmt::Display for EventId {
 }
 
 /// Names the ordered events of one thing: `run/7q2k9x0m`, `attempt/7q2k9x0m.b`, `output/7q2k9x0m.b`, `sandbox/<key>`,
-/// `delivery/7q2k9x0m`, `gateway/install`, `link/main`, `approval/main`, `config/install`, `user/install`,
-/// `secret/install`. Characters: `a-z0-9._/-`.
+/// `delivery/7q2k9x0m`, `gateway/install`, `link/main`, `approval/main`, `rule/install`, `config/install`,
+/// `user/install`, `secret/install`. Characters: `a-z0-9._/-`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "Arc<str>", into = "Arc<str>")]
 pub struct Stream(Arc<str>);
@@ -147,6 +147,12 @@ impl Stream {
         Self(format!("approval/{gateway}").into())
     }
 
+    /// The stream of which rules answer agents' questions.
+    #[must_use]
+    pub fn rules() -> Self {
+        Self("rule/install".into())
+    }
+
     /// The stream of what becomes of the log itself.
     #[must_use]
     pub fn log() -> Self {
@@ -210,6 +216,12 @@ impl Actor {
     pub fn user(name: &str) -> Self {
         let clean: String = name.chars().filter(|c| !c.is_control()).take(ACTOR_BYTES_MAX / 4 - 8).collect();
         Self(format!("user:{clean}").into())
+    }
+
+    /// A rule that answers what people answered in advance.
+    #[must_use]
+    pub fn rule(name: &RuleName) -> Self {
+        Self(format!("rule:{name}").into())
     }
 
     /// An actor as it was written.

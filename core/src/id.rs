@@ -167,10 +167,16 @@ impl FromStr for InstallId {
     }
 }
 
-/// Longest name of a gateway, in bytes.
+/// Longest name of a gateway, or of a rule, in bytes.
 pub const GATEWAY_NAME_BYTES_MAX: usize = 32;
 /// Longest id a gateway gives a question, in bytes.
 const QUESTION_BYTES_MAX: usize = 64;
+
+/// Whether people may call something so.
+fn is_name(text: &str) -> bool {
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=GATEWAY_NAME_BYTES_MAX).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(fits)
+}
 
 /// What a gateway is called here: 1 to 32 of `a-z 0-9 -`, a letter or digit first.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -189,11 +195,28 @@ impl FromStr for GatewayName {
     type Err = InvalidId;
 
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-        let is_name =
-            (1..=GATEWAY_NAME_BYTES_MAX).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(fits);
         let what = "a gateway's name (1 to 32 of a-z, 0-9 and -, as main)";
-        if is_name { Ok(Self(text.into())) } else { Err(invalid(text, what)) }
+        if is_name(text) { Ok(Self(text.into())) } else { Err(invalid(text, what)) }
+    }
+}
+
+/// What a rule is called: 1 to 32 of `a-z 0-9 -`, a letter or digit first.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct RuleName(Arc<str>);
+
+impl FromStr for RuleName {
+    type Err = InvalidId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let what = "a rule's name (1 to 32 of a-z, 0-9 and -, as builds)";
+        if is_name(text) { Ok(Self(text.into())) } else { Err(invalid(text, what)) }
+    }
+}
+
+impl fmt::Display for RuleName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
     }
 }
 
@@ -213,9 +236,9 @@ impl ApprovalId {
     /// # Errors
     /// When no gateway gives such an id.
     pub fn of(gateway: &GatewayName, question: &str) -> Result<Self, InvalidId> {
-        let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':');
         let is_id = (1..=QUESTION_BYTES_MAX).contains(&question.len()) && question.bytes().all(fits);
-        let what = "the id of a question (1 to 64 letters, digits, - and _)";
+        let what = "the id of a question (1 to 64 letters, digits, -, _ and :)";
         let id = || Self { gateway: gateway.clone(), question: question.into() };
         is_id.then(id).ok_or_else(|| invalid(question, what))
     }
@@ -319,7 +342,7 @@ macro_rules! text_form {
         }
     )*};
 }
-text_form!(RunId, Slot, AttemptId, InstallId, SandboxKey, GatewayName, ApprovalId, ThreadId);
+text_form!(RunId, Slot, AttemptId, InstallId, SandboxKey, GatewayName, RuleName, ApprovalId, ThreadId);
 
 crate::text_schema! {
     RunId "^[0-9a-hjkmnp-tv-z]{8}$" "7q2k9x0m"
@@ -327,7 +350,8 @@ crate::text_schema! {
     AttemptId "^[0-9a-hjkmnp-tv-z]{8}\\.[a-z]{1,2}$" "7q2k9x0m.b"
     SandboxKey "^regatta-[a-z0-9]{4,16}-[0-9a-hjkmnp-tv-z]{8}-[a-z]{1,2}-[0-9]+$" "regatta-abcd-7q2k9x0m-b-1"
     GatewayName "^[a-z0-9][a-z0-9-]{0,31}$" "main"
-    ApprovalId "^[a-z0-9][a-z0-9-]{0,31}\\.[A-Za-z0-9_-]{1,64}$" "main.a734987a-e5f9-4cc1-9920-e234a03b6053"
+    RuleName "^[a-z0-9][a-z0-9-]{0,31}$" "builds"
+    ApprovalId "^[a-z0-9][a-z0-9-]{0,31}\\.[A-Za-z0-9_:-]{1,64}$" "main.a734987a-e5f9-4cc1-9920-e234a03b6053"
     ThreadId "^[0-9a-hjkmnp-tv-z]{8}$" "7q2k9x0m"
 }
 
@@ -369,6 +393,7 @@ mod tests {
         reads_back::<SandboxKey>("regatta-abcd-7q2k9x0m-b-12");
         reads_back::<GatewayName>("main-2");
         reads_back::<ApprovalId>("main-2.a734987a-e5f9-4cc1-9920-e234a03b6053");
+        reads_back::<ApprovalId>("main.plugin:a734987a-e5f9-4cc1-9920-e234a03b6053");
         reads_back::<ThreadId>("7q2k9x0m");
     }
 

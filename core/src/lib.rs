@@ -23,7 +23,7 @@ pub use blob::{BlobRef, Blobs};
 pub use clock::{Clock, SystemClock};
 pub use envelope::{Actor, Draft, Envelope, EventId, Seq, Stream};
 pub use event::{Event, Kind};
-pub use id::{ApprovalId, AttemptId, GatewayName, InstallId, RunId, SandboxKey, Slot, ThreadId};
+pub use id::{ApprovalId, AttemptId, GatewayName, InstallId, RuleName, RunId, SandboxKey, Slot, ThreadId};
 pub use log::{Append, AppendError, Appended, DurableLog, Expect, Log, ReadError, ReadMax};
 pub use refusal::{Refusal, RefusalKind};
 pub use transcript::{HeardRows, RowPlace};

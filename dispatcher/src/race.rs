@@ -109,6 +109,7 @@ impl Race {
             }
             Event::Gateway(_)
             | Event::Approval(_)
+            | Event::Rule(_)
             | Event::Config(_)
             | Event::User(_)
             | Event::Secret(_)

@@ -40,7 +40,7 @@ pub(crate) fn answer(asks: &Asks, answered: &Answered, by: &str, now_us: u64) ->
         Refusal::new(RefusalKind::NotFound, format!("there is no question {}", answered.approval))
             .hint("regatta approvals shows the open ones")
     };
-    let Ask { requested, stands } = asks.get(&answered.approval).ok_or_else(unknown)?;
+    let Ask { requested, stands, .. } = asks.get(&answered.approval).ok_or_else(unknown)?;
     let is_same = |given: &Given| given.decision == answered.decision && given.by == by;
     match stands {
         Stands::Resolved(given) if is_same(given) => return Ok(Taken::Before),
@@ -78,17 +78,30 @@ pub(crate) fn is_resolved_so(asks: &Asks, id: &ApprovalId, decision: Decision, b
     matches!(stands, Some(Stands::Resolved(given)) if given.decision == decision && given.by == by)
 }
 
+/// How it is known what became of a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// It was heard as it happened.
+    Heard,
+    /// It was found later; when it happened, where the gateway says.
+    Found(Option<u64>),
+}
+
 /// What a gateway says became of a question; nothing when that is known, or the question is not.
-pub(crate) fn settle(asks: &Asks, id: &ApprovalId, settled: Settled, is_reconstructed: bool) -> Option<ApprovalEvent> {
+pub(crate) fn settle(asks: &Asks, id: &ApprovalId, settled: Settled, known: Known) -> Option<ApprovalEvent> {
     let ask = asks.get(id).filter(|ask| !ask.stands.is_over())?;
     let approval = id.clone();
+    let (is_reconstructed, at_ms) = match known {
+        Known::Heard => (false, None),
+        Known::Found(at_ms) => (true, at_ms),
+    };
     Some(match settled {
         Settled::Resolved { decision, by } => {
             let by = giver(&ask.stands, decision, by.as_deref()).unwrap_or_else(|| at_the_gateway(by));
-            ApprovalEvent::Resolved(Resolved { approval, decision, by, is_reconstructed })
+            ApprovalEvent::Resolved(Resolved { approval, decision, by, is_reconstructed, at_ms })
         }
-        Settled::Expired => ApprovalEvent::Expired(Expired { approval }),
-        Settled::Cancelled(reason) => ApprovalEvent::Cancelled(Cancelled { approval, reason }),
+        Settled::Expired => ApprovalEvent::Expired(Expired { approval, at_ms }),
+        Settled::Cancelled(reason) => ApprovalEvent::Cancelled(Cancelled { approval, reason, at_ms }),
     })
 }
 
@@ -131,9 +144,13 @@ fn at_the_gateway(by: Option<String>) -> String {
     by.map_or_else(|| "somebody at the gateway".to_owned(), |by| format!("{by} at the gateway"))
 }
 
-/// An actor as a person is called.
-fn who(by: &str) -> &str {
-    by.strip_prefix("user:").unwrap_or(by)
+/// An actor as it is called.
+fn who(by: &str) -> String {
+    match by.split_once(':') {
+        Some(("user", name)) => name.to_owned(),
+        Some(("rule", name)) => format!("the rule {name}"),
+        Some(_) | None => by.to_owned(),
+    }
 }
 
 fn span(seconds: u64) -> String {
@@ -212,7 +229,7 @@ mod tests {
     fn the_same_answer_again_is_no_mistake_once_the_gateway_took_it() {
         let under_way = given(&[asked(), answered()]);
         assert_eq!(refused(&under_way, Decision::Deny, "user:ana").0, RefusalKind::Busy);
-        let settled = settle(&under_way, &id(), resolved(OURS), false).expect("under way");
+        let settled = settle(&under_way, &id(), resolved(OURS), Known::Heard).expect("under way");
         let over = given(&[asked(), answered(), ("regatta", settled)]);
         assert_eq!(answer(&over, &answer_of(Decision::Deny), "user:ana", 0), Ok(Taken::Before));
         assert_eq!(refused(&over, Decision::Deny, "user:ben").0, RefusalKind::WrongState);
@@ -227,7 +244,7 @@ mod tests {
 
     #[test]
     fn whose_answer_the_gateway_took_is_said() {
-        let by = |asks: &Asks, by: &str| match settle(asks, &id(), resolved(by), false) {
+        let by = |asks: &Asks, by: &str| match settle(asks, &id(), resolved(by), Known::Heard) {
             Some(ApprovalEvent::Resolved(resolved)) => resolved.by,
             other => panic!("{other:?}"),
         };
@@ -238,10 +255,11 @@ mod tests {
 
     #[test]
     fn what_is_over_stays_over() {
-        let settle_open = |settled: Settled| settle(&given(&[asked()]), &id(), settled, true).expect("it was open");
+        let found = Known::Found(None);
+        let settle_open = |settled: Settled| settle(&given(&[asked()]), &id(), settled, found).expect("it was open");
         for settled in [resolved("cli"), Settled::Expired, Settled::Cancelled("gateway-restart".to_owned())] {
             let over = given(&[asked(), ("regatta", settle_open(settled))]);
-            assert_eq!(settle(&over, &id(), Settled::Expired, false), None);
+            assert_eq!(settle(&over, &id(), Settled::Expired, Known::Heard), None);
             assert_eq!(ask(&over, requested()), None);
             assert_eq!(over.open_count(), 0);
             assert!(taken(&over, &id(), 0).is_some());

@@ -5,24 +5,32 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use regatta_core::event::approval::{Answered, ApprovalEvent};
+use regatta_core::asks::{Ask, Stands};
+use regatta_core::event::approval::{Answered, ApprovalEvent, Escalated, EscalatedTo, Question, Requested};
 use regatta_core::event::gateway::Frame;
 use regatta_core::{
     Actor, Append, AppendError, ApprovalId, Asks, Clock, Draft, Event, EventId, Expect, GatewayName, Log, ReadError,
-    ReadMax, Refusal, RefusalKind, Stream, log, to_the_end,
+    ReadMax, Refusal, RefusalKind, RuleName, Stream, log, to_the_end,
 };
 use regatta_gateway::{CallError, Link};
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::{Mutex, Notify, OwnedMutexGuard};
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use crate::asks::{self, OURS, OVER_MAX, Taken};
+use crate::asks::{self, Known, OURS, OVER_MAX, Taken};
+use crate::escalation::Expiring;
+use crate::history::{Past, past};
 use crate::questions::{Said, Settled, listed, said, settled, short};
+use crate::rules::Book;
 
 /// Events of the stream that are read at a start. Whatever was asked before them is long over.
 const READ_BACK: u64 = 10_000;
+/// Questions that are over, asked for at once.
+const HISTORY_PAGE: usize = 50;
+/// How often is asked for more of them after a connection.
+const HISTORY_PAGES_MAX: usize = 4;
 /// How long a gateway may take to answer.
 const WITHIN: Duration = Duration::from_secs(20);
 /// A question this long past its time is over whether the gateway can be asked or not, in milliseconds.
@@ -42,6 +50,8 @@ struct Inner {
     log: Arc<dyn Log>,
     clock: Arc<dyn Clock>,
     inside: Arc<Mutex<Inside>>,
+    /// Wakes whoever answers in advance.
+    asked: Arc<Notify>,
 }
 
 struct Inside {
@@ -86,7 +96,7 @@ impl Broker {
         }
         inside.position = inside.position.max(head);
         let inside = Arc::new(Mutex::new(inside));
-        Ok(Self(Arc::new(Inner { gateway: gateway.clone(), stream, log, clock, inside })))
+        Ok(Self(Arc::new(Inner { gateway: gateway.clone(), stream, log, clock, inside, asked: Arc::default() })))
     }
 
     async fn held(&self) -> Held {
@@ -98,13 +108,32 @@ impl Broker {
         self.held().await.is_behind
     }
 
+    /// Wakes when something was asked, or is open again.
+    pub(crate) fn asked(&self) -> Arc<Notify> {
+        Arc::clone(&self.0.asked)
+    }
+
+    /// The questions nobody answered yet, and what rules answer to them.
+    pub(crate) async fn ruled(&self, book: &Book) -> (BTreeSet<ApprovalId>, Vec<(Answered, RuleName)>) {
+        let held = self.held().await;
+        let is_open = |ask: &&Ask| matches!(ask.stands, Stands::Open { .. });
+        let open: Vec<&Requested> = held.asks.open().filter(is_open).map(|ask| &ask.requested).collect();
+        let answer = |asked: &&Requested| {
+            let rule = book.answers(&self.0.gateway, &asked.question, &asked.decisions)?;
+            let (approval, decision) = (asked.approval.clone(), rule.answer.decision());
+            Some((Answered { approval, decision, note: rule.reason.clone() }, rule.name.clone()))
+        };
+        let ruled = open.iter().filter_map(answer).collect();
+        (open.iter().map(|asked| asked.approval.clone()).collect(), ruled)
+    }
+
     /// Takes what a recorded frame says about a question.
     pub(crate) async fn hear(&self, frame: &Frame, cause: EventId) {
         let Some(said) = said(&self.0.gateway, &frame.boot_id, &frame.event, &frame.text) else { return };
         let held = self.held().await;
         let event = match said {
             Said::Asked(requested) => asks::ask(&held.asks, *requested),
-            Said::Settled(id, settled) => asks::settle(&held.asks, &id, settled, false),
+            Said::Settled(id, settled) => asks::settle(&held.asks, &id, settled, Known::Heard),
         };
         self.note(held, event, Some(cause)).await;
     }
@@ -119,9 +148,19 @@ impl Broker {
         compared
     }
 
+    fn listed(&self, boot_id: &str, payload: &RawValue) -> Vec<Requested> {
+        listed(&self.0.gateway, boot_id, payload)
+    }
+
     async fn compare_all(&self, link: &Link, boot_id: &str) -> Result<(), CallError> {
         let payload = link.call("exec.approval.list", params(&json!({})), WITHIN).await?;
-        let listed = listed(&self.0.gateway, boot_id, &payload);
+        let mut listed = self.listed(boot_id, &payload);
+        match link.call("plugin.approval.list", params(&json!({})), WITHIN).await {
+            Ok(payload) => listed.extend(self.listed(boot_id, &payload)),
+            // Of one that knows no such list, no plugin asks.
+            Err(CallError::Refused(_)) => {}
+            Err(error) => return Err(error),
+        }
         let ids: BTreeSet<ApprovalId> = listed.iter().map(|asked| asked.approval.clone()).collect();
         let mut held = self.held().await;
         for asked in listed {
@@ -138,6 +177,38 @@ impl Broker {
         for id in left.iter().filter(|id| !ids.contains(id)) {
             self.ask_after(link, id).await?;
         }
+        self.look_back(link, boot_id).await
+    }
+
+    /// Takes what was asked and settled while nobody listened here, as far as the gateway keeps it.
+    async fn look_back(&self, link: &Link, boot_id: &str) -> Result<(), CallError> {
+        let mut cursor: Option<String> = None;
+        for _ in 0..HISTORY_PAGES_MAX {
+            let mut wanted = json!({ "limit": HISTORY_PAGE });
+            if let (Some(cursor), Some(wanted)) = (cursor, wanted.as_object_mut()) {
+                wanted.insert("cursor".to_owned(), cursor.into());
+            }
+            let page = match link.call("approval.history", params(&wanted), WITHIN).await {
+                Ok(payload) => past(&self.0.gateway, boot_id, &payload),
+                // One that keeps none has none to tell.
+                Err(CallError::Refused(_)) => return Ok(()),
+                Err(error) => return Err(error),
+            };
+            let (mut held, mut has_news) = (self.held().await, false);
+            for Past { requested, settled, at_ms } in page.oldest_first {
+                let id = requested.approval.clone();
+                // What becomes of those that are known is heard, or asked after.
+                let Some(asked) = asks::ask(&held.asks, requested) else { continue };
+                has_news = true;
+                held = self.note(held, Some(asked), None).await;
+                held = self.settle(held, &id, settled, Known::Found(at_ms)).await;
+            }
+            drop(held);
+            cursor = page.next.filter(|_| has_news);
+            if cursor.is_none() {
+                break;
+            }
+        }
         Ok(())
     }
 
@@ -147,18 +218,18 @@ impl Broker {
         let settled = match asked {
             Ok(payload) => settled(&payload),
             Err(CallError::Refused(error)) if error.detail() == Some("APPROVAL_NOT_FOUND") => {
-                Some(Settled::Cancelled("the gateway does not know it any more".to_owned()))
+                Some((Settled::Cancelled("the gateway does not know it any more".to_owned()), None))
             }
             Err(error) => return Err(error),
         };
-        if let Some(settled) = settled {
-            self.settle(self.held().await, id, settled, true).await;
+        if let Some((settled, at_ms)) = settled {
+            self.settle(self.held().await, id, settled, Known::Found(at_ms)).await;
         }
         Ok(())
     }
 
-    async fn settle(&self, held: Held, id: &ApprovalId, settled: Settled, is_reconstructed: bool) -> Held {
-        let event = asks::settle(&held.asks, id, settled, is_reconstructed);
+    async fn settle(&self, held: Held, id: &ApprovalId, settled: Settled, known: Known) -> Held {
+        let event = asks::settle(&held.asks, id, settled, known);
         self.note(held, event, None).await
     }
 
@@ -180,16 +251,37 @@ impl Broker {
             };
             // Whose clock is right, the gateway's or ours, only it can say.
             if !is_asked && overdue.contains(&id) {
-                self.settle(self.held().await, &id, Settled::Expired, true).await;
+                self.settle(self.held().await, &id, Settled::Expired, Known::Found(None)).await;
             }
         }
+    }
+
+    /// Open questions with that little time left, of which nobody was told there.
+    pub(crate) async fn expiring(&self, before: Duration, to: EscalatedTo) -> Vec<Expiring> {
+        let (held, now_ms) = (self.held().await, self.0.clock.now_ms());
+        let is_untold = |ask: &&Ask| matches!(ask.stands, Stands::Open { .. }) && !ask.escalated.contains_key(&to);
+        let due = held.asks.open().filter(is_untold).filter_map(|Ask { requested, .. }| {
+            let left = Duration::from_millis(requested.expires_at_ms.checked_sub(now_ms)?);
+            (left <= before).then(|| Expiring { asked: requested.clone(), left })
+        });
+        due.collect()
+    }
+
+    /// Records that somebody was told, or could not be.
+    pub(crate) async fn escalated(&self, escalated: Escalated) -> Result<(), AppendError> {
+        self.record(self.held().await, ApprovalEvent::Escalated(escalated), &Actor::regatta(), None).await.1
+    }
+
+    /// What a question asks.
+    pub(crate) async fn question(&self, id: &ApprovalId) -> Option<Question> {
+        self.held().await.asks.get(id).map(|ask| ask.requested.question.clone())
     }
 
     /// Nobody will hear an answer any more: the gateway is gone for good.
     pub(crate) async fn end(&self, reason: &str) {
         let mut held = self.held().await;
         for id in held.open() {
-            held = self.settle(held, &id, Settled::Cancelled(reason.to_owned()), true).await;
+            held = self.settle(held, &id, Settled::Cancelled(reason.to_owned()), Known::Found(None)).await;
         }
     }
 
@@ -205,12 +297,14 @@ impl Broker {
         let (mut held, recorded) = self.record(held, event, by, None).await;
         recorded.map_err(|error| Refusal::from(&error))?;
         held.under_way.insert(id.clone());
+        let of_plugin = held.asks.get(&id).is_some_and(|ask| ask.requested.question.plugin.is_some());
         drop(held);
+        let method = if of_plugin { "plugin.approval.resolve" } else { "exec.approval.resolve" };
         let body = params(&json!({ "id": id.question(), "decision": decision }));
-        let (mut held, outcome) = match link.call("exec.approval.resolve", body, WITHIN).await {
+        let (mut held, outcome) = match link.call(method, body, WITHIN).await {
             Ok(_) => {
                 let taken = Settled::Resolved { decision, by: Some(OURS.to_owned()) };
-                (self.settle(self.held().await, &id, taken, false).await, Ok(()))
+                (self.settle(self.held().await, &id, taken, Known::Heard).await, Ok(()))
             }
             Err(error) => self.not_taken(link, &answered, by, error).await,
         };
@@ -265,7 +359,12 @@ impl Broker {
             let (back, recorded) = self.record(held, event.clone(), &Actor::regatta(), cause).await;
             held = back;
             match recorded {
-                Ok(()) => return held,
+                Ok(()) => {
+                    if matches!(event, ApprovalEvent::Requested(_) | ApprovalEvent::AnswerFailed(_)) {
+                        self.0.asked.notify_one();
+                    }
+                    return held;
+                }
                 Err(AppendError::Busy) => sleep(BUSY_WAIT).await,
                 Err(error) => {
                     tracing::warn!(id = %event.approval(), %error, "a fact about a question was not recorded");

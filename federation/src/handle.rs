@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use regatta_core::event::approval::Answered;
 use regatta_core::event::gateway::{self, Added, GatewayEvent};
 use regatta_core::event::user::Role;
 use regatta_core::{
@@ -26,6 +25,7 @@ use crate::keyring::Keyring;
 use crate::members::{Ended, Left};
 use crate::rebuild::Rebuilder;
 use crate::registry::Registry;
+use crate::rules::Rules;
 use crate::status::{LinkNow, LinkState};
 use crate::test::{Tested, test};
 
@@ -86,6 +86,7 @@ pub(crate) struct Inner {
     pub(crate) log: Arc<dyn Log>,
     clock: Arc<dyn Clock>,
     pub(crate) keyring: Keyring,
+    pub(crate) rules: Rules,
     /// Held while something is decided, made durable and done.
     registry: Arc<tokio::sync::Mutex<Stand>>,
     kept: Mutex<BTreeMap<GatewayName, Kept>>,
@@ -132,7 +133,9 @@ impl Gateways {
         }
         // Also what was removed counts.
         position = log.stream_head(&stream)?.max(position);
+        let rules = Rules::open(Arc::clone(&log), Arc::clone(&clock))?;
         Ok(Self(Arc::new(Inner {
+            rules,
             log,
             clock,
             keyring: Keyring::new(vault),
@@ -189,10 +192,11 @@ impl Gateways {
     }
 
     /// Begins to keep a gateway's connection; whoever does holds the registry, so that nobody removes it meanwhile.
-    pub(crate) fn keep(&self, added: Added, heard: (Broker, Rebuilder)) -> Shown {
-        let Inner { log, clock, keyring, tasks, stop, .. } = &*self.0;
+    pub(crate) fn keep(&self, added: Added, (broker, rebuilder): (Broker, Rebuilder)) -> Shown {
+        let Inner { log, clock, keyring, rules, tasks, stop, .. } = &*self.0;
         let (name, stop) = (added.gateway.clone(), stop.child_token());
         let of = (Arc::clone(log), Arc::clone(clock));
+        let heard = (broker, rebuilder, rules.watch());
         let (keeper, shown) = Keeper::new(added, keyring.clone(), of, heard, stop.clone());
         let ended = Arc::new(Notify::new());
         let kept = Kept { shown: shown.clone(), stop, ended: Arc::clone(&ended) };
@@ -217,12 +221,18 @@ impl Gateways {
         self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn shown(&self, gateway: &GatewayName) -> Result<Shown, Refusal> {
+    pub(crate) fn shown(&self, gateway: &GatewayName) -> Result<Shown, Refusal> {
         let none = || {
             Refusal::new(RefusalKind::NotFound, format!("there is no gateway {gateway}"))
                 .hint("regatta gateway ls shows them")
         };
         self.kept().get(gateway).map(|kept| kept.shown.clone()).ok_or_else(none)
+    }
+
+    /// The rules that answer questions in advance.
+    #[must_use]
+    pub fn rules(&self) -> &Rules {
+        &self.0.rules
     }
 
     /// How the connection to a gateway is this moment.
@@ -311,22 +321,6 @@ impl Gateways {
         appended.map(drop).map_err(|error| Refusal::from(&error))
     }
 
-    /// Gives an answer to a question to its gateway, which has taken it when this returns well.
-    ///
-    /// # Errors
-    /// When somebody else was faster (who, what and when), the answer is not offered, or the gateway cannot be told.
-    pub async fn answer(&self, answered: Answered, by: &Actor) -> Result<(), Refusal> {
-        let gateway = &answered.approval.gateway;
-        let unknown = |_| {
-            Refusal::new(RefusalKind::NotFound, format!("there is no question {}", answered.approval))
-                .hint("regatta approvals shows the open ones")
-        };
-        let shown = self.shown(gateway).map_err(unknown)?;
-        let link = connected(&shown, gateway)?;
-        let by = by.clone();
-        self.to_the_end(|_| async move { shown.broker.answer(&link, answered, &by).await }).await
-    }
-
     pub(crate) async fn append(
         &self,
         stream: Stream,
@@ -363,7 +357,7 @@ fn allowed(name: &str, params: &Value, role: Role) -> Result<(), Refusal> {
     }
 }
 
-fn connected(shown: &Shown, gateway: &GatewayName) -> Result<Arc<Link>, Refusal> {
+pub(crate) fn connected(shown: &Shown, gateway: &GatewayName) -> Result<Arc<Link>, Refusal> {
     let now = shown.now.borrow().clone();
     let link = shown.link.borrow().clone();
     match link.filter(|_| now.state == LinkState::Connected) {

@@ -20,6 +20,8 @@ use crate::care::{Care, TIMES_EVERY};
 use crate::keyring::Keyring;
 use crate::rebuild::{Rebuilder, Settle};
 use crate::record::Recorder;
+use crate::rules::Book;
+use crate::ruling::Ruling;
 use crate::status::{AGAIN_S, LinkNow, LinkState};
 
 /// Notices taken at once.
@@ -63,6 +65,7 @@ pub(crate) struct Keeper {
     rebuilder: Rebuilder,
     settle: Settle,
     to_settle: mpsc::Receiver<oneshot::Sender<()>>,
+    rules: watch::Receiver<Arc<Book>>,
     recorder: Recorder,
     now: watch::Sender<LinkNow>,
     link: watch::Sender<Option<Arc<Link>>>,
@@ -84,7 +87,7 @@ impl Keeper {
         added: Added,
         keyring: Keyring,
         (log, clock): (Arc<dyn Log>, Arc<dyn Clock>),
-        (broker, rebuilder): (Broker, Rebuilder),
+        (broker, rebuilder, rules): (Broker, Rebuilder, watch::Receiver<Arc<Book>>),
         stop: CancellationToken,
     ) -> (Self, Shown) {
         let (now, link, hello) =
@@ -110,6 +113,7 @@ impl Keeper {
             rebuilder,
             settle,
             to_settle,
+            rules,
             recorder,
             now,
             link,
@@ -254,6 +258,8 @@ impl Keeper {
             self.rebuilder.begin();
             caring.shutdown().await;
             caring.spawn(self.care(Arc::clone(link), Arc::clone(&hello)).go_on());
+            let (broker, rules) = (self.broker.clone(), self.rules.clone());
+            caring.spawn(Ruling { broker, link: Arc::clone(link), rules }.go_on());
             self.hello.send_replace(Some(hello));
         } else if has_gap || was_refusing && !self.is_refusing {
             self.missed.notify_one();

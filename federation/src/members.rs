@@ -168,6 +168,7 @@ impl Gateways {
     /// # Errors
     /// When the log takes no writes now.
     pub async fn restate(&self, by: &Actor, below: Seq) -> Result<(), Refusal> {
+        self.0.rules.restate(by, below).await?;
         let stand = self.held().await;
         let first = self.0.log.read_stream(&Stream::gateways(), 1, ReadMax { events: 1, bytes: 0 });
         let first = first.map_err(|error| unreadable(&error))?;

@@ -1,9 +1,10 @@
-//! Questions for approval as a gateway says them: in events, in its list, and in what it keeps of each. Pure.
+//! Questions for approval as a gateway says them: in events, in its lists, and in what it keeps of each. Pure.
 //!
-//! Shapes: `gateway/tests/frames/exec-approval-allow-once.jsonl` and `rpc-approvals` as measured on 2026.9.6. Whatever does
-//! not have the shape of a question is none; the frame is recorded all the same.
+//! Shapes: `gateway/tests/frames/exec-approval-allow-once.jsonl` and `rpc-approvals` as measured on 2026.9.6; of plugins, what
+//! its `plugin.approval.request` makes of one. Whatever does not have the shape of a question is none; the frame is recorded
+//! all the same.
 
-use regatta_core::event::approval::{Decision, Question, Requested};
+use regatta_core::event::approval::{Decision, PluginAsk, Question, Requested};
 use regatta_core::{ApprovalId, GatewayName};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -45,17 +46,18 @@ struct Event<'a> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Asked {
-    id: String,
-    request: Request,
-    created_at_ms: u64,
-    expires_at_ms: u64,
+pub(crate) struct Asked {
+    pub(crate) id: String,
+    pub(crate) request: Request,
+    pub(crate) created_at_ms: u64,
+    pub(crate) expires_at_ms: u64,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Request {
-    #[serde(default)]
+pub(crate) struct Request {
+    /// The second is its name in what is kept.
+    #[serde(default, alias = "commandText")]
     command: Option<String>,
     #[serde(default)]
     system_run_plan: Option<Plan>,
@@ -68,7 +70,7 @@ struct Request {
     #[serde(default)]
     agent_id: Option<String>,
     #[serde(default)]
-    session_key: Option<String>,
+    pub(crate) session_key: Option<String>,
     #[serde(default)]
     run_id: Option<String>,
     #[serde(default)]
@@ -76,7 +78,20 @@ struct Request {
     #[serde(default)]
     command_analysis: Option<Analysis>,
     #[serde(default)]
-    allowed_decisions: Vec<String>,
+    allowed_decisions: Option<Vec<String>>,
+    /// What a plugin wants to do; a command has none.
+    #[serde(default)]
+    title: Option<String>,
+    #[serde(default)]
+    description: Option<String>,
+    #[serde(default)]
+    detail: Option<String>,
+    #[serde(default)]
+    severity: Option<String>,
+    #[serde(default)]
+    plugin_id: Option<String>,
+    #[serde(default)]
+    tool_name: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -103,10 +118,13 @@ struct Resolved {
     resolved_by: Option<String>,
 }
 
-/// What `approval.get` says.
+/// What `approval.get` and `approval.history` say of what became of one.
 #[derive(Deserialize)]
-struct Kept {
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Kept {
     status: String,
+    #[serde(default)]
+    resolved_at_ms: Option<u64>,
     #[serde(default)]
     decision: Option<String>,
     #[serde(default)]
@@ -125,11 +143,11 @@ struct Resolver {
 pub(crate) fn said(gateway: &GatewayName, boot_id: &str, event: &str, text: &[u8]) -> Option<Said> {
     let payload = || serde_json::from_slice::<Event<'_>>(text).ok().map(|event| event.payload.get());
     match event {
-        "exec.approval.requested" => {
+        "exec.approval.requested" | "plugin.approval.requested" => {
             let asked: Asked = serde_json::from_str(payload()?).ok()?;
             Some(Said::Asked(Box::new(asked.requested(gateway, boot_id, false)?)))
         }
-        "exec.approval.resolved" => {
+        "exec.approval.resolved" | "plugin.approval.resolved" => {
             let resolved: Resolved = serde_json::from_str(payload()?).ok()?;
             let decision = resolved.decision.parse().ok()?;
             let id = ApprovalId::of(gateway, &resolved.id).ok()?;
@@ -139,70 +157,96 @@ pub(crate) fn said(gateway: &GatewayName, boot_id: &str, event: &str, text: &[u8
     }
 }
 
-/// The questions in the answer to `exec.approval.list`.
+/// The questions in the answer to `exec.approval.list` or `plugin.approval.list`.
 pub(crate) fn listed(gateway: &GatewayName, boot_id: &str, payload: &RawValue) -> Vec<Requested> {
     let all: Vec<serde_json::Value> = serde_json::from_str(payload.get()).unwrap_or_default();
     let asked = all.into_iter().take(LISTED_MAX).filter_map(|asked| serde_json::from_value::<Asked>(asked).ok());
     asked.filter_map(|asked| asked.requested(gateway, boot_id, true)).collect()
 }
 
-/// What became of a question, by the answer to `approval.get`; nothing while it is open.
-pub(crate) fn settled(payload: &RawValue) -> Option<Settled> {
+/// What became of a question and when, by the answer to `approval.get`; nothing while it is open.
+pub(crate) fn settled(payload: &RawValue) -> Option<(Settled, Option<u64>)> {
     #[derive(Deserialize)]
     struct Wrapped {
         approval: Kept,
     }
     let kept: Option<Kept> = serde_json::from_str(payload.get()).ok();
-    let kept = kept.or_else(|| Some(serde_json::from_str::<Wrapped>(payload.get()).ok()?.approval))?;
-    let by = kept.resolver.and_then(|resolver| resolver.id).map(short);
-    let resolved = |usual| {
-        let decision = kept.decision.as_deref().and_then(|word| word.parse().ok()).unwrap_or(usual);
-        Some(Settled::Resolved { decision, by: by.clone() })
-    };
-    match kept.status.as_str() {
-        "allowed" => resolved(Decision::AllowOnce),
-        "denied" => resolved(Decision::Deny),
-        "expired" => Some(Settled::Expired),
-        "cancelled" => Some(Settled::Cancelled(short(kept.reason.unwrap_or_else(|| "cancelled".to_owned())))),
-        _ => None,
+    kept.or_else(|| Some(serde_json::from_str::<Wrapped>(payload.get()).ok()?.approval))?.settled()
+}
+
+impl Kept {
+    /// What became of it and when; nothing while it is open.
+    pub(crate) fn settled(self) -> Option<(Settled, Option<u64>)> {
+        let by = self.resolver.and_then(|resolver| resolver.id).map(short);
+        let resolved = |usual| {
+            let decision = self.decision.as_deref().and_then(|word| word.parse().ok()).unwrap_or(usual);
+            Settled::Resolved { decision, by }
+        };
+        let settled = match self.status.as_str() {
+            "allowed" => resolved(Decision::AllowOnce),
+            "denied" => resolved(Decision::Deny),
+            "expired" => Settled::Expired,
+            "cancelled" => Settled::Cancelled(short(self.reason.unwrap_or_else(|| "cancelled".to_owned()))),
+            _ => return None,
+        };
+        Some((settled, self.resolved_at_ms))
     }
 }
 
 impl Asked {
-    fn requested(self, gateway: &GatewayName, boot_id: &str, is_reconstructed: bool) -> Option<Requested> {
+    pub(crate) fn requested(self, gateway: &GatewayName, boot_id: &str, is_reconstructed: bool) -> Option<Requested> {
         let Self { id, request, created_at_ms, expires_at_ms } = self;
-        let warnings = request.warning_text.into_iter().chain(
-            request
-                .command_analysis
-                .into_iter()
-                .flat_map(|analysis| analysis.risk_kinds.into_iter().chain(analysis.warning_lines)),
-        );
-        let argv = request.system_run_plan.map(|plan| plan.argv).unwrap_or_default();
-        let command = request.command.unwrap_or_else(|| argv.join(" "));
-        let is_long = |text: &String, chars_max: usize| text.chars().nth(chars_max).is_some();
-        let is_cut = is_long(&command, COMMAND_CHARS_MAX)
-            || argv.len() > LIST_MAX
-            || argv.iter().chain(&request.cwd).any(|text| is_long(text, TEXT_CHARS_MAX));
         Some(Requested {
             approval: ApprovalId::of(gateway, &id).ok()?,
             boot_id: boot_id.to_owned(),
-            question: Question {
-                command: cut(command, COMMAND_CHARS_MAX),
-                argv: some(argv, "words"),
-                cwd: request.cwd.map(short),
-                program: request.resolved_path.map(short),
-                host: request.host.map(short),
-                agent: request.agent_id.map(short),
-                session: request.session_key.map(short),
-                run: request.run_id.map(short),
-                warnings: some(warnings.collect(), "warnings"),
-                is_cut,
-            },
-            decisions: request.allowed_decisions.iter().filter_map(|word| word.parse().ok()).collect(),
+            decisions: request.decisions(),
+            question: request.question(),
             asked_at_ms: created_at_ms,
             expires_at_ms,
             is_reconstructed,
         })
+    }
+}
+
+impl Request {
+    /// The answers that are offered. A plugin that names none takes any, and each takes a no.
+    fn decisions(&self) -> Vec<Decision> {
+        let named = self.allowed_decisions.iter().flatten().filter_map(|word| word.parse().ok());
+        let named: Vec<Decision> = named.collect();
+        if self.title.is_none() || named.contains(&Decision::Deny) {
+            return named;
+        }
+        if named.is_empty() { Decision::ALL.to_vec() } else { named.into_iter().chain([Decision::Deny]).collect() }
+    }
+
+    fn question(self) -> Question {
+        let critical = self.severity.filter(|severity| severity == "critical");
+        let analysis = self.command_analysis.into_iter();
+        let analysis = analysis.flat_map(|analysis| analysis.risk_kinds.into_iter().chain(analysis.warning_lines));
+        let warnings = self.warning_text.into_iter().chain(critical).chain(analysis).collect();
+        let argv = self.system_run_plan.map(|plan| plan.argv).unwrap_or_default();
+        let is_plugin = self.title.is_some();
+        let command = self.title.or(self.command).unwrap_or_else(|| argv.join(" "));
+        let about: Vec<String> = self.description.into_iter().chain(self.detail).collect();
+        let about = about.join("\n\n");
+        let is_long = |text: &String, chars_max: usize| text.chars().nth(chars_max).is_some();
+        let is_cut = [&command, &about].into_iter().any(|text| is_long(text, COMMAND_CHARS_MAX))
+            || argv.len() > LIST_MAX
+            || argv.iter().chain(&self.cwd).any(|text| is_long(text, TEXT_CHARS_MAX));
+        let (name, tool, about) = (self.plugin_id, self.tool_name, cut(about, COMMAND_CHARS_MAX));
+        Question {
+            command: cut(command, COMMAND_CHARS_MAX),
+            argv: some(argv, "words"),
+            cwd: self.cwd.map(short),
+            program: self.resolved_path.map(short),
+            host: self.host.map(short),
+            agent: self.agent_id.map(short),
+            session: self.session_key.map(short),
+            run: self.run_id.map(short),
+            plugin: is_plugin.then(|| PluginAsk { name: name.map(short), tool: tool.map(short), about }),
+            warnings: some(warnings, "warnings"),
+            is_cut,
+        }
     }
 }
 
@@ -289,10 +333,43 @@ mod tests {
                 Some(Settled::Resolved { decision: Decision::Deny, by: Some("no-approval-route".to_owned()) }),
             ),
         ];
-        for (kept, then) in cases {
+        for (mut kept, then) in cases {
+            kept["resolvedAtMs"] = json!(7);
+            let then = then.map(|settled| (settled, Some(7)));
             assert_eq!(settled(&raw(&kept)), then, "{kept}");
             assert_eq!(settled(&raw(&json!({ "approval": kept }))), then, "{kept}");
         }
+    }
+
+    #[test]
+    fn a_question_of_a_plugin_is_read_with_what_it_says() {
+        let asked = |decisions: Value| {
+            let request = json!({
+                "pluginId": "mail", "title": "Send customer update", "description": "To 3 people.", "detail": "Dear all",
+                "scope": null, "severity": "critical", "toolName": "send_mail", "toolCallId": "call_1", "agentId": "main",
+                "sessionKey": "agent:main:main", "runId": null, "allowedDecisions": decisions,
+            });
+            let id = "plugin:0b6f7a4e-95f1-4f3a-8d0b-6f3f2a1c9d11";
+            let payload = json!({
+                "approvalKind": "plugin", "id": id, "request": request, "createdAtMs": 1, "expiresAtMs": 120_001,
+            });
+            let text = json!({ "payload": payload }).to_string();
+            match said(&main(), "b", "plugin.approval.requested", text.as_bytes()) {
+                Some(Said::Asked(asked)) => *asked,
+                other => panic!("{other:?}"),
+            }
+        };
+        let all = asked(Value::Null);
+        assert_eq!(all.approval.to_string(), "main.plugin:0b6f7a4e-95f1-4f3a-8d0b-6f3f2a1c9d11");
+        let about = PluginAsk {
+            name: Some("mail".to_owned()),
+            tool: Some("send_mail".to_owned()),
+            about: "To 3 people.\n\nDear all".to_owned(),
+        };
+        assert_eq!((all.question.command.as_str(), &all.question.plugin), ("Send customer update", &Some(about)));
+        assert_eq!(all.question.warnings, ["critical"]);
+        assert_eq!(all.decisions, Decision::ALL);
+        assert_eq!(asked(json!(["allow-once"])).decisions, [Decision::AllowOnce, Decision::Deny]);
     }
 
     #[test]

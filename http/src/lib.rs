@@ -38,7 +38,7 @@ pub use plane::{About, Plane};
 pub use premises::Premises;
 pub use problem::Problem;
 pub use routes::router;
-pub use routes::{GatewayBody, GatewaysBody};
+pub use routes::{AnswerOutcome, AnswersBody, GatewayBody, GatewaysBody, RulePreview, RulesBody};
 pub use sandboxes::Sandboxes;
 pub use works::Works;
 

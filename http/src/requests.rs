@@ -3,13 +3,14 @@
 use regatta_core::bus::RelayState;
 use regatta_core::event::approval::Decision;
 use regatta_core::event::attempt::{DiffStat, Exit};
+use regatta_core::event::rule::{RuleAnswer, RuleScope};
 use regatta_core::event::run::{Entry, TakenHunk};
 use regatta_core::event::secret::Scope;
 use regatta_core::event::user::Role;
 use regatta_core::log::verify::Damage;
 use regatta_core::log::witness::WitnessState;
 use regatta_core::vault::{SecretString, Standing};
-use regatta_core::{AttemptId, GatewayName, RunId, SandboxKey, Seq, Slot};
+use regatta_core::{ApprovalId, AttemptId, GatewayName, RunId, SandboxKey, Seq, Slot};
 use regatta_dispatcher::compose::{Choice, Conflict};
 use regatta_dispatcher::sandboxes::{Limit, SandboxRow, Unanswered};
 use regatta_projections::attempts::UsageView;
@@ -450,6 +451,29 @@ pub struct AnswerRequest {
     /// One line for people.
     #[serde(default)]
     pub note: String,
+}
+
+/// Answers the identical question of several attempts of one run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AnswersRequest {
+    /// The questions, by their whole ids: 1 to 256.
+    pub approvals: Vec<ApprovalId>,
+    /// One of the answers that are offered.
+    pub decision: Decision,
+    /// One line for people.
+    #[serde(default)]
+    pub note: String,
+}
+
+/// Asks what a rule would have answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PreviewRequest {
+    /// What it would answer.
+    pub answer: RuleAnswer,
+    /// To which questions.
+    pub scope: RuleScope,
 }
 
 /// Seals everything with a fresh key.

@@ -53,7 +53,7 @@ pub struct Views {
 
 impl Projection for Views {
     const NAME: &'static str = "views";
-    const VERSION: u32 = 11;
+    const VERSION: u32 = 12;
 
     fn apply(&mut self, envelope: &Envelope) {
         if !self.progress.advance(envelope) {

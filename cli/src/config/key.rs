@@ -93,6 +93,11 @@ impl Key {
         };
         let wrong = |expected: &str| format!("{} = {text:?} should be {expected}", self.name);
         match self.shape {
+            // Whoever writes it here would find it in the log, which keeps what is configured.
+            Shape::Credential if text.contains("://") => Err(format!(
+                "{} says where a credential is kept, and never the credential: regatta secret set NAME, and here secret:NAME",
+                self.name
+            )),
             Shape::Credential => match text.parse::<Credential>() {
                 Ok(credential) => Ok(Value::Text(credential.to_string())),
                 Err(error) => Err(format!("{} = {text:?}: {error}", self.name)),

@@ -103,6 +103,12 @@ keys! {
         "the same for single gateways, as ams=8";
     "gateway.session" Server Shape::Word(&["keep", "compact", "reset", "delete"]), Value::Text("keep".to_owned()),
         "what becomes of an attempt's session at its gateway: it stays as it is, summed up or empty, or goes";
+    "approvals.escalate_before" Server Shape::Duration, Value::Ms(5 * 60 * 1_000),
+        "how long before an agent's question expires the webhook and Slack are told, while nobody has answered it";
+    "approvals.webhook" Server Shape::Credential, Value::Unset,
+        "where the address is kept that is told by POST, as JSON: secret:NAME, env:NAME or a file";
+    "approvals.slack" Server Shape::Credential, Value::Unset,
+        "where the address of Slack's incoming webhook is kept: secret:NAME, env:NAME or a file";
     "http.listen" Server Shape::Text, Value::Unset,
         "address of the page and the API; when unset 127.0.0.1:7433, or a free port after it";
     "http.hosts" Server Shape::List, Value::List(Vec::new()),

@@ -9,6 +9,7 @@ use regatta_core::event::run::{Check, Entry, Limits, Strategy, Variable};
 use regatta_core::log::open::{INDEX_DEADLINE, SEGMENT_BYTES};
 use regatta_core::vault::Credential;
 use regatta_dispatcher::Uncommitted;
+use regatta_federation::Escalation;
 use regatta_http::listener::{PORT_DEFAULT, Wanted};
 use regatta_sessions::{After, Caps};
 
@@ -213,6 +214,14 @@ impl Config {
             tls_ca: path("nats.tls_ca"),
             tls_identity,
         }))
+    }
+
+    /// Who is told elsewhere that a question is about to expire; nothing when nobody is.
+    pub(crate) fn escalation(&self, page: Option<String>) -> Option<Escalation> {
+        let (webhook, slack) = (self.credential("approvals.webhook"), self.credential("approvals.slack"));
+        let before = Duration::from_millis(self.number("approvals.escalate_before").unwrap_or(0));
+        let is_wanted = webhook.is_some() || slack.is_some();
+        is_wanted.then_some(Escalation { before, webhook, slack, page, pause: Escalation::PAUSE })
     }
 
     /// Where a credential comes from.

@@ -138,6 +138,18 @@ fn an_address_is_never_shown_with_its_password() {
 }
 
 #[test]
+fn an_address_that_is_a_secret_is_kept_and_not_configured() {
+    let wrong = variable("REGATTA_APPROVALS_SLACK", "https://hooks.slack.com/services/canary").expect_err("mistake");
+    assert!(!wrong.to_string().contains("canary"), "{wrong}");
+    assert!(wrong.to_string().contains("regatta secret set"), "{wrong}");
+    assert!(Config::resolve([]).escalation(None).is_none());
+    let named = Config::resolve([variable("REGATTA_APPROVALS_SLACK", "secret:slack").expect("variable")]);
+    let wanted = named.escalation(None).expect("somebody is told");
+    assert_eq!(wanted.slack.map(|slack| slack.to_string()).as_deref(), Some("secret:slack"));
+    assert_eq!((wanted.webhook, wanted.before.as_secs()), (None, 300));
+}
+
+#[test]
 fn every_key_has_its_own_name_and_variable() {
     let names: BTreeSet<&str> = KEYS.iter().map(|key| key.name).collect();
     let variables: BTreeSet<String> = KEYS.iter().map(Key::variable).collect();

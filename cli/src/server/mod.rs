@@ -5,6 +5,7 @@ mod applied;
 mod detach;
 mod disk;
 mod elsewhere;
+mod escalation;
 mod fences;
 mod folder;
 mod parts;

@@ -19,7 +19,7 @@ use super::folder::{self, BLOBS, VAULT};
 use super::premises::Here;
 use super::retention::{Kept, Retention};
 use super::web::Web;
-use super::{applied, detach, parts, relay, retention, trace, web, witness};
+use super::{applied, detach, escalation, parts, relay, retention, trace, web, witness};
 use crate::config::{Config, ServerSettings};
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome, chain};
@@ -94,7 +94,7 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
         auth: parts.auth,
         premises: Arc::new(Here::new((&context.data_dir, config), Arc::new(log.clone()), &parts.vault, &retention)),
         vault: parts.vault,
-        gateways: parts.gateways.clone(),
+        gateways: parts.gateways,
         about: Arc::new(parts.about),
         relay: relay.state,
         witnesses: witness.told,
@@ -103,7 +103,7 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     };
     say_ready(context, as_detached, &plane.about, &auth).await?;
     let mut dispatching = tokio::spawn(parts.dispatcher.run(stop.child_token()));
-    let mut federating = tokio::spawn(parts.gateways.run(stop.child_token()));
+    let mut federating = tokio::spawn(escalation::beside(config, &plane, stop.child_token())?);
     let mut following = tokio::spawn(parts.follower.run_until(views_stop.clone().cancelled_owned()));
     let (retaining, router) = (tokio::spawn(retention.run(stop.child_token())), router(plane));
     let is_stranger = regatta_sandboxes::ancestry::is_inside;

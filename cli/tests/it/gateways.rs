@@ -115,6 +115,58 @@ fn what_an_agent_asks_is_answered_once() {
 }
 
 #[test]
+fn a_rule_answers_in_advance_and_says_what_it_would_have_answered() {
+    let (install, away) = (Install::new(), Away::new());
+    added(&install, &away);
+    install.regatta(&["approvals", "rules", "ls"]).exits(0).says("people answer everything");
+    away.ask(&install, "q-1", "make deploy");
+    let preview = install.regatta(&["approvals", "rules", "preview", "deny", "--command", "*deploy*"]).exits(0);
+    assert!(preview.out.contains("make deploy") && preview.err.contains("deny to 1 of 1 question"), "{preview:?}");
+    install.regatta(&["approvals", "rules", "add", "all", "allow", "-m", "x"]).exits(2).says("every question");
+    let add = ["approvals", "rules", "add", "no-deploy", "deny", "--command", "*deploy*", "-m", "not from here"];
+    install.regatta(&add).exits(0).says("no-deploy answers deny from now on");
+    let over = until("it is answered", || {
+        let over = install.view(&["approvals", "ls", "--over"])["over"][0].clone();
+        (over["state"] == "resolved").then_some(over)
+    });
+    assert_eq!((&over["by"], &over["note"]), (&json!("rule:no-deploy"), &json!("not from here")));
+    assert_eq!(away.house.asked("q-1").status, "denied");
+    let over = install.regatta(&["approvals", "ls", "--over"]).exits(0).out;
+    assert!(over.contains("rule:no-deploy") && over.contains("not from here"), "{over}");
+    let listed = install.regatta(&["approvals", "rules"]).exits(0).out;
+    assert!(
+        listed.contains("no-deploy") && listed.contains("*deploy*") && listed.contains("not from here"),
+        "{listed}"
+    );
+    install.regatta(&["approvals", "rules", "rm", "no-deploy"]).exits(0).says("no-deploy answers no more");
+    install.regatta(&["approvals", "rules", "rm", "no-deploy"]).exits(3).says("there is no rule");
+}
+
+#[test]
+fn one_answer_is_given_to_all_attempts_that_ask_the_same() {
+    let (install, away) = (Install::new(), Away::new());
+    added(&install, &away);
+    {
+        let _inside = away.runtime.enter();
+        for (attempt, question, command) in
+            [("7q2k9x0m-a", "one", "make"), ("7q2k9x0m-b", "two", "make"), ("7q2k9x0m-c", "odd", "make all")]
+        {
+            away.house.ask_of(attempt, question, command, now_ms());
+        }
+    }
+    until("all are here", || (install.view(&["approvals"])["open"].as_array().map(Vec::len) == Some(3)).then_some(()));
+    let shown = install.regatta(&["approvals"]).exits(0).out;
+    assert!(shown.contains("1 other attempt of the run asked the same: --all answers it, too"), "{shown}");
+    install.regatta(&["approvals", "answer", "o", "deny", "--all"]).exits(2).says("write more of the id");
+    install.regatta(&["approvals", "answer", "zzz", "deny", "--all"]).exits(2).says("there is no open question");
+    let answered = install.regatta(&["approvals", "answer", "two", "deny", "--all", "-m", "no"]).exits(0);
+    assert!(answered.err.contains("main.one  answered deny") && answered.err.contains("main.two"), "{answered:?}");
+    for (question, status) in [("one", "denied"), ("two", "denied"), ("odd", "pending")] {
+        assert_eq!(away.house.asked(question).status, status, "{question}");
+    }
+}
+
+#[test]
 fn a_gateways_token_is_in_no_event_file_answer_line_or_argument_list() {
     let (install, away) = (Install::new(), Away::new());
     away.house.wants_token(CANARY);

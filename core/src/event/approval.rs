@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::ApprovalId;
+use crate::{ApprovalId, AttemptId, RunId};
 
 /// A fact about a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub enum ApprovalEvent {
     Expired(Expired),
     /// Nobody waits for the answer any more.
     Cancelled(Cancelled),
+    /// Somebody elsewhere was told that it is about to expire, or could not be.
+    Escalated(Escalated),
 }
 
 impl ApprovalEvent {
@@ -39,6 +41,7 @@ impl ApprovalEvent {
             Self::Resolved(fact) => &fact.approval,
             Self::Expired(fact) => &fact.approval,
             Self::Cancelled(fact) => &fact.approval,
+            Self::Escalated(fact) => &fact.approval,
         }
     }
 }
@@ -85,10 +88,10 @@ impl FromStr for Decision {
     }
 }
 
-/// What is asked: may this command be run?
+/// What is asked: may this command be run, or this of a plugin be done?
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, ToSchema)]
 pub struct Question {
-    /// The command as a shell would read it.
+    /// The command as a shell would read it; of a plugin, what it wants to do in its own few words.
     pub command: String,
     /// The command word by word, where the gateway says it.
     #[serde(default)]
@@ -118,6 +121,10 @@ pub struct Question {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub run: Option<String>,
+    /// What more a plugin says of what it wants to do; nothing for a command.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub plugin: Option<PluginAsk>,
     /// What the gateway warns of.
     #[serde(default)]
     #[schema(required = true)]
@@ -125,6 +132,75 @@ pub struct Question {
     /// Whether the command, its words or its folder are longer than what is kept here.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_cut: bool,
+}
+
+/// What a plugin says of what it wants to do.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize, JsonSchema, ToSchema)]
+pub struct PluginAsk {
+    /// Which plugin it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub name: Option<String>,
+    /// The tool it would use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub tool: Option<String>,
+    /// What it would do, and to what.
+    pub about: String,
+}
+
+/// What identical questions of sibling attempts have in common.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Common {
+    run: RunId,
+    command: String,
+    argv: Vec<String>,
+    host: Option<String>,
+    plugin: Option<PluginAsk>,
+    warnings: Vec<String>,
+    /// Without what tells the attempts apart.
+    cwd: Option<String>,
+    /// The same.
+    program: Option<String>,
+}
+
+impl Question {
+    /// The attempt whose agent asks, by the name of its session: `agent:<agent>:regatta-<run>-<slot>`.
+    #[must_use]
+    pub fn attempt(&self) -> Option<AttemptId> {
+        let mut name = self.session.as_deref()?.rsplit(':').next()?.strip_prefix("regatta-")?.split('-');
+        Some(AttemptId { run: name.next()?.parse().ok()?, slot: name.next()?.parse().ok()? })
+    }
+
+    /// What it has in common with the same question of a sibling; nothing for one that is no attempt's, or not all here.
+    #[must_use]
+    pub fn common(&self) -> Option<Common> {
+        let attempt = self.attempt().filter(|_| !self.is_cut)?;
+        Some(Common {
+            run: attempt.run,
+            command: self.command.clone(),
+            argv: self.argv.clone(),
+            host: self.host.clone(),
+            plugin: self.plugin.clone(),
+            warnings: self.warnings.clone(),
+            cwd: self.cwd.as_deref().map(|cwd| alike(cwd, attempt)),
+            program: self.program.as_deref().map(|program| alike(program, attempt)),
+        })
+    }
+}
+
+/// A path without what makes it the attempt's own: `regatta-abcd-7q2k9x0m-a-1` and `7q2k9x0m.a` are those of any attempt.
+fn alike(path: &str, AttemptId { run, slot }: AttemptId) -> String {
+    let name_alike = |name: &str| {
+        let own = ['-', '.'].into_iter().find_map(|mark| {
+            let (before, rest) = name.split_once(&format!("{run}{mark}{slot}"))?;
+            // `…-a` must not be taken for the beginning of `…-ab`.
+            let is_whole = !rest.starts_with(|c: char| c.is_ascii_alphanumeric());
+            is_whole.then(|| format!("{before}{run}{mark}*{rest}"))
+        });
+        own.unwrap_or_else(|| name.to_owned())
+    };
+    path.split('/').map(name_alike).collect::<Vec<_>>().join("/")
 }
 
 /// An agent asks, and waits for the answer.
@@ -178,6 +254,9 @@ pub struct Resolved {
     pub by: String,
     /// Whether it was not heard but asked for later.
     pub is_reconstructed: bool,
+    /// When, by the gateway's clock, in milliseconds since the Unix epoch, where it was found later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_ms: Option<u64>,
 }
 
 /// Nobody answered in time.
@@ -185,6 +264,9 @@ pub struct Resolved {
 pub struct Expired {
     /// The question.
     pub approval: ApprovalId,
+    /// When, by the gateway's clock, in milliseconds since the Unix epoch, where it was found later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_ms: Option<u64>,
 }
 
 /// Nobody waits for the answer any more.
@@ -194,4 +276,81 @@ pub struct Cancelled {
     pub approval: ApprovalId,
     /// Why: `gateway-restart`, …
     pub reason: String,
+    /// When, by the gateway's clock, in milliseconds since the Unix epoch, where it was found later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_ms: Option<u64>,
+}
+
+/// Where somebody is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EscalatedTo {
+    /// An address that takes JSON.
+    Webhook,
+    /// Slack.
+    Slack,
+}
+
+impl fmt::Display for EscalatedTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Webhook => "webhook",
+            Self::Slack => "slack",
+        })
+    }
+}
+
+/// Somebody elsewhere was told that a question is about to expire, or could not be. The address is a secret, and not here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Escalated {
+    /// The question.
+    pub approval: ApprovalId,
+    /// Where.
+    pub to: EscalatedTo,
+    /// Why they could not be told; nothing when they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(slot: &str, command: &str, cwd: &str) -> Question {
+        Question {
+            command: command.to_owned(),
+            session: Some(format!("agent:main:regatta-7q2k9x0m-{slot}")),
+            cwd: Some(cwd.to_owned()),
+            ..Question::default()
+        }
+    }
+
+    #[test]
+    fn siblings_ask_the_same_when_only_their_own_folder_differs() {
+        let one = asked("a", "make", "/work/regatta-abcd-7q2k9x0m-a-1/app");
+        assert_eq!(one.attempt().map(|attempt| attempt.to_string()).as_deref(), Some("7q2k9x0m.a"));
+        let same = asked("b", "make", "/work/regatta-abcd-7q2k9x0m-b-1/app");
+        assert!(one.common().is_some() && one.common() == same.common());
+        let own = |question: &Question, slot: &str| Question {
+            program: Some(format!("/work/7q2k9x0m.{slot}/bin/make")),
+            ..question.clone()
+        };
+        assert_eq!(own(&one, "a").common(), own(&same, "b").common());
+        let others = [
+            asked("b", "make all", "/work/regatta-abcd-7q2k9x0m-b-1/app"),
+            asked("b", "make", "/work/regatta-abcd-7q2k9x0m-b-1/lib"),
+            asked("b", "make", "/work/regatta-abcd-7q2k9x0m-ab-1/app"),
+            asked("b", "make", "/work/regatta-abcd-00000000-b-1/app"),
+            Question { argv: vec!["make".to_owned()], ..same.clone() },
+            Question { is_cut: true, ..same.clone() },
+            Question { host: Some("node".to_owned()), ..same.clone() },
+            Question { plugin: Some(PluginAsk::default()), ..same.clone() },
+            Question { warnings: vec!["writes outside".to_owned()], ..same.clone() },
+            Question { program: Some("/tmp/make".to_owned()), ..same.clone() },
+            Question { session: Some("agent:main:main".to_owned()), ..same },
+        ];
+        for other in others {
+            assert_ne!(one.common(), other.common(), "{other:?}");
+        }
+    }
 }

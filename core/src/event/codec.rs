@@ -11,7 +11,7 @@ use super::attempt::{Channel, Output, Phase};
 use super::gateway::Frame;
 use super::{
     ApprovalEvent, AttemptEvent, CleaningEvent, ConfigEvent, DeliveryEvent, Event, GatewayEvent, Kind, LogEvent,
-    RunEvent, SandboxEvent, SecretEvent, UserEvent, upcast,
+    RuleEvent, RunEvent, SandboxEvent, SecretEvent, UserEvent, upcast,
 };
 
 /// A payload that does not have the shape its kind and version promise.
@@ -211,6 +211,10 @@ json_kinds! {
     APPROVAL_RESOLVED         1 Approval ApprovalEvent::Resolved
     APPROVAL_EXPIRED          1 Approval ApprovalEvent::Expired
     APPROVAL_CANCELLED        1 Approval ApprovalEvent::Cancelled
+    APPROVAL_ESCALATED        1 Approval ApprovalEvent::Escalated
+    APPROVAL_RULE_ADDED       1 Rule     RuleEvent::Added
+    APPROVAL_RULE_REMOVED     1 Rule     RuleEvent::Removed
+    APPROVAL_RULES_RESTATED   1 Rule     RuleEvent::Restated
     SANDBOX_ENTERED           1 Sandbox  SandboxEvent::Entered
     SANDBOX_FORKED            1 Sandbox  SandboxEvent::Forked
     SANDBOX_FORK_ENDED        1 Sandbox  SandboxEvent::ForkEnded
@@ -261,6 +265,7 @@ impl Event {
             | Self::Sandbox(_)
             | Self::Gateway(_)
             | Self::Approval(_)
+            | Self::Rule(_)
             | Self::Delivery(_)
             | Self::Config(_)
             | Self::User(_)

@@ -71,6 +71,10 @@ kinds! {
     0x0604 "approval.resolved"       APPROVAL_RESOLVED
     0x0605 "approval.expired"        APPROVAL_EXPIRED
     0x0606 "approval.cancelled"      APPROVAL_CANCELLED
+    0x0607 "approval.rule_added"     APPROVAL_RULE_ADDED
+    0x0608 "approval.rule_removed"   APPROVAL_RULE_REMOVED
+    0x0609 "approval.rules_restated" APPROVAL_RULES_RESTATED
+    0x060a "approval.escalated"      APPROVAL_ESCALATED
 
     0x0901 "delivery.intended"       DELIVERY_INTENDED
     0x0902 "delivery.delivered"      DELIVERY_DELIVERED

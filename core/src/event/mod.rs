@@ -12,6 +12,7 @@ pub mod delivery;
 pub mod gateway;
 mod kind;
 pub mod log;
+pub mod rule;
 pub mod run;
 pub mod sandbox;
 pub mod secret;
@@ -31,6 +32,7 @@ pub use delivery::DeliveryEvent;
 pub use gateway::GatewayEvent;
 pub use kind::Kind;
 pub use log::LogEvent;
+pub use rule::RuleEvent;
 pub use run::RunEvent;
 pub use sandbox::SandboxEvent;
 pub use secret::SecretEvent;
@@ -51,6 +53,8 @@ pub enum Event {
     Gateway(GatewayEvent),
     /// About what an agent asks a person.
     Approval(ApprovalEvent),
+    /// About answers to such questions in advance.
+    Rule(RuleEvent),
     /// About bringing the winner to its target.
     Delivery(DeliveryEvent),
     /// About this installation's configuration.
@@ -95,6 +99,7 @@ impl Event {
             | Self::Sandbox(_)
             | Self::Gateway(_)
             | Self::Approval(_)
+            | Self::Rule(_)
             | Self::Delivery(_)
             | Self::Config(_)
             | Self::User(_)
@@ -113,4 +118,4 @@ macro_rules! from_family {
         }
     )*};
 }
-from_family! { Run(RunEvent) Attempt(AttemptEvent) Sandbox(SandboxEvent) Gateway(GatewayEvent) Approval(ApprovalEvent) Delivery(DeliveryEvent) Config(ConfigEvent) User(UserEvent) Secret(SecretEvent) Log(LogEvent) Cleaning(CleaningEvent) }
+from_family! { Run(RunEvent) Attempt(AttemptEvent) Sandbox(SandboxEvent) Gateway(GatewayEvent) Approval(ApprovalEvent) Rule(RuleEvent) Delivery(DeliveryEvent) Config(ConfigEvent) User(UserEvent) Secret(SecretEvent) Log(LogEvent) Cleaning(CleaningEvent) }

@@ -17,6 +17,7 @@ use regatta_core::event::config::{Applied, Changed, ConfigEvent, Setting};
 use regatta_core::event::delivery::{self, DeliveryEvent};
 use regatta_core::event::gateway::{self, GatewayEvent, Proof, Why};
 use regatta_core::event::log::{self, LogEvent};
+use regatta_core::event::rule::{self, KnownRule, Rule, RuleAnswer, RuleEvent, RuleScope};
 use regatta_core::event::run;
 use regatta_core::event::run::{
     AttemptEnded, Check, Decided, Entry, Judge, Limits, Prepared, Prompt, Requested, RunEvent, RunOutcome, Strategy,
@@ -355,6 +356,27 @@ fn gateway_events() -> Vec<GatewayEvent> {
     ]
 }
 
+fn rule_events() -> Vec<RuleEvent> {
+    let rule = Rule {
+        name: "builds".parse().expect("rule"),
+        answer: RuleAnswer::Allow,
+        scope: RuleScope {
+            agent: Some("main".to_owned()),
+            gateway: Some("main".parse().expect("gateway")),
+            cwd: Some("/work/**".to_owned()),
+            command: Some("make *".to_owned()),
+            run: Some("7q2k9x0m".parse().expect("run")),
+        },
+        reason: "builds are harmless".to_owned(),
+    };
+    let known = KnownRule { rule: rule.clone(), added_at_us: 7, added_by: "user:ana".to_owned() };
+    vec![
+        RuleEvent::Added(rule::RuleAdded { rule: rule.clone() }),
+        RuleEvent::Removed(rule::RuleRemoved { rule: rule.name }),
+        RuleEvent::Restated(rule::RulesRestated { rules: vec![known] }),
+    ]
+}
+
 fn approval_events() -> Vec<ApprovalEvent> {
     let id = || "main.a734987a-e5f9-4cc1-9920-e234a03b6053".parse().expect("approval");
     vec![
@@ -370,6 +392,7 @@ fn approval_events() -> Vec<ApprovalEvent> {
                 agent: Some("main".to_owned()),
                 session: Some("agent:main:main".to_owned()),
                 run: Some("636ac1ba".to_owned()),
+                plugin: None,
                 warnings: vec!["writes outside the workspace".to_owned()],
                 is_cut: false,
             },
@@ -392,9 +415,19 @@ fn approval_events() -> Vec<ApprovalEvent> {
             decision: Decision::Deny,
             by: "cli".to_owned(),
             is_reconstructed: true,
+            at_ms: None,
         }),
-        ApprovalEvent::Expired(approval::Expired { approval: id() }),
-        ApprovalEvent::Cancelled(approval::Cancelled { approval: id(), reason: "gateway-restart".to_owned() }),
+        ApprovalEvent::Expired(approval::Expired { approval: id(), at_ms: None }),
+        ApprovalEvent::Cancelled(approval::Cancelled {
+            approval: id(),
+            reason: "gateway-restart".to_owned(),
+            at_ms: None,
+        }),
+        ApprovalEvent::Escalated(approval::Escalated {
+            approval: id(),
+            to: approval::EscalatedTo::Slack,
+            failed: Some("it answered 404".to_owned()),
+        }),
     ]
 }
 
@@ -468,6 +501,7 @@ fn facts() -> Vec<Event> {
         .chain(secret_events().into_iter().map(Event::Secret))
         .chain(gateway_events().into_iter().map(Event::Gateway))
         .chain(approval_events().into_iter().map(Event::Approval))
+        .chain(rule_events().into_iter().map(Event::Rule))
         .chain([log_event()])
         .chain(cleaning_events().into_iter().map(Event::Cleaning))
         .collect()

@@ -96,6 +96,7 @@ fn given(events: &[Event]) -> Attempt {
             other @ (Event::Run(_)
             | Event::Gateway(_)
             | Event::Approval(_)
+            | Event::Rule(_)
             | Event::Delivery(_)
             | Event::Config(_)
             | Event::User(_)

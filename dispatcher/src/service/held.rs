@@ -215,6 +215,7 @@ fn stream(run: RunId, slot: Option<Slot>, event: &Event) -> Option<Stream> {
         })),
         Event::Gateway(_)
         | Event::Approval(_)
+        | Event::Rule(_)
         | Event::Config(_)
         | Event::User(_)
         | Event::Secret(_)

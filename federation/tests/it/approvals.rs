@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use regatta_core::event::approval::{Answered, Decision};
+use regatta_core::event::rule::{Rule, RuleAnswer, RuleScope};
 use regatta_core::event::user::Role;
 use regatta_core::{Actor, ApprovalId, Clock as _, Refusal, RefusalKind};
 use regatta_federation::LinkState;
@@ -12,13 +13,13 @@ use tokio::task::JoinSet;
 
 use crate::world::{World, ana, until};
 
-const OFFERED: [&str; 2] = ["allow-once", "deny"];
+pub(crate) const OFFERED: [&str; 2] = ["allow-once", "deny"];
 
-fn id(question: &str) -> ApprovalId {
+pub(crate) fn id(question: &str) -> ApprovalId {
     format!("main.{question}").parse().expect("an id")
 }
 
-async fn answer(world: &World, question: &str, decision: Decision, by: &Actor) -> Result<(), Refusal> {
+pub(crate) async fn answer(world: &World, question: &str, decision: Decision, by: &Actor) -> Result<(), Refusal> {
     world.gateways.answer(answer_to(question, decision), by).await
 }
 
@@ -27,7 +28,7 @@ fn answer_to(question: &str, decision: Decision) -> Answered {
 }
 
 /// A question that was heard.
-async fn asked(world: &World, house: &House, question: &str) {
+pub(crate) async fn asked(world: &World, house: &House, question: &str) {
     house.ask(question, "rm -rf build", &OFFERED, world.clock.now_ms());
     world.asked_when(&id(question), "asked").await;
 }
@@ -196,6 +197,23 @@ async fn what_was_asked_and_settled_while_nobody_listened_is_found_after_a_conne
 }
 
 #[tokio::test]
+async fn what_was_asked_and_answered_while_nobody_listened_is_in_the_gateways_history() {
+    let house = House::open().await;
+    let mut world = World::with(&house).await;
+    world.end().await;
+    house.ask("gone", "make deploy", &OFFERED, world.clock.now_ms());
+    house.answer("gone", "deny", "cli");
+    let world = world.again().await;
+    let then = ["asked (reconstructed)", "resolved deny by cli at the gateway (reconstructed)"];
+    assert_eq!(world.asked_when(&id("gone"), "resolved").await, then);
+    // What is known is not taken again.
+    let world = world.again().await;
+    until("it is asked for again", || (house.calls("approval.history").len() == 3).then_some(())).await;
+    asked(&world, &house, "new").await;
+    assert_eq!(world.asked(&id("gone")), then);
+}
+
+#[tokio::test]
 async fn a_restart_of_the_gateway_cancels_what_it_does_not_wait_for_any_more() {
     let house = House::open().await;
     let world = World::with(&house).await;
@@ -241,4 +259,83 @@ async fn questions_of_a_gateway_that_is_removed_are_over() {
     world.gateways.remove(&id("a-1").gateway, &ana()).await.expect("removed");
     assert_eq!(world.asked(&id("a-1")), ["asked", "cancelled: the gateway was removed here"]);
     assert_eq!(house.asked("a-1").status, "pending");
+}
+
+#[tokio::test]
+async fn what_a_plugin_asks_is_answered_as_a_command_is_and_by_no_rule() {
+    let house = House::open().await;
+    let mut world = World::with(&house).await;
+    let anything = RuleScope { agent: Some("main".to_owned()), ..RuleScope::default() };
+    let rule = Rule {
+        name: "anything".parse().expect("a name"),
+        answer: RuleAnswer::Deny,
+        scope: anything,
+        reason: "so".to_owned(),
+    };
+    world.gateways.rules().add(rule, &ana()).await.expect("added");
+    house.ask_as_plugin("plugin:1", "Send mail", &OFFERED, world.clock.now_ms());
+    world.asked_when(&id("plugin:1"), "asked").await;
+    answer(&world, "plugin:1", Decision::AllowOnce, &ana()).await.expect("taken");
+    assert_eq!((house.asked("plugin:1").status.as_str(), house.calls("plugin.approval.resolve").len()), ("allowed", 1));
+    let told = world.asked(&id("plugin:1"));
+    assert_eq!(told, ["asked", "answered allow-once", "resolved allow-once by user:ana"]);
+    world.end().await;
+    house.ask_as_plugin("plugin:2", "Send mail", &OFFERED, world.clock.now_ms());
+    let world = world.again().await;
+    assert_eq!(world.asked_when(&id("plugin:2"), "asked").await, ["asked (reconstructed)"]);
+    house.answer("plugin:2", "deny", "cli");
+    let told = world.asked_when(&id("plugin:2"), "resolved").await;
+    assert_eq!(told, ["asked (reconstructed)", "resolved deny by cli at the gateway"]);
+}
+
+/// What came of one answer to all of these.
+async fn answer_all(world: &World, questions: &[&str], by: &Actor) -> Result<Vec<(String, Option<String>)>, Refusal> {
+    let all = questions.iter().map(|question| id(question)).collect();
+    let outcomes = world.gateways.answer_all(all, (Decision::Deny, "not from here".to_owned()), by).await?;
+    let told = |(id, outcome): (ApprovalId, Result<(), Refusal>)| {
+        (id.question().to_owned(), outcome.err().map(|refusal| refusal.message))
+    };
+    Ok(outcomes.into_iter().map(told).collect())
+}
+
+#[tokio::test]
+async fn one_answer_settles_the_identical_question_of_sibling_attempts_and_no_other() {
+    let house = House::open().await;
+    let world = World::with(&house).await;
+    for (attempt, question, command) in [
+        ("7q2k9x0m-a", "a", "make"),
+        ("7q2k9x0m-b", "b", "make"),
+        ("7q2k9x0m-c", "c", "make all"),
+        ("00000000-a", "other-run", "make"),
+    ] {
+        house.ask_of(attempt, question, command, world.clock.now_ms());
+        world.asked_when(&id(question), "asked").await;
+    }
+    asked(&world, &house, "no-attempt").await;
+    for other in ["c", "other-run", "no-attempt"] {
+        for both in [["a", other], [other, "a"]] {
+            let refused = answer_all(&world, &both, &ana()).await.expect_err("not the same");
+            assert_eq!(refused.kind, RefusalKind::Invalid, "{both:?}: {}", refused.message);
+        }
+    }
+    assert_eq!(answer_all(&world, &[], &ana()).await.expect_err("none").kind, RefusalKind::Invalid);
+    assert_eq!(answer_all(&world, &["a", "zzz"], &ana()).await.expect_err("unknown").kind, RefusalKind::NotFound);
+    assert!(house.calls("exec.approval.resolve").is_empty(), "nothing was answered");
+    let told = answer_all(&world, &["b", "a", "a"], &ana()).await.expect("the same");
+    assert_eq!(told, [("a".to_owned(), None), ("b".to_owned(), None)]);
+    for question in ["a", "b"] {
+        let told = world.asked(&id(question));
+        assert_eq!(told, ["asked", "answered deny", "resolved deny by user:ana"], "{question}");
+    }
+    // Each is answered by itself: of one that somebody else was faster with, that is said.
+    house.ask_of("7q2k9x0m-a", "late-a", "make", world.clock.now_ms());
+    house.ask_of("7q2k9x0m-b", "late-b", "make", world.clock.now_ms());
+    world.asked_when(&id("late-b"), "asked").await;
+    answer(&world, "late-a", Decision::AllowOnce, &ana()).await.expect("taken");
+    let told = answer_all(&world, &["late-a", "late-b"], &Actor::user("ben")).await.expect("the same");
+    let [(_, Some(problem)), (_, None)] = &told[..] else { panic!("{told:?}") };
+    assert!(problem.starts_with("ana answered allow-once "), "{problem}");
+    for left in ["c", "other-run", "no-attempt"] {
+        assert_eq!(world.asked(&id(left)), ["asked"], "{left}");
+    }
 }

@@ -5,5 +5,7 @@
 
 mod approvals;
 mod connections;
+mod escalation;
 mod rebuilt;
+mod rules;
 mod world;

@@ -228,6 +228,7 @@ impl World {
                 }
                 ApprovalEvent::Expired(_) => "expired".to_owned(),
                 ApprovalEvent::Cancelled(fact) => format!("cancelled: {}", fact.reason),
+                ApprovalEvent::Escalated(fact) => format!("escalated to {}", fact.to),
             }),
             _ => None,
         };

@@ -14,6 +14,10 @@ pub struct Asked {
     pub id: String,
     pub command: String,
     pub decisions: Vec<String>,
+    pub session: String,
+    pub cwd: String,
+    /// Whether a plugin asks: what it wants to do is the command then.
+    pub of_plugin: bool,
     pub created_at_ms: u64,
     /// `pending`, `allowed`, `denied`, `expired` or `cancelled`.
     pub status: String,
@@ -28,6 +32,9 @@ impl Asked {
             id: id.to_owned(),
             command: command.to_owned(),
             decisions: decisions.iter().map(|word| (*word).to_owned()).collect(),
+            session: "agent:main:main".to_owned(),
+            cwd: "/lab/run/workspace".to_owned(),
+            of_plugin: false,
             created_at_ms,
             status: "pending".to_owned(),
             decision: None,
@@ -37,24 +44,40 @@ impl Asked {
     }
 
     fn request(&self) -> Value {
+        if self.of_plugin {
+            return json!({
+                "pluginId": "mail", "title": self.command, "description": "To three people.", "detail": null, "scope": null,
+                "severity": "warning", "toolName": "send_mail", "toolCallId": "call_9", "agentId": "main",
+                "allowedDecisions": self.decisions, "sessionKey": self.session, "runId": null,
+            });
+        }
         json!({
-            "command": self.command, "systemRunPlan": null, "cwd": "/lab/run/workspace", "nodeId": null,
+            "command": self.command, "systemRunPlan": null, "cwd": self.cwd, "nodeId": null,
             "host": "gateway", "security": "allowlist", "ask": "on-miss", "warningText": null,
             "commandAnalysis": { "commandCount": 1, "nestedCommandCount": 0, "riskKinds": [], "warningLines": [] },
             "allowedDecisions": self.decisions, "agentId": "main", "resolvedPath": "/usr/bin/env",
-            "sessionKey": "agent:main:main", "runId": "636ac1ba-84bf-4cce-ac5f-6ad53dde6822", "toolCallId": "call_9",
+            "sessionKey": self.session, "runId": "636ac1ba-84bf-4cce-ac5f-6ad53dde6822", "toolCallId": "call_9",
         })
     }
 
-    /// As `exec.approval.requested` and `exec.approval.list` say it.
+    fn kind(&self) -> &'static str {
+        if self.of_plugin { "plugin" } else { "exec" }
+    }
+
+    /// The event of that name about it.
+    pub(crate) fn event(&self, name: &str) -> String {
+        format!("{}.approval.{name}", self.kind())
+    }
+
+    /// As `requested` and `list` say it.
     pub(crate) fn requested(&self) -> Value {
         json!({
-            "approvalKind": "exec", "id": self.id, "request": self.request(),
+            "approvalKind": self.kind(), "id": self.id, "request": self.request(),
             "createdAtMs": self.created_at_ms, "expiresAtMs": self.created_at_ms + OPEN_MS,
         })
     }
 
-    /// As `exec.approval.resolved` says it.
+    /// As `resolved` says it.
     pub(crate) fn resolved(&self) -> Value {
         json!({
             "id": self.id, "decision": self.decision, "resolvedBy": self.by, "ts": self.created_at_ms + 1,
@@ -62,19 +85,31 @@ impl Asked {
         })
     }
 
-    /// As `approval.get` says it.
+    /// As `approval.get` and `approval.history` say it.
     pub(crate) fn durable(&self) -> Value {
-        json!({ "approval": {
-            "id": self.id, "status": self.status, "createdAtMs": self.created_at_ms,
-            "presentation": { "kind": "exec", "commandText": self.command, "allowedDecisions": self.decisions },
+        let presentation = if self.of_plugin {
+            json!({
+                "kind": "plugin", "title": self.command, "description": "To three people.", "severity": "warning",
+                "allowedDecisions": self.decisions,
+            })
+        } else {
+            json!({ "kind": "exec", "commandText": self.command, "allowedDecisions": self.decisions })
+        };
+        json!({
+            "id": self.id, "status": self.status, "presentation": presentation, "createdAtMs": self.created_at_ms,
             "expiresAtMs": self.created_at_ms + OPEN_MS, "decision": self.decision, "reason": self.reason,
             "resolver": self.by.as_ref().map(|id| json!({ "kind": "runtime", "id": id })),
-        } })
+        })
     }
 }
 
-/// Answers a question; what a gateway says when it does not take the answer.
-pub(crate) fn answer(asked: &mut BTreeMap<String, Asked>, id: &str, decision: &str, by: &str) -> Result<Value, Value> {
+/// Answers a question: the event that tells of it, or what a gateway says when it does not take the answer.
+pub(crate) fn answer(
+    asked: &mut BTreeMap<String, Asked>,
+    id: &str,
+    decision: &str,
+    by: &str,
+) -> Result<(String, Value), Value> {
     let refused = |message: &str, reason: &str| json!({ "code": "INVALID_REQUEST", "message": message, "details": { "reason": reason } });
     let Some(question) = asked.get_mut(id) else {
         return Err(refused("unknown or expired approval id", "APPROVAL_NOT_FOUND"));
@@ -89,5 +124,5 @@ pub(crate) fn answer(asked: &mut BTreeMap<String, Asked>, id: &str, decision: &s
     }
     question.status = if decision == "deny" { "denied" } else { "allowed" }.to_owned();
     (question.decision, question.by) = (Some(decision.to_owned()), Some(by.to_owned()));
-    Ok(question.resolved())
+    Ok((question.event("resolved"), question.resolved()))
 }

@@ -124,6 +124,11 @@ impl House {
         self.inside().ignored.insert(method.to_owned());
     }
 
+    /// It does what it does by itself again.
+    pub fn heeds(&self, method: &str) {
+        self.inside().answers.remove(method);
+    }
+
     /// The parameters of every call of a method.
     pub fn calls(&self, method: &str) -> Vec<Value> {
         let called = |(name, params): &(String, Value)| (name == method).then(|| params.clone());
@@ -158,16 +163,30 @@ impl House {
 
     /// An agent asks whether it may run a command.
     pub fn ask(&self, id: &str, command: &str, decisions: &[&str], created_at_ms: u64) {
-        let asked = Asked::new(id, command, decisions, created_at_ms);
-        let payload = asked.requested();
-        self.inside().asked.insert(id.to_owned(), asked);
-        self.say("exec.approval.requested", payload);
+        self.put(Asked::new(id, command, decisions, created_at_ms));
+    }
+
+    /// The agent of an attempt asks, in a folder below its workspace.
+    pub fn ask_of(&self, attempt: &str, id: &str, command: &str, created_at_ms: u64) {
+        let (session, cwd) = (format!("agent:main:regatta-{attempt}"), format!("/work/regatta-abcd-{attempt}-1/app"));
+        self.put(Asked { session, cwd, ..Asked::new(id, command, &["allow-once", "deny"], created_at_ms) });
+    }
+
+    /// A plugin asks whether it may do something.
+    pub fn ask_as_plugin(&self, id: &str, title: &str, decisions: &[&str], created_at_ms: u64) {
+        self.put(Asked { of_plugin: true, ..Asked::new(id, title, decisions, created_at_ms) });
+    }
+
+    fn put(&self, asked: Asked) {
+        let (id, event, payload) = (asked.id.clone(), asked.event("requested"), asked.requested());
+        self.inside().asked.insert(id, asked);
+        self.say(&event, payload);
     }
 
     /// Somebody else answers.
     pub fn answer(&self, id: &str, decision: &str, by: &str) {
-        let resolved = answer(&mut self.inside().asked, id, decision, by).expect("it is open");
-        self.say("exec.approval.resolved", resolved);
+        let (event, resolved) = answer(&mut self.inside().asked, id, decision, by).expect("it is open");
+        self.say(&event, resolved);
     }
 
     /// Settles a question without a word.
@@ -346,17 +365,24 @@ fn called(inside: &Mutex<Inside>, call: &Value) -> (Result<Value, Value>, Vec<Sa
             let details = json!({ "code": "MISSING_SCOPE", "missingScope": APPROVALS });
             Err(json!({ "code": "FORBIDDEN", "message": format!("missing scope: {APPROVALS}"), "details": details }))
         }
-        "exec.approval.list" => {
-            Ok(inside.asked.values().filter(|asked| asked.status == "pending").map(Asked::requested).collect())
+        "exec.approval.list" | "plugin.approval.list" => {
+            let is_listed = |asked: &&Asked| asked.status == "pending" && asked.event("list") == method;
+            Ok(inside.asked.values().filter(is_listed).map(Asked::requested).collect())
         }
-        "approval.get" => inside.asked.get(id).map(Asked::durable).ok_or_else(|| {
+        "approval.history" => {
+            let over = inside.asked.values().filter(|asked| asked.status != "pending").map(Asked::durable);
+            Ok(json!({ "items": over.collect::<Vec<_>>() }))
+        }
+        "approval.get" => inside.asked.get(id).map(|asked| json!({ "approval": asked.durable() })).ok_or_else(|| {
             let details = json!({ "reason": "APPROVAL_NOT_FOUND" });
             json!({ "code": "INVALID_REQUEST", "message": "unknown approval id", "details": details })
         }),
-        "exec.approval.resolve" => {
+        "exec.approval.resolve" | "plugin.approval.resolve" => {
             let decision = params["decision"].as_str().unwrap_or_default();
+            // Each kind is known to its own method alone.
+            let id = inside.asked.get(id).map_or(id, |asked| if asked.event("resolve") == method { id } else { "" });
             return match answer(&mut inside.asked, id, decision, "gateway-client") {
-                Ok(resolved) => (Ok(json!({ "ok": true })), vec![("exec.approval.resolved".to_owned(), resolved)]),
+                Ok(resolved) => (Ok(json!({ "ok": true })), vec![resolved]),
                 Err(error) => (Err(error), vec![]),
             };
         }

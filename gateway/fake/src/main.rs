@@ -34,6 +34,8 @@ fn done(house: &House, order: &Value) -> Value {
             let decisions = order["decisions"].as_array().into_iter().flatten().filter_map(Value::as_str);
             house.ask(text("id"), text("command"), &decisions.collect::<Vec<_>>(), now_ms());
         }
+        "ask-of" => house.ask_of(text("attempt"), text("id"), text("command"), now_ms()),
+        "ask-as-plugin" => house.ask_as_plugin(text("id"), text("title"), &["allow-once", "deny"], now_ms()),
         "answer" => house.answer(text("id"), text("decision"), text("by")),
         "asked" => return json!({ "status": house.asked(text("id")).status }),
         "drop" => house.drop_connections(),

@@ -3,17 +3,17 @@
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use regatta_core::ApprovalId;
 use regatta_core::event::approval::Answered;
+use regatta_core::{ApprovalId, Refusal};
 use regatta_projections::approvals::{ApprovalView, ApprovalsView};
-use serde::Deserialize;
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::looking::{Asked, Moment, look};
 use super::{Body, Caller, json, seen};
-use crate::requests::AnswerRequest;
+use crate::requests::{AnswerRequest, AnswersRequest};
 use crate::{Plane, Problem};
 
 /// Longest id, in characters; what is longer is none.
@@ -22,7 +22,7 @@ const ID_CHARS_MAX: usize = 128;
 const CANDIDATES_MAX: usize = 5;
 
 pub(super) fn routes() -> OpenApiRouter<Plane> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(answer))
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(answer)).routes(routes!(answer_all))
 }
 
 /// Which questions, and of which moment.
@@ -63,6 +63,38 @@ async fn answer(
     let wanted = id.clone();
     let view = look(&plane, None, move |views, _| views.approvals.get(&wanted)).await?;
     view.map(Json).ok_or_else(|| none(&id.to_string()))
+}
+
+/// What came of answering several questions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AnswersBody {
+    /// One for each question, by its id.
+    pub rows: Vec<AnswerOutcome>,
+}
+
+/// What came of answering one of several questions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AnswerOutcome {
+    /// The question.
+    pub approval: ApprovalId,
+    /// Why the gateway did not take the answer; nothing when it did.
+    pub problem: Option<String>,
+}
+
+/// Gives one answer to the identical question of several attempts of one run: same command, words, host and warnings, same
+/// folder and program but for the attempt's own. Each is answered by itself, and what came of each is said.
+#[utoipa::path(post, path = "/approvals/answers", operation_id = "answerApprovals", tag = "approvals",
+    request_body = AnswersRequest,
+    responses((status = 200, description = "What came of each.", body = AnswersBody)))]
+async fn answer_all(State(plane): State<Plane>, caller: Caller, body: Body) -> Result<Json<AnswersBody>, Problem> {
+    let AnswersRequest { approvals, decision, note } = json(body)?;
+    let outcomes = plane.gateways.answer_all(approvals, (decision, note), &caller.actor).await?;
+    seen(&plane).await;
+    let outcome = |(approval, outcome): (ApprovalId, Result<(), Refusal>)| AnswerOutcome {
+        approval,
+        problem: outcome.err().map(|refusal| refusal.message),
+    };
+    Ok(Json(AnswersBody { rows: outcomes.into_iter().map(outcome).collect() }))
 }
 
 async fn found(plane: &Plane, text: String) -> Result<ApprovalId, Problem> {

@@ -19,6 +19,7 @@ mod output;
 mod pieces;
 mod premises;
 mod remarks;
+mod rules;
 mod runs;
 mod sandboxes;
 mod secrets;
@@ -50,7 +51,9 @@ use crate::auth::may;
 use crate::problem::types;
 use crate::{CATCHING_UP_HEADER, IDEMPOTENCY_HEADER, Identity, Plane, Problem, around, numbers, page};
 
+pub use approvals::{AnswerOutcome, AnswersBody};
 pub use gateways::{GatewayBody, GatewaysBody};
+pub use rules::{RulePreview, RulesBody};
 
 /// Every route of `/api/v1`, with what `schemas/openapi.json` says of it. A route is added here, by `routes!` in the
 /// file of what it is about, so that none can be without its description.
@@ -78,6 +81,7 @@ pub(crate) fn described() -> OpenApiRouter<Plane> {
         .merge(secrets::routes())
         .merge(gateways::routes())
         .merge(approvals::routes())
+        .merge(rules::routes())
         .merge(threads::routes())
         .merge(usage::routes())
 }

@@ -75,3 +75,85 @@ test("an operator sees the question and may not answer it", async ({ somebody })
   await expect(card.getByText("Approvers answer this.")).toBeVisible();
   await expect(card.getByRole("button", { name: "Deny" })).toHaveCount(0);
 });
+
+test("one answer settles the same question of a run's attempts, and no other", async ({ page }) => {
+  await gateway.askOf("7q2k9x0m-a", "s-1", "make check");
+  await gateway.askOf("7q2k9x0m-b", "s-2", "make check");
+  await gateway.askOf("7q2k9x0m-c", "s-3", "make publish");
+  await page.goto(`${install().url}/approvals`);
+  const card = (id: string) => page.getByRole("article", { name: `Question main.${id}` });
+  await expect(card("s-3")).toBeVisible();
+  await expect(card("s-3").getByText("Answer all")).toHaveCount(0);
+  await expect(page).toHaveTitle(/^\(\d+\) Approvals/);
+  await card("s-1").getByText("Answer all 2").click();
+  await card("s-1").getByRole("button", { name: "Deny, all 2" }).click();
+  await expect(card("s-1")).toHaveCount(0);
+  await expect(card("s-2")).toHaveCount(0);
+  expect([await gateway.asked("s-1"), await gateway.asked("s-2"), await gateway.asked("s-3")]).toEqual([
+    "denied",
+    "denied",
+    "pending",
+  ]);
+});
+
+test("what a plugin asks is read and answered as a command is", async ({ page }) => {
+  await gateway.askAsPlugin("plugin:1", "Send customer update");
+  await page.goto(`${install().url}/approvals`);
+  const card = page.getByRole("article", { name: "Question main.plugin:1" });
+  await expect(card.getByText("To three people.")).toBeVisible();
+  await card.getByRole("button", { name: "Allow once" }).click();
+  await expect(card).toHaveCount(0);
+  expect(await gateway.asked("plugin:1")).toBe("allowed");
+});
+
+test("a rule is looked at before it is added, answers what it is about, and goes again", async ({ somebody }) => {
+  await gateway.ask("r-1", "make docs");
+  const page = await somebody(install(), "admin");
+  await page.goto(`${install().url}/approvals`);
+  const card = page.getByRole("article", { name: "Question main.r-1" });
+  await card.getByRole("button", { name: "Make a rule" }).click();
+  const dialog = page.getByRole("dialog", { name: "Add a rule" });
+  await expect(dialog.getByLabel("Command")).toHaveValue("make docs");
+  await dialog.getByLabel("Command").fill("make *");
+  await dialog.getByRole("button", { name: "Preview" }).click();
+  await expect(dialog.getByRole("status")).toContainText("It would have answered");
+  await expect(dialog.getByRole("list", { name: "What it would have answered" })).toContainText("make docs");
+  await dialog.getByLabel("Name").fill("docs");
+  await dialog.getByLabel("Why").fill("docs are harmless");
+  await dialog.getByRole("button", { name: "Add it" }).click();
+  await expect(dialog).toHaveCount(0);
+  await expect(card).toHaveCount(0);
+  expect(await gateway.asked("r-1")).toBe("allowed");
+  const rules = page.getByRole("region", { name: "Rules" });
+  await expect(rules).toContainText("docs are harmless");
+  await page.getByRole("button", { name: "Show what is over" }).click();
+  const over = page.getByRole("region", { name: "What is over" });
+  await expect(over.getByText("rule docs, ", { exact: false })).toBeVisible();
+  await rules.getByRole("button", { name: "Remove the rule docs" }).click();
+  await expect(rules).toContainText("people answer everything");
+  await gateway.ask("r-2", "make docs");
+  await expect(page.getByRole("article", { name: "Question main.r-2" })).toBeVisible();
+});
+
+test("the browser tells of a question that is about to expire, once, and only whoever allowed it", async ({ page }) => {
+  await page.clock.install();
+  await page.addInitScript(() => {
+    const told: string[] = [];
+    class Told {
+      static readonly permission = "granted";
+      constructor(title: string, options: { body: string }) {
+        told.push(`${title}: ${options.body}`);
+      }
+    }
+    Object.assign(window, { Notification: Told, told });
+  });
+  const told = () => page.evaluate(() => (window as unknown as { told: string[] }).told);
+  await gateway.ask("n-1", "sleep 7");
+  await page.goto(`${install().url}/runs`);
+  await expect(page.getByRole("link", { name: /Approvals/ })).toContainText(/\d/);
+  expect(await told()).toEqual([]);
+  await page.clock.fastForward("26:00");
+  await expect.poll(told).toContainEqual("main of main waits 4 min more: sleep 7");
+  await page.clock.fastForward("00:05");
+  expect((await told()).filter((notice) => notice.endsWith("sleep 7"))).toHaveLength(1);
+});

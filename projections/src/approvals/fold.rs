@@ -4,7 +4,7 @@ use regatta_core::asks::{Ask, Given, Stands};
 use regatta_core::{Asks, Event};
 use serde::{Deserialize, Serialize};
 
-use super::{ApprovalState, ApprovalView};
+use super::{ApprovalState, ApprovalView, EscalationView};
 use crate::projection::{Fact, Fold, Stray};
 
 /// Questions that are over and still shown.
@@ -26,11 +26,12 @@ impl Fold for Approvals {
 }
 
 pub(super) fn view(ask: &Ask) -> ApprovalView {
-    let Ask { requested, stands } = ask;
+    let Ask { requested, stands, escalated } = ask;
     let open = ApprovalView {
         id: requested.approval.clone(),
         gateway: requested.approval.gateway.clone(),
         state: ApprovalState::Open,
+        attempt: requested.question.attempt(),
         question: requested.question.clone(),
         decisions: requested.decisions.clone(),
         asked_at_us: requested.asked_at_ms.saturating_mul(1_000),
@@ -42,6 +43,8 @@ pub(super) fn view(ask: &Ask) -> ApprovalView {
         reason: None,
         boot_id: requested.boot_id.clone(),
         is_reconstructed: requested.is_reconstructed,
+        siblings: Vec::new(),
+        escalated: escalated.iter().map(|(to, failed)| EscalationView { to: *to, failed: failed.clone() }).collect(),
     };
     match stands {
         Stands::Open { failed } => ApprovalView { reason: failed.clone(), ..open },

@@ -5,9 +5,13 @@ mod fold;
 mod view;
 
 pub use fold::Approvals;
-pub use view::{ApprovalState, ApprovalView, ApprovalsView};
+pub use view::{ApprovalState, ApprovalView, ApprovalsView, EscalationView};
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use fold::view;
+use regatta_core::event::approval::Common;
 use regatta_core::{ApprovalId, GatewayName};
 
 impl Approvals {
@@ -15,9 +19,21 @@ impl Approvals {
     #[must_use]
     pub fn view(&self, with_over: bool) -> ApprovalsView {
         let mut open: Vec<ApprovalView> = self.asks.open().map(view).collect();
+        let mut alike: BTreeMap<Common, Vec<ApprovalId>> = BTreeMap::new();
+        for asked in open.iter().filter(|asked| asked.state == ApprovalState::Open) {
+            if let Some(common) = asked.question.common() {
+                alike.entry(common).or_default().push(asked.id.clone());
+            }
+        }
+        for asked in open.iter_mut().filter(|asked| asked.state == ApprovalState::Open) {
+            let all = asked.question.common().and_then(|common| alike.get(&common));
+            asked.siblings = all.into_iter().flatten().filter(|id| **id != asked.id).cloned().collect();
+        }
         open.sort_by(|one, other| (one.asked_at_us, &one.id).cmp(&(other.asked_at_us, &other.id)));
-        let over = self.asks.over().filter(|_| with_over).map(view);
-        ApprovalsView { open, over: over.collect() }
+        let mut over: Vec<ApprovalView> = self.asks.over().filter(|_| with_over).map(view).collect();
+        // What was found in a gateway's history was over before it was found.
+        over.sort_by_key(|row| Reverse(row.settled_at_us));
+        ApprovalsView { open, over }
     }
 
     /// One question.

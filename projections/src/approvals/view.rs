@@ -1,7 +1,7 @@
 //! What people see of questions. Plain data.
 
-use regatta_core::event::approval::{Decision, Question};
-use regatta_core::{ApprovalId, GatewayName};
+use regatta_core::event::approval::{Decision, EscalatedTo, Question};
+use regatta_core::{ApprovalId, AttemptId, GatewayName};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -39,6 +39,8 @@ pub struct ApprovalView {
     pub gateway: GatewayName,
     /// Where it stands.
     pub state: ApprovalState,
+    /// The attempt whose agent asks, when it is one's.
+    pub attempt: Option<AttemptId>,
     /// What is asked.
     pub question: Question,
     /// The answers that are offered.
@@ -61,4 +63,17 @@ pub struct ApprovalView {
     pub boot_id: String,
     /// Whether it was not heard but found in the gateway's list after a connection.
     pub is_reconstructed: bool,
+    /// Other attempts' questions that are open and the same: one answer can be given to all.
+    pub siblings: Vec<ApprovalId>,
+    /// Who was told elsewhere that it is about to expire.
+    pub escalated: Vec<EscalationView>,
+}
+
+/// Somebody elsewhere was told that a question is about to expire, or could not be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct EscalationView {
+    /// Where.
+    pub to: EscalatedTo,
+    /// Why they could not be told; nothing when they were.
+    pub failed: Option<String>,
 }

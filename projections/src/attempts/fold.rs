@@ -141,6 +141,7 @@ impl Fold for Attempts {
             (
                 Event::Gateway(_)
                 | Event::Approval(_)
+                | Event::Rule(_)
                 | Event::Config(_)
                 | Event::User(_)
                 | Event::Secret(_)

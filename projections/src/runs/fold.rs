@@ -82,6 +82,7 @@ impl Fold for Runs {
                 Event::Sandbox(_)
                 | Event::Gateway(_)
                 | Event::Approval(_)
+                | Event::Rule(_)
                 | Event::Config(_)
                 | Event::User(_)
                 | Event::Secret(_)

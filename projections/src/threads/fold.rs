@@ -61,6 +61,7 @@ impl Fold for Threads {
             }
             Event::Gateway(_)
             | Event::Approval(_)
+            | Event::Rule(_)
             | Event::Run(_)
             | Event::Attempt(_)
             | Event::Sandbox(_)

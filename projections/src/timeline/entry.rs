@@ -41,6 +41,7 @@ fn attempt(event: &Event, subject: Subject) -> Option<AttemptId> {
         | Event::Sandbox(_)
         | Event::Gateway(_)
         | Event::Approval(_)
+        | Event::Rule(_)
         | Event::Config(_)
         | Event::User(_)
         | Event::Secret(_)

@@ -2,6 +2,7 @@
 
 use regatta_core::event::approval::ApprovalEvent;
 use regatta_core::event::gateway::{GatewayEvent, Proof, Why};
+use regatta_core::event::rule::{RuleAnswer, RuleEvent};
 
 use super::text::bytes;
 
@@ -57,7 +58,27 @@ pub(super) fn approval(event: &ApprovalEvent) -> String {
         }
         ApprovalEvent::AnswerFailed(failed) => format!("the answer did not reach the gateway: {}", failed.reason),
         ApprovalEvent::Resolved(resolved) => format!("settled: {} by {}", resolved.decision, resolved.by),
+        ApprovalEvent::Escalated(told) => match &told.failed {
+            None => format!("about to expire: {} was told", told.to),
+            Some(reason) => format!("about to expire, and {} could not be told: {reason}", told.to),
+        },
         ApprovalEvent::Expired(_) => "nobody answered in time".to_owned(),
         ApprovalEvent::Cancelled(cancelled) => format!("nobody waits for an answer any more: {}", cancelled.reason),
+    }
+}
+
+/// The line of a fact about a rule; the caller bounds it.
+pub(super) fn rule(event: &RuleEvent) -> String {
+    match event {
+        RuleEvent::Added(added) => {
+            let answers = match added.rule.answer {
+                RuleAnswer::Allow => "allows",
+                RuleAnswer::Deny => "denies",
+            };
+            let command = added.rule.scope.command.as_deref().map(|command| format!(" {command}")).unwrap_or_default();
+            format!("rule {} {answers}{command}: {}", added.rule.name, added.rule.reason)
+        }
+        RuleEvent::Removed(removed) => format!("rule {} answers no more", removed.rule),
+        RuleEvent::Restated(restated) => format!("which rules there are, said again: {}", restated.rules.len()),
     }
 }

@@ -25,6 +25,7 @@ pub fn line(event: &Event) -> String {
         Event::Sandbox(event) => sandbox(event),
         Event::Gateway(event) => super::gateways::gateway(event),
         Event::Approval(event) => super::gateways::approval(event),
+        Event::Rule(event) => super::gateways::rule(event),
         Event::Delivery(event) => delivery(event),
         Event::Config(event) => config(event),
         Event::User(event) => super::people::line(event),

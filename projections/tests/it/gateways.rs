@@ -1,7 +1,8 @@
 //! Gateways and what their agents ask, as people see them.
 
 use regatta_core::event::approval::{
-    AnswerFailed, Answered, ApprovalEvent, Cancelled, Decision, Expired, Question, Requested, Resolved,
+    AnswerFailed, Answered, ApprovalEvent, Cancelled, Decision, Escalated, EscalatedTo, Expired, Question, Requested,
+    Resolved,
 };
 use regatta_core::event::gateway::{
     Added, Connected, Disconnected, Frame, GatewayEvent, Missed, Proof, Removed, Restated, RestatedGateway, Stopped,
@@ -173,8 +174,9 @@ fn check(facts: &[(&Actor, ApprovalEvent)]) -> ApprovalView {
 fn a_question_shows_who_answered_what_and_when() {
     let (ada, us) = (Actor::user("ada"), Actor::regatta());
     let resolved = |by: &str| {
-        let by = by.to_owned();
-        ApprovalEvent::Resolved(Resolved { approval: id("q"), decision: Decision::Deny, by, is_reconstructed: false })
+        let (approval, by) = (id("q"), by.to_owned());
+        let decision = Decision::Deny;
+        ApprovalEvent::Resolved(Resolved { approval, decision, by, is_reconstructed: false, at_ms: None })
     };
     assert_eq!(check(&[]).state, ApprovalState::Open);
     let given = check(&[(&ada, answered("q"))]);
@@ -189,10 +191,21 @@ fn a_question_shows_who_answered_what_and_when() {
     let failed = ApprovalEvent::AnswerFailed(AnswerFailed { approval: id("q"), reason: "lost".to_owned() });
     let open = check(&[(&ada, answered("q")), (&us, failed)]);
     assert_eq!((open.state, open.by, open.reason.as_deref()), (ApprovalState::Open, None, Some("lost")));
-    let expired = check(&[(&us, ApprovalEvent::Expired(Expired { approval: id("q") }))]);
+    let expired = check(&[(&us, ApprovalEvent::Expired(Expired { approval: id("q"), at_ms: None }))]);
     assert_eq!((expired.state, expired.settled_at_us.is_some()), (ApprovalState::Expired, true));
-    let cancelled = Cancelled { approval: id("q"), reason: "gateway-restart".to_owned() };
+    let cancelled = Cancelled { approval: id("q"), reason: "gateway-restart".to_owned(), at_ms: None };
     assert_eq!(check(&[(&us, ApprovalEvent::Cancelled(cancelled))]).reason.as_deref(), Some("gateway-restart"));
+}
+
+#[test]
+fn what_was_found_later_is_over_since_the_gateway_says_and_stands_there() {
+    let (mut history, us) = (History::new(), Actor::regatta());
+    let over = |question: &str, at_ms| ApprovalEvent::Expired(Expired { approval: id(question), at_ms });
+    history.asks(&us, asked("now", 3)).asks(&us, over("now", None));
+    history.asks(&us, asked("long-ago", 1)).asks(&us, over("long-ago", Some(2)));
+    let rows = history.views().approvals.view(true).over;
+    let rows: Vec<_> = rows.iter().map(|row| (row.id.question(), row.settled_at_us == Some(2_000))).collect();
+    assert_eq!(rows, [("now", false), ("long-ago", true)]);
 }
 
 #[test]
@@ -203,7 +216,7 @@ fn an_id_in_full_means_that_question_and_in_two_gateways_both() {
     let ApprovalEvent::Requested(asked_there) = asked("a-1", 3) else { panic!("it is asked") };
     let asked_there = ApprovalEvent::Requested(Requested { approval: other, ..asked_there });
     history.asks(&us, asked("a", 3)).asks(&us, asked("a-1", 4)).asks(&us, asked_there);
-    history.asks(&us, ApprovalEvent::Expired(Expired { approval: id("a") }));
+    history.asks(&us, ApprovalEvent::Expired(Expired { approval: id("a"), at_ms: None }));
     let views = history.views();
     let named = |text: &str| views.approvals.named(text).iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(named("a"), ["main.a"], "it is over, and was meant");
@@ -217,7 +230,7 @@ fn open_questions_stand_the_longest_waiting_first_and_are_found_by_the_beginning
     let us = Actor::regatta();
     history.of_gateway(GatewayEvent::Added(added()));
     history.asks(&us, asked("late", 9)).asks(&us, asked("early-1", 3)).asks(&us, asked("early-2", 5));
-    history.asks(&us, ApprovalEvent::Expired(Expired { approval: id("early-2") }));
+    history.asks(&us, ApprovalEvent::Expired(Expired { approval: id("early-2"), at_ms: None }));
     let views = history.views();
     let names = |rows: &[ApprovalView]| rows.iter().map(|row| row.id.question().to_owned()).collect::<Vec<_>>();
     let (open, all) = (views.approvals.view(false), views.approvals.view(true));
@@ -229,4 +242,46 @@ fn open_questions_stand_the_longest_waiting_first_and_are_found_by_the_beginning
     assert_eq!(named("main.early-2"), ["main.early-2"]);
     assert_eq!(named("lat"), ["main.late"]);
     assert_eq!(named("zzz"), [""; 0]);
+}
+
+#[test]
+fn who_was_told_elsewhere_that_a_question_is_about_to_expire_stands_with_it() {
+    let mut history = History::new();
+    let us = Actor::regatta();
+    let told = |to: EscalatedTo, failed: Option<&str>| {
+        ApprovalEvent::Escalated(Escalated { approval: id("a"), to, failed: failed.map(str::to_owned) })
+    };
+    history.asks(&us, asked("a", 3)).asks(&us, told(EscalatedTo::Slack, Some("it answered 404")));
+    history.asks(&us, told(EscalatedTo::Webhook, None));
+    let open = history.views().approvals.view(false).open;
+    let [row] = &open[..] else { panic!("{open:?}") };
+    let escalated: Vec<_> = row.escalated.iter().map(|told| (told.to, told.failed.as_deref())).collect();
+    let then = [(EscalatedTo::Webhook, None), (EscalatedTo::Slack, Some("it answered 404"))];
+    assert_eq!((row.state, escalated), (ApprovalState::Open, then.to_vec()));
+}
+
+#[test]
+fn the_same_question_of_siblings_is_one_to_answer_and_another_is_not() {
+    let mut history = History::new();
+    let of = |question: &str, slot: &str, command: &str| {
+        let ApprovalEvent::Requested(asked) = asked(question, 3) else { panic!("it is asked") };
+        let session = Some(format!("agent:main:regatta-7q2k9x0m-{slot}"));
+        let question = Question { command: command.to_owned(), session, ..asked.question };
+        ApprovalEvent::Requested(Requested { question, ..asked })
+    };
+    let us = Actor::regatta();
+    history.asks(&us, of("a", "a", "make")).asks(&us, of("b", "b", "make")).asks(&us, of("c", "c", "make all"));
+    history
+        .asks(&us, of("d", "d", "make"))
+        .asks(&us, ApprovalEvent::Expired(Expired { approval: id("d"), at_ms: None }));
+    history.asks(&us, asked("e", 3));
+    let views = history.views();
+    let siblings = |question: &str| {
+        let open = views.approvals.view(false).open;
+        open.into_iter().find(|row| row.id == id(question)).expect("it is open").siblings
+    };
+    assert_eq!((siblings("a"), siblings("b")), (vec![id("b")], vec![id("a")]));
+    assert_eq!((siblings("c"), siblings("e")), (vec![], vec![]));
+    let attempt = views.approvals.get(&id("a")).and_then(|row| row.attempt);
+    assert_eq!(attempt.map(|attempt| attempt.to_string()).as_deref(), Some("7q2k9x0m.a"));
 }

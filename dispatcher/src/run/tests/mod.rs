@@ -89,6 +89,7 @@ fn given(strategy: Strategy, events: &[Event]) -> Run {
             | Event::Sandbox(_)
             | Event::Gateway(_)
             | Event::Approval(_)
+            | Event::Rule(_)
             | Event::Config(_)
             | Event::User(_)
             | Event::Secret(_)

@@ -126,6 +126,57 @@ async fn a_call_takes_no_key_since_nobody_could_keep_it() {
 }
 
 #[tokio::test]
+async fn rules_are_added_and_removed_by_admins_alone_and_seen_by_everybody() {
+    let world = World::new();
+    let rule = json!({ "name": "builds", "answer": "allow", "scope": { "command": "make *" }, "reason": "harmless" });
+    let look = json!({ "answer": "deny", "scope": { "command": "*" } }).to_string();
+    for (role, met) in [("viewer", 403), ("operator", 403), ("approver", 403), ("admin", 201)] {
+        let token = bearer(&world.user(&format!("a-{role}"), role).await.token);
+        let headers = [("authorization", token.as_str())];
+        let by = |method, path, body: &str| world.by(near(), ask(method, path, &headers, body));
+        let answer = by("POST", "/api/v1/approvals/rules", &rule.to_string()).await;
+        assert_eq!(answer.status(), met, "{role} adds");
+        let met = if role == "admin" { StatusCode::NO_CONTENT } else { StatusCode::FORBIDDEN };
+        assert_eq!(by("DELETE", "/api/v1/approvals/rules/builds", "").await.status(), met, "{role} removes");
+        assert_eq!(by("GET", "/api/v1/approvals/rules", "").await.status(), StatusCode::OK, "{role} looks");
+        let met = if role == "viewer" { StatusCode::FORBIDDEN } else { StatusCode::OK };
+        assert_eq!(by("POST", "/api/v1/approvals/rules/preview", &look).await.status(), met, "{role} looks ahead");
+        let answers = json!({ "approvals": ["main.x"], "decision": "deny" }).to_string();
+        let met = if role == "viewer" || role == "operator" { "forbidden" } else { "not_found" };
+        let answer = by("POST", "/api/v1/approvals/answers", &answers).await;
+        assert_eq!(problem(answer).await.1, met, "{role} answers");
+    }
+}
+
+#[tokio::test]
+async fn a_rule_that_cannot_be_is_refused_with_what_to_do() {
+    let world = World::new();
+    let rule = |change: Value| {
+        let mut rule = json!({ "name": "r", "answer": "allow", "scope": { "command": "make" }, "reason": "harmless" });
+        let (Some(rule), Some(change)) = (rule.as_object_mut(), change.as_object()) else { panic!("objects") };
+        rule.extend(change.clone());
+        json!(rule).to_string()
+    };
+    for (change, says) in [
+        (json!({ "scope": {} }), "name an agent, a gateway, a folder, a command or a run"),
+        (json!({ "scope": { "command": "" } }), "command has 1 to 1024 characters"),
+        (json!({ "scope": { "cwd": "work" } }), "begins with /"),
+        (json!({ "scope": { "comand": "make" } }), "comand"),
+        (json!({ "answer": "allow-always" }), "allow-always"),
+        (json!({ "name": "No Name" }), "a rule's name"),
+        (json!({ "reason": " " }), "reason has 1 to 300 characters"),
+    ] {
+        let (status, said) = text(world.post("/approvals/rules", rule(change.clone())).await).await;
+        assert!(status == StatusCode::BAD_REQUEST && said.contains(says), "{change}: {said}");
+    }
+    assert_eq!(world.post("/approvals/rules", rule(json!({}))).await.status(), StatusCode::CREATED);
+    let (status, said) = text(world.post("/approvals/rules", rule(json!({}))).await).await;
+    assert!(status == StatusCode::CONFLICT && said.contains("there is a rule r already"), "{said}");
+    let (_, listed) = text(world.get("/approvals/rules").await).await;
+    assert!(listed.contains("\"reason\":\"harmless\""), "{listed}");
+}
+
+#[tokio::test]
 async fn what_is_not_there_says_where_to_look() {
     let world = World::new();
     for (path, hint) in [("/gateways/attic", "regatta gateway ls"), ("/threads/7q2k9x0m", "GET /threads")] {

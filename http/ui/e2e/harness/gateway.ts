@@ -35,6 +35,16 @@ export class FakeGateway {
     return this.tell({ do: "ask", id, command, decisions });
   }
 
+  /** The agent of an attempt asks. */
+  askOf(attempt: string, id: string, command: string) {
+    return this.tell({ do: "ask-of", attempt, id, command });
+  }
+
+  /** A plugin asks whether it may do something. */
+  askAsPlugin(id: string, title: string) {
+    return this.tell({ do: "ask-as-plugin", id, title });
+  }
+
   /** What became of a question there. */
   async asked(id: string): Promise<string> {
     return String((await this.tell({ do: "asked", id })).status);

@@ -66,6 +66,8 @@ export type Tested = Schemas["Tested"];
 export type Approvals = Schemas["ApprovalsView"];
 export type Approval = Schemas["ApprovalView"];
 export type Decision = Schemas["Decision"];
+export type Rule = Schemas["Rule"];
+export type KnownRule = Schemas["KnownRule"];
 
 export type Threads = Schemas["ThreadsView"];
 export type ThreadRow = Schemas["ThreadRow"];

@@ -9,7 +9,9 @@ import { ProblemNotice } from "@/parts/problem-notice";
 import { SkeletonRows } from "@/parts/skeleton";
 import { useQueryState } from "@/timeline/use-query";
 import { AskCard } from "./ask-card";
+import { useNoticePermission } from "./notices";
 import { OverList } from "./over-list";
+import { Rules } from "./rules";
 
 export default function ApprovalsPage() {
   const [query, change] = useQueryState();
@@ -17,6 +19,7 @@ export default function ApprovalsPage() {
   const { data, error, isPending, refetch } = useView("/approvals", { over: withOver || undefined }, { keep: true });
   const open = data?.open ?? [];
   const chosen = open.find((ask) => ask.id === query.ask)?.id;
+  const notices = useNoticePermission();
   const step = (by: number) => {
     const at = open.findIndex((ask) => ask.id === chosen);
     const next = open[at < 0 ? 0 : Math.min(Math.max(at + by, 0), open.length - 1)];
@@ -33,9 +36,16 @@ export default function ApprovalsPage() {
     <Page
       title="Approvals"
       tools={
-        <Button size="small" className="ml-auto" onClick={() => change({ over: withOver ? "" : "1" })}>
-          {withOver ? "Only what is open" : "Show what is over"}
-        </Button>
+        <div className="ml-auto flex gap-2">
+          {notices.canAsk && (
+            <Button size="small" title="five minutes before a question expires" onClick={notices.ask}>
+              Notify me
+            </Button>
+          )}
+          <Button size="small" onClick={() => change({ over: withOver ? "" : "1" })}>
+            {withOver ? "Only what is open" : "Show what is over"}
+          </Button>
+        </div>
       }
     >
       {isPending && <SkeletonRows />}
@@ -46,11 +56,12 @@ export default function ApprovalsPage() {
           That needs a gateway that is connected, and tools.exec.mode: ask in its openclaw.json.
         </Empty>
       )}
-      <div className="mx-auto flex max-w-4xl flex-col gap-4 p-4 empty:hidden">
+      <div className="mx-auto flex max-w-4xl flex-col gap-4 p-4">
         {open.map((ask) => (
           <AskCard key={ask.id} ask={ask} isChosen={ask.id === chosen} onChoose={() => change({ ask: ask.id })} />
         ))}
         {withOver && data && <OverList rows={data.over} />}
+        <Rules />
       </div>
     </Page>
   );

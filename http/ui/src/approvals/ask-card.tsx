@@ -1,31 +1,10 @@
 // One question: what would be run, where, who asks, how long it waits, and the answers that are offered.
-import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
-import { command } from "@/api/client";
-import { useMe } from "@/api/me";
-import type { Approval, Decision } from "@/api/types";
-import { actorName } from "@/format/actor";
+import type { Approval } from "@/api/types";
 import { ago, clock, moment } from "@/format/time";
 import { useNow } from "@/format/use-now";
-import { useShortcuts } from "@/keyboard/use-shortcuts";
-import { Button } from "@/parts/button";
 import { classes } from "@/parts/classes";
-import { bareField } from "@/parts/field";
-import { Key } from "@/parts/key";
-import { ProblemNotice } from "@/parts/problem-notice";
-import { StateBadge } from "@/parts/state";
-import { useReplay } from "@/replay/replay";
-
-const ANSWERS: Record<Decision, { word: string; key: string; look: "primary" | "plain" | "danger"; about: string }> = {
-  "allow-once": { word: "Allow once", key: "a", look: "primary", about: "this time" },
-  "allow-always": {
-    word: "Always allow",
-    key: "A",
-    look: "plain",
-    about: "whenever exactly this is asked in this folder",
-  },
-  deny: { word: "Deny", key: "x", look: "danger", about: "the agent is told no" },
-};
+import { Answers } from "./answers";
+import { SOON_MS } from "./notices";
 
 type Props = { ask: Approval; isChosen: boolean; onChoose: () => void };
 
@@ -53,8 +32,8 @@ export function AskCard({ ask, isChosen, onChoose }: Props) {
           asked {ago(now - ask.asked_at_us / 1_000)}
         </span>
         <span
-          className={classes("ml-auto tabular-nums", leftMs < 300_000 ? "text-warn" : "text-soft")}
-          title={`until ${moment(ask.expires_at_us)}; then the command is not run`}
+          className={classes("ml-auto tabular-nums", leftMs < SOON_MS ? "text-warn" : "text-soft")}
+          title={`until ${moment(ask.expires_at_us)}; then the answer is no`}
         >
           {leftMs > 0 ? `${clock(leftMs)} left` : "its time is over"}
         </span>
@@ -67,7 +46,15 @@ export function AskCard({ ask, isChosen, onChoose }: Props) {
         >
           {question.command}
         </pre>
+        {question.plugin && (
+          <p className="max-h-64 overflow-auto whitespace-pre-wrap break-words text-soft">{question.plugin.about}</p>
+        )}
         <Details question={question} />
+        {ask.escalated.map(({ to, failed }) => (
+          <p key={to} className={failed === null ? "text-faint text-sm" : "text-sm text-warn"}>
+            {failed === null ? `${to} was told that it is about to expire` : `${to} could not be told: ${failed}`}
+          </p>
+        ))}
         {ask.reason !== null && <p className="text-warn">An answer did not arrive: {ask.reason}</p>}
         <Answers ask={ask} isChosen={isChosen} />
       </div>
@@ -80,6 +67,8 @@ function Details({ question }: { question: Approval["question"] }) {
     ["in", question.cwd],
     ["runs", question.program],
     ["on", question.host],
+    ["plugin", question.plugin?.name],
+    ["tool", question.plugin?.tool],
     ["session", question.session],
   ];
   return (
@@ -110,62 +99,6 @@ function Details({ question }: { question: Approval["question"] }) {
           {warning}
         </p>
       ))}
-    </>
-  );
-}
-
-function Answers({ ask, isChosen }: { ask: Approval; isChosen: boolean }) {
-  const { data: me } = useMe();
-  const { asOf } = useReplay();
-  const client = useQueryClient();
-  const [note, setNote] = useState("");
-  const answer = useMutation({
-    mutationFn: (decision: Decision) =>
-      command("POST", `/approvals/${encodeURIComponent(ask.id)}/answer`, { decision, note: note.trim() }),
-    onSettled: () => client.invalidateQueries({ queryKey: ["view", "/approvals"] }),
-  });
-  const mayAnswer = (me?.can.includes("answer") ?? false) && asOf === undefined;
-  const isOpen = ask.state === "open" && mayAnswer && !answer.isPending;
-  useShortcuts(
-    "The chosen question",
-    isChosen && isOpen
-      ? ask.decisions.map((decision) => ({
-          keys: ANSWERS[decision].key,
-          about: ANSWERS[decision].word,
-          run: () => answer.mutate(decision),
-        }))
-      : [],
-  );
-  if (ask.state === "answering" && !answer.isError) {
-    return (
-      <StateBadge glyph="◌" tone="busy" moving>
-        {ask.by && actorName(ask.by)} answers {ask.decision}
-      </StateBadge>
-    );
-  }
-  if (!mayAnswer) return <p className="text-faint">{asOf === undefined && "Approvers answer this."}</p>;
-  return (
-    <>
-      <div className="flex flex-wrap items-center gap-2">
-        {ask.decisions.map((decision) => {
-          const { word, key, look, about } = ANSWERS[decision];
-          return (
-            <Button key={decision} look={look} title={about} disabled={!isOpen} onClick={() => answer.mutate(decision)}>
-              {word}
-              {isChosen && <Key>{key}</Key>}
-            </Button>
-          );
-        })}
-        <input
-          aria-label="Note with the answer"
-          placeholder="Note, kept with the answer"
-          maxLength={500}
-          value={note}
-          onChange={(event) => setNote(event.target.value)}
-          className={bareField("min-w-40 flex-1")}
-        />
-      </div>
-      {answer.isError && <ProblemNotice error={answer.error} />}
     </>
   );
 }

@@ -22,8 +22,18 @@ export function OverList({ rows }: { rows: Approval[] }) {
   );
 }
 
-/** What became of a question. */
+/** What became of a question, as a badge. */
+export function WhatCameOf({ ask }: { ask: Approval }) {
+  const { glyph, tone, word } = cameTo(ask);
+  return (
+    <StateBadge glyph={glyph} tone={tone}>
+      {word}
+    </StateBadge>
+  );
+}
+
 function cameTo({ state, decision }: Approval): { glyph: string; tone: Tone; word: string } {
+  if (state === "open" || state === "answering") return { glyph: "◌", tone: "accent", word: "open" };
   if (state === "expired") return { glyph: "◷", tone: "warn", word: "expired" };
   if (state === "cancelled") return { glyph: "■", tone: "calm", word: "cancelled" };
   if (decision === "deny") return { glyph: "✗", tone: "bad", word: "denied" };
@@ -32,13 +42,10 @@ function cameTo({ state, decision }: Approval): { glyph: string; tone: Tone; wor
 
 function Over({ ask }: { ask: Approval }) {
   const now = useNow();
-  const { glyph, tone, word } = cameTo(ask);
   const why = ask.note ?? ask.reason;
   return (
     <li className="flex flex-wrap items-baseline gap-x-4 gap-y-1 px-4 py-2">
-      <StateBadge glyph={glyph} tone={tone}>
-        {word}
-      </StateBadge>
+      <WhatCameOf ask={ask} />
       <code className="code min-w-0 flex-1 basis-60 truncate" title={ask.question.command}>
         {ask.question.command}
       </code>

@@ -6,6 +6,7 @@ import { useShortcuts } from "@/keyboard/use-shortcuts";
 import { useView } from "@/live/use-view";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { useReplay } from "@/replay/replay";
+import { setTitle } from "@/shell/title";
 import { BodySkeleton } from "./body-note";
 import { Columns } from "./columns";
 import { CompareSkeleton } from "./compare-skeleton";
@@ -39,7 +40,7 @@ export default function ComparePage() {
   const view = useView(`/runs/${run}`);
   const title = compare.data?.title;
   useEffect(() => {
-    document.title = title ? `${title} · Regatta` : "Compare · Regatta";
+    setTitle(title ? `${title} · Regatta` : "Compare · Regatta");
   }, [title]);
   if (compare.isError && !compare.data) {
     return <ProblemNotice className="m-4" error={compare.error} onRetry={() => void compare.refetch()} />;

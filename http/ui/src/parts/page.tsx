@@ -1,12 +1,13 @@
 // The frame of a page: its head, and a body that scrolls by itself.
 import type { ReactNode } from "react";
 import { useEffect } from "react";
+import { setTitle } from "@/shell/title";
 
 type Props = { title: string; tools?: ReactNode; children: ReactNode };
 
 export function Page({ title, tools, children }: Props) {
   useEffect(() => {
-    document.title = `${title} · Regatta`;
+    setTitle(`${title} · Regatta`);
   }, [title]);
   return (
     <div className="flex h-full min-h-0 flex-col">

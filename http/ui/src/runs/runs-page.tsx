@@ -10,6 +10,7 @@ import { Empty } from "@/parts/empty";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { SkeletonRows } from "@/parts/skeleton";
 import type { Search } from "@/routes";
+import { setTitle } from "@/shell/title";
 import { useArrivals } from "./arrivals";
 import { queueReasons } from "./queue-reasons";
 import { RunFilters } from "./run-filters";
@@ -24,7 +25,7 @@ export default function RunsPage() {
   const query: RunQuery = { state: search.state, text: search.text, repository: search.repository };
   const navigate = useNavigate();
   useEffect(() => {
-    document.title = "Runs · Regatta";
+    setTitle("Runs · Regatta");
   }, []);
   return (
     <div className="flex h-full flex-col">

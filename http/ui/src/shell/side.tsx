@@ -1,13 +1,18 @@
 // The way to the other pages: at the side, and at the bottom of a phone.
 import { Link, type LinkProps, useLocation } from "@tanstack/react-router";
 import { CircleHelp, Plus, Search } from "lucide-react";
+import { useEffect } from "react";
+import type { Approval } from "@/api/types";
+import { useExpiryNotices } from "@/approvals/notices";
 import { useView } from "@/live/use-view";
 import { buttonLook, IconButton } from "@/parts/button";
 import { classes } from "@/parts/classes";
 import { Key, Keys } from "@/parts/key";
+import { useReplay } from "@/replay/replay";
 import { PLACES } from "./places";
 import { StatusFoot } from "./status-foot";
 import { ThemeSwitch } from "./theme-switch";
+import { setWaiting } from "./title";
 
 type Props = { onPalette: () => void; onHelp: () => void };
 
@@ -88,10 +93,17 @@ function Place({ name, to, icon: Icon, keys }: PlaceProps) {
   );
 }
 
+const NONE: Approval[] = [];
+
 /** Questions that wait for a person: only when there are some. */
 function Questions() {
   const { data } = useView("/approvals");
+  const { asOf } = useReplay();
   const open = data?.open.length ?? 0;
+  // What waited in the past waits for nobody.
+  const waiting = asOf === undefined ? (data?.open ?? NONE) : NONE;
+  useExpiryNotices(waiting);
+  useEffect(() => setWaiting(waiting.length), [waiting]);
   if (open === 0) return null;
   return (
     <span

@@ -1,14 +1,17 @@
 //! `regatta approvals`: what agents ask, and people's answers.
 
-use regatta_core::event::approval::Decision;
-use regatta_http::requests::AnswerRequest;
-use regatta_projections::approvals::{ApprovalState, ApprovalView, ApprovalsView};
+mod rules;
+
+use regatta_core::event::approval::{Decision, PluginAsk};
+use regatta_http::AnswersBody;
+use regatta_http::requests::{AnswerRequest, AnswersRequest};
+use regatta_projections::approvals::{ApprovalState, ApprovalView, ApprovalsView, EscalationView};
 
 use super::{now_us, segment};
 use crate::context::{Context, block_on};
-use crate::failure::{Exit, Outcome};
+use crate::failure::{Exit, Failure, Outcome};
 use crate::server;
-use crate::terminal::numbers::{ago, elapsed};
+use crate::terminal::numbers::{ago, counted, elapsed};
 use crate::terminal::table::{Tone, cell, table, text};
 use crate::terminal::{Terminal, escape};
 
@@ -21,6 +24,8 @@ Examples:
   regatta approvals                                # what is open, the longest waiting first
   regatta approvals answer a734 allow-once         # the beginning of an id is enough
   regatta approvals answer main.a734 deny -m 'use the test database'
+  regatta approvals answer a734 allow-once --all   # and the same question of the run's other attempts
+  regatta approvals rules add builds allow --command 'make *' -m 'builds are harmless'
   regatta approvals ls --over                      # also what became of the latest ones")]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -31,6 +36,7 @@ pub(crate) struct Args {
 enum Command {
     Ls(Ls),
     Answer(Answer),
+    Rules(rules::Args),
 }
 
 /// List what is open, the longest waiting first
@@ -51,6 +57,9 @@ struct Answer {
     id: String,
     /// allow-once, allow-always or deny
     decision: Decision,
+    /// Also answer the identical question of other attempts of the same run
+    #[arg(long)]
+    all: bool,
     /// One line for people
     #[arg(long, short, default_value = "", hide_default_value = true)]
     message: String,
@@ -60,7 +69,9 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     match args.command {
         None => list(context, &Ls::default()),
         Some(Command::Ls(args)) => list(context, &args),
+        Some(Command::Answer(args)) if args.all => answer_all(context, args),
         Some(Command::Answer(args)) => answer(context, args),
+        Some(Command::Rules(args)) => rules::run(context, args),
     }
 }
 
@@ -104,7 +115,21 @@ fn open(asked: &ApprovalView, terminal: &Terminal, now_us: u64) -> String {
         asked.gateway,
         ago(asked.asked_at_us, now_us)
     )];
-    lines.push(format!("    $ {}", escape::lines(&question.command).replace('\n', "\n      ")));
+    let indented = |text: &str| escape::lines(text).replace('\n', "\n      ");
+    match &question.plugin {
+        None => lines.push(format!("    $ {}", indented(&question.command))),
+        Some(PluginAsk { name, tool, about }) => {
+            let name = name.as_deref().map_or_else(|| "a plugin".to_owned(), |name| format!("the plugin {name}"));
+            let tool = tool.as_deref().map(|tool| format!(" with {tool}")).unwrap_or_default();
+            lines.push(format!(
+                "    {} wants{}: {}",
+                escape::line(&name),
+                escape::line(&tool),
+                indented(&question.command)
+            ));
+            lines.push(format!("      {}", indented(about)));
+        }
+    }
     let argv = (question.argv.len() > 1).then(|| format!("words: {}", words(&question.argv)));
     let cwd = question.cwd.as_deref().map(|cwd| format!("in {cwd}"));
     let program = question.program.as_deref().map(|program| format!("runs {program}"));
@@ -115,6 +140,10 @@ fn open(asked: &ApprovalView, terminal: &Terminal, now_us: u64) -> String {
     if let Some(reason) = &asked.reason {
         lines.push(format!("    an answer did not arrive: {}", escape::line(reason)));
     }
+    lines.extend(asked.escalated.iter().map(|EscalationView { to, failed }| match failed {
+        None => format!("    {to} was told that it is about to expire"),
+        Some(reason) => format!("    {to} could not be told that it is about to expire: {}", escape::line(reason)),
+    }));
     match (asked.state, &asked.by, asked.decision) {
         (ApprovalState::Answering, Some(by), Some(decision)) => {
             lines.push(format!("    {} answers {decision}", escape::line(by)));
@@ -122,6 +151,11 @@ fn open(asked: &ApprovalView, terminal: &Terminal, now_us: u64) -> String {
         _ => {
             let offered: Vec<&str> = asked.decisions.iter().map(|decision| decision.as_str()).collect();
             lines.push(format!("    regatta approvals answer {} {}", short(asked), offered.join("|")));
+            if !asked.siblings.is_empty() {
+                let others = counted(asked.siblings.len() as u64, "other attempt");
+                let them = if asked.siblings.len() == 1 { "it" } else { "them" };
+                lines.push(format!("    {others} of the run asked the same: --all answers {them}, too"));
+            }
         }
     }
     lines.join("\n")
@@ -135,13 +169,15 @@ fn words(argv: &[String]) -> String {
 
 /// As much of an id as a person types.
 fn short(asked: &ApprovalView) -> String {
-    let question: String = asked.id.question().chars().take(8).collect();
-    format!("{}.{question}", asked.gateway)
+    let question = asked.id.question();
+    // What stands before a colon is the same for all of a kind.
+    let before = question.rfind(':').map_or(0, |colon| colon + 1);
+    format!("{}.{}", asked.gateway, question.chars().take(before + 8).collect::<String>())
 }
 
 fn over(rows: &[ApprovalView], terminal: &Terminal, now_us: u64) -> String {
     let mut shown = table(terminal);
-    shown.set_header(["question", "command", "came to", "who", "when"].map(|name| cell(name, Tone::Dim)));
+    shown.set_header(["question", "command", "came to", "who", "why", "when"].map(|name| cell(name, Tone::Dim)));
     for row in rows {
         let (word, tone) = match (row.state, row.decision) {
             (ApprovalState::Expired, _) => ("expired".to_owned(), Tone::Warn),
@@ -156,6 +192,7 @@ fn over(rows: &[ApprovalView], terminal: &Terminal, now_us: u64) -> String {
             cell(row.question.command.chars().take(60).collect::<String>(), Tone::Plain),
             cell(word, tone),
             cell(by, Tone::Plain),
+            cell(row.note.as_deref().unwrap_or("-"), Tone::Plain),
             cell(row.settled_at_us.map_or_else(|| "-".to_owned(), |at_us| ago(at_us, now_us)), Tone::Plain),
         ]);
     }
@@ -163,7 +200,7 @@ fn over(rows: &[ApprovalView], terminal: &Terminal, now_us: u64) -> String {
 }
 
 fn answer(context: &Context, args: Answer) -> Outcome {
-    let Answer { id, decision, message } = args;
+    let Answer { id, decision, message, .. } = args;
     let path = format!("/approvals/{}/answer", segment(&id));
     let request = AnswerRequest { decision, note: message };
     let view: ApprovalView = block_on(context.client().command_answered(&path, &request))?;
@@ -175,4 +212,35 @@ fn answer(context: &Context, args: Answer) -> Outcome {
     let command: String = view.question.command.chars().take(100).collect();
     terminal.note(format!("answered {decision}: {}", escape::line(&command)));
     Ok(Exit::Done)
+}
+
+fn answer_all(context: &Context, args: Answer) -> Outcome {
+    let Answer { id, decision, message, .. } = args;
+    let client = context.client();
+    let body: AnswersBody = block_on(async {
+        let view: ApprovalsView = client.get("/approvals").await?;
+        let begins =
+            |asked: &&ApprovalView| asked.id.to_string().starts_with(&id) || asked.id.question().starts_with(&id);
+        let found: Vec<&ApprovalView> = view.open.iter().filter(begins).collect();
+        let same = |one: &ApprovalView, other: &ApprovalView| one.id == other.id || one.siblings.contains(&other.id);
+        let Some(first) = found.first().filter(|first| found.iter().all(|asked| same(first, asked))) else {
+            let message = if found.is_empty() { "there is no open question" } else { "several questions begin with" };
+            return Err(
+                Failure::usage(format!("{message} {id:?}")).hint("regatta approvals shows them; write more of the id")
+            );
+        };
+        let approvals = [first.id.clone()].into_iter().chain(first.siblings.iter().cloned()).collect();
+        client.command_answered("/approvals/answers", &AnswersRequest { approvals, decision, note: message }).await
+    })?;
+    let terminal = &context.terminal;
+    let is_taken = body.rows.iter().all(|row| row.problem.is_none());
+    if terminal.json {
+        terminal.json(&body)?;
+    } else {
+        for row in &body.rows {
+            let problem = row.problem.as_ref().map(|problem| format!("not taken: {}", escape::line(problem)));
+            terminal.note(format!("{}  {}", row.approval, problem.unwrap_or_else(|| format!("answered {decision}"))));
+        }
+    }
+    Ok(if is_taken { Exit::Done } else { Exit::Refused })
 }
