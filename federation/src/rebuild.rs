@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use regatta_core::event::gateway::{Frame, GatewayEvent};
-use regatta_core::{Actor, Append, Clock, Draft, Event, Expect, GatewayName, Log, ReadError, ReadMax, Stream, log};
+use regatta_core::{
+    Actor, Append, Clock, Draft, Event, Expect, GatewayName, Log, ReadError, ReadMax, Stream, log, to_the_end,
+};
 use regatta_gateway::{CallError, Link, Server};
 use serde::de::DeserializeOwned;
 use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedMutexGuard, mpsc, oneshot};
 use uuid::Uuid;
 
 use crate::record::FRAME_BYTES_MAX;
@@ -30,6 +32,9 @@ const LOOKED_BACK: u64 = 2_000;
 const PIECE_BYTES_MAX: usize = 1 << 20;
 /// A session that changed this much before we stopped listening is looked at too, in milliseconds: clocks differ.
 const BEFORE_MS: u64 = 2_000;
+
+/// Held by whoever rebuilds.
+type Working = OwnedMutexGuard<()>;
 
 /// Asks whoever records to record everything that came so far, and then to answer.
 pub(crate) type Settle = mpsc::Sender<oneshot::Sender<()>>;
@@ -112,11 +117,11 @@ impl Rebuilder {
 
     /// Rebuilds what is missing, if anything is. What fails is owed.
     pub(crate) async fn rebuild(&self, link: &Link, server: &Server, settle: &Settle) {
-        let _one_at_a_time = self.working.lock().await;
+        let one_at_a_time = Arc::new(Arc::clone(&self.working).lock_owned().await);
         // What is missed meanwhile is for the next time.
         let Some(since_ms) = self.known().since_ms.take() else { return };
         let mut owed = Owed { of: self, since_ms: Some(since_ms) };
-        match self.mend(link, server, settle, since_ms.saturating_sub(BEFORE_MS)).await {
+        match self.mend(link, server, settle, since_ms.saturating_sub(BEFORE_MS), &one_at_a_time).await {
             Ok(frames) => {
                 owed.since_ms = None;
                 tracing::info!(gateway = %self.gateway, frames, "what was not heard is rebuilt");
@@ -125,7 +130,14 @@ impl Rebuilder {
         }
     }
 
-    async fn mend(&self, link: &Link, server: &Server, settle: &Settle, since_ms: u64) -> Result<usize, String> {
+    async fn mend(
+        &self,
+        link: &Link,
+        server: &Server,
+        settle: &Settle,
+        since_ms: u64,
+        working: &Arc<Working>,
+    ) -> Result<usize, String> {
         let listing = json!({ "limit": LISTED_MAX, "sortBy": "updatedAt" });
         let Sessions { ts, sessions } = asked(link, "sessions.list", &listing).await?;
         // Its clock is another one. At least so much it is behind ours or ahead of it: the answer took its time.
@@ -157,7 +169,14 @@ impl Rebuilder {
             };
             let missing: Vec<Frame> = missing.map(|rebuilt| of(rebuilt.event, rebuilt.text)).collect();
             frames += missing.len();
-            self.record(missing).await?;
+            let (all, working) = (self.clone(), Arc::clone(working));
+            // Another connection may end this here; what was begun to be recorded must be known before anybody looks again.
+            to_the_end(async move {
+                let recorded = all.record(missing).await;
+                drop(working);
+                recorded
+            })
+            .await?;
         }
         Ok(frames)
     }

@@ -134,3 +134,19 @@ async fn what_is_missed_of_a_gateway_whose_clock_is_behind_is_rebuilt() {
     house.drop_connections();
     assert_eq!(rebuilt_when(&world, 2).await, ["conn-2 row 1", "conn-2 sessions.changed"]);
 }
+
+#[tokio::test]
+async fn what_is_being_rebuilt_when_the_connection_is_lost_again_is_recorded_once() {
+    let house = House::open().await;
+    let world = World::with(&house).await;
+    keeps(&house, &[row(1, "user", None), row(2, "user", None)]);
+    world.disk.is_slow_to_rebuild.send_replace(true);
+    house.drop_connections();
+    rebuilt_when(&world, 3).await;
+    house.drop_connections();
+    world.told_when("boot-1 conn-3").await;
+    world.disk.is_slow_to_rebuild.send_replace(false);
+    let told = rebuilt_when(&world, 4).await;
+    let all = ["conn-2 row 1", "conn-2 row 2", "conn-2 sessions.changed", "conn-3 sessions.changed"];
+    assert_eq!(told, all);
+}

@@ -30,6 +30,8 @@ pub(crate) struct Disk {
     pub(crate) is_full: AtomicBool,
     pub(crate) is_slow: watch::Sender<bool>,
     pub(crate) is_broken: AtomicBool,
+    /// The same as slow, of what is rebuilt alone.
+    pub(crate) is_slow_to_rebuild: watch::Sender<bool>,
 }
 
 impl Log for Disk {
@@ -40,12 +42,14 @@ impl Log for Disk {
             answer.send(Err(AppendError::ReadOnly("the disk is nearly full".to_owned()))).ok();
             return pending;
         }
+        let is_rebuilt = append.events.iter().any(|draft| holds(&draft.payload, br#""reconstructed":true"#));
+        let slow = if is_rebuilt { &self.is_slow_to_rebuild } else { &self.is_slow };
         let written = self.log.submit(append);
-        if !*self.is_slow.borrow() {
+        if !*slow.borrow() {
             return written;
         }
         let (answer, pending) = tokio::sync::oneshot::channel();
-        let mut is_slow = self.is_slow.subscribe();
+        let mut is_slow = slow.subscribe();
         tokio::spawn(async move {
             is_slow.wait_for(|is_slow| !is_slow).await.ok();
             answer.send(written.await.expect("a writer")).ok();
@@ -76,6 +80,10 @@ impl Log for Disk {
     fn watch(&self) -> watch::Receiver<Seq> {
         self.log.watch()
     }
+}
+
+fn holds(bytes: &[u8], text: &[u8]) -> bool {
+    bytes.windows(text.len()).any(|window| window == text)
 }
 
 /// The machine's clock, ahead by as much as a test says.
