@@ -47,6 +47,13 @@ pub(crate) fn models(port: &str) -> Value {
     json!({ "mode": "replace", "providers": { "stub": provider } })
 }
 
+/// A free port that no other program is given while the gateway starts, which takes seconds: it is below those that the system
+/// gives to whoever asks for any.
+fn port() -> u16 {
+    let first = 20_000 + u16::try_from(std::process::id() % 10_000).expect("a small number");
+    (first..32_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a free port")
+}
+
 /// A gateway and its model, in a folder of their own; gone when dropped.
 pub(crate) struct Real {
     node: String,
@@ -67,7 +74,7 @@ impl Real {
             fs::create_dir_all(folder.join(name)).expect("a folder");
         }
         let (model, model_port) = stub_model(&node);
-        let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+        let port = port();
         let mut real = Self { node, openclaw, folder: folder.to_owned(), port, mode, model, gateway: None };
         fs::write(real.folder.join("openclaw.json"), real.config(&model_port).to_string()).expect("written");
         real.run();
