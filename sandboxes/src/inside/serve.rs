@@ -1,7 +1,7 @@
 //! Answering calls: reads frames from standard input, writes answers to standard output. Decides nothing.
 
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -139,7 +139,11 @@ async fn answer(
         Call::LeftNothing { exec } => (Answer::Flag(provider.left_nothing(SANDBOX, &exec).await?), Vec::new()),
         Call::Untouched => (Answer::Flag(provider.untouched(SANDBOX).await?), Vec::new()),
         Call::NothingInMemory => {
-            let is_empty = |path: &&str| std::fs::read_dir(path).is_ok_and(|mut found| found.next().is_none());
+            // What is root's was brought with the sandbox, and is with the next one.
+            let is_ours = |entry: io::Result<std::fs::DirEntry>| {
+                entry.and_then(|entry| entry.metadata()).is_ok_and(|metadata| metadata.uid() == 0)
+            };
+            let is_empty = |path: &&str| std::fs::read_dir(path).is_ok_and(|mut found| found.all(is_ours));
             (Answer::Flag(IN_MEMORY.iter().all(is_empty)), Vec::new())
         }
         Call::Fill { last } => {
