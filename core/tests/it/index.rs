@@ -85,6 +85,17 @@ fn an_index_whose_file_is_gone_or_empty_is_set_aside_and_rebuilt() {
 }
 
 #[test]
+fn an_index_that_is_a_link_to_nothing_is_set_aside_and_rebuilt() {
+    let dir = given();
+    fs::remove_dir_all(dir.path().join("index")).expect("removed");
+    std::os::unix::fs::symlink(dir.path().join("gone"), dir.path().join("index")).expect("link");
+    check(dir.path(), false);
+    assert_eq!(set_aside(dir.path()), 1);
+    check(dir.path(), false);
+    assert_eq!(set_aside(dir.path()), 1, "the one that was rebuilt is used");
+}
+
+#[test]
 fn garbage_in_an_index_is_set_aside_and_rebuilt() {
     let dir = given();
     let image = crate::given::copied(dir.path());

@@ -111,7 +111,8 @@ pub(super) fn open(dir: &Path, journal: u64, head: u64, deadline: Duration) -> R
         fs::rename(&begun, &path).map_err(failed)?;
     }
     let suspect = suspect_path(dir);
-    if path.exists() {
+    // A link to nothing is in the way, too.
+    if fs::symlink_metadata(&path).is_ok() {
         let opened = if suspect.exists() {
             Err(IndexError::Failed("it failed when it was last used".to_owned()))
         } else {
