@@ -146,6 +146,43 @@ fn a_backup_with_a_hole_is_never_made() {
 }
 
 #[test]
+fn what_only_the_backup_holds_is_read_again_by_every_backup() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (log, first) = given(folder.path());
+    let archive = folder.path().join("archive");
+    backup(log.dir(), &archive).expect("backed up");
+    let mut old: Vec<_> =
+        fs::read_dir(archive.join("journal")).expect("folder").map(|file| file.expect("file").path()).collect();
+    old.sort();
+    let receipt = receipts(log.dir()).pop().expect("remembered");
+    let check_refused = |named: &Path, wanted: &str| {
+        fill(&log, log.head().0 + 1);
+        let error = backup(log.dir(), &archive).expect_err("it is not whole");
+        let BackupError::Damaged { place, reason } = &error else { panic!("{error}") };
+        assert!(place.starts_with(&named.display().to_string()) && reason.contains(wanted), "{error}");
+        assert_eq!(receipts(log.dir()), std::slice::from_ref(&receipt), "nothing is removed for it");
+    };
+    for file in &old[..4] {
+        let whole = fs::read(file).expect("file");
+        let mut bytes = whole.clone();
+        let middle = 5_000.max(bytes.len() / 2).min(bytes.len() - 1);
+        bytes[middle] ^= 1;
+        fs::write(file, bytes).expect("damaged");
+        check_refused(file, "");
+        fs::write(file, whole).expect("mended");
+    }
+    for number in 0..4 {
+        let whole = fs::read(&old[number]).expect("file");
+        fs::remove_file(&old[number]).expect("removed");
+        check_refused(&old[number + 1], "is missing before it");
+        fs::write(&old[number], whole).expect("mended");
+    }
+    // What is new was brought nevertheless.
+    assert_eq!((log.first(), verify(&archive).expect("verifies").head), (first, log.head()));
+    assert_eq!(backup(log.dir(), &archive).expect("backed up").head, log.head());
+}
+
+#[test]
 fn a_backup_holds_a_segment_only_as_it_is() {
     let folder = tempfile::tempdir().expect("folder");
     let archive = folder.path().join("archive");

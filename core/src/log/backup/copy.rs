@@ -126,7 +126,7 @@ fn unfinished(target: &Path) -> PathBuf {
 
 /// BLAKE3 of the first bytes of a file, from the disk: what is in memory says nothing about it. Where that cannot be
 /// asked for, it is read as it is.
-fn hash_of(path: &Path, end: u64) -> Result<blake3::Hash, BackupError> {
+pub(super) fn hash_of(path: &Path, end: u64) -> Result<blake3::Hash, BackupError> {
     let mut hasher = blake3::Hasher::new();
     let file = regular::open(path).map_err(failed("read", path))?;
     rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).ok();

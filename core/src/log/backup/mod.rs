@@ -11,6 +11,7 @@ mod beside;
 mod bring;
 mod copy;
 mod history;
+mod older;
 mod place;
 mod receipts;
 
@@ -135,7 +136,7 @@ fn backup_on(disk: &dyn Disk, dir: &Path, to: &Path, look: Look) -> Result<Copie
     let bring = Bring { disk, from: dir, to, look };
     let mut copied = Copied::default();
     let mut looks = 1;
-    let tip = loop {
+    let found = loop {
         let found = recovered(dir)?;
         history::check_continues(dir, to, &found)?;
         // Before the log, which is known by it.
@@ -147,17 +148,20 @@ fn backup_on(disk: &dyn Disk, dir: &Path, to: &Path, look: Look) -> Result<Copie
             }
             done => {
                 done?;
-                break found.tip;
+                break found;
             }
         }
     };
-    write_anchor(disk, to, &at_end(&tip))?;
+    let tip = &found.tip;
+    write_anchor(disk, to, &at_end(tip))?;
     // What is cleaned or returned meanwhile is in one of the two at any moment: in an archive before a blob goes, and a
     // blob again before its archive does.
     cleaned(&bring, &mut copied)?;
     blobs(&bring, &mut copied)?;
     cleaned(&bring, &mut copied)?;
-    copied.end(&tip);
+    copied.end(tip);
+    // Last of all: what is new is safe whatever became of what is old, but nothing is removed for a backup that is not whole.
+    older::check(to, found.beginning.first, look)?;
     remember(dir, to, &copied)?;
     Ok(copied)
 }
