@@ -37,7 +37,8 @@ for (const [keys, path, heading] of [
 test("the palette finds runs, attempts, pages and actions", async ({ page }) => {
   const open = async (text: string) => {
     await page.keyboard.press("Control+k");
-    await page.getByPlaceholder(/Type a command/).fill(text);
+    await expect(page.getByPlaceholder(/Type a command/)).toBeFocused();
+    await page.keyboard.type(text);
   };
   await open("to be found");
   await page.keyboard.press("Enter");
@@ -53,6 +54,23 @@ test("the palette finds runs, attempts, pages and actions", async ({ page }) => 
   await open("look at the past");
   await page.keyboard.press("Enter");
   await expect(page.getByText("REPLAY")).toBeVisible();
+});
+
+test("keys do not reach the page while the palette is being loaded", async ({ page }) => {
+  let load = () => {};
+  const asked = new Promise<void>((resolve) => {
+    load = resolve;
+  });
+  await page.route(/palette-[^/]*\.js$/, async (route) => {
+    await asked;
+    await route.continue();
+  });
+  await page.goto(`${install().url}/runs/${run}`);
+  await expect(page.getByRole("article", { name: "Attempt A" })).toBeVisible();
+  for (const key of ["Control+k", "1", "?"]) await page.keyboard.press(key);
+  load();
+  await expect(page.getByRole("dialog", { name: "Command palette" })).toBeVisible();
+  await expect(page.getByRole("dialog")).toHaveCount(1);
 });
 
 test("? shows every key that works here", async ({ page }) => {

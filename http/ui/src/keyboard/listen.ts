@@ -1,4 +1,4 @@
-// Listens to the keyboard for the whole page. A dialog keeps its keys to itself.
+// Listens to the keyboard for the whole page. A dialog keeps its keys to itself, also one that is still being loaded.
 import { useEffect } from "react";
 import { registry } from "./registry";
 
@@ -7,8 +7,9 @@ function isTyping(target: EventTarget | null): boolean {
   return target.isContentEditable || target.matches("input:not([type=checkbox], [type=radio]), textarea, select");
 }
 
-export function useKeyboard(): void {
+export function useKeyboard(isOff: boolean): void {
   useEffect(() => {
+    if (isOff) return undefined;
     const press = (event: KeyboardEvent) => {
       if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]")) return;
       const shortcut = registry.match(event, isTyping(event.target));
@@ -18,5 +19,5 @@ export function useKeyboard(): void {
     };
     window.addEventListener("keydown", press);
     return () => window.removeEventListener("keydown", press);
-  }, []);
+  }, [isOff]);
 }

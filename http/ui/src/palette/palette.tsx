@@ -49,12 +49,15 @@ const PAGES: {
 
 export default function Palette({ onClose }: { onClose: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
+  const input = useRef<HTMLInputElement>(null);
   const navigate = useNavigate();
   const groups = useSyncExternalStore(registry.subscribe, registry.snapshot);
   const { data: runs } = useView("/runs", { limit: 30 });
   useEffect(() => {
     const element = dialog.current;
     if (element && !element.open) element.showModal();
+    // What was focused before the dialog was shown is not any more.
+    input.current?.focus();
     return () => element?.close();
   }, []);
   const choose = (act: () => void) => () => {
@@ -74,7 +77,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
     >
       <Command label="Command palette" loop>
         <Command.Input
-          autoFocus
+          ref={input}
           placeholder="Type a command, a run's id or its title"
           className="h-12 w-full border-line border-b bg-transparent px-4 text-lg outline-none"
         />

@@ -23,7 +23,7 @@ export function Shell() {
   const { pathname } = useLocation();
   const { asOf } = useReplay();
   const [open, setOpen] = useState<Open>();
-  useKeyboard();
+  useKeyboard(open !== undefined);
   useSignInWhenNeeded();
   useShortcuts("Everywhere", [
     { keys: "?", about: "Show these keys", run: () => setOpen("help") },
