@@ -108,7 +108,9 @@ test("the vote names everybody, and the attempt that was chosen is the one that 
   const name = (await mine.getAttribute("aria-label"))?.replace("Attempt ", "") ?? "";
   expect(slots["ABCD".indexOf(name)]).toBe("a");
   await mine.getByRole("button", { name: "Pick" }).click();
+  await expect(page.getByRole("dialog")).not.toContainText("verdict");
   await page.getByRole("dialog").getByRole("button", { name: /^Pick/ }).click();
+  await expect(page.getByRole("status").filter({ hasText: "You picked" })).toContainText(`${name} was A: sparrow.sh`);
   await expect(page.getByRole("article", { name: "Attempt A" })).toContainText("sparrow.sh");
   await expect(page.getByRole("article", { name: "Attempt A" }).getByText("won", { exact: true })).toBeVisible();
   await expect(page).not.toHaveURL(/blind/);

@@ -82,6 +82,7 @@ test("hunks of two attempts become one more attempt, whose commit names them", a
   await expect(tray.getByText("fits together")).toBeVisible();
   await tray.getByLabel("Reason").fill("both");
   await tray.getByRole("button", { name: "Make the attempt" }).click();
+  await expect(page).toHaveURL(/[?&]at=c(&|$)/);
   const made = page.getByRole("article", { name: "Attempt C" });
   await expect(made.getByText(/passed/).first()).toBeVisible();
   await made.getByRole("button", { name: "Pick" }).click();

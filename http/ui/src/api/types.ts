@@ -24,6 +24,7 @@ export type CheckView = Schemas["CheckView"];
 export type CheckState = Schemas["CheckState"];
 
 export type Comparison = Schemas["Comparison"];
+export type Revealed = Schemas["Revealed"];
 export type Column = Schemas["Column"];
 export type Can = Schemas["Can"];
 export type DiffStat = Schemas["DiffStat"];

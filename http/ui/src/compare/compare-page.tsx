@@ -1,7 +1,7 @@
 // The heart: the attempts of one run side by side, and everything a person decides about them.
 import { useParams } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect, useState } from "react";
-import type { Can, Comparison, RunView } from "@/api/types";
+import type { Can, Comparison, RunView, Slot } from "@/api/types";
 import { useShortcuts } from "@/keyboard/use-shortcuts";
 import { useView } from "@/live/use-view";
 import { ProblemNotice } from "@/parts/problem-notice";
@@ -15,6 +15,7 @@ import { whoTries } from "./head/who-tries";
 import { useMergePreview } from "./merge/merge-preview";
 import { printsJson } from "./output/words";
 import { type Decision, DecisionDialog } from "./pick/decisions";
+import { RevealNotice, type Vote } from "./pick/reveal-notice";
 import { fromAddress, namesIn, SlotNames, toAddress } from "./slot-name";
 import {
   type Body,
@@ -36,6 +37,8 @@ export default function ComparePage() {
   const { run } = useParams({ strict: false }) as { run: string };
   const [state, change] = useCompareState();
   const { asOf } = useReplay();
+  // Kept here: the comparison is read anew when its names are shown.
+  const [vote, setVote] = useState<Vote>();
   const compare = useView(`/runs/${run}/compare`, { blind: state.isBlind || undefined });
   const view = useView(`/runs/${run}`);
   const title = compare.data?.title;
@@ -55,6 +58,8 @@ export default function ComparePage() {
       view={asOf === undefined ? view.data : view.data && { ...view.data, row: { ...view.data.row, can: [] } }}
       state={fromAddress(state, comparison)}
       change={(changed) => change(toAddress(changed, comparison))}
+      vote={vote?.run === comparison.run ? vote : undefined}
+      onVote={setVote}
     />
   );
 }
@@ -65,6 +70,8 @@ type Props = {
   view: RunView | undefined;
   state: CompareState;
   change: (change: CompareChange) => void;
+  vote: Vote | undefined;
+  onVote: (vote: Vote | undefined) => void;
 };
 
 /** What could be done then cannot be done now: the past is looked at. */
@@ -79,11 +86,12 @@ function firstBody(comparison: Comparison): Body {
   return isOver && columns.some((column) => column.patch) ? "diff" : "output";
 }
 
-function Compared({ comparison, readAtMs, view, state, change }: Props) {
+function Compared({ comparison, readAtMs, view, state, change, vote, onVote }: Props) {
   const { asOf } = useReplay();
   const isReplay = asOf !== undefined;
   const [decision, setDecision] = useState<Decision>();
   const [isTaskOpen, setTaskOpen] = useState(false);
+  const focusWhenThere = useFocusWhenThere(comparison, change);
   // What was worth seeing when the page was opened stays, until somebody chooses.
   const [first] = useState(() => firstBody(comparison));
   const body = state.body ?? first;
@@ -123,6 +131,7 @@ function Compared({ comparison, readAtMs, view, state, change }: Props) {
           onTask={() => setTaskOpen(true)}
           isReplay={isReplay}
         />
+        {vote && <RevealNotice vote={vote} onClose={() => onVote(undefined)} />}
         <Suspense fallback={<BodySkeleton />}>
           {body === "files" && (
             <div className="min-h-0 flex-1">
@@ -155,7 +164,10 @@ function Compared({ comparison, readAtMs, view, state, change }: Props) {
               chosen={state.chosen}
               onChange={(chosen) => change({ chosen })}
               onClose={() => change({ isChoosing: false })}
-              onMade={() => change({ isChoosing: false, chosen: [], body: "output" })}
+              onMade={(slot) => {
+                change({ isChoosing: false, chosen: [], body: "output" });
+                focusWhenThere(slot);
+              }}
             />
           )}
         </Suspense>
@@ -165,13 +177,32 @@ function Compared({ comparison, readAtMs, view, state, change }: Props) {
             decision={decision}
             comparison={comparison}
             isBlind={state.isBlind}
-            onPicked={() => state.isBlind && change({ ...NOBODY, isBlind: false })}
+            isDecided={view?.verdict != null}
+            onPicked={(revealed) => {
+              if (!state.isBlind) return;
+              if (revealed) onVote({ run: comparison.run, name: nameOf(revealed.winner), revealed });
+              change({ ...NOBODY, isBlind: false });
+            }}
             onClose={() => setDecision(undefined)}
           />
         )}
       </div>
     </SlotNames>
   );
+}
+
+/** Focuses an attempt once the comparison has it: what was just made is not in it yet, nor has it a name there. */
+function useFocusWhenThere(
+  comparison: Comparison,
+  change: (change: CompareChange) => void,
+): (slot: Slot | null) => void {
+  const [awaited, setAwaited] = useState<Slot | null>(null);
+  useEffect(() => {
+    if (awaited === null || !comparison.columns.some(({ slot }) => slot === awaited)) return;
+    setAwaited(null);
+    change({ at: awaited });
+  }, [awaited, comparison, change]);
+  return setAwaited;
 }
 
 type Keys = {

@@ -10,19 +10,28 @@ import { ProblemNotice } from "@/parts/problem-notice";
 /** As the server bounds it. */
 const REASON_CHARS_MAX = 2_000;
 
-type Props = {
+type Props<T> = {
   title: string;
   /** What will happen, one sentence each. */
   consequences: ReactNode[];
   act: string;
   isDanger?: boolean;
   takesReason?: boolean;
-  onAct: (reason: string, key: string) => Promise<unknown>;
-  onDone?: () => void;
+  onAct: (reason: string, key: string) => Promise<T>;
+  onDone?: (answer: T) => void;
   onClose: () => void;
 };
 
-export function ActDialog({ title, consequences, act, isDanger, takesReason = true, onAct, onDone, onClose }: Props) {
+export function ActDialog<T>({
+  title,
+  consequences,
+  act,
+  isDanger,
+  takesReason = true,
+  onAct,
+  onDone,
+  onClose,
+}: Props<T>) {
   const [reason, setReason] = useState("");
   // One key for this dialog: pressing twice, or again after a lost answer, does it once.
   const [key] = useState(freshKey);
@@ -30,9 +39,9 @@ export function ActDialog({ title, consequences, act, isDanger, takesReason = tr
   const client = useQueryClient();
   const acting = useMutation({
     mutationFn: () => onAct(reason.trim(), key),
-    onSuccess: async () => {
+    onSuccess: async (answer) => {
       onClose();
-      onDone?.();
+      onDone?.(answer);
       await client.invalidateQueries({ queryKey: ["view"] });
     },
   });

@@ -1,7 +1,7 @@
 // What a person may decide about an attempt: pick, discard, stop, restore. Each says first what it will do.
 import type { ReactNode } from "react";
 import { command } from "@/api/client";
-import type { Column, Comparison, Slot } from "@/api/types";
+import type { Column, Comparison, Revealed, Slot } from "@/api/types";
 import { plural } from "@/format/numbers";
 import { whoTries } from "../head/who-tries";
 import { useSlotName } from "../slot-name";
@@ -13,18 +13,21 @@ type Props = {
   decision: Decision;
   comparison: Comparison;
   isBlind: boolean;
-  onPicked: () => void;
+  /** Whether there is a verdict, which a blind comparison does not tell. */
+  isDecided: boolean;
+  /** With everybody's names when the vote was blind. */
+  onPicked: (revealed: Revealed | undefined) => void;
   onClose: () => void;
 };
 
-export function DecisionDialog({ decision, comparison, isBlind, onPicked, onClose }: Props) {
+export function DecisionDialog({ decision, comparison, isBlind, isDecided, onPicked, onClose }: Props) {
   if (decision.what === "cancel-run") return <CancelRun comparison={comparison} onClose={onClose} />;
   if (decision.what === "restore" && comparison.discarded?.includes(decision.slot)) {
     return <BringBack slot={decision.slot} comparison={comparison} onClose={onClose} />;
   }
   const column = comparison.columns.find((known) => known.slot === decision.slot);
   if (!column) return null;
-  const props = { column, comparison, isBlind, onPicked, onClose };
+  const props = { column, comparison, isBlind, isDecided, onPicked, onClose };
   switch (decision.what) {
     case "pick":
       return <Pick {...props} />;
@@ -37,13 +40,13 @@ export function DecisionDialog({ decision, comparison, isBlind, onPicked, onClos
   }
 }
 
-type OneProps = { column: Column; comparison: Comparison; isBlind: boolean; onPicked: () => void; onClose: () => void };
+type OneProps = Omit<Props, "decision"> & { column: Column };
 
 function Branch({ run, slot }: { run: string; slot: Slot }) {
   return <code className="code">{`regatta/${run}/${slot}`}</code>;
 }
 
-function Pick({ column, comparison, isBlind, onPicked, onClose }: OneProps) {
+function Pick({ column, comparison, isBlind, isDecided, onPicked, onClose }: OneProps) {
   const upper = useSlotName();
   const { run, verdict, base_ref, base_commit } = comparison;
   const others = comparison.columns.filter((other) => other.slot !== column.slot);
@@ -64,7 +67,7 @@ function Pick({ column, comparison, isBlind, onPicked, onClose }: OneProps) {
     verdict?.winner != null && verdict.winner !== column.slot && (
       <>It replaces the verdict for {upper(verdict.winner)}, which stays in the history.</>
     ),
-    comparison.blind && <>A verdict that is there already is replaced, and stays in the history.</>,
+    comparison.blind && isDecided && <>It replaces the verdict that is there, which stays in the history.</>,
     !column.branch && (
       <>
         Its work is delivered as branch {isBlind ? "of its own" : <Branch run={run} slot={column.slot} />}, on top of{" "}

@@ -3,6 +3,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Combine, X } from "lucide-react";
 import { useState } from "react";
 import { command, freshKey } from "@/api/client";
+import type { Slot } from "@/api/types";
 import { plural } from "@/format/numbers";
 import { Button, IconButton } from "@/parts/button";
 import { classes } from "@/parts/classes";
@@ -18,7 +19,7 @@ type Props = {
   chosen: ChosenHunk[];
   onChange: (chosen: ChosenHunk[]) => void;
   onClose: () => void;
-  onMade: () => void;
+  onMade: (slot: Slot | null) => void;
 };
 
 export default function Tray({ run, chosen, onChange, onClose, onMade }: Props) {
@@ -133,15 +134,15 @@ function Make({
   run: string;
   chosen: ChosenHunk[];
   isBlocked: boolean;
-  onMade: () => void;
+  onMade: (slot: Slot | null) => void;
 }) {
   const [reason, setReason] = useState("");
   const client = useQueryClient();
   const making = useMutation({
     mutationFn: (key: string) =>
       command("POST", `/runs/${run}/synthesize`, { hunks: wireHunks(chosen), reason: reason.trim() }, { key }),
-    onSuccess: async () => {
-      onMade();
+    onSuccess: async ({ slot }) => {
+      onMade(slot);
       await client.invalidateQueries({ queryKey: ["view"] });
     },
   });
