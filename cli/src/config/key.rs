@@ -94,7 +94,7 @@ impl Key {
         let wrong = |expected: &str| format!("{} = {text:?} should be {expected}", self.name);
         match self.shape {
             // Whoever writes it here would find it in the log, which keeps what is configured.
-            Shape::Credential if text.contains("://") => Err(format!(
+            Shape::Credential if is_pasted(text) => Err(format!(
                 "{} says where a credential is kept, and never the credential: regatta secret set NAME, and here secret:NAME",
                 self.name
             )),
@@ -143,6 +143,20 @@ impl Key {
                 .ok_or_else(|| wrong("a size, as 512MB or 8GiB")),
         }
     }
+}
+
+/// Characters of an nkey seed: `S`, whose it is, and 56 more of base32 (github.com/nats-io/nkeys).
+const SEED_CHARS: usize = 58;
+
+/// Whether a credential itself stands where it should say where one is kept: an address that is a secret, a seed, what is
+/// in a `.creds` file or a key's.
+fn is_pasted(text: &str) -> bool {
+    let is_seed = |word: &str| {
+        let is_base32 = |byte: u8| byte.is_ascii_uppercase() || (b'2'..=b'7').contains(&byte);
+        let whose = word.strip_prefix('S').and_then(|rest| rest.bytes().next());
+        word.len() == SEED_CHARS && whose.is_some_and(|whose| b"UAOCNX".contains(&whose)) && word.bytes().all(is_base32)
+    };
+    text.contains("://") || text.contains("-----BEGIN") || text.split(|c: char| !c.is_ascii_alphanumeric()).any(is_seed)
 }
 
 /// Reads a time longer than nothing, in milliseconds.

@@ -150,6 +150,24 @@ fn an_address_that_is_a_secret_is_kept_and_not_configured() {
 }
 
 #[test]
+fn a_seed_that_was_pasted_is_refused_and_not_told() {
+    for kind in ["SU", "SA", "SO", "SC", "SN", "SX"] {
+        let seed = format!("{kind}{}", "AB23CDEF".repeat(7));
+        for pasted in
+            [seed.clone(), format!("secret:{seed}"), format!(" {seed}\n"), format!("-----BEGIN X-----\n{seed}")]
+        {
+            let wrong = variable("REGATTA_NATS_NKEY", &pasted).expect_err(kind).to_string();
+            assert!(!wrong.contains("AB23") && wrong.contains("regatta secret set NAME"), "{wrong}");
+            let file = format!("[nats]\nnkey = {}", toml::Value::String(pasted));
+            refused(&file, false, "nats.nkey says where a credential is kept, and never the credential", "");
+        }
+    }
+    for named in ["secret:nats", "env:SUPER", "/keys/SUNDAY", "SUMMER"] {
+        variable("REGATTA_NATS_NKEY", named).expect(named);
+    }
+}
+
+#[test]
 fn every_key_has_its_own_name_and_variable() {
     let names: BTreeSet<&str> = KEYS.iter().map(|key| key.name).collect();
     let variables: BTreeSet<String> = KEYS.iter().map(Key::variable).collect();
