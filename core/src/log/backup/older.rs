@@ -15,10 +15,10 @@ use crate::log::verify::verify_full;
 /// No segment of a backup may be missing, and those from before event `first`, with which the log begins, must be as they
 /// were written.
 pub(super) fn check(to: &Path, first: u64, look: Look) -> Result<(), BackupError> {
-    let found = recovered(to).map_err(|error| match error {
-        BackupError::Open(OpenError::Corrupt { place, reason }) => damaged(to, &place, &reason),
-        other => other,
-    })?;
+    let found = match recovered(to) {
+        Err(BackupError::Open(OpenError::Corrupt { place, reason })) => return Err(damaged(to, &place, &reason)),
+        found => found?,
+    };
     if look == Look::Ends {
         return Ok(());
     }
