@@ -96,6 +96,15 @@ impl Engine {
             process.wait().unwrap();
         }
     }
+
+    /// What makes sandboxes of its only image, with the folder of that place.
+    fn provider(&self, place: &Place) -> DockerProvider {
+        DockerProvider::new(regatta_sandboxes::docker::Options {
+            host: Some(self.host()),
+            image: "tests/tiny:1".to_owned(),
+            ..options(place.folder.path(), Network::None)
+        })
+    }
 }
 
 impl Drop for Engine {
@@ -109,12 +118,7 @@ async fn an_engine_that_stops_loses_what_ran_and_nothing_else() {
     let Some(mut engine) = Engine::new() else { return };
     // Only for its folder and its words.
     let Some(place) = Place::new(Kind::Here(regatta_sandboxes::local::Fence::None)).await else { return };
-    let own = regatta_sandboxes::docker::Options {
-        host: Some(engine.host()),
-        image: "tests/tiny:1".to_owned(),
-        ..options(place.folder.path(), Network::None)
-    };
-    let provider = DockerProvider::new(own);
+    let provider = engine.provider(&place);
     provider.create(&place.spec("a")).await.unwrap();
     provider.start("a", &sh("main", "echo one; touch begun; sleep 1000")).await.unwrap();
     while all(&provider, "a", "main", Stdio::Out).await.is_empty() {
@@ -136,12 +140,7 @@ async fn an_engine_that_stops_loses_what_ran_and_nothing_else() {
 async fn a_full_disk_in_a_container_fails_what_writes_and_costs_neither_output_nor_end() {
     let Some(engine) = Engine::on(Some(DISK_MEGABYTES)) else { return };
     let Some(place) = Place::new(Kind::Here(regatta_sandboxes::local::Fence::None)).await else { return };
-    let own = regatta_sandboxes::docker::Options {
-        host: Some(engine.host()),
-        image: "tests/tiny:1".to_owned(),
-        ..options(place.folder.path(), Network::None)
-    };
-    let provider = DockerProvider::new(own);
+    let provider = engine.provider(&place);
     let mut spec = place.spec("a");
     spec.bounds.disk_bytes_max = 4 << 30;
     provider.create(&spec).await.unwrap();
