@@ -254,15 +254,13 @@ fn rebuilt(is_reconstructed: bool) -> &'static str {
 
 /// Waits until something is so; what is waited for happens in other tasks.
 pub(crate) async fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let looking = async {
-        loop {
-            if let Some(found) = look() {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, looking).await.unwrap_or_else(|_| panic!("{what}: it does not happen"))
+    let mut found = None;
+    until_async(what, async || {
+        found = look();
+        found.is_some()
+    })
+    .await;
+    found.expect(what)
 }
 
 /// The same of what has to be waited for itself.
