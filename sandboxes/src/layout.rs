@@ -202,7 +202,11 @@ pub(crate) fn runner(exec: &Path) -> io::Result<Runner> {
     if !exec.join(STARTED).try_exists()? {
         return Ok(Runner::Never);
     }
-    let lock = open(&exec.join(LOCK))?;
+    let lock = match open(&exec.join(LOCK)) {
+        // It is being removed, and that begins when the runner is gone.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Runner::Gone),
+        lock => lock?,
+    };
     match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockShared) {
         Ok(()) => Ok(Runner::Gone),
         Err(Errno::WOULDBLOCK) => Ok(Runner::Alive),

@@ -1,5 +1,6 @@
 //! `regatta sandbox` on sandboxes of this machine: seen, gone into, taken away.
 
+use std::fs;
 use std::process::Stdio;
 
 use crate::install::{Install, can_race, until};
@@ -89,6 +90,38 @@ fn a_sandbox_in_use_is_removed_only_by_force_and_its_attempt_is_cancelled() {
     install.regatta(&["sandbox", "reap"]).exits(0).says("nothing was left behind");
     install.regatta(&["sandbox", "fork", "regatta-abcd-7q2k9x0m-a-1"]).exits(3).says("there is no sandbox");
     install.regatta(&["sandbox", "rm", "regatta-abcd-7q2k9x0m-a-1"]).exits(3).says("there is no sandbox");
+}
+
+#[test]
+fn what_a_killed_server_left_of_a_sandbox_is_cleared_away_by_the_next() {
+    if !can_race() {
+        return;
+    }
+    let install = Install::new();
+    install.regatta(&["run", "count", "-a", "command=echo two >> file"]).exits(0);
+    let destroyed = until("its sandbox is removed", || {
+        install.view_lines(&["log", "tail", "--from", "1", "--kind", "sandbox.destroyed"]).pop()
+    });
+    let over = destroyed["payload"]["fields"]["key"].as_str().expect("key").to_owned();
+    install.regatta(&["down"]).exits(0);
+    let root = install.data().join("sandboxes/local");
+    assert_eq!(fs::read_dir(&root).expect("folder").count(), 0);
+    let run = over.split('-').nth(2).expect("run");
+    let unknown = over.replace(run, if run == "7q2k9x0m" { "7q2k9x0n" } else { "7q2k9x0m" });
+    for rest in [format!(".{over}.1-2.trash"), format!(".{unknown}.1-3.trash"), format!(".{unknown}.1-3.trash.0")] {
+        fs::create_dir_all(root.join(rest).join("execs/main")).expect("rest");
+    }
+    install.regatta(&["up", "--detach"]).exits(0);
+    until("nothing is left", || (fs::read_dir(&root).expect("folder").count() == 0).then_some(()));
+    let told = until("both are told", || {
+        let reaped = install.view_lines(&["log", "tail", "--from", "1", "--kind", "sandbox.reaped"]);
+        (reaped.len() == 2).then_some(reaped)
+    });
+    let mut told: Vec<_> = told.iter().filter_map(|event| event["payload"]["fields"]["key"].as_str()).collect();
+    let mut keys = [over.as_str(), unknown.as_str()];
+    told.sort_unstable();
+    keys.sort_unstable();
+    assert_eq!(told, keys);
 }
 
 #[test]

@@ -1,17 +1,19 @@
 //! Making sandboxes, finding them, and proving that one was not changed.
 
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File};
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 use rustix::fs::{AtFlags, CWD, Mode, Timespec, Timestamps, UTIME_NOW};
 use rustix::io::Errno;
 
-use super::{Inner, destroy, transient};
-use crate::layout::{ARTIFACTS, CREATED, EXECS, HOME, INBOX, Kept, SPEC, TMP, WORK, Walls, is_name};
+use super::destroy::{self, Kind, Rest};
+use super::{Inner, transient};
+use crate::layout::{self, ARTIFACTS, CREATED, EXECS, HOME, INBOX, Kept, SPEC, TMP, WORK, Walls, is_name};
 use crate::provider::{Created, Error, Found, Spec};
 use crate::tree;
 
@@ -97,12 +99,13 @@ pub(crate) fn is_plain(name: &str) -> bool {
 
 fn make(fresh: &Path, spec: &Spec, kept: &Kept) -> io::Result<()> {
     private().create(fresh)?;
+    // First, so that whoever finds the folder knows whose it is.
+    write_new(&fresh.join(SPEC), &serde_json::to_vec(kept)?, 0o600)?;
     for name in [HOME, TMP, ARTIFACTS, INBOX, EXECS] {
         private().create(fresh.join(name))?;
     }
     // The copy tells by it what this process masks; nobody gets past the folder it is in.
     DirBuilder::new().mode(0o777).create(fresh.join(WORK))?;
-    write_new(&fresh.join(SPEC), &serde_json::to_vec(kept)?, 0o600)?;
     for file in &spec.inbox {
         write_new(&fresh.join(INBOX).join(&file.name), &file.content, 0o400)?;
     }
@@ -189,24 +192,36 @@ pub(super) fn untouched(inner: &Inner, key: &str) -> Result<bool, Error> {
     }
 }
 
-/// The sandboxes of an owner. Folders that are not ours are left alone.
+/// The sandboxes of an owner, also those of which only a rest is there: a sandbox is gone once nothing is left of it.
+/// Folders that are not ours are left alone.
 pub(super) fn list(inner: &Inner, owner: &str) -> Result<Vec<Found>, Error> {
     let read = |source| transient("list sandboxes", source);
-    let mut found = Vec::new();
+    let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(&inner.options.root).map_err(read)? {
         let name = entry.map_err(read)?.file_name();
-        let Some(key) = name.to_str().filter(|name| is_name(name)) else { continue };
-        // It may be going away, or be no sandbox.
-        let Ok(kept) = inner.kept(key) else { continue };
-        if kept.owner != owner {
+        let Some(name) = name.to_str() else { continue };
+        let (key, rest) = match Rest::of(name) {
+            Some(rest) => (rest.key, Some(rest.kind)),
+            None if is_name(name) => (name, None),
+            None => continue,
+        };
+        let folder = inner.options.root.join(name);
+        let is_owned = match (rest, layout::json::<Kept>(&folder.join(SPEC))) {
+            // What it was is gone first, or never was in it; who removes it removes it for everybody.
+            (Some(Kind::Part), _) | (Some(Kind::Trash), Err(_)) => true,
+            (_, Ok(kept)) => kept.owner == owner,
+            // It may be going away, be no sandbox, or somebody has just begun it.
+            (None | Some(Kind::New), Err(_)) => false,
+        };
+        if !is_owned || (rest.is_some() && inner.options.root.join(key).exists()) {
             continue;
         }
-        let created: PathBuf = inner.options.root.join(key).join(CREATED);
-        let modified = std::fs::metadata(created).and_then(|metadata| metadata.modified());
+        let made = std::fs::metadata(folder.join(CREATED)).or_else(|_| std::fs::metadata(&folder));
+        let modified = made.and_then(|metadata| metadata.modified());
         let age = modified.ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
         let created_at_ms = u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
-        found.push(Found { key: key.to_owned(), created_at_ms, disk_bytes: None, rent_usd_micros_per_hour: None });
+        let key = key.to_owned();
+        found.insert(key.clone(), Found { key, created_at_ms, disk_bytes: None, rent_usd_micros_per_hour: None });
     }
-    found.sort_by(|one, other| one.key.cmp(&other.key));
-    Ok(found)
+    Ok(found.into_values().collect())
 }

@@ -37,15 +37,48 @@ pub(super) fn destroy(inner: &Inner, key: &str) -> Result<(), Error> {
     }
     inner.changes.forget(&folder);
     // Also what an earlier try, or the making of it, left when it was interrupted.
-    let prefix = format!(".{key}.");
     for entry in std::fs::read_dir(root).map_err(|source| transient("list sandboxes", source))? {
         let name = entry.map_err(|source| transient("list sandboxes", source))?.file_name();
-        if name.as_bytes().starts_with(prefix.as_bytes()) {
+        let Some(rest) = name.to_str().and_then(Rest::of).filter(|rest| rest.key == key) else { continue };
+        if rest.kind != Kind::Part {
             end_all(inner, key, &root.join(&name)).map_err(|source| transient("end what runs in a sandbox", source))?;
-            remove(root, &name)?;
         }
+        remove(root, &name)?;
     }
     Ok(())
+}
+
+/// A folder that is no sandbox yet or no more, by its name.
+#[derive(Debug)]
+pub(super) struct Rest<'a> {
+    /// The sandbox it is of.
+    pub(super) key: &'a str,
+    pub(super) kind: Kind,
+}
+
+/// What a [`Rest`] is of a sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// All there is of it so far.
+    New,
+    /// Whatever is left of it.
+    Trash,
+    /// A folder that was deep in it ([`tree::remove`]). All in it is the agent's.
+    Part,
+}
+
+impl<'a> Rest<'a> {
+    pub(super) fn of(name: &'a str) -> Option<Self> {
+        let mut parts = name.strip_prefix('.')?.split('.');
+        let (key, _unique, kind) = (parts.next()?, parts.next()?, parts.next()?);
+        let kind = match (kind, parts.next()) {
+            ("new", None) => Kind::New,
+            ("trash", None) => Kind::Trash,
+            ("new" | "trash", Some(_)) => Kind::Part,
+            _ => return None,
+        };
+        layout::is_name(key).then_some(Self { key, kind })
+    }
 }
 
 /// Removes a folder of the root; another one may do so at the same time.
@@ -77,7 +110,11 @@ fn end_all(inner: &Inner, key: &str, folder: &Path) -> io::Result<()> {
     };
     let mut is_sure = true;
     for exec in execs {
-        is_sure &= end(&exec?.path())?;
+        let exec = exec?;
+        // Nothing else is a command of ours.
+        if exec.file_type()?.is_dir() {
+            is_sure &= end(&exec.path(), &inner.unique())?;
+        }
     }
     inner.runners.lock().unwrap_or_else(PoisonError::into_inner).retain_mut(|child| !has_ended(child));
     if is_sure {
@@ -90,8 +127,8 @@ fn has_ended(child: &mut std::process::Child) -> bool {
     !matches!(child.try_wait(), Ok(None))
 }
 
-/// Ends a command; whether it is sure that nothing of it is left.
-fn end(exec: &Path) -> io::Result<bool> {
+/// Ends a command; whether it is sure that nothing of it is left. It may have been ended before, and be removed in part.
+fn end(exec: &Path, unique: &str) -> io::Result<bool> {
     // Nobody may start it any more; a runner on its way finds that it is not the first.
     match File::options().create_new(true).write(true).mode(0o600).open(exec.join(STARTED)) {
         Ok(_) => return Ok(true),
@@ -101,7 +138,7 @@ fn end(exec: &Path) -> io::Result<bool> {
     if !exec.join(EXIT).exists()
         && let Some(runner) = exec::live_runner(exec)?
     {
-        layout::publish(exec, STOP, b"0", "destroy")?;
+        layout::publish(exec, STOP, b"0", unique)?;
         exec::tell(&runner, Signal::TERM)?;
     }
     if !is_alone(exec)? {

@@ -22,12 +22,16 @@ mod here {
         a_lost_runner_leaves_nothing_running
         a_lost_runner_is_noticed_by_destroy
         an_interrupted_create_or_destroy_is_cleared_away
+        a_removal_goes_on_wherever_it_was_interrupted
+        what_an_agent_named_like_a_command_is_only_removed
+        a_sandbox_is_listed_until_nothing_is_left_of_it
     }
 
     use super::{
         a_lost_runner_is_noticed_by_destroy, a_lost_runner_leaves_nothing_running,
+        a_removal_goes_on_wherever_it_was_interrupted, a_sandbox_is_listed_until_nothing_is_left_of_it,
         a_secret_is_given_from_memory_to_memory, an_interrupted_create_or_destroy_is_cleared_away,
-        what_a_server_passes_on_is_never_written_down,
+        what_a_server_passes_on_is_never_written_down, what_an_agent_named_like_a_command_is_only_removed,
     };
 }
 
@@ -209,4 +213,68 @@ async fn an_interrupted_create_or_destroy_is_cleared_away(place: Place) {
     place.provider.destroy("a").await.unwrap();
     let left: Vec<_> = fs::read_dir(place.root()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["ab"]);
+}
+
+/// Files go in the order of the disk, so any of them may be gone already.
+async fn a_removal_goes_on_wherever_it_was_interrupted(place: Place) {
+    let files = ["lock", "started", "exit", "out"];
+    for gone in 0..1 << files.len() {
+        place.run("a", "echo one").await;
+        let aside = place.root().join(".a.1-2.trash");
+        fs::rename(place.root().join("a"), &aside).unwrap();
+        for (bit, name) in files.iter().enumerate().filter(|(bit, _)| gone & (1 << bit) != 0) {
+            fs::remove_file(aside.join("execs/main").join(name)).unwrap_or_else(|error| panic!("{bit}: {error}"));
+        }
+        fs::remove_file(aside.join("spec.json")).unwrap();
+        place.again().destroy("a").await.unwrap_or_else(|error| panic!("{gone:b}: {error}"));
+        assert_eq!(place.left().await, [""; 0]);
+    }
+    // A wish to stop that was only half told.
+    place.provider.create(&place.spec("a")).await.unwrap();
+    place.provider.start("a", &sh("main", "echo begun; sleep 1000")).await.unwrap();
+    until("it runs", || fs::read(exec_folder(&place, "a").join("out")).is_ok_and(|out| !out.is_empty())).await;
+    fs::write(exec_folder(&place, "a").join("stop.destroy"), "").unwrap();
+    place.again().destroy("a").await.unwrap();
+    assert_eq!(place.left().await, [""; 0]);
+}
+
+async fn what_an_agent_named_like_a_command_is_only_removed(place: Place) {
+    let theirs = place.folder.path().join("theirs");
+    fs::create_dir_all(theirs.join("kept")).unwrap();
+    // Deep in a workspace is theirs; it comes to light when a removal that moved it up is interrupted.
+    let part = place.root().join(".a.1-2.trash.0");
+    fs::create_dir_all(&part).unwrap();
+    std::os::unix::fs::symlink(&theirs, part.join("execs")).unwrap();
+    let aside = place.root().join(".a.1-2.trash/execs");
+    fs::create_dir_all(&aside).unwrap();
+    fs::write(aside.join("file"), "").unwrap();
+    std::os::unix::fs::symlink(theirs.join("kept"), aside.join("link")).unwrap();
+    place.provider.destroy("a").await.unwrap();
+    assert_eq!(place.left().await, [""; 0]);
+    assert_eq!(fs::read_dir(theirs.join("kept")).unwrap().count(), 0);
+}
+
+async fn a_sandbox_is_listed_until_nothing_is_left_of_it(place: Place) {
+    let listed = async |owner: &str| -> Vec<String> {
+        place.provider.list(owner).await.unwrap().into_iter().map(|found| found.key).collect()
+    };
+    for key in ["making", "removed", "whole"] {
+        place.provider.create(&place.spec(key)).await.unwrap();
+    }
+    let root = place.root();
+    fs::rename(root.join("making"), root.join(".making.1-1.new")).unwrap();
+    fs::rename(root.join("removed"), root.join(".removed.1-2.trash")).unwrap();
+    for rest in [".begun.1-3.new", ".whole.1-4.trash", ".bare.1-5.trash", ".deep.1-6.trash.0", ".no-rest", ".a.b.c"] {
+        fs::create_dir_all(root.join(rest).join("work")).unwrap();
+    }
+    // Somebody else may be making what does not say yet whose it is.
+    assert_eq!(listed("tests").await, ["bare", "deep", "making", "removed", "whole"]);
+    assert_eq!(listed("others").await, ["bare", "deep"], "nobody's rests are anybody's");
+    for key in listed("tests").await {
+        place.provider.destroy(&key).await.unwrap();
+    }
+    assert_eq!(listed("tests").await, [""; 0]);
+    let mut left = place.left().await;
+    left.sort();
+    assert_eq!(left, [".a.b.c", ".begun.1-3.new", ".no-rest"]);
 }
