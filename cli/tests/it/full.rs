@@ -131,6 +131,38 @@ fn a_disk_that_attempts_have_filled_is_relieved_of_them() {
     install.regatta(&["log", "verify"]).exits(0);
 }
 
+#[test]
+fn a_server_says_how_much_must_be_freed_before_it_can_start_and_goes_on_then() {
+    let install = Install::new();
+    fs::create_dir(install.data()).expect("data");
+    let Some(mounted) = Mounted::at(&install.data(), 96) else { return };
+    install.configure("[log]\nsegment = \"4MiB\"\n");
+    let run = install.race(&["-a", "command=echo changed >> file", "--sandbox", "host"], 0);
+    install.regatta(&["down"]).exits(0);
+    let index = || fs::read_dir(install.data()).expect("data").filter_map(Result::ok).map(|entry| entry.file_name());
+    let set_aside = || index().filter(|name| name.to_string_lossy().starts_with("index.")).count();
+
+    let filler = mounted.fill_up();
+    let refused = install.regatta(&["up", "--detach"]).exits(4);
+    refused.says("the disk is full: ").says("free at least ").says("then start again");
+    install.regatta(&["log", "verify"]).exits(0).says("the index was not compared").says("while the disk is full");
+    assert_eq!(set_aside(), 0);
+    fs::remove_file(&filler).expect("freed");
+    install.regatta(&["up", "--detach"]).exits(0);
+    install.regatta(&["show", &run]).exits(0);
+    install.regatta(&["down"]).exits(0);
+    install.regatta(&["log", "verify"]).exits(0);
+    assert_eq!(set_aside(), 0);
+
+    // With a little room it starts, and only reads.
+    fill(mounted.path(), 6 << 20);
+    install.regatta(&["up", "--detach"]).exits(0);
+    install.regatta(&["show", &run]).exits(0);
+    install.regatta(&["run", "x", "-a", "command=true"]).exits(3).says("nothing can be recorded now: ");
+    fs::remove_file(&filler).expect("freed");
+    install.regatta(&["down"]).exits(0);
+}
+
 /// The first file of that name under a folder.
 fn find(folder: &Path, name: &str) -> std::path::PathBuf {
     let mut folders = vec![folder.to_owned()];

@@ -51,7 +51,7 @@ pub(super) fn begin(options: &Options) -> io::Result<Recovered> {
 /// would have no right to exist.
 pub(super) fn check_new(dir: &Path, deadline: Duration) -> Result<(), OpenError> {
     let known = match index::cursor(dir, deadline) {
-        Err(IndexError::InUse) => return Err(OpenError::InUse { dir: dir.to_owned() }),
+        Err(error @ (IndexError::InUse | IndexError::Full)) => return Err(index::unopened(dir, error)),
         // One that cannot be read knows nothing.
         known => known.unwrap_or(0),
     };

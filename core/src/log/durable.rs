@@ -1,32 +1,25 @@
 //! The log on disk: the journal is the truth, the index makes it fast. This is the handle; the work is done by the
-//! threads it owns.
+//! threads it owns, which [`start`](super::start) starts.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
-use std::{fs, io};
+use std::thread::JoinHandle;
 
 use tokio::sync::{oneshot, watch};
 
-use super::begin::{begin, carry, check_new, continue_at, replay};
 use super::index::Catalog;
-use super::journal::ahead::Ahead;
+use super::journal::Disk;
 use super::journal::reader::Reader;
-use super::journal::recover::{Recovered, Tip, recover};
 use super::journal::room::{Lacking, LowWater};
 use super::journal::sealer::{self, Sealer};
-use super::journal::writer::{Manner, Message, Queue, Start, Waiting, Writer, bytes_of};
-use super::journal::{Disk, DiskFile, segment};
+use super::journal::writer::{Manner, Message, Queue, Waiting, bytes_of};
 use super::lock::Lock;
-use super::open::{BUNDLE_BYTES_BOUNDS, SEGMENT_BYTES_BOUNDS};
-use super::scrub::{self, Scrub, Scrubbed};
-use super::{
-    Append, AppendError, IndexError, Log, OpenError, Options, Pending, ReadError, ReadMax, Snapshots, check_bounds,
-    restoring,
-};
+use super::scrub::{Scrub, Scrubbed};
+use super::{Append, AppendError, IndexError, Log, Pending, ReadError, ReadMax, Snapshots, check_bounds};
 use crate::{Envelope, Kind, Seq, Stream};
 
 /// Most appends that wait for the writer; past it they are refused as [`AppendError::Busy`].
@@ -34,37 +27,34 @@ pub const QUEUE_APPENDS_MAX: usize = 8_192;
 /// Most bytes that wait for the writer.
 pub const QUEUE_BYTES_MAX: usize = 64 << 20;
 
-/// Events from which on bringing the index up to the journal takes long enough to be said before.
-const REBUILD_SAID_MIN: u64 = 1_000_000;
-
 /// A log on disk. Clones share it; when the last one is dropped it stops as [`DurableLog::close`] does.
 #[derive(Debug, Clone)]
 pub struct DurableLog {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
 #[derive(Debug)]
-struct Inner {
-    dir: PathBuf,
-    reader: Arc<Reader>,
-    catalog: Arc<Catalog>,
-    queue: Arc<Queue>,
-    messages: SyncSender<Message>,
-    scrubbed: watch::Receiver<Scrubbed>,
-    disk: Arc<dyn Disk>,
-    low_water: LowWater,
-    sealer: Arc<Sealer>,
-    running: Mutex<Option<Running>>,
+pub(super) struct Inner {
+    pub(super) dir: PathBuf,
+    pub(super) reader: Arc<Reader>,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) messages: SyncSender<Message>,
+    pub(super) scrubbed: watch::Receiver<Scrubbed>,
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) low_water: LowWater,
+    pub(super) sealer: Arc<Sealer>,
+    pub(super) running: Mutex<Option<Running>>,
 }
 
 /// What ends when the log is closed.
 #[derive(Debug)]
-struct Running {
-    writer: JoinHandle<Result<(), String>>,
-    ahead: Option<JoinHandle<()>>,
-    scrub: Option<Scrub>,
-    sealing: Option<sealer::Running>,
-    lock: Lock,
+pub(super) struct Running {
+    pub(super) writer: JoinHandle<Result<(), String>>,
+    pub(super) ahead: Option<JoinHandle<()>>,
+    pub(super) scrub: Option<Scrub>,
+    pub(super) sealing: Option<sealer::Running>,
+    pub(super) lock: Lock,
 }
 
 /// Why a log did not stop cleanly. What was acknowledged is on disk nevertheless.
@@ -73,104 +63,6 @@ struct Running {
 pub struct CloseError(String);
 
 impl DurableLog {
-    /// Opens the log of a data directory, making it when there is none.
-    ///
-    /// # Errors
-    /// When another process has it open, or the journal is damaged or shortened, or the disk fails.
-    pub fn open(options: Options) -> Result<Self, OpenError> {
-        Self::open_to_fill(options, None)
-    }
-
-    /// As [`Self::open`], also where filling it from there was begun.
-    pub(crate) fn open_to_fill(options: Options, from: Option<&restoring::Source>) -> Result<Self, OpenError> {
-        if !SEGMENT_BYTES_BOUNDS.contains(&options.segment_bytes) {
-            let (least, most) = (SEGMENT_BYTES_BOUNDS.start(), SEGMENT_BYTES_BOUNDS.end());
-            return Err(OpenError::OutOfBounds(format!("segment_bytes must be from {least} to {most}")));
-        }
-        if !BUNDLE_BYTES_BOUNDS.contains(&options.bundle_bytes) {
-            let (least, most) = (BUNDLE_BYTES_BOUNDS.start(), BUNDLE_BYTES_BOUNDS.end());
-            return Err(OpenError::OutOfBounds(format!("bundle_bytes must be from {least} to {most}")));
-        }
-        let dir = options.dir.clone();
-        let io = |what| move |source| OpenError::Io { what, source };
-        fs::create_dir_all(&dir).map_err(io("make the data directory"))?;
-        let lock = Lock::take(&dir)?;
-        restoring::check(&dir, from)?;
-        let disk = options.disk.clone();
-        disk.make_folder(&dir.join(segment::FOLDER)).map_err(io("make the journal's folder"))?;
-        let recovered = match recover(&*disk, &dir)? {
-            Some(recovered) => recovered,
-            None => {
-                check_new(&dir, options.index_deadline)?;
-                begin(&options).map_err(io("begin a journal"))?
-            }
-        };
-        let journal = recovered.journal();
-        // Before anything is changed: it may know that the journal has lost its end, or that somebody else is at work.
-        let (catalog, cursor) = Catalog::open(&dir, journal, recovered.tip.seq, options.index_deadline)?;
-        let catalog = Arc::new(catalog);
-        segment::remove_unborn(&*disk, &dir).map_err(io("clear the journal's folder"))?;
-        let file = continue_at(&*disk, &dir, &recovered).map_err(io("continue the journal"))?;
-        sealer::remove_before(&*disk, &dir, recovered.beginning.first).map_err(io("remove old segments"))?;
-        let Recovered { segments, tip, beginning, .. } = recovered;
-        let reader = Arc::new(Reader::new(disk, &dir, segments, tip.seq));
-        if cursor + 1 < beginning.first {
-            carry(&catalog, beginning)?;
-        }
-        if tip.seq.saturating_sub(cursor) > REBUILD_SAID_MIN {
-            tracing::info!(from = cursor + 1, upto = tip.seq, "bringing the index up to the journal");
-        }
-        replay(&reader, &catalog, cursor + 1)?;
-        if cursor == 0 && tip.seq > 0 {
-            tracing::info!(events = tip.seq, "the index was rebuilt from the journal");
-        }
-        Self::start(options, lock, file, tip, reader, catalog, journal)
-    }
-
-    fn start(
-        options: Options,
-        lock: Lock,
-        file: Arc<dyn DiskFile>,
-        tip: Tip,
-        reader: Arc<Reader>,
-        catalog: Arc<Catalog>,
-        journal: u64,
-    ) -> Result<Self, OpenError> {
-        let queue = Arc::new(Queue { chain: Mutex::new((tip.seq, tip.hash)), ..Queue::default() });
-        let ahead = Arc::new(Ahead::default());
-        let sealer = Sealer::new(&options, reader.clone(), journal);
-        let sealing = options.seal.then(|| sealer::Running::start(sealer.clone(), options.seal_again_after));
-        let Options { dir, segment_bytes, ahead_bytes, scrub_every: every, clock, disk, .. } = options;
-        let io = |source| OpenError::Io { what: "start a thread", source };
-        let (found, scrubbed) = watch::channel(Scrubbed::default());
-        let scrub = scrub::Start { disk: disk.clone(), dir: dir.clone(), reader: reader.clone(), every, found };
-        let scrub = Scrub::start(scrub).map_err(io)?;
-        let low_water = LowWater::new(dir.clone(), segment_bytes);
-        let sealing = sealing.transpose().map_err(io)?;
-        let writer = Writer::new(Start {
-            dir: dir.clone(),
-            disk: disk.clone(),
-            clock,
-            segment_bytes,
-            reader: reader.clone(),
-            ahead: ahead.clone(),
-            catalog: catalog.clone(),
-            queue: queue.clone(),
-            file,
-            tip,
-            full: sealing.as_ref().map(sealer::Running::waker),
-        });
-        let (messages, waiting) = sync_channel(QUEUE_APPENDS_MAX);
-        let ahead = (ahead_bytes > 0)
-            .then(|| thread::Builder::new().name("journal-ahead".to_owned()).spawn(move || ahead.run(ahead_bytes)))
-            .transpose()
-            .map_err(io)?;
-        let writer = thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(&waiting));
-        let running = Mutex::new(Some(Running { writer: writer.map_err(io)?, ahead, scrub, sealing, lock }));
-        let inner = Inner { dir, reader, catalog, queue, messages, scrubbed, disk, low_water, sealer, running };
-        Ok(Self { inner: Arc::new(inner) })
-    }
-
     /// Writes what waits, anchors the end, and gives the data directory back. Later appends are refused; reading goes
     /// on. Blocks until done; closing again does nothing.
     ///

@@ -1,7 +1,7 @@
 //! One writer per data directory: an exclusive lock on `lock`, which holds the writer's process id. Reading takes none.
 
 use std::fs::{File, TryLockError};
-use std::io::{Read as _, Seek as _, Write as _};
+use std::io::{Read as _, Write as _};
 use std::path::Path;
 
 use super::OpenError;
@@ -33,9 +33,10 @@ impl Lock {
         }
         // Under another name it may be anything; the lock holds without a process id in it.
         if !regular::has_other_names(&file).map_err(io)? {
-            file.set_len(0).map_err(io)?;
-            file.rewind().map_err(io)?;
-            writeln!(file, "{}", std::process::id()).map_err(io)?;
+            // In place: on a full disk, what is given back may not be had again.
+            let pid = format!("{}\n", std::process::id());
+            file.write_all(pid.as_bytes()).map_err(io)?;
+            file.set_len(pid.len() as u64).map_err(io)?;
         }
         Ok(Self { _file: file })
     }

@@ -20,6 +20,7 @@ pub mod retention;
 pub mod scrub;
 pub mod segments;
 pub mod snapshots;
+mod start;
 pub mod stats;
 pub mod transfer;
 pub mod troubled;

@@ -191,6 +191,9 @@ pub enum OpenError {
     /// An option is out of bounds.
     #[error("option is out of bounds: {0}")]
     OutOfBounds(String),
+    /// There is no room for what an open log needs.
+    #[error("the disk is full: {0}")]
+    Full(String),
     /// The disk failed.
     #[error("failed to {what}")]
     Io {

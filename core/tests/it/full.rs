@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::sync::Arc;
 
-use regatta_core::log::verify::verify_on;
+use regatta_core::log::verify::{IndexChecked, verify_on};
 use regatta_core::log::{DurableLog, Options, verify};
 use regatta_core::{Append, AppendError, Expect, Log, ReadMax, Seq};
 
@@ -208,4 +208,40 @@ fn a_real_disk_of_96_megabytes_fills_up() {
     log.close().expect("stops");
     let report = verify(&dir).expect("verifies");
     assert_eq!((report.is_clean(), report.events), (true, more), "{report:?}");
+}
+
+#[test]
+fn an_index_that_does_not_open_on_a_full_disk_is_no_damaged_one() {
+    let folder = tempfile::tempdir().expect("folder");
+    let Some(mounted) = Mounted::at(folder.path(), 96) else { return };
+    let dir = mounted.path().join("data");
+    let options = || small(&dir);
+    let log = DurableLog::open(options()).expect("opens");
+    for n in 0..100 {
+        append(&log, sized(n, 1)).expect("appended");
+    }
+    log.set_checkpoint("reactor", Seq(77)).expect("kept");
+    log.close().expect("stops");
+    let names = || {
+        let mut names: Vec<_> =
+            fs::read_dir(&dir).expect("folder").map(|entry| entry.expect("entry").file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    let filler = mounted.fill_up();
+    for _ in 0..2 {
+        let refused = DurableLog::open(options()).expect_err("nothing is left").to_string();
+        assert!(refused.starts_with("the disk is full: nothing is free on the disk of "), "{refused}");
+        assert!(refused.contains("free at least ") && refused.ends_with(", then start again"), "{refused}");
+        let report = verify(&dir).expect("verifies");
+        assert_eq!((report.index, report.faults), (IndexChecked::DiskFull, vec![]));
+        assert_eq!(names(), before, "nothing was set aside or begun");
+    }
+    fs::remove_file(&filler).expect("freed");
+    let log = DurableLog::open(options()).expect("opens");
+    assert_eq!((log.head(), log.checkpoint("reactor")), (Seq(100), Ok(Seq(77))), "the index is the one that was there");
+    append(&log, sized(100, 1)).expect("goes on");
+    log.close().expect("stops");
+    assert_eq!((names(), verify(&dir).expect("verifies").index), (before, IndexChecked::Compared(Seq(101))));
 }

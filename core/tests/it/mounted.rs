@@ -1,5 +1,7 @@
 //! A real file system of a chosen size, for tests that fill it. Also used by the tests of the program.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -31,6 +33,16 @@ impl Mounted {
 
     pub(crate) fn path(&self) -> &Path {
         &self.dir
+    }
+
+    /// Takes all there is, to the last byte; the file that does.
+    pub(crate) fn fill_up(&self) -> PathBuf {
+        let path = self.dir.join("filler");
+        let mut filler = File::create(&path).expect("filler");
+        for bytes in [1 << 20, 1 << 12, 1] {
+            while filler.write_all(&vec![1; bytes]).and_then(|()| filler.sync_all()).is_ok() {}
+        }
+        path
     }
 }
 

@@ -91,8 +91,12 @@ fn show(report: &Report, blobs: Option<&blobs::Report>, is_clean: bool, terminal
     );
     if is_clean {
         terminal.out(format!("{} {told}", terminal.paint.good("intact:")))?;
-        if report.index == IndexChecked::InUse {
-            terminal.note("the index was not compared: a server uses it; regatta down, and verify again, compares it");
+        match report.index {
+            IndexChecked::InUse => terminal
+                .note("the index was not compared: a server uses it; regatta down, and verify again, compares it"),
+            IndexChecked::DiskFull => terminal
+                .note("the index was not compared: it cannot be opened while the disk is full; free some space, and verify again"),
+            IndexChecked::Absent | IndexChecked::Unreadable | IndexChecked::Compared(_) => {}
         }
         return Ok(());
     }
@@ -112,6 +116,7 @@ fn index_word(index: IndexChecked) -> &'static str {
     match index {
         IndexChecked::Absent => "absent",
         IndexChecked::InUse => "in use",
+        IndexChecked::DiskFull => "disk full",
         IndexChecked::Unreadable => "unreadable",
         IndexChecked::Compared(_) => "compared",
     }

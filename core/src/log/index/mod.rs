@@ -4,15 +4,17 @@
 //! It follows the journal: a thread of its own takes what is durable, writes it to the store in batches that carry the
 //! cursor, and flushes on a schedule; what is not in the store yet is served from memory. A store that is missing,
 //! damaged or from another journal is set aside and rebuilt from the journal. When it fails while in use the log is
-//! poisoned, and the next start rebuilds it. So losing it costs time and consumers' checkpoints, never an event. One that
+//! poisoned, and the next start rebuilds it; when it cannot be opened because the disk is full it is left as it is. So losing it costs time and consumers' checkpoints, never an event. One that
 //! is ahead of its journal is a witness: the journal has lost what it had.
 
 mod keep;
 mod known;
+mod opening;
 mod recent;
 mod store;
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
@@ -46,6 +48,9 @@ pub enum IndexError {
     /// Somebody else has it open.
     #[error("another process has the index open")]
     InUse,
+    /// It cannot be opened, or written to, because the disk is full. One that is opened anew when there is room is whole.
+    #[error("the disk is full")]
+    Full,
     /// The log was closed, and the index with it.
     #[error("the index is closed")]
     Closed,
@@ -57,12 +62,28 @@ pub enum IndexError {
 /// What the index of a data directory knows of the events from `first` on; nothing when there is none. Nobody may be
 /// using it.
 pub(crate) fn known(dir: &Path, first: u64, deadline: Duration) -> Result<Option<Known>, IndexError> {
-    store::known(dir, first, deadline)
+    opening::known(dir, first, deadline)
 }
 
 /// Up to which event the index of a data directory knows the log; 0 when there is none. Nobody may be using it.
 pub(crate) fn cursor(dir: &Path, deadline: Duration) -> Result<u64, IndexError> {
-    store::cursor(dir, deadline)
+    opening::cursor(dir, deadline)
+}
+
+/// Why a log is not opened whose index is not.
+pub(crate) fn unopened(dir: &Path, error: IndexError) -> OpenError {
+    let source = match error {
+        IndexError::InUse => return OpenError::InUse { dir: dir.to_owned() },
+        IndexError::Full => io::Error::new(io::ErrorKind::StorageFull, error),
+        IndexError::Failed(_) | IndexError::Closed | IndexError::OutOfBounds(_) => io::Error::other(error),
+    };
+    OpenError::Io { what: "open the index", source }
+}
+
+/// Whether there is room for a store to work.
+fn has_room(dir: &Path) -> bool {
+    // A disk that does not say how full it is says so when it is written to.
+    RealDisk.space(dir).map_or(true, |space| space.free >= FREE_MIN)
 }
 
 /// One event on disk, as far as the index wants to know.
@@ -99,18 +120,15 @@ impl Catalog {
     /// # Errors
     /// When it knows events after `head`: it is told of none before they are on disk, so they are lost.
     pub(crate) fn open(dir: &Path, journal: u64, head: u64, deadline: Duration) -> Result<(Self, u64), OpenError> {
-        let io = |source| OpenError::Io { what: "open the index", source };
-        let (store, cursor) =
-            store::open(dir, journal, head, deadline).map_err(|error| match error == IndexError::InUse {
-                true => OpenError::InUse { dir: dir.to_owned() },
-                false => io(std::io::Error::other(error)),
-            })?;
+        let opened = opening::open(dir, journal, head, deadline);
+        let (store, cursor) = opened.map_err(|error| unopened(dir, error))?;
         if cursor > head {
             return Err(OpenError::Lost { seq: head, known: cursor, dir: dir.to_owned() });
         }
         let (recent, store) = (Recent::default(), RwLock::new(Some(store)));
         let shared = Arc::new(Shared { dir: dir.to_owned(), recent, store, failed: OnceLock::new() });
         let followed = shared.clone();
+        let io = |source| OpenError::Io { what: "start a thread", source };
         let follower = thread::Builder::new().name("index".to_owned()).spawn(move || followed.follow()).map_err(io)?;
         Ok((Self { shared, follower: Mutex::new(Some(follower)) }, cursor))
     }
@@ -166,7 +184,7 @@ impl Catalog {
 
     /// Keeps how far a consumer is.
     pub(crate) fn set_checkpoint(&self, name: &str, seq: Seq) -> Result<(), IndexError> {
-        if !self.shared.has_room() {
+        if !has_room(&self.shared.dir) {
             return Ok(());
         }
         self.shared.recent.touch();
@@ -180,7 +198,7 @@ impl Catalog {
 
     /// Keeps a snapshot in place of the last one of that name.
     pub(crate) fn set_snapshot(&self, name: &str, version: u32, seq: Seq, bytes: &[u8]) -> Result<(), IndexError> {
-        if !self.shared.has_room() {
+        if !has_room(&self.shared.dir) {
             return Ok(());
         }
         self.shared.recent.touch();
@@ -222,7 +240,7 @@ impl Shared {
     }
 
     fn pass(&self, store: &Store, dirty: &mut bool) -> Result<(), IndexError> {
-        if !self.has_room() {
+        if !has_room(&self.dir) {
             return Ok(());
         }
         *dirty |= self.recent.take_touched();
@@ -238,20 +256,19 @@ impl Shared {
         Ok(())
     }
 
-    fn has_room(&self) -> bool {
-        // A disk that does not say how full it is says so when it is written to.
-        RealDisk.space(&self.dir).map_or(true, |space| space.free >= FREE_MIN)
-    }
-
     /// Asks the store. A failure is remembered, here and for the next start.
     fn ask<T>(&self, question: impl FnOnce(&Store) -> Result<T, IndexError>) -> Result<T, IndexError> {
         let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
         let result = store.as_ref().map_or(Err(IndexError::Closed), question);
-        if let Err(IndexError::Failed(reason)) = &result
-            && self.failed.set(reason.clone()).is_ok()
-        {
+        let reason = match &result {
+            Err(IndexError::Failed(reason)) => reason.clone(),
+            // What sled keeps in memory is not what is on disk any more.
+            Err(error @ IndexError::Full) => error.to_string(),
+            _ => return result,
+        };
+        if self.failed.set(reason.clone()).is_ok() {
             tracing::error!(%reason, "index failed; it will be rebuilt at the next start");
-            store::suspect(&self.dir);
+            opening::suspect(&self.dir);
         }
         result
     }

@@ -1,46 +1,32 @@
 //! The store itself: sled. Few trees, prefix keys, small values, blocking flushes on one thread. Everything that touches
-//! it goes through [`guard`], because sled 0.34 may panic where it should return an error.
+//! it goes through [`guard`], because sled 0.34 may panic where it should return an error. Knows nothing of which folder is
+//! the one to open: see [`super::opening`].
 //!
 //! Keys of `facts` (rebuilt from the journal): `m` the meta record, `p<stream>\0<stream_seq>` a chunk of positions,
 //! `d<stream>\0<dedup key>` a first answer. Keys of `kept`: see [`super::keep`].
 
-use std::fs::{self, File, TryLockError};
-use std::io;
+use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::thread;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sled::{Batch, Db, Tree};
 
 use super::{IndexError, Known, Part};
-use crate::log::journal::{codec, regular};
+use crate::log::journal::codec;
+use crate::log::journal::room::is_full;
 use crate::log::{Appended, positions};
 use crate::{Seq, Stream};
 
 /// Memory sled may use for its cache; it takes a multiple of it.
 const CACHE_BYTES: u64 = 32 << 20;
-/// When somebody who waits for the index to open is first told so, and how often then.
-const SAY_AFTER: Duration = Duration::from_secs(3);
-const SAY_EVERY: Duration = Duration::from_secs(10);
 /// A new shape of keys or values is a new number; an index of another one is rebuilt.
 const FORMAT: u32 = 1;
-/// Indexes set aside that are kept for looking at; older ones are removed.
-const SET_ASIDE_MAX: usize = 2;
 const META: &[u8] = b"m";
-/// Folder of the store in the data directory.
-const NAME: &str = "index";
-/// Folder of the store that was begun while another one hung.
-const NAME_AFTER_A_HANG: &str = "index.new";
 /// What sled says when somebody has its files open. Dropping a store gives them back when sled's own threads are through
 /// with it, which may be after the drop.
 const LOCKED: &str = "could not acquire lock";
-/// How often opening is tried again then, and the pause between.
-const LOCKED_TRIES: u32 = 2_500;
-const LOCKED_PAUSE: Duration = Duration::from_millis(2);
 /// Nothing is freed before the epoch advanced twice, and each flush advances it once.
 const FLUSHES_MIN: usize = 3;
 /// A flush frees at most 512 things; each key replaces a few.
@@ -76,6 +62,7 @@ struct Answer {
 /// Runs something of sled's, turning its panics into errors.
 pub(super) fn guard<T>(action: impl FnOnce() -> Result<T, sled::Error>) -> Result<T, IndexError> {
     match catch_unwind(AssertUnwindSafe(action)) {
+        Ok(Err(sled::Error::Io(error))) if is_full(&error) => Err(IndexError::Full),
         Ok(result) => result.map_err(|error| IndexError::Failed(error.to_string())),
         Err(_) => Err(IndexError::Failed("sled panicked".to_owned())),
     }
@@ -96,150 +83,8 @@ pub(super) fn from_bytes<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &str) ->
     codec(SMALL_BYTES_MAX).deserialize(bytes).map_err(|_| damaged(what))
 }
 
-/// Opens the store of a data directory, and says up to where it knows the events, which may be further than `head`. One
-/// that does not fit, or does not open in time, is set aside; one that somebody else has open is left alone.
-pub(super) fn open(dir: &Path, journal: u64, head: u64, deadline: Duration) -> Result<(Store, u64), IndexError> {
-    let path = dir.join(NAME);
-    let begun = dir.join(NAME_AFTER_A_HANG);
-    let failed = |error: io::Error| IndexError::Failed(error.to_string());
-    [&path, &begun].into_iter().try_for_each(|path| wait_until_free(path))?;
-    if begun.exists() {
-        if path.exists() {
-            let kept = set_aside(dir, &path).map_err(failed)?;
-            tracing::info!(kept = %kept.display(), "index that hung set aside for good; the one begun then is used");
-        }
-        fs::rename(&begun, &path).map_err(failed)?;
-    }
-    let suspect = suspect_path(dir);
-    // A link to nothing is in the way, too.
-    if fs::symlink_metadata(&path).is_ok() {
-        let opened = if suspect.exists() {
-            Err(IndexError::Failed("it failed when it was last used".to_owned()))
-        } else {
-            within(deadline, {
-                let path = path.clone();
-                move || Store::open_at(&path, journal, head)
-            })
-        };
-        match opened {
-            Ok(opened) => return Ok(opened),
-            Err(IndexError::InUse) => return Err(IndexError::InUse),
-            Err(error) if error == hung(deadline) => {
-                // What hangs may wake up and write under the old name, so that is left to it until the next start.
-                tracing::warn!(%error, "index left behind; it is rebuilt, consumers begin from 0");
-                return within(deadline, move || Ok((Store::open(&begun, journal)?, 0)));
-            }
-            Err(reason) => {
-                let kept = set_aside(dir, &path).map_err(failed)?;
-                tracing::warn!(%reason, kept = %kept.display(), "index set aside; it is rebuilt, consumers begin from 0");
-            }
-        }
-    }
-    fs::remove_file(suspect).ok();
-    within(deadline, move || Ok((Store::open(&path, journal)?, 0)))
-}
-
-fn hung(deadline: Duration) -> IndexError {
-    IndexError::Failed(format!("it did not open within {} ms", deadline.as_millis()))
-}
-
-/// Does something that may never end, on a thread that is then left behind.
-fn within<T: Send + 'static>(
-    deadline: Duration,
-    action: impl FnOnce() -> Result<T, IndexError> + Send + 'static,
-) -> Result<T, IndexError> {
-    let (answer, answered) = channel();
-    let opening = thread::Builder::new().name("index-open".to_owned()).spawn(move || answer.send(action()).is_ok());
-    let opening = opening.map_err(|error| IndexError::Failed(error.to_string()))?;
-    let mut waited = Duration::ZERO;
-    loop {
-        let next = if waited.is_zero() { SAY_AFTER } else { SAY_EVERY }.min(deadline - waited);
-        match answered.recv_timeout(next) {
-            Ok(result) => {
-                opening.join().ok();
-                return result;
-            }
-            Err(RecvTimeoutError::Disconnected) => return Err(IndexError::Failed("sled panicked".to_owned())),
-            Err(RecvTimeoutError::Timeout) => waited += next,
-        }
-        if waited >= deadline {
-            return Err(hung(deadline));
-        }
-        let (seconds, at_most) = (waited.as_secs(), deadline.as_secs());
-        tracing::warn!(seconds, at_most, "waiting for the index to open; after that it is rebuilt from the journal");
-    }
-}
-
-/// What the store of a data directory knows of the events from `first` on, to be compared with a journal; nothing when
-/// there is none.
-pub(super) fn known(dir: &Path, first: u64, deadline: Duration) -> Result<Option<Known>, IndexError> {
-    let begun = dir.join(NAME_AFTER_A_HANG);
-    let path = if begun.exists() { begun } else { dir.join(NAME) };
-    if !path.exists() {
-        return Ok(None);
-    }
-    if suspect_path(dir).exists() {
-        return Err(IndexError::Failed("it failed when it was last used".to_owned()));
-    }
-    wait_until_free(&path)?;
-    within(deadline, move || Store::open(&path, 0)?.known(first)).map(Some)
-}
-
-/// Up to where the store of a data directory knows the events of any journal; 0 when there is none.
-pub(super) fn cursor(dir: &Path, deadline: Duration) -> Result<u64, IndexError> {
-    let begun = dir.join(NAME_AFTER_A_HANG);
-    let path = if begun.exists() { begun } else { dir.join(NAME) };
-    if !path.exists() {
-        return Ok(0);
-    }
-    wait_until_free(&path)?;
-    within(deadline, move || Ok(Store::open(&path, 0)?.meta()?.map_or(0, |meta| meta.cursor)))
-}
-
-/// Waits a little while somebody has a store open: what sled left running of one that was just dropped in this process.
-/// Whoever has it longer is another process. Not under the deadline: a store in use is no store that hangs.
-fn wait_until_free(path: &Path) -> Result<(), IndexError> {
-    // One that cannot be opened is said when the store is.
-    let Ok(file) = regular::open(&path.join("db")) else { return Ok(()) };
-    for _ in 0..LOCKED_TRIES {
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => thread::sleep(LOCKED_PAUSE),
-            _ => return Ok(()),
-        }
-    }
-    Err(IndexError::InUse)
-}
-
-fn suspect_path(dir: &Path) -> PathBuf {
-    dir.join("index.suspect")
-}
-
-/// Marks the store as failed, so that the next start does not trust it.
-pub(super) fn suspect(dir: &Path) {
-    if let Err(error) = File::create(suspect_path(dir)) {
-        tracing::warn!(%error, "the index could not be marked as failed; remove its folder before the next start");
-    }
-}
-
-/// Moves a store out of the way, removes older ones that were, and says where it is now.
-fn set_aside(dir: &Path, path: &Path) -> io::Result<PathBuf> {
-    let mut numbers = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let name = entry?.file_name();
-        numbers.extend(name.to_str().and_then(|name| name.strip_prefix("index.bad-")?.parse::<u32>().ok()));
-    }
-    numbers.sort_unstable();
-    let number = numbers.last().map_or(1, |last| last.saturating_add(1));
-    let target = dir.join(format!("index.bad-{number}"));
-    fs::rename(path, &target)?;
-    for old in numbers.iter().rev().skip(SET_ASIDE_MAX - 1) {
-        fs::remove_dir_all(dir.join(format!("index.bad-{old}")))?;
-    }
-    Ok(target)
-}
-
 impl Store {
-    fn open(path: &Path, journal: u64) -> Result<Self, IndexError> {
+    pub(super) fn open(path: &Path, journal: u64) -> Result<Self, IndexError> {
         let opened = guard(|| {
             // Its own flusher would race with ours.
             let config = sled::Config::new().path(path).cache_capacity(CACHE_BYTES).flush_every_ms(None);
@@ -251,14 +96,15 @@ impl Store {
         opened.map_err(|error| if is_locked(&error) { IndexError::InUse } else { error })
     }
 
-    fn open_at(path: &Path, journal: u64, head: u64) -> Result<(Self, u64), IndexError> {
+    /// Opens one of a journal with that head, and says up to where it knows the events; an error when it does not fit.
+    pub(super) fn open_at(path: &Path, journal: u64, head: u64) -> Result<(Self, u64), IndexError> {
         let store = Self::open(path, journal)?;
         let cursor = store.cursor(head)?;
         Ok((store, cursor))
     }
 
     /// Everything it knows of the events from `from` on, summed up by stream.
-    fn known(&self, from: u64) -> Result<Known, IndexError> {
+    pub(super) fn known(&self, from: u64) -> Result<Known, IndexError> {
         let mut known = Known::default();
         let Some(meta) = self.meta()? else { return Ok(known) };
         (known.journal, known.cursor) = (meta.journal, meta.cursor);
@@ -271,6 +117,11 @@ impl Store {
             }
         }
         Ok(known)
+    }
+
+    /// Up to where it knows the events of any journal; 0 when it knows nothing.
+    pub(super) fn reach(&self) -> Result<u64, IndexError> {
+        Ok(self.meta()?.map_or(0, |meta| meta.cursor))
     }
 
     fn meta(&self) -> Result<Option<Meta>, IndexError> {

@@ -43,6 +43,13 @@ impl LowWater {
         self.more_than(disk, low_water)
     }
 
+    /// What to do about a disk on which a log cannot even be opened.
+    pub(crate) fn lacking_to_open(&self, disk: &dyn Disk) -> String {
+        let lacking = self.lack(disk, low_water);
+        let lacking = lacking.unwrap_or_else(|| format!("{}: free some space", self.dir.display()));
+        format!("{lacking}, then start again")
+    }
+
     /// Why not even what gives room back may be written now, if so.
     pub(crate) fn lacking_for_relief(&self, disk: &dyn Disk) -> Option<String> {
         self.more_than(disk, |segment_bytes, total| low_water(segment_bytes, total) / RELIEF_PART)
@@ -56,19 +63,32 @@ impl LowWater {
     }
 
     fn more_than(&self, disk: &dyn Disk, needed: impl FnOnce(u64, u64) -> u64) -> Option<String> {
+        self.lack(disk, needed).map(|lack| format!("{lack}, it then goes on by itself"))
+    }
+
+    fn lack(&self, disk: &dyn Disk, needed: impl FnOnce(u64, u64) -> u64) -> Option<String> {
         // A disk that does not say how full it is says so when it is written to.
         let space = disk.space(&self.dir).ok()?;
         let needed = needed(self.segment_bytes, space.total);
         (space.free < needed).then(|| {
             format!(
-                "{} MiB are free on the disk of {}, but {} MiB must stay free: free at least {} MiB, it then goes on \
-                 by itself",
-                space.free >> 20,
+                "{} free on the disk of {}, but {} MiB must stay free: free at least {} MiB",
+                mebibytes_are(space.free),
                 self.dir.display(),
                 needed.div_ceil(1 << 20),
                 (needed - space.free).div_ceil(1 << 20),
             )
         })
+    }
+}
+
+/// Whole MiB, as the beginning of a sentence.
+fn mebibytes_are(bytes: u64) -> String {
+    match bytes >> 20 {
+        0 if bytes == 0 => "nothing is".to_owned(),
+        0 => "less than 1 MiB is".to_owned(),
+        1 => "1 MiB is".to_owned(),
+        mebibytes => format!("{mebibytes} MiB are"),
     }
 }
 
@@ -170,7 +190,7 @@ fn low_water(segment_bytes: u64, total: u64) -> u64 {
 }
 
 /// Whether an error says that the disk, or what one may use of it, is full. Only what was never synced fails so.
-pub(super) fn is_full(error: &io::Error) -> bool {
+pub(crate) fn is_full(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 

@@ -62,6 +62,8 @@ pub enum IndexChecked {
     Absent,
     /// A server is using it.
     InUse,
+    /// It cannot be opened while the disk is full.
+    DiskFull,
     /// It cannot be read, or is not about this journal: see the faults.
     Unreadable,
     /// It was compared up to this event; differences are among the faults.
@@ -115,8 +117,10 @@ pub(crate) fn verify_seeing(dir: &Path, seen: Seen<'_>) -> Result<Report, OpenEr
         // What is wrong with the beginning is said below.
         let first = beginning::read(&RealDisk, dir).map_or(1, |read| read.map_or(1, |beginning| beginning.first));
         known = index::known(dir, first, INDEX_DEADLINE).transpose();
-        if known == Some(Err(IndexError::InUse)) {
-            (index, known) = (IndexChecked::InUse, None);
+        match &known {
+            Some(Err(IndexError::InUse)) => (index, known) = (IndexChecked::InUse, None),
+            Some(Err(IndexError::Full)) => (index, known) = (IndexChecked::DiskFull, None),
+            _ => {}
         }
         drop(unused);
     }
