@@ -74,13 +74,12 @@ pub(super) fn open(dir: &Path, journal: u64, head: u64, deadline: Duration) -> R
 
 /// What a failure is when the disk is full.
 fn excused(dir: &Path, error: IndexError) -> IndexError {
-    match &error {
-        IndexError::Failed(reason) if !has_room(dir) => {
-            tracing::warn!(reason, "the index cannot be opened on a full disk");
-            IndexError::Full
-        }
-        _ => error,
+    let IndexError::Failed(reason) = &error else { return error };
+    if has_room(dir) {
+        return error;
     }
+    tracing::warn!(reason, "the index cannot be opened on a full disk");
+    IndexError::Full
 }
 
 fn hung(deadline: Duration) -> IndexError {
