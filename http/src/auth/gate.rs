@@ -201,9 +201,9 @@ pub(crate) fn unknown(unknown: Unknown) -> TurnedAway {
         Unknown::Wrong => problem("that token opens nothing: it is wrong, revoked or expired").into(),
         Unknown::Over => problem("the session is over").into(),
         Unknown::LockedOut(seconds) => {
-            let detail = format!("too many wrong tokens came from there; wait {seconds} s");
+            let detail = format!("that token opens nothing, and too many wrong ones came from there; wait {seconds} s");
             let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "locked_out", detail)
-                .hint("who is signed in already goes on; a new sign-in link works at once: regatta token link");
+                .hint("a good token works at once, and so does a new sign-in link: regatta token link");
             TurnedAway { problem: Box::new(problem), retry_after_s: Some(seconds) }
         }
     }

@@ -1,8 +1,10 @@
-//! Lockout: whoever shows wrong credentials too often is not listened to for a while. Pure: time is an argument.
+//! Lockout: whoever shows wrong credentials too often is told to come later for a while. Pure: time is an argument.
 //!
-//! A credential that was good before is heard all the same, so that a program behind the same address, as an agent in a
-//! sandbox is, cannot lock out a person who has signed in. Behind 256 random bits lockout does not keep guesses from
-//! succeeding; it keeps them from costing anything, and makes them seen.
+//! A good credential passes all the same, so that a program behind the same address, as an agent in a sandbox is, cannot
+//! lock out a person. So a lock does not bound how many guesses are compared, and need not: each is at the 256 random bits of
+//! one token, so a thousand million of them a second for a hundred years hit with a chance below 2^-190. Nor does the time
+//! an answer takes help: what is looked up is a token's public name, and hashes are compared in constant time. A lock tells
+//! whoever asks in vain to come later, and makes guesses seen.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -82,7 +82,7 @@ impl Auth {
         };
         match found {
             Some((user, Some(role), _)) => {
-                self.listened_to(place, &shown.id, now_us)?;
+                self.used().insert(shown.id.clone(), now_us);
                 Ok((shown.id, user, role))
             }
             Some((user, None, is_news)) => {
@@ -96,19 +96,6 @@ impl Auth {
             }
             None => Err(self.wrong(place)),
         }
-    }
-
-    /// Lets a good credential pass when its source is listened to, or when it was good before.
-    fn listened_to(&self, place: &Place, id: &str, now_us: u64) -> Result<(), Unknown> {
-        let mut used = self.used();
-        if !used.contains_key(id)
-            && let Some(seconds) = self.guesses().locked_s(place.address.into(), now_us)
-        {
-            self.refused(Reason::LockedOut, place.address);
-            return Err(Unknown::LockedOut(seconds));
-        }
-        used.insert(id.to_owned(), now_us);
-        Ok(())
     }
 
     async fn by_session(&self, place: &Place, shown: Option<Shown>) -> Result<Identity, Unknown> {

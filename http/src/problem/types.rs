@@ -28,7 +28,7 @@ pub const TYPES: &[(&str, u16, &str)] = &[
     ("internal", 500, "the server failed; its own output says why"),
     ("invalid", 400, "the request is not what is expected; the detail says where"),
     ("key_reused", 422, "this idempotency key came with another body before; take a new one"),
-    ("locked_out", 429, "too many wrong tokens came from there; wait"),
+    ("locked_out", 429, "the token is wrong, as many from there were; a good one works all the same"),
     ("method_not_allowed", 405, "the path does not take this method"),
     ("no_page", 409, "the server does not listen on TCP, so there is no page"),
     ("no_rights", 403, "nobody may use this route: it stands in no table of rights"),
