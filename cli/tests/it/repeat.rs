@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::install::{Install, can_race};
 use crate::sign_in::{ask, status, text, up};
@@ -22,6 +22,12 @@ impl Person {
         let key = format!("Idempotency-Key: {key}");
         ask(&self.url, &format!("POST /api/v1{path}"), &[&self.by, &key], body)
     }
+}
+
+/// The body of an answer.
+fn body(answer: &str) -> Value {
+    let (_, text) = answer.split_once("\r\n\r\n").expect("an answer");
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {answer}"))
 }
 
 fn kill(told: &Value) {
@@ -84,4 +90,32 @@ fn a_key_is_answered_as_at_first_after_the_server_was_killed_and_nothing_is_done
     }
     let users = install.view(&["user", "ls"]);
     assert!(!users.to_string().contains("ben"), "{users}");
+}
+
+#[test]
+fn two_people_with_the_same_key_have_a_run_each_also_after_the_server_was_killed() {
+    if !can_race() {
+        return;
+    }
+    let install = Install::new();
+    let told = up(&install, &[]);
+    let ana = format!("Authorization: Bearer {}", text(&told, "admin_token"));
+    let person = |told: &Value, by: &str| Person { url: text(told, "url").to_owned(), by: by.to_owned() };
+    let user = person(&told, &ana).post("/users", "k1", r#"{"name":"zoe","role":"operator"}"#);
+    assert_eq!(status(&user), "201", "{user}");
+    let token = body(&person(&told, &ana).post("/tokens", "k2", r#"{"name":"hers","user":"zoe"}"#));
+    let zoe = format!("Authorization: Bearer {}", text(&token, "token"));
+    let ask = |told: &Value, by: &str, prompt: &str| {
+        let attempts = [json!({ "agent": "command", "command": "true" })];
+        let task =
+            json!({ "prompt": prompt, "repository": install.repository(), "attempts": attempts, "strategy": "all" });
+        person(told, by).post("/runs", "mine", &task.to_string())
+    };
+    let runs = |told: &Value| [&ana, &zoe].map(|by| text(&body(&ask(told, by, "one")), "run").to_owned());
+    let first = runs(&told);
+    assert_ne!(first[0], first[1], "one's key is not the other's");
+    kill(&told);
+    let told = up(&install, &[]);
+    assert_eq!(runs(&told), first, "each is answered with their own");
+    assert_eq!(status(&ask(&told, &zoe, "two")), "422", "another body");
 }

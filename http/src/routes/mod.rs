@@ -144,14 +144,14 @@ async fn no_such_method(method: axum::http::Method, uri: axum::http::Uri) -> Pro
 /// Who gives a command (see [`crate::auth`]), and its idempotency key.
 struct Caller {
     actor: Actor,
-    key: Option<String>,
-    command_key: Option<CommandKey>,
+    /// Stands for the caller, the path and the key they sent: the same key of another caller is another one.
+    key: Option<CommandKey>,
 }
 
 impl Caller {
     /// Who asks for something to be done, and under which key it is remembered that it was.
     fn asked(self) -> Asked {
-        Asked { by: self.actor, key: self.command_key }
+        Asked { by: self.actor, key: self.key }
     }
 }
 
@@ -166,13 +166,11 @@ impl<S: Sync> FromRequestParts<S> for Caller {
         };
         let identity = parts.extensions.get::<Identity>().ok_or_else(nobody)?;
         let actor = Actor::user(&identity.name);
-        let key = text(IDEMPOTENCY_HEADER)?;
-        if key.as_ref().is_some_and(|key| key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX) {
+        if text(IDEMPOTENCY_HEADER)?.is_some_and(|key| key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX) {
             let detail = format!("{IDEMPOTENCY_HEADER} must have 1 to {IDEMPOTENCY_KEY_BYTES_MAX} bytes");
             return Err(Problem::invalid(detail));
         }
-        let command_key = parts.extensions.get::<CommandKey>().cloned();
-        Ok(Self { actor, key, command_key })
+        Ok(Self { actor, key: parts.extensions.get().cloned() })
     }
 }
 

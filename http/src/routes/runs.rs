@@ -98,7 +98,7 @@ async fn get(
     Ok(Json(view))
 }
 
-/// Asks for a run. The same `Idempotency-Key` again returns the first answer, for ever.
+/// Asks for a run. The same `Idempotency-Key` of the same caller again returns the first answer, for ever.
 #[utoipa::path(post, path = "/runs", operation_id = "requestRun", tag = "runs", request_body = RunRequest,
     responses((status = 201, description = "It is on disk and will be done.", body = RunAccepted)))]
 async fn request(
@@ -107,7 +107,8 @@ async fn request(
     body: Body,
 ) -> Result<(StatusCode, Json<RunAccepted>), Problem> {
     let request: RunRequest = json(body)?;
-    let run = plane.commands.request_run(request, caller.actor, caller.key).await?;
+    let key = caller.key.map(|key| key.name.to_string());
+    let run = plane.commands.request_run(request, caller.actor, key).await?;
     seen(&plane).await;
     Ok((StatusCode::CREATED, Json(RunAccepted { run })))
 }

@@ -126,6 +126,35 @@ async fn guesses_are_told_to_come_later_while_a_good_token_passes_and_make_few_f
 }
 
 #[tokio::test]
+async fn an_idempotency_key_is_its_callers_own_and_so_is_what_was_answered_under_it() {
+    const RUN: &str = r#"{"prompt":"fix it","repository":"/r","attempts":[{"agent":"claude"}],"strategy":"race"}"#;
+    let world = World::new();
+    let (ana, ben) = (world.user("ana", "admin").await, world.user("ben", "admin").await);
+    let post = async |made: &regatta_http::requests::TokenMade, path: &str, body: &str| {
+        let headers = [("authorization", bearer(&made.token)), ("idempotency-key", "k".to_owned())];
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let response = world.by(near(), ask("POST", path, &headers, body)).await;
+        let is_replayed = response.headers().contains_key("idempotency-replayed");
+        (is_replayed, text(response).await.1)
+    };
+    for caller in [&ana, &ben, &ana] {
+        post(caller, "/api/v1/runs", RUN).await;
+    }
+    let asked = world.told.asked.lock().expect("lock").clone();
+    let keys: Vec<&str> = asked.iter().filter_map(|asked| asked.split_once(" key ")).map(|(_, key)| key).collect();
+    assert!(matches!(keys[..], [a, b] if a != b && a.starts_with("Some")), "each has a key of their own: {keys:?}");
+    let token = r#"{"name":"t","user":"ben"}"#;
+    let (first, other, again) = (
+        post(&ana, "/api/v1/tokens", token).await,
+        post(&ben, "/api/v1/tokens", token).await,
+        post(&ana, "/api/v1/tokens", token).await,
+    );
+    assert!(!first.0 && !other.0 && again.0);
+    assert_ne!(first.1, other.1, "a secret is told only to whoever asked for it");
+    assert_eq!(first.1, again.1);
+}
+
+#[tokio::test]
 async fn no_secret_is_in_a_fact_and_none_is_shown_twice() {
     let world = World::new();
     let ben = world.user("ben", "viewer").await;
