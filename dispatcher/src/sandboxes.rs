@@ -1,6 +1,7 @@
 //! Providers and the sandboxes they really have, as people ask about them. Plain data; decides nothing.
 
 use regatta_core::{AttemptId, SandboxKey};
+use regatta_sandboxes::Images;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -24,6 +25,26 @@ pub struct ProviderRow {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub attempts_max: Option<usize>,
+    /// What it keeps so that later sandboxes are made sooner, whichever installation it was made for; absent where nothing
+    /// ever is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub kept: Option<KeptImages>,
+}
+
+/// Images that a provider keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, ToSchema)]
+pub struct KeptImages {
+    /// How many.
+    pub images: u64,
+    /// What they take together, at least: bytes that several need are not counted.
+    pub bytes: u64,
+}
+
+impl From<Images> for KeptImages {
+    fn from(images: Images) -> Self {
+        Self { images: images.count, bytes: images.bytes }
+    }
 }
 
 /// A limit of how many attempts may be under way at once.
@@ -104,6 +125,10 @@ pub struct SandboxesView {
 pub struct Reaping {
     /// Those that were removed.
     pub removed: Vec<SandboxKey>,
+    /// Images that were kept and are removed; absent when nobody asked for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub cleared: Option<KeptImages>,
     /// Providers that could not be asked, or did not remove one.
     pub unanswered: Vec<Unanswered>,
 }

@@ -20,8 +20,8 @@ pub trait Sandboxes: Send + Sync + 'static {
     /// Removes a sandbox; one that an attempt uses only with `force`, which cancels the attempt.
     async fn remove(&self, key: SandboxKey, force: bool, asked: Asked) -> Result<(), Refusal>;
 
-    /// Removes every sandbox without a right to exist.
-    async fn reap(&self, by: Actor) -> Result<Reaping, Refusal>;
+    /// Removes every sandbox without a right to exist; with `images`, also what providers keep and nothing uses.
+    async fn reap(&self, images: bool, by: Actor) -> Result<Reaping, Refusal>;
 
     /// Makes a copy of the sandbox of an attempt under way, for so many milliseconds; its name.
     async fn fork(&self, of: SandboxKey, for_ms: u64, by: Actor) -> Result<SandboxKey, Refusal>;
@@ -48,8 +48,8 @@ impl Sandboxes for Handle {
         self.remove_sandbox(key, force, asked).await
     }
 
-    async fn reap(&self, by: Actor) -> Result<Reaping, Refusal> {
-        Self::reap(self, &by).await
+    async fn reap(&self, images: bool, by: Actor) -> Result<Reaping, Refusal> {
+        Self::reap(self, images, &by).await
     }
 
     async fn fork(&self, of: SandboxKey, for_ms: u64, by: Actor) -> Result<SandboxKey, Refusal> {

@@ -28,8 +28,8 @@ pub use e2b::E2bProvider;
 pub use fake::FakeProvider;
 pub use local::LocalProvider;
 pub use provider::{
-    Bounds, Capability, Created, Ended, Error, Exec, Exit, Found, HomeLink, InboxFile, Provider, Spec, Status, Stdio,
-    Term, Warm, Wish,
+    Bounds, Capability, Created, Ended, Error, Exec, Exit, Found, HomeLink, Images, InboxFile, Provider, Spec, Status,
+    Stdio, Term, Warm, Wish,
 };
 pub use remote::cloud::{KeySource, Price};
 pub use secrets::Secrets;

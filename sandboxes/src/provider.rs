@@ -123,6 +123,15 @@ pub struct Found {
     pub rent_usd_micros_per_hour: Option<u64>,
 }
 
+/// Images that a provider keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Images {
+    /// How many.
+    pub count: u64,
+    /// What they take together, at least: bytes that several need are not counted.
+    pub bytes: u64,
+}
+
 /// A command to run in a sandbox, in the workspace, with standard input empty and closed.
 ///
 /// Inside it sees `HOME` (private), `TMPDIR`, `PATH`, `LANG`, `REGATTA_WORKSPACE`, `REGATTA_INBOX`, `REGATTA_OUTBOX`
@@ -349,6 +358,16 @@ pub trait Provider: Send + Sync + 'static {
 
     /// Removes a sandbox with every process and file in it. Removing what is gone succeeds.
     async fn destroy(&self, key: &str) -> Result<(), Error>;
+
+    /// What it keeps so that later sandboxes are made sooner, whoever it was made for; nothing where nothing is kept.
+    async fn kept(&self) -> Result<Option<Images>, Error> {
+        Ok(None)
+    }
+
+    /// Removes of what it keeps all that no sandbox is made of now; what that was. What is needed again is made again.
+    async fn clear_kept(&self) -> Result<Images, Error> {
+        Ok(Images::default())
+    }
 
     /// Keeps what setup has made of a sandbox, before anything else runs in it, for others of that [`Spec::warm`]. To keep
     /// nothing is always right.

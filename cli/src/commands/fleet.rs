@@ -1,15 +1,23 @@
 //! `regatta fleet`: where attempts run, who waits, how much of each limit is taken up, and what was left behind.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use regatta_core::bus::RelayState;
+use regatta_dispatcher::sandboxes::{KeptImages, ProviderRow};
 use regatta_http::requests::LimitBody;
 use regatta_projections::fleet::{FleetView, SandboxState};
+use tokio::time::timeout;
 
 use crate::context::{Context, block_on};
 use crate::failure::{Exit, Outcome};
 use crate::render::words;
-use crate::terminal::numbers::{counted, elapsed};
+use crate::terminal::numbers::{bytes, counted, elapsed};
 use crate::terminal::table::{Tone, cell, table, text};
 use crate::terminal::{Terminal, escape};
+
+/// How long what providers keep is waited for.
+const PROVIDERS_MAX: Duration = Duration::from_secs(3);
 
 /// Show the sandboxes, who waits for one and why, and leaks (there should be 0)
 #[derive(Debug, clap::Args)]
@@ -21,40 +29,67 @@ pub(crate) struct Args {
 
 pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     let terminal = &context.terminal;
-    let (view, limits, relay): (FleetView, Vec<LimitBody>, _) = block_on(async {
+    let (view, now): (FleetView, Now) = block_on(async {
         let client = context.client();
         let as_of = super::as_of(&client, args.as_of.as_deref()).await?;
         let view = client.get(&format!("/fleet{as_of}")).await?;
-        // They are of now only.
+        // The rest is of now only.
         if !as_of.is_empty() {
-            return Ok((view, Vec::new(), None));
+            return Ok((view, Now::default()));
         }
         let relay = client.health().await?.and_then(|health| health.relay);
-        Ok((view, client.get("/limits").await?, relay))
+        let limits = client.get("/limits").await?;
+        // Nobody waits for long for a provider that does not answer.
+        let providers: Vec<ProviderRow> = match timeout(PROVIDERS_MAX, client.get("/providers")).await {
+            Ok(providers) => providers?,
+            Err(_) => Vec::new(),
+        };
+        let kept = providers.into_iter().filter_map(|row| Some((row.name, row.kept?))).collect();
+        Ok((view, Now { limits, kept, relay }))
     })?;
     if terminal.json {
-        terminal.json(&Shown { view: &view, limits: &limits, relay: relay.as_ref() })?;
+        terminal.json(&Shown { view: &view, now: &now })?;
     } else {
         terminal.out(render(&view, terminal))?;
-        if let Some(limits) = taken_up(&limits, terminal) {
+        if let Some(limits) = taken_up(&now.limits, terminal) {
             terminal.out(format!("\n{limits}"))?;
         }
-        if let Some(relay) = &relay {
+        for line in now.kept.iter().filter_map(kept_there) {
+            terminal.out(format!("\n{line}"))?;
+        }
+        if let Some(relay) = &now.relay {
             terminal.out(format!("\n{}", relayed(relay, terminal)))?;
         }
     }
     Ok(Exit::Done)
 }
 
-/// The view, and what stands beside it.
+/// What stands beside the view, and is of now only.
+#[derive(Debug, Default, serde::Serialize)]
+struct Now {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    limits: Vec<LimitBody>,
+    /// By provider.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    kept: BTreeMap<String, KeptImages>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    relay: Option<RelayState>,
+}
+
 #[derive(serde::Serialize)]
 struct Shown<'a> {
     #[serde(flatten)]
     view: &'a FleetView,
-    #[serde(skip_serializing_if = "<[LimitBody]>::is_empty")]
-    limits: &'a [LimitBody],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    relay: Option<&'a RelayState>,
+    #[serde(flatten)]
+    now: &'a Now,
+}
+
+/// What a provider keeps, and how that goes.
+fn kept_there((provider, kept): (&String, &KeptImages)) -> Option<String> {
+    let (images, took) = (counted(kept.images, "image"), bytes(kept.bytes));
+    let todo = "regatta sandbox reap --images removes those not in use";
+    (kept.images > 0)
+        .then(|| format!("{provider} keeps {images} so that sandboxes begin sooner, {took} or more; {todo}"))
 }
 
 /// The limits somebody takes something up of; nothing when nobody does.

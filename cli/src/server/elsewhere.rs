@@ -9,10 +9,11 @@ use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use regatta_core::Vault;
 use regatta_core::vault::Credential;
-use regatta_sandboxes::{DaytonaProvider, DockerProvider, E2bProvider, KeySource, Provider};
+use regatta_sandboxes::{DaytonaProvider, DockerProvider, E2bProvider, KeySource, Provider, docker};
 
 use crate::config::{Config, Vendor};
 use crate::failure::{Failure, chain};
+use crate::terminal::numbers::{bytes, counted};
 
 /// The socket of an engine on this machine.
 const SOCKET: &str = "/var/run/docker.sock";
@@ -60,7 +61,11 @@ pub(crate) async fn ask_docker(config: &Config) -> Option<Told> {
     let told = ask(&provider).await;
     // What it keeps is told where it can be used; whoever cannot be asked has said why.
     match (told, tokio::time::timeout(ANSWER_MAX, provider.kept()).await) {
-        (Ok(fence), Ok(Ok(kept))) => Some(Ok(format!("{fence}; {kept}"))),
+        (Ok(fence), Ok(Ok(Some(kept)))) => {
+            let (images, days) = (counted(kept.count, "image"), docker::AGE_MAX.as_secs() / (24 * 3_600));
+            let bound = format!("at most {} of a kind and {days} days", docker::KEPT_MAX);
+            Some(Ok(format!("{fence}; {images} of ours kept ({}), {bound}", bytes(kept.bytes))))
+        }
         (told, _) => Some(told),
     }
 }

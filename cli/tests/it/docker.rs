@@ -78,7 +78,10 @@ fn what_setup_made_is_used_by_the_next_attempt_on_the_same_base_and_that_is_said
     let ((first, made), (second, again)) = (&seen[0], &seen[1]);
     assert_eq!((first.as_str(), made), ("set up\n", again));
     assert!(second.starts_with("set up already"), "{second}");
-    assert!(install.regatta(&["doctor"]).out.contains("of ours kept"));
+    assert!(install.regatta(&["doctor"]).out.contains("of ours kept ("));
+    let fleet = install.regatta(&["fleet"]).exits(0).out;
+    assert!(fleet.contains("docker keeps ") && fleet.contains("regatta sandbox reap --images"), "{fleet}");
+    assert!(install.view(&["fleet"])["kept"]["docker"]["images"].as_u64() > Some(1), "{fleet}");
     // Whoever wants it made anew each time says so.
     install.regatta(&["down"]).exits(0);
     install.configure("[docker]\nwarm = false\n");

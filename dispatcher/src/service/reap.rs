@@ -13,7 +13,7 @@ use super::held::Decision;
 use super::sandboxes::{ANSWER_MAX, in_time};
 use super::{Dispatcher, Handle, Input};
 use crate::executor::{Fatal, chain};
-use crate::sandboxes::{Reaping, Right};
+use crate::sandboxes::{KeptImages, Reaping, Right};
 use crate::{Refusal, RefusalKind};
 
 /// The first pause before a provider that did not answer at a start is asked again; it doubles.
@@ -24,11 +24,11 @@ const PAUSE_MAX: Duration = Duration::from_secs(60);
 const REMOVAL_MAX: Duration = Duration::from_secs(60);
 
 impl Handle {
-    /// Removes every sandbox of ours without a right to exist.
+    /// Removes every sandbox of ours without a right to exist; with `images`, then what providers keep and nothing uses.
     ///
     /// # Errors
     /// When the server is stopping.
-    pub async fn reap(&self, by: &Actor) -> Result<Reaping, Refusal> {
+    pub async fn reap(&self, images: bool, by: &Actor) -> Result<Reaping, Refusal> {
         let reaping = self
             .world
             .providers
@@ -42,7 +42,29 @@ impl Handle {
                 all.unanswered.extend(self.unanswered(name, &error).await?);
             }
         }
+        if images {
+            self.clear_kept(&mut all).await?;
+        }
         Ok(all)
+    }
+
+    async fn clear_kept(&self, all: &mut Reaping) -> Result<(), Refusal> {
+        let mut cleared = KeptImages::default();
+        for (name, provider) in &self.world.providers {
+            // Who was asked in vain once is not asked again.
+            if all.unanswered.iter().any(|silent| silent.provider == *name) {
+                continue;
+            }
+            match in_time(REMOVAL_MAX, provider.clear_kept()).await {
+                Ok(images) => {
+                    cleared.images += images.count;
+                    cleared.bytes = cleared.bytes.saturating_add(images.bytes);
+                }
+                Err(error) => all.unanswered.extend(self.unanswered(name, &error).await?),
+            }
+        }
+        all.cleared = Some(cleared);
+        Ok(())
     }
 
     /// The same of one provider: what was removed, and what went wrong.

@@ -9,7 +9,7 @@ use regatta_sandboxes::Error;
 use super::{Dispatcher, Handle, Input};
 use crate::attempt::{Attempt, Stage};
 use crate::executor::chain;
-use crate::sandboxes::{Limit, ProviderRow, Right, SandboxRow, SandboxesView, Unanswered};
+use crate::sandboxes::{KeptImages, Limit, ProviderRow, Right, SandboxRow, SandboxesView, Unanswered};
 use crate::{Asked, Refusal, RefusalKind};
 
 /// How long a provider may take to say whether it can be used, or what it has, before whoever asks is told that it does not
@@ -34,12 +34,18 @@ impl Handle {
                 Ok(fence) => (Some(fence), None),
                 Err(error) => (None, Some(chain(&error))),
             };
+            // Whoever cannot be asked has said why.
+            let kept = match &fence {
+                Some(_) => in_time(ANSWER_MAX, provider.kept()).await.ok().flatten(),
+                None => None,
+            };
             ProviderRow {
                 name: name.clone(),
                 fence,
                 problem,
                 capabilities: provider.capabilities().iter().map(|can| can.as_str().to_owned()).collect(),
                 attempts_max: self.caps.by_provider.get(name).copied(),
+                kept: kept.map(KeptImages::from),
             }
         });
         futures_util::future::join_all(rows).await

@@ -59,6 +59,17 @@ struct RemoveQuery {
     force: bool,
 }
 
+/// What else is removed beside sandboxes.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ReapQuery {
+    /// Also what providers keep so that later sandboxes are made sooner, whichever installation it was made for, and no
+    /// sandbox is made of now. What is needed again is made again.
+    #[serde(default)]
+    images: bool,
+}
+
 /// Lists every provider of sandboxes that is configured: whether it can be used now, and what it can do.
 #[utoipa::path(get, path = "/providers", operation_id = "listProviders", tag = "fleet",
     responses((status = 200, description = "By name.", body = [ProviderRow])))]
@@ -122,10 +133,10 @@ async fn fork(
 }
 
 /// Removes every sandbox without a right to exist.
-#[utoipa::path(post, path = "/sandboxes/reap", operation_id = "reapSandboxes", tag = "fleet",
+#[utoipa::path(post, path = "/sandboxes/reap", operation_id = "reapSandboxes", tag = "fleet", params(ReapQuery),
     responses((status = 200, description = "Which were removed.", body = Reaping)))]
-async fn reap(State(plane): State<Plane>, caller: Caller) -> Result<Json<Reaping>, Problem> {
-    let reaping = plane.sandboxes.reap(caller.actor).await?;
+async fn reap(State(plane): State<Plane>, query: Asked<ReapQuery>, caller: Caller) -> Result<Json<Reaping>, Problem> {
+    let reaping = plane.sandboxes.reap(query?.0.images, caller.actor).await?;
     seen(&plane).await;
     Ok(Json(reaping))
 }

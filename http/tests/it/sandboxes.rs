@@ -61,13 +61,13 @@ async fn a_sandbox_is_removed_as_it_is_asked_for() {
     }
     let response = world.send(Request::delete("/api/v1/sandboxes/x").body(Body::empty()).expect("request")).await;
     assert_eq!(response.status(), StatusCode::BAD_REQUEST);
-    assert_eq!(world.post("/sandboxes/reap", "").await.status(), StatusCode::OK);
+    assert_eq!(world.post("/sandboxes/reap?images=true", "").await.status(), StatusCode::OK);
     assert_eq!(
         asked(&world),
         [
             format!("remove {KEY} false by user:ana"),
             format!("remove {KEY} true by user:ana"),
-            "reap by user:ana".to_owned()
+            "reap true by user:ana".to_owned()
         ]
     );
     let refusing = World::refusing(Refusal::new(RefusalKind::WrongState, "it is in use").hint("--force"));

@@ -111,7 +111,8 @@ impl Commands for Told {
 impl Sandboxes for Told {
     async fn providers(&self) -> Vec<ProviderRow> {
         let (problem, capabilities) = (Some("no engine; start it".to_owned()), vec!["fork".to_owned()]);
-        vec![ProviderRow { name: "docker".to_owned(), fence: None, problem, capabilities, attempts_max: Some(2) }]
+        let (name, attempts_max) = ("docker".to_owned(), Some(2));
+        vec![ProviderRow { name, fence: None, problem, capabilities, attempts_max, kept: None }]
     }
 
     fn limits(&self) -> Vec<Limit> {
@@ -140,8 +141,8 @@ impl Sandboxes for Told {
         self.answer(format!("remove {key} {force} by {}", asked.by.as_str()))
     }
 
-    async fn reap(&self, by: Actor) -> Result<Reaping, Refusal> {
-        self.answer(format!("reap by {}", by.as_str()))?;
+    async fn reap(&self, images: bool, by: Actor) -> Result<Reaping, Refusal> {
+        self.answer(format!("reap {images} by {}", by.as_str()))?;
         Ok(Reaping::default())
     }
 

@@ -12,7 +12,7 @@ use bollard::query_parameters::{ListImagesOptionsBuilder, RemoveImageOptions};
 
 use super::Inner;
 use super::engine::{BUILT_OF, OWNER, PROGRAM, SCOPE, failed, now_s};
-use crate::provider::Error;
+use crate::provider::{Error, Images};
 
 /// The name of every prepared image; what it is made of is its tag.
 pub(super) const PREPARED: &str = "regatta/prepared";
@@ -23,9 +23,9 @@ pub(super) const WARM: &str = "regatta/warm";
 /// The name of every image a sandbox was forked by; which sandbox is its tag.
 pub(super) const FORKS: &str = "regatta/fork";
 /// Images kept of each kind, the newest.
-pub(super) const KEPT_MAX: usize = 8;
+pub const KEPT_MAX: usize = 8;
 /// How long one is kept that nothing is made of, from when it was made.
-pub(super) const AGE_MAX: Duration = Duration::from_secs(14 * 24 * 3_600);
+pub const AGE_MAX: Duration = Duration::from_secs(14 * 24 * 3_600);
 
 /// How long one may be without a name: it is about to get one.
 const NAMELESS_MAX: Duration = Duration::from_secs(60);
@@ -37,6 +37,14 @@ struct Seen {
     /// One without a name lost it to one made at the same time.
     name: Option<String>,
     created_s: i64,
+    /// What it alone takes.
+    bytes: u64,
+}
+
+impl Seen {
+    fn kind(&self) -> Option<&str> {
+        self.name.as_deref().and_then(|name| name.split(':').next())
+    }
 }
 
 /// Those nobody will ask for again. Copies go with their sandboxes, so of them only what is old goes here.
@@ -46,8 +54,7 @@ fn surplus(images: &[Seen], now_s: i64) -> Vec<&Seen> {
     newest.sort_by_key(|image| std::cmp::Reverse(image.created_s));
     let mut kept: HashMap<&str, usize> = HashMap::new();
     newest.retain(|image| {
-        let kind = image.name.as_deref().and_then(|name| name.split(':').next());
-        let Some(kind) = kind else { return image.created_s < nameless_s };
+        let Some(kind) = image.kind() else { return image.created_s < nameless_s };
         let count = kept.entry(kind).or_default();
         *count += 1;
         (*count > KEPT_MAX && kind != FORKS) || image.created_s < old_s
@@ -57,7 +64,15 @@ fn surplus(images: &[Seen], now_s: i64) -> Vec<&Seen> {
 
 /// The images with those labels.
 pub(super) async fn listed(docker: &Docker, labels: Vec<String>) -> Result<Vec<ImageSummary>, Error> {
-    let options = ListImagesOptionsBuilder::new().filters(&HashMap::from([("label", labels)])).build();
+    told(docker, labels, ListImagesOptionsBuilder::new()).await
+}
+
+async fn told(
+    docker: &Docker,
+    labels: Vec<String>,
+    options: ListImagesOptionsBuilder,
+) -> Result<Vec<ImageSummary>, Error> {
+    let options = options.filters(&HashMap::from([("label", labels)])).build();
     docker.list_images(Some(options)).await.map_err(failed("list images"))
 }
 
@@ -66,7 +81,7 @@ async fn seen(docker: &Docker) -> Result<Vec<Seen>, Error> {
     let mut all = Vec::new();
     let mut ids = HashSet::new();
     for label in [PROGRAM, BUILT_OF] {
-        for image in listed(docker, vec![label.to_owned()]).await? {
+        for image in told(docker, vec![label.to_owned()], ListImagesOptionsBuilder::new().shared_size(true)).await? {
             if !ids.insert(image.id.clone()) {
                 continue;
             }
@@ -75,7 +90,9 @@ async fn seen(docker: &Docker) -> Result<Vec<Seen>, Error> {
             // One that somebody gave a name of their own is theirs.
             let is_ours = |name: &String| ours.iter().any(|kind| name.split(':').next() == Some(*kind));
             if named.as_ref().is_none_or(is_ours) {
-                all.push(Seen { id: image.id, name: named, created_s: image.created });
+                // Engines that do not tell what is shared say -1.
+                let bytes = u64::try_from(image.size.saturating_sub(image.shared_size.max(0))).unwrap_or(0);
+                all.push(Seen { id: image.id, name: named, created_s: image.created, bytes });
             }
         }
     }
@@ -116,9 +133,37 @@ pub(super) async fn remove_abandoned(inner: &Inner, owner: &str) -> Result<(), E
     Ok(())
 }
 
-/// How many images of ours the engine keeps.
-pub(super) async fn count(inner: &Inner) -> Result<usize, Error> {
-    Ok(seen(inner.docker().await?).await?.len())
+/// The images of ours the engine keeps.
+pub(super) async fn all(inner: &Inner) -> Result<Images, Error> {
+    Ok(sum(&seen(inner.docker().await?).await?))
+}
+
+fn sum<'a>(images: impl IntoIterator<Item = &'a Seen>) -> Images {
+    images.into_iter().fold(Images::default(), |sum, image| Images {
+        count: sum.count + 1,
+        bytes: sum.bytes.saturating_add(image.bytes),
+    })
+}
+
+/// Those that may go when somebody wants the room, in the order in which they can: what was made of one goes before it. Copies
+/// go with their sandboxes, and one without a name may be about to get one.
+fn clearable(mut images: Vec<Seen>) -> Vec<Seen> {
+    images.retain(|image| image.kind().is_some_and(|kind| kind != FORKS));
+    images.sort_by_key(|image| std::cmp::Reverse(image.created_s));
+    images
+}
+
+/// Removes every image of ours that nothing is made of.
+pub(super) async fn clear(inner: &Inner) -> Result<Images, Error> {
+    let docker = inner.docker().await?;
+    let mut cleared = Vec::new();
+    for image in clearable(seen(docker).await?) {
+        // The engine refuses to remove one in use.
+        if docker.remove_image(&image.id, None::<RemoveImageOptions>, None).await.is_ok() {
+            cleared.push(image);
+        }
+    }
+    Ok(sum(&cleared))
 }
 
 #[cfg(test)]
@@ -129,7 +174,12 @@ mod tests {
     const NOW_S: i64 = 100 * DAY_S;
 
     fn image(id: &str, name: &str, age_s: i64) -> Seen {
-        Seen { id: id.to_owned(), name: (!name.is_empty()).then(|| name.to_owned()), created_s: NOW_S - age_s }
+        Seen {
+            id: id.to_owned(),
+            name: (!name.is_empty()).then(|| name.to_owned()),
+            created_s: NOW_S - age_s,
+            bytes: 1,
+        }
     }
 
     fn goes(images: &[Seen], expected: &[&str]) {
@@ -158,5 +208,17 @@ mod tests {
             image("not yet named", "", 0),
         ];
         goes(&images, &["copy", "nameless", "old"]);
+    }
+    #[test]
+    fn what_was_made_of_an_image_is_cleared_before_it_and_copies_stay() {
+        let images = [
+            image("prepared", "regatta/prepared:1", 30),
+            image("copy", "regatta/fork:2", 20),
+            image("warm", "regatta/warm:3", 10),
+            image("not yet named", "", 0),
+        ];
+        let cleared = clearable(images.into());
+        assert_eq!(cleared.iter().map(|image| image.id.as_str()).collect::<Vec<_>>(), ["warm", "prepared"]);
+        assert_eq!(sum(&cleared), Images { count: 2, bytes: 2 });
     }
 }

@@ -32,9 +32,10 @@ use tokio::sync::{OnceCell, Semaphore};
 
 use crate::inside::wire::{Answer, Call, sealed};
 use crate::local::passed;
-use crate::provider::{Capability, Created, Error, Exec, Found, Provider, Spec, Status, Stdio, Warm};
+use crate::provider::{Capability, Created, Error, Exec, Found, Images, Provider, Spec, Status, Stdio, Warm};
 use crate::remote::wire::random;
 use channel::Channel;
+pub use kept::{AGE_MAX, KEPT_MAX};
 
 /// How long one who waits for news waits at most, also when nobody answers.
 const NEWS_MAX: Duration = Duration::from_secs(2);
@@ -128,16 +129,6 @@ impl DockerProvider {
         let (engine, image, tidied) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
         let (channels, makings, maker) = (Mutex::default(), Mutex::default(), format!("{:016x}", random()));
         Self { inner: Arc::new(Inner { options, engine, image, tidied, maker, starts, channels, makings }) }
-    }
-
-    /// What the engine keeps of ours between sandboxes, and how much that is at most, for people.
-    ///
-    /// # Errors
-    /// When the engine does not answer.
-    pub async fn kept(&self) -> Result<String, Error> {
-        let (count, days) = (kept::count(&self.inner).await?, kept::AGE_MAX.as_secs() / (24 * 3_600));
-        let images = if count == 1 { "1 image".to_owned() } else { format!("{count} images") };
-        Ok(format!("{images} of ours kept, at most {} of a kind and {days} days", kept::KEPT_MAX))
     }
 }
 
@@ -294,6 +285,14 @@ impl Provider for DockerProvider {
 
     async fn destroy(&self, key: &str) -> Result<(), Error> {
         destroy::destroy(&self.inner, key).await
+    }
+
+    async fn kept(&self) -> Result<Option<Images>, Error> {
+        kept::all(&self.inner).await.map(Some)
+    }
+
+    async fn clear_kept(&self) -> Result<Images, Error> {
+        kept::clear(&self.inner).await
     }
 
     fn capabilities(&self) -> &'static [Capability] {

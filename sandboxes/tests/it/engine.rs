@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio as Channel};
 use std::time::{Duration, Instant};
 
 use regatta_sandboxes::docker::Network;
-use regatta_sandboxes::{DockerProvider, Error, Exit, Provider as _, Stdio};
+use regatta_sandboxes::{DockerProvider, Error, Exit, Images, Provider as _, Stdio};
 
 use crate::docker::options;
 use crate::mounted::Mounted;
@@ -191,4 +191,24 @@ async fn an_engine_elsewhere_is_used_with_the_runtime_that_was_asked_for() {
     let unknown = DockerProvider::new(regatta_sandboxes::docker::Options { runtime: Some("runsc".to_owned()), ..own });
     let refused = unknown.probe().await.unwrap_err().to_string();
     assert!(refused.contains("the engine has no runtime runsc") && refused.contains("other"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn images_that_are_kept_are_told_and_cleared_but_for_those_in_use() {
+    let Some(engine) = Engine::new() else { return };
+    let Some(place) = Place::new(Kind::Here(regatta_sandboxes::local::Fence::None)).await else { return };
+    assert_eq!(place.provider.kept().await.unwrap(), None);
+    let provider = engine.provider(&place);
+    assert_eq!(provider.kept().await.unwrap(), Some(Images::default()));
+    provider.create(&place.spec("a")).await.unwrap();
+    let kept = provider.kept().await.unwrap().unwrap();
+    assert!(kept.count == 1 && kept.bytes > 1 << 20, "{kept:?}");
+    assert_eq!(provider.clear_kept().await.unwrap(), Images::default(), "a sandbox is made of it");
+    provider.destroy("a").await.unwrap();
+    assert_eq!(provider.clear_kept().await.unwrap(), kept);
+    assert_eq!(provider.kept().await.unwrap(), Some(Images::default()));
+    // It is made anew.
+    provider.create(&place.spec("b")).await.unwrap();
+    assert_eq!(provider.kept().await.unwrap(), Some(kept));
+    provider.destroy("b").await.unwrap();
 }

@@ -16,6 +16,7 @@ use crate::client::Client;
 use crate::config::duration_ms;
 use crate::context::{Context, block_on};
 use crate::failure::{Exit, Failure, Outcome};
+use crate::terminal::numbers::{bytes, counted};
 use crate::terminal::{Terminal, escape};
 
 /// See the sandboxes there are, go into one, take one away
@@ -58,7 +59,12 @@ struct Rm {
 
 /// Remove every sandbox without a right to exist (each start of the server does)
 #[derive(Debug, clap::Args)]
-struct Reap {}
+struct Reap {
+    /// Also remove the images kept so that later sandboxes begin sooner (docker), of any installation; those needed again are
+    /// made again
+    #[arg(long)]
+    images: bool,
+}
 
 /// Copy a sandbox in use, files alone, to look into in peace; only where the provider can (docker, e2b)
 #[derive(Debug, clap::Args)]
@@ -131,7 +137,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     match args.command {
         Command::Ls(args) => list::run(context, &args),
         Command::Rm(args) => remove(context, &args),
-        Command::Reap(Reap {}) => reap(context),
+        Command::Reap(Reap { images }) => reap(context, images),
         Command::Logs(Logs { which, phase, follow }) => {
             show::run(context, show::Args::output_of(which.attempt()?, phase, follow))
         }
@@ -174,8 +180,9 @@ fn time_ms(flag: &str, text: &str) -> Result<u64, Failure> {
     duration_ms(text).ok_or_else(|| Failure::usage(format!("{flag} {text:?} is no time")).hint("as 30s, 10m or 1h"))
 }
 
-fn reap(context: &Context) -> Outcome {
-    let reaping: Reaping = block_on(context.client().create("/sandboxes/reap", &json!({})))?;
+fn reap(context: &Context, images: bool) -> Outcome {
+    let path = format!("/sandboxes/reap?images={images}");
+    let reaping: Reaping = block_on(context.client().create(&path, &json!({})))?;
     let terminal = &context.terminal;
     if terminal.json {
         terminal.json(&reaping)?;
@@ -185,6 +192,10 @@ fn reap(context: &Context) -> Outcome {
         }
         if reaping.removed.is_empty() {
             terminal.note("nothing was left behind");
+        }
+        if let Some(cleared) = &reaping.cleared {
+            let (images, took) = (counted(cleared.images, "image"), bytes(cleared.bytes));
+            terminal.note(format!("{images} removed, {took} or more free; those in use stay"));
         }
         unanswered(terminal, &reaping.unanswered);
     }
