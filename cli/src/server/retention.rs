@@ -12,6 +12,7 @@ use regatta_core::event::LogEvent;
 use regatta_core::event::log::{Released, ReleasedSegment};
 use regatta_core::log::backup::{archive, holds, receipts};
 use regatta_core::log::retention::{Keep, Need, Plan, Stays, plan};
+use regatta_core::log::verify::Damage;
 use regatta_core::log::witness::WitnessState;
 use regatta_core::log::{self, Reader, SegmentFile};
 use regatta_core::{
@@ -305,13 +306,17 @@ fn was_found(before: &Plan, file: &SegmentFile) -> Result<(), Stays> {
 }
 
 fn archive_to(data_dir: &Path, folder: &Path) -> Result<(), Refusal> {
-    archive(data_dir, folder).map(drop).map_err(|error| {
+    let copied = archive(data_dir, folder).map_err(|error| {
         Refusal::new(
             RefusalKind::Unusable,
             format!("the log was not backed up to {}: {}", folder.display(), chain(&error)),
         )
         .hint("nothing was removed")
-    })
+    })?;
+    for Damage { place, reason } in copied.damaged {
+        tracing::error!(place, reason, "a file is damaged and was not backed up; restore it from another copy");
+    }
+    Ok(())
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Refusal> + Send + 'static) -> Result<T, Refusal> {

@@ -63,6 +63,35 @@ fn a_backup_made_beside_a_server_brings_the_install_back() {
 }
 
 #[test]
+fn a_damaged_segment_is_told_by_the_backup_and_by_a_restore_from_it() {
+    let install = Install::new();
+    install.configure("[log]\nsegment = \"1MiB\"\n");
+    install.race(&["-a", "command=seq 700000; echo changed >> file", "--sandbox", "host"], 0);
+    install.regatta(&["down"]).exits(0);
+    let mut files: Vec<_> = fs::read_dir(install.data().join("journal"))
+        .expect("journal")
+        .map(|entry| entry.expect("file").path())
+        .collect();
+    files.sort();
+    let mut bytes = fs::read(&files[1]).expect("segment");
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&files[1], bytes).expect("damaged");
+
+    let (to, back) = (install.folder().join("backup"), install.folder().join("back"));
+    let (to, back) = (to.to_str().expect("path"), back.to_str().expect("path"));
+    let made = install.regatta(&["log", "backup", to]).exits(1);
+    let name = files[1].display().to_string();
+    made.says("incomplete: backed up to event ")
+        .says(&name)
+        .says("left out")
+        .says("are missing, and what follows them");
+    let restored = install.regatta(&["log", "restore", "--from", to, "--data-dir", back]).exits(1);
+    restored.says("are missing in the backup").says("later was not restored");
+    install.regatta(&["log", "verify", "--data-dir", back]).exits(0);
+}
+
+#[test]
 fn no_server_starts_on_half_an_import_and_an_export_is_its_owners() {
     let install = Install::new();
     install.regatta(&["up", "--detach"]).exits(0);

@@ -10,7 +10,7 @@ use super::journal::anchor::Anchor;
 use super::journal::link::{Link, Made};
 use super::journal::reader::Reader;
 use super::journal::recover::{Recovered, Tip, recover};
-use super::journal::{Disk, DiskFile, disk, segment};
+use super::journal::{Disk, DiskFile, RealDisk, disk, segment};
 use super::lock::Lock;
 use super::restoring::{self, Source};
 use super::{OpenError, Options, ReadError};
@@ -72,7 +72,7 @@ impl Rebuild {
     pub(crate) fn add(&mut self, block: &Made) -> io::Result<()> {
         // Before anything is there that a server could take for a whole log.
         if !self.marked {
-            restoring::begin(&self.dir, &self.source)?;
+            restoring::begin(&RealDisk, &self.dir, &self.source)?;
             self.marked = true;
         }
         let link = block.link;

@@ -1,12 +1,11 @@
-//! The mark that a data directory is being filled, by a restore or an import: made durable before the first event is
-//! there and removed after everything is, so that no server takes half a log for a whole one.
+//! The mark that a folder is being filled with a log, by a restore, an import or a first backup: made durable before the
+//! first event is there and removed after everything is, so that nobody takes half a log for a whole one.
 
-use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
 use super::OpenError;
-use super::journal::{Disk as _, RealDisk, disk, regular};
+use super::journal::{Disk, disk, regular};
 
 /// Name of the file in the data directory.
 pub(crate) const NAME: &str = "restoring";
@@ -15,6 +14,7 @@ const BYTES_MAX: u64 = 128;
 
 const NATS: &str = "nats";
 const IMPORT: &str = "import";
+const FIRST_BACKUP: &str = "first-backup";
 
 /// Where the events come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub(crate) enum Source {
     Nats,
     /// An export.
     Export,
+    /// The log that is backed up there for the first time.
+    Log,
 }
 
 impl Source {
@@ -33,6 +35,7 @@ impl Source {
             Self::Backup(hash) => hash,
             Self::Nats => NATS,
             Self::Export => IMPORT,
+            Self::Log => FIRST_BACKUP,
         }
     }
 
@@ -40,6 +43,7 @@ impl Source {
         match text.trim_end() {
             NATS => Self::Nats,
             IMPORT => Self::Export,
+            FIRST_BACKUP => Self::Log,
             hash => Self::Backup(hash.to_owned()),
         }
     }
@@ -50,11 +54,12 @@ impl Source {
             Self::Backup(_) => "a restore from a backup",
             Self::Nats => "a restore from NATS",
             Self::Export => "an import",
+            Self::Log => "a first backup",
         }
     }
 }
 
-/// Whether a restore or an import into this data directory was begun and did not come to its end.
+/// Whether a restore, an import or a first backup into this folder was begun and did not come to its end.
 #[must_use]
 pub fn is_restoring(dir: &Path) -> bool {
     dir.join(NAME).exists()
@@ -82,15 +87,15 @@ pub(crate) fn check(dir: &Path, goes_on: Option<&Source>) -> Result<(), OpenErro
 }
 
 /// Says that it begins; the mark is on disk when this returns.
-pub(crate) fn begin(dir: &Path, source: &Source) -> io::Result<()> {
-    disk::replace(&RealDisk, dir, NAME, &[source.text().as_bytes()])
+pub(crate) fn begin(disk: &dyn Disk, dir: &Path, source: &Source) -> io::Result<()> {
+    disk::replace(disk, dir, NAME, &[source.text().as_bytes()])
 }
 
 /// Says that everything is there.
-pub(crate) fn end(dir: &Path) -> io::Result<()> {
-    match fs::remove_file(dir.join(NAME)) {
+pub(crate) fn end(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+    match disk.remove(&dir.join(NAME)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         removed => removed?,
     }
-    RealDisk.sync_folder(dir)
+    disk.sync_folder(dir)
 }

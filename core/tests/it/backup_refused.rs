@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use regatta_core::log::backup::{BackupError, archive, backup, is_inside, is_restoring, restore};
+use regatta_core::log::backup::{BackupError, archive, backup, is_inside, is_restoring, receipts, restore};
 use regatta_core::log::{DurableLog, OpenError, Options, verify};
 use regatta_core::{Append, Expect, Log as _, Seq};
 
@@ -88,32 +88,95 @@ fn a_history_that_parted_is_refused_and_the_backup_stays() {
     }
 }
 
+fn segment_files(dir: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> =
+        fs::read_dir(dir.join("journal")).expect("folder").map(|entry| entry.expect("entry").path()).collect();
+    files.sort();
+    files
+}
+
+/// The first event of a segment, by its name.
+fn first_of(file: &Path) -> Seq {
+    Seq(file.file_stem().and_then(|stem| stem.to_str()?.parse().ok()).expect("a number"))
+}
+
 #[test]
-fn a_damaged_segment_is_named_and_not_copied() {
+fn damaged_segments_are_named_and_left_out_and_what_follows_them_is_kept_until_they_are_mended() {
     for seal in [true, false] {
         let folder = tempfile::tempdir().expect("folder");
         let (data, to) = (folder.path().join("data"), folder.path().join("backup"));
         log_of_100(&data, seal);
-        let mut files: Vec<_> =
-            fs::read_dir(data.join("journal")).expect("folder").map(|entry| entry.expect("entry").path()).collect();
-        files.sort();
-        let file = &files[1];
-        let whole = fs::read(file).expect("file");
-        flip(file);
-        let error = backup(&data, &to).expect_err("damage");
-        let name = file.file_name().expect("name").to_string_lossy().into_owned();
-        assert!(matches!(&error, BackupError::Damaged { place, .. } if place.contains(&name)), "{error}");
-        assert!(verify(&to).expect("verifies").is_clean());
-        fs::write(file, whole).expect("mended");
-        backup(&data, &to).expect("backed up");
-        assert!(verify(&to).expect("verifies").is_clean());
-        // A good copy is never replaced by damage.
-        flip(file);
-        if let Err(error) = backup(&data, &to) {
-            assert!(matches!(error, BackupError::Damaged { .. }), "{error}");
+        let files = segment_files(&data);
+        assert!(files.len() > 4, "{files:?}");
+        let damaged = [&files[1], &files[3]];
+        let whole = damaged.map(|file| fs::read(file).expect("file"));
+        damaged.iter().for_each(|file| flip(file));
+        let missing = (first_of(&files[1]), Seq(first_of(&files[2]).0 - 1));
+        // Again and again, it is the same.
+        for _ in 0..2 {
+            let made = backup(&data, &to).expect("the others are backed up");
+            let named =
+                |file: &Path| made.damaged.iter().any(|damage| damage.place.contains(&file.display().to_string()));
+            assert!(made.damaged.len() == 2 && damaged.into_iter().all(|file| named(file)), "{made:?}");
+            assert_eq!((made.missing, made.head.next()), (Some(missing), missing.0));
+            assert_eq!(receipts(&data).len(), 0, "nothing is removed for it");
+            let report = verify(&to).expect("verifies");
+            assert_eq!((report.is_clean(), report.head), (true, made.head), "{report:?}");
         }
+        let later: Vec<_> = segment_files(&to.join("later")).iter().map(|file| first_of(file)).collect();
+        assert_eq!(later, [&files[2..3], &files[4..]].concat().iter().map(|file| first_of(file)).collect::<Vec<_>>());
+
+        let back = folder.path().join("back");
+        let restored = restore(&to, &back).expect("what is before it is restored");
+        assert_eq!((restored.missing, restored.head.next()), (Some(missing), missing.0));
+        assert_eq!(open(&back).head(), restored.head);
+
+        for (file, whole) in damaged.iter().zip(&whole) {
+            fs::write(file, whole).expect("mended");
+        }
+        let made = backup(&data, &to).expect("backed up");
+        assert_eq!((made.damaged.len(), made.missing, made.head), (0, None, Seq(100)));
+        assert!(verify(&to).expect("verifies").is_clean() && !to.join("later").exists());
+        assert_eq!(
+            (receipts(&data).len(), restore(&to, &folder.path().join("all")).expect("restored").head),
+            (1, Seq(100))
+        );
+        // A good copy is never replaced by damage, and is enough.
+        damaged.iter().for_each(|file| flip(file));
+        let made = backup(&data, &to).expect("backed up");
+        assert_eq!((made.missing, made.head), (None, Seq(100)), "{made:?}");
         assert!(verify(&to).expect("verifies").is_clean());
     }
+}
+
+#[test]
+fn a_segment_that_is_damaged_after_its_beginning_was_backed_up_keeps_that_beginning() {
+    for seal in [true, false] {
+        let folder = tempfile::tempdir().expect("folder");
+        let (data, to) = (folder.path().join("data"), folder.path().join("backup"));
+        let log = open(&data);
+        fill(&log, 30, 0);
+        let held = backup(&data, &to).expect("backed up").head;
+        let last = first_of(segment_files(&data).last().expect("a segment"));
+        log.close().expect("stops");
+        log_of_100(&data, seal);
+        let file = segment_files(&data).into_iter().find(|file| first_of(file) == last).expect("it is there");
+        flip(&file);
+        let made = backup(&data, &to).expect("the others are backed up");
+        assert_eq!(
+            (made.damaged.len(), made.head, made.missing.map(|missing| missing.0)),
+            (1, held, Some(held.next()))
+        );
+        assert_eq!(restore(&to, &folder.path().join("back")).expect("restored").head, held);
+    }
+}
+
+#[test]
+fn a_backup_of_nothing_leaves_nothing() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (data, to) = (folder.path().join("data"), folder.path().join("backup"));
+    assert!(refused(&data, &to).contains("there is no log in "), "{}", refused(&data, &to));
+    assert!(!to.exists() && !data.exists());
 }
 
 #[test]

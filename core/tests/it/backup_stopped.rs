@@ -1,14 +1,14 @@
 //! Backups that stop at any step: the disk is full, or the process is killed. What was there before is there, whole, and
-//! what is there is a log.
+//! what is there is a log; or, of a first backup, marked as only a part of one.
 
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use regatta_core::log::backup::{backup, backup_through, restore};
+use regatta_core::log::backup::{BackupError, backup, backup_through, is_restoring, restore};
 use regatta_core::log::journal::{Disk, DiskFile, RealDisk, Space};
-use regatta_core::log::{DurableLog, verify};
+use regatta_core::log::{DurableLog, OpenError, verify};
 use regatta_core::{Append, Expect, Log as _, ReadMax, Seq};
 
 use crate::given::{append, copied, draft, sealing, small, stream};
@@ -164,10 +164,14 @@ fn stop_everywhere(log: &DurableLog, before: &Path, at_least: Seq) -> u64 {
     for changes in 0.. {
         let to = copied(before);
         let done = backup_through(&Stopping::after(changes), log.dir(), to.path());
-        if report_is_empty(to.path()) {
-            assert!(done.is_err() && at_least == Seq(0));
+        let is_first = at_least == Seq(0);
+        if is_restoring(to.path()) {
+            assert!(done.is_err() && is_first);
+            check_is_marked(to.path());
+        } else if report_is_empty(to.path()) {
+            assert!(done.is_err() && is_first);
         } else {
-            check_holds(log, to.path(), at_least);
+            check_holds(log, to.path(), if is_first { log.head() } else { at_least });
         }
         // The next one goes on with it.
         let next = backup(log.dir(), to.path()).expect("backed up");
@@ -177,6 +181,17 @@ fn stop_everywhere(log: &DurableLog, before: &Path, at_least: Seq) -> u64 {
         }
     }
     unreachable!("a backup has an end")
+}
+
+/// Nobody takes it for a whole log.
+fn check_is_marked(to: &Path) {
+    let back = tempfile::tempdir().expect("folder");
+    let refused = restore(to, back.path()).expect_err("a part of a log");
+    assert!(matches!(refused, BackupError::Open(OpenError::Restoring { .. })), "{refused}");
+    let told = refused.to_string();
+    assert!(told.starts_with("a first backup into ") && told.contains("run it again"), "{told}");
+    let refused = DurableLog::open(small(copied(to).path())).expect_err("a part of a log");
+    assert!(matches!(refused, OpenError::Restoring { .. }), "{refused}");
 }
 
 /// Nothing of a log is there yet.

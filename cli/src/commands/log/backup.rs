@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use regatta_core::log::OpenError;
-use regatta_core::log::backup::{BackupError, Copied, backup, is_inside};
+use regatta_core::log::backup::{BackupError, Copied, LATER, backup, is_inside};
+use regatta_core::log::verify::Damage;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome};
@@ -15,8 +16,9 @@ use crate::terminal::numbers::{bytes, counted};
 #[command(after_help = "\
 A server may be at work meanwhile. Every file is read back after it was copied, and those that are
 there already are read again: a damaged one is replaced. What is damaged here is named, not copied
-(exit code 1). A backup that was stopped is gone on with by running it again; until then the one
-before is there. A folder with anything else in it is refused, and so is the backup of a log with
+(exit code 1); what follows it in the log is kept apart, and comes back with it once it is mended and
+this is run again. A backup that was stopped is gone on with by running it again; until then the one
+before is there, and nothing can be restored from a first one. A folder with anything else in it is refused, and so is the backup of a log with
 another history. Not copied: the index (it is rebuilt), sandboxes, mirrors of repositories, and
 regatta.toml, which may hold a password.
 
@@ -37,20 +39,27 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
             .hint("name a folder elsewhere, best on another disk"));
     }
     let copied = backup(&context.data_dir, &to).map_err(|error| failed(&error, "the log was not backed up"))?;
-    let Copied { files, bytes: of_bytes, kept, damaged, head, hash } = &copied;
+    let Copied { files, bytes: of_bytes, kept, damaged, missing, head, hash } = &copied;
     let told = format!(
-        "backed up to event {head}: {} copied ({}), {kept} there already; hash {hash}",
+        "{}backed up to event {head}: {} copied ({}), {kept} there already; hash {hash}",
+        if missing.is_some() { "incomplete: " } else { "" },
         counted(*files, "file"),
         bytes(*of_bytes),
     );
     let data = serde_json::json!({
-        "files": files, "bytes": of_bytes, "kept": kept, "damaged": damaged, "head": head, "hash": hash,
+        "files": files, "bytes": of_bytes, "kept": kept, "damaged": damaged, "missing": missing, "head": head,
+        "hash": hash,
     });
     context.terminal.done(told, &data)?;
-    for name in damaged {
-        context
-            .terminal
-            .note(format!("blobs/{}: its content is not what it is named by; left out", escape::line(name)));
+    for Damage { place, reason } in damaged {
+        context.terminal.note(format!("{}: {}; left out", escape::line(place), escape::line(reason)));
+    }
+    if let Some((first, last)) = missing {
+        context.terminal.note(format!(
+            "events {first} to {last} are missing, and what follows them waits in {}: bring the damaged files back from \
+             another copy, and run it again",
+            to.join(LATER).display()
+        ));
     }
     Ok(if damaged.is_empty() { Exit::Done } else { Exit::NoWinner })
 }

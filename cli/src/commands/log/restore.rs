@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use regatta_core::InstallId;
-use regatta_core::log::backup::restore;
+use regatta_core::log::backup::{LATER, restore};
 
 use super::{backup, blobs};
 use crate::context::Context;
@@ -73,14 +73,20 @@ fn from_backup(context: &Context, from: &Path) -> Outcome {
         format!("restored up to event {head}: {} ({of_bytes}); intact, hash {hash}", counted(copied.files, "file"));
     let data = serde_json::json!({
         "files": copied.files, "bytes": copied.bytes, "last": head, "hash": hash, "blobs": blobs.whole,
-        "blobs_damaged": missing,
+        "blobs_damaged": missing, "missing": copied.missing,
     });
     context.terminal.done(told, &data)?;
     if missing > 0 {
         let damaged = counted(missing, "patch or prompt");
         context.terminal.note(format!("{damaged} missing or damaged in the backup: regatta log verify names them"));
     }
-    Ok(Exit::Done)
+    let Some((first, last)) = copied.missing else { return Ok(Exit::Done) };
+    context.terminal.note(format!(
+        "events {first} to {last} are missing in the backup: they were damaged when it was made, and what follows them \
+         in {} was not restored; back up the mended log there, and restore that into an empty data directory",
+        from.join(LATER).display()
+    ));
+    Ok(Exit::NoWinner)
 }
 
 #[cfg(not(feature = "nats"))]

@@ -12,6 +12,7 @@ use super::Error;
 use super::mirror::{Events, Mirror, Mirrored, Skipped};
 use super::order::{Next, Order};
 use super::server::Server;
+use crate::log::journal::RealDisk;
 use crate::log::rebuild::Rebuild;
 use crate::log::restoring::{self, Source};
 use crate::log::transfer::{ImportError, Imported, Moved, import_from};
@@ -95,7 +96,7 @@ pub async fn restore(server: &Server, wanted: Wanted, options: Options) -> Resul
         )));
     }
     // Last of all: from now on a server may start there.
-    restoring::end(&dir).map_err(failed(&dir))?;
+    restoring::end(&RealDisk, &dir).map_err(failed(&dir))?;
     let Order { skipped, skipped_more, .. } = order;
     Ok(Restored { install, moved, proved, left_out, skipped, skipped_more })
 }

@@ -10,6 +10,7 @@ use super::bring::Bring;
 use super::copy::{Brought, Known, copy, is_there};
 use super::{BLOBS, BackupError, Copied, failed, make_folder};
 use crate::cleaning;
+use crate::log::verify::Damage;
 
 /// Copies the blobs. Each is named by the hash of its content: a damaged one is named and left out; a good copy of it
 /// stays.
@@ -43,15 +44,19 @@ fn blob(
     name: &str,
     copied: &mut Copied,
 ) -> Result<(), BackupError> {
+    let mut damaged = |reason: &str| {
+        let place = source.display().to_string();
+        copied.damaged.push(Damage { place, reason: reason.to_owned() });
+    };
     let Ok(hash) = name.parse() else {
-        copied.damaged.push(name.to_owned());
+        damaged("it is not named by a hash");
         return Ok(());
     };
     let known = Known { hash, covered: u64::MAX };
     match whole_unless_gone(bring, source, target, Some(&known)) {
         Ok(Some(brought)) => copied.count(brought),
         Ok(None) => {}
-        Err(BackupError::Damaged { .. }) => copied.damaged.push(name.to_owned()),
+        Err(BackupError::Damaged { .. }) => damaged("its content is not what it is named by"),
         Err(error) => return Err(error),
     }
     Ok(())

@@ -3,11 +3,14 @@
 //!
 //! A sealed segment cannot be the last one, so the next one begins, empty, before the one that was the last loses the
 //! form it was written in: until then that one counts, and from then on the sealed one does (`journal/forms.rs`).
+//!
+//! Where a segment is damaged the log that is there ends, before it or within; those after it are brought elsewhere.
 
 use std::path::Path;
 
-use super::copy::{Brought, Known, Look, copy, is_beginning, is_there, remove_if_there};
-use super::{BackupError, Copied, failed, make_folder, write_anchor};
+use super::copy::{Brought, Known, Look, copy, hash_of, is_beginning, is_there, remove_if_there};
+use super::{BackupError, Copied, failed, later, make_folder, recovered, write_anchor};
+use crate::Seq;
 use crate::log::journal::anchor::{self, Anchor};
 use crate::log::journal::beginning::Beginning;
 use crate::log::journal::reader::{Facts, Segment};
@@ -15,7 +18,7 @@ use crate::log::journal::recover::Recovered;
 use crate::log::journal::sealed::shape::HASH_AND_CHECKSUM_BYTES;
 use crate::log::journal::segment::{self, Form, Header};
 use crate::log::journal::{Disk, RealDisk};
-use crate::log::verify::verify_full;
+use crate::log::verify::{Damage, verify_full};
 
 /// From where to where.
 #[derive(Clone, Copy)]
@@ -25,35 +28,94 @@ pub(super) struct Bring<'a> {
     pub(super) from: &'a Path,
     pub(super) to: &'a Path,
     pub(super) look: Look,
+    /// Whether a damaged segment is left out and the others are brought nevertheless.
+    pub(super) passes_over_damage: bool,
 }
 
 impl Bring<'_> {
-    /// Brings all of a journal up to its end as it was found.
+    /// Brings all of a journal up to its end as it was found, or to what is damaged.
     pub(super) fn journal(&self, found: &Recovered, copied: &mut Copied) -> Result<(), BackupError> {
         make_folder(&self.to.join(segment::FOLDER))?;
         segment::remove_unborn(self.disk, self.to).map_err(failed("clear the journal of", self.to))?;
         self.begin_log(found)?;
-        let nexts = found.segments.iter().skip(1).map(Some).chain([None]);
         let mut before = None;
-        for (segment, next) in found.segments.iter().zip(nexts) {
+        copied.missing = None;
+        for (number, segment) in found.segments.iter().enumerate() {
+            let next = found.segments.get(number + 1).map(|next| &**next);
             self.begin(&segment.header)?;
             if let Some(sealed) = before.take() {
                 self.remove(sealed, Form::Written)?;
             }
             let first = segment.header.first_seq;
-            match (&segment.sealed, next) {
-                (Some(facts), _) => {
-                    copied.count(self.sealed(first, facts)?);
-                    before = Some(first);
+            match self.segment(segment, next, found.tip.end) {
+                Ok(brought) => {
+                    copied.count(brought);
+                    match segment.sealed {
+                        Some(_) => before = Some(first),
+                        None => self.remove(first, Form::Sealed)?,
+                    }
+                    later::remove(self, first)?;
                 }
-                (None, Some(next)) => copied.count(self.full(segment, next)?),
-                (None, None) => copied.count(self.beginning_of(first, found.tip.end)?),
-            }
-            if segment.sealed.is_none() {
-                self.remove(first, Form::Sealed)?;
+                Err(error) => {
+                    let Some(next) = next else { return Err(error) };
+                    copied.damaged.push(self.damage(error)?);
+                    if self.holds(segment, next) {
+                        continue;
+                    }
+                    if self.has(next.header.first_seq) {
+                        // The place went on after it once, so that the damage is there, too.
+                        copied.missing.get_or_insert((Seq(first), Seq(next.header.first_seq - 1)));
+                        continue;
+                    }
+                    copied
+                        .missing
+                        .get_or_insert((Seq(recovered(self.to)?.tip.seq + 1), Seq(next.header.first_seq - 1)));
+                    let rest = found.segments.get(number + 1..).unwrap_or_default();
+                    return later::bring(self, rest, found.tip.end, copied);
+                }
             }
         }
-        Ok(())
+        later::end(self)
+    }
+
+    /// Brings one segment, in the form it has.
+    pub(super) fn segment(&self, segment: &Segment, next: Option<&Segment>, end: u64) -> Result<Brought, BackupError> {
+        match (&segment.sealed, next) {
+            (Some(facts), _) => self.sealed(segment.header.first_seq, facts),
+            (None, Some(next)) => self.full(segment, next),
+            (None, None) => self.beginning_of(segment.header.first_seq, end),
+        }
+    }
+
+    /// What an error says of a file that is brought; the error when it says something else, or when damage is not passed
+    /// over.
+    pub(super) fn damage(&self, error: BackupError) -> Result<Damage, BackupError> {
+        if let (BackupError::Damaged { place, reason }, true) = (&error, self.passes_over_damage) {
+            return Ok(Damage { place: place.clone(), reason: reason.clone() });
+        }
+        if let (BackupError::Io { path, source, .. }, true) = (&error, self.passes_over_damage)
+            && path.starts_with(self.from)
+            && source.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error())
+        {
+            return Ok(Damage { place: path.display().to_string(), reason: format!("it cannot be read: {source}") });
+        }
+        Err(error)
+    }
+
+    /// Whether there is a segment that begins so, in any form.
+    fn has(&self, first: u64) -> bool {
+        [Form::Written, Form::Sealed].iter().any(|form| segment::path(self.to, first, *form).exists())
+    }
+
+    /// Whether the place has a whole copy of a segment from before it was damaged.
+    fn holds(&self, segment: &Segment, next: &Segment) -> bool {
+        let [_, sealed] = self.paths(segment.header.first_seq, Form::Sealed);
+        let is_sealed = segment
+            .sealed
+            .as_ref()
+            .is_some_and(|facts| hash_of(&sealed, covered(facts)).is_ok_and(|hash| *hash.as_bytes() == facts.blake3));
+        let written = Segment::new(segment.header.in_form(Form::Written));
+        is_sealed || verify_full(&RealDisk, self.to, &written, next).is_ok_and(|faults| faults.is_empty())
     }
 
     /// An empty place begins with an empty log. One that goes further back keeps its own beginning.
@@ -75,7 +137,7 @@ impl Bring<'_> {
 
     /// Makes a segment without events, unless it is there.
     fn begin(&self, header: &Header) -> Result<(), BackupError> {
-        if [Form::Written, Form::Sealed].iter().any(|form| segment::path(self.to, header.first_seq, *form).exists()) {
+        if self.has(header.first_seq) {
             return Ok(());
         }
         let made = segment::create(self.disk, self.to, &header.in_form(Form::Written));
@@ -84,8 +146,7 @@ impl Bring<'_> {
 
     fn sealed(&self, first: u64, facts: &Facts) -> Result<Brought, BackupError> {
         let [source, target] = self.paths(first, Form::Sealed);
-        let covered = facts.file_bytes.saturating_sub(HASH_AND_CHECKSUM_BYTES as u64);
-        let known = Known { hash: blake3::Hash::from_bytes(facts.blake3), covered };
+        let known = Known { hash: blake3::Hash::from_bytes(facts.blake3), covered: covered(facts) };
         if is_there(&source, &target, Some(&known), self.look)? {
             return Ok(Brought::Kept);
         }
@@ -116,7 +177,7 @@ impl Bring<'_> {
         copy(self.disk, &source, end, &target, None)
     }
 
-    fn remove(&self, first: u64, form: Form) -> Result<(), BackupError> {
+    pub(super) fn remove(&self, first: u64, form: Form) -> Result<(), BackupError> {
         let path = segment::path(self.to, first, form);
         if !path.exists() {
             return Ok(());
@@ -129,4 +190,9 @@ impl Bring<'_> {
     fn paths(&self, first: u64, form: Form) -> [std::path::PathBuf; 2] {
         [self.from, self.to].map(|dir| segment::path(dir, first, form))
     }
+}
+
+/// Bytes of a sealed segment that its hash covers.
+fn covered(facts: &Facts) -> u64 {
+    facts.file_bytes.saturating_sub(HASH_AND_CHECKSUM_BYTES as u64)
 }

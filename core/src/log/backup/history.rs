@@ -8,7 +8,7 @@ use super::{BackupError, failed};
 use crate::log::journal::reader::Reader;
 use crate::log::journal::recover::{Recovered, recover};
 use crate::log::journal::{Hash, RealDisk, anchor};
-use crate::log::{OpenError, install};
+use crate::log::{OpenError, ReadError, install};
 
 /// The backup must be of this log, and not from after it.
 pub(super) fn check_continues(dir: &Path, to: &Path, ours: &Recovered) -> Result<(), BackupError> {
@@ -46,7 +46,12 @@ fn check_end(
         )));
     }
     let here = reader(dir, ours);
-    let is_same = if seq + 1 == begins.first { begins.prev_hash == hash } else { here.block_of(seq)? == (seq, hash) };
+    let is_same = match here.block_of(seq) {
+        _ if seq + 1 == begins.first => begins.prev_hash == hash,
+        // It is damaged here; who has begun the same segment has the same history, at least before it.
+        Err(ReadError::Corrupt { .. }) => theirs.is_some_and(|theirs| has_segment(ours, theirs.tip.segment.nonce)),
+        block => block? == (seq, hash),
+    };
     if is_same {
         return Ok(());
     }
@@ -56,6 +61,10 @@ fn check_end(
         "the backup in {place} ends at event {seq} and holds another history than this log{parting}: keep it, what it \
          holds is nowhere else, and name another folder"
     )))
+}
+
+fn has_segment(found: &Recovered, nonce: u64) -> bool {
+    found.segments.iter().any(|segment| segment.header.nonce == nonce)
 }
 
 /// The first event, up to one that is in both, whose block is another one.

@@ -5,12 +5,15 @@
 //! the archives of what was cleaned, the install's name, and a `HEAD` of the copy's own. A backup keeps what the log has
 //! removed since, so a folder that is backed up to again and again is the log's archive; the data directory remembers it
 //! by a receipt. Not the index, which is rebuilt, nor sandboxes, mirrors and configuration. Blobs come after the journal:
-//! a blob is kept before the event that names it. Wherever a backup stops, what it held before can be restored.
+//! a blob is kept before the event that names it. Wherever a backup stops, what it held before can be restored; a first
+//! one held nothing before, and is marked until it is whole. What is damaged is left out, and what follows it in the log
+//! is kept apart ([`later`]).
 
 mod beside;
 mod bring;
 mod copy;
 mod history;
+mod later;
 mod older;
 mod place;
 mod receipts;
@@ -26,12 +29,13 @@ use super::journal::recover::{Recovered, Tip, recover};
 use super::journal::{Disk, RealDisk, disk};
 use super::lock::{self, Lock};
 use super::restoring::{self, Source};
-use super::verify::verify_on;
+use super::verify::{Damage, verify_on};
 use super::{OpenError, ReadError, install, witness};
 use crate::{Clock as _, Seq, SystemClock};
 use beside::{blobs, cleaned};
 use bring::Bring;
 use copy::{Brought, Look, copy, is_beginning, remove_if_there};
+pub use later::LATER;
 pub use place::is_inside;
 pub use receipts::{Receipt, holds, receipts};
 pub(crate) use receipts::{holding, named};
@@ -54,9 +58,12 @@ pub struct Copied {
     pub bytes: u64,
     /// Files that were there already.
     pub kept: u64,
-    /// Blobs whose content is not what they are named by; they were left out.
-    pub damaged: Vec<String>,
-    /// The last event of the copy.
+    /// Files that are damaged where they come from; they were left out.
+    pub damaged: Vec<Damage>,
+    /// Events, from the first to the last, that are in no file of the copy that is whole. What follows them is kept apart
+    /// until they can be brought, and is not restored.
+    pub missing: Option<(Seq, Seq)>,
+    /// The last event of the copy, before those that are missing.
     pub head: Seq,
     /// Hash of the block that ends with it, lower-case hex.
     pub hash: String,
@@ -99,11 +106,11 @@ pub enum BackupError {
 }
 
 /// Copies what is new in a data directory to a backup of it, made when there is none. A server may be at work. Every copy
-/// that is there is read, and replaced when it is damaged.
+/// that is there is read, and replaced when it is damaged. What is to be copied and is damaged is left out, and said.
 ///
 /// # Errors
-/// When there is no log, the place is something else or holds another history, what is to be copied is damaged, or a
-/// disk fails. What the backup held before can be restored then.
+/// When there is no log, the place is something else or holds another history, or a disk fails. What the backup held
+/// before can be restored then.
 pub fn backup(dir: &Path, to: &Path) -> Result<Copied, BackupError> {
     backup_on(&RealDisk, dir, to, Look::Whole)
 }
@@ -127,18 +134,20 @@ pub fn backup_through(disk: &dyn Disk, dir: &Path, to: &Path) -> Result<Copied, 
 
 fn backup_on(disk: &dyn Disk, dir: &Path, to: &Path, look: Look) -> Result<Copied, BackupError> {
     place::check(dir, to)?;
+    if !place::holds_log(dir) {
+        return Err(OpenError::Absent { dir: dir.to_owned() }.into());
+    }
     make_folder(to)?;
     let _lock = Lock::take(to)?;
-    if is_restoring(to) {
-        return Err(BackupError::Other(format!("{} is a data directory that is being restored", to.display())));
-    }
     restoring::check(dir, None)?;
-    let bring = Bring { disk, from: dir, to, look };
+    begin(disk, to)?;
+    let bring = Bring { disk, from: dir, to, look, passes_over_damage: true };
     let mut copied = Copied::default();
     let mut looks = 1;
     let found = loop {
         let found = recovered(dir)?;
         history::check_continues(dir, to, &found)?;
+        copied.damaged.clear();
         // Before the log, which is known by it.
         name(&bring, &mut copied)?;
         match bring.journal(&found, &mut copied) {
@@ -152,18 +161,36 @@ fn backup_on(disk: &dyn Disk, dir: &Path, to: &Path, look: Look) -> Result<Copie
             }
         }
     };
-    let tip = &found.tip;
-    write_anchor(disk, to, &at_end(tip))?;
+    // Short of the log's end when something is missing.
+    let tip = if copied.missing.is_some() { recovered(to)?.tip } else { found.tip };
+    write_anchor(disk, to, &at_end(&tip))?;
     // What is cleaned or returned meanwhile is in one of the two at any moment: in an archive before a blob goes, and a
     // blob again before its archive does.
     cleaned(&bring, &mut copied)?;
     blobs(&bring, &mut copied)?;
     cleaned(&bring, &mut copied)?;
-    copied.end(tip);
+    copied.end(&tip);
     // Last of all: what is new is safe whatever became of what is old, but nothing is removed for a backup that is not whole.
     older::check(to, found.beginning.first, look)?;
-    remember(dir, to, &copied)?;
+    if copied.missing.is_none() {
+        remember(dir, to, &copied)?;
+    }
+    restoring::end(disk, to).map_err(failed("end the first backup in", to))?;
     Ok(copied)
+}
+
+/// Marks a place without a log, so that nobody takes a part of one for all of it.
+fn begin(disk: &dyn Disk, to: &Path) -> Result<(), BackupError> {
+    match restoring::read(to).map_err(failed("look for an unfinished restore in", to))? {
+        None if place::holds_log(to) => Ok(()),
+        None | Some(Source::Log) => {
+            remove_if_there(disk, &to.join(disk::unfinished(restoring::NAME)))?;
+            restoring::begin(disk, to, &Source::Log).map_err(failed("begin the backup in", to))
+        }
+        Some(Source::Backup(_) | Source::Nats | Source::Export) => {
+            Err(BackupError::Other(format!("{} is a data directory that is being restored", to.display())))
+        }
+    }
 }
 
 fn remember(dir: &Path, to: &Path, copied: &Copied) -> Result<(), BackupError> {
@@ -205,16 +232,18 @@ pub fn restore(from: &Path, dir: &Path) -> Result<Copied, BackupError> {
             dir.display()
         )));
     }
-    restoring::begin(dir, &ours).map_err(failed("begin the restore in", dir))?;
+    restoring::begin(&RealDisk, dir, &ours).map_err(failed("begin the restore in", dir))?;
     // First of all: with it, and without all of the journal, no server starts.
     write_anchor(&RealDisk, dir, &at_end(&found.tip))?;
-    let bring = Bring { disk: &RealDisk, from, to: dir, look: Look::Whole };
+    let bring = Bring { disk: &RealDisk, from, to: dir, look: Look::Whole, passes_over_damage: false };
     bring.journal(&found, &mut copied)?;
     blobs(&bring, &mut copied)?;
     cleaned(&bring, &mut copied)?;
     name(&bring, &mut copied)?;
     check_whole(from, dir)?;
-    restoring::end(dir).map_err(failed("end the restore in", dir))?;
+    copied.missing = later::first(from)?.map(|next| (copied.head.next(), Seq(next.0 - 1)));
+    copied.missing = copied.missing.filter(|(first, last)| first <= last);
+    restoring::end(&RealDisk, dir).map_err(failed("end the restore in", dir))?;
     Ok(copied)
 }
 

@@ -4,14 +4,16 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use super::{BLOBS, BackupError, failed};
+use super::{BLOBS, BackupError, LATER, failed};
 use crate::cleaning;
 use crate::log::journal::{RealDisk, anchor, beginning, disk, segment};
-use crate::log::{install, lock, witness};
+use crate::log::{install, lock, restoring, witness};
 
 /// What is in the folder of a backup before there is a log in it.
-const BEGUN: [&str; 8] = [
+const BEGUN: [&str; 10] = [
     lock::NAME,
+    restoring::NAME,
+    LATER,
     install::NAME,
     witness::RECHAINED,
     segment::FOLDER,

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::line::{End, FORMAT, Line};
 use super::{ImportError, Imported, LINE_BYTES_MAX, Moved};
+use crate::log::journal::RealDisk;
 use crate::log::restoring::{self, Source};
 use crate::log::{
     APPEND_EVENTS_MAX, Append, AppendError, Appended, DurableLog, Expect, Log, OpenError, Options, Pending, ReadMax,
@@ -33,7 +34,7 @@ const BEGINS_LATE: &str = ": the export begins in the middle of its log, because
 pub fn import(options: Options, input: &mut dyn BufRead) -> Result<Imported, ImportError> {
     let dir = options.dir.clone();
     let imported = import_from(&Source::Export, options, input)?;
-    restoring::end(&dir).map_err(|source| OpenError::Io { what: "end the import", source })?;
+    restoring::end(&RealDisk, &dir).map_err(|source| OpenError::Io { what: "end the import", source })?;
     Ok(imported)
 }
 
@@ -281,7 +282,7 @@ impl<'a> Import<'a> {
     /// Before anything is there that a server could take for a whole log.
     fn mark(&mut self) -> Result<(), ImportError> {
         if !self.marked {
-            let marked = restoring::begin(self.log.dir(), self.source);
+            let marked = restoring::begin(&RealDisk, self.log.dir(), self.source);
             marked.map_err(|source| OpenError::Io { what: "begin the import", source })?;
             self.marked = true;
         }
