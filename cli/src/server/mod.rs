@@ -34,9 +34,15 @@ pub(crate) fn agents() -> Vec<&'static str> {
 
 /// Makes sure that a server runs, starting one in the background when none does.
 pub(crate) async fn ensure(context: &Context) -> Result<(), Failure> {
+    ensured(context).await.map(|_| ())
+}
+
+/// As [`ensure`]; the server that was started for it, when none ran.
+pub(crate) async fn ensured(context: &Context) -> Result<Option<Started>, Failure> {
     // Of another machine somebody else takes care.
-    if context.remote.is_none() && context.client().health().await?.is_none() {
-        start_detached(context, &[]).await?;
+    if context.remote.is_some() || context.client().health().await?.is_some() {
+        return Ok(None);
     }
-    Ok(())
+    let started = start_detached(context, &[]).await?;
+    Ok(Some(started).filter(|started| !started.was_running))
 }

@@ -215,3 +215,14 @@ fn a_run_under_way_keeps_its_events_and_a_schedule_archives_what_it_removes() {
     install.regatta(&["replay", &live, "--speed", "max"]).exits(3).says(text(&archive));
     install.regatta(&["log", "verify", "--data-dir", text(&archive)]).exits(0);
 }
+
+#[test]
+fn asking_what_would_go_leaves_no_server_behind() {
+    let install = Install::new();
+    let asked = ["log", "prune", "--older-than", "1d", "--dry-run"];
+    install.regatta(&asked).exits(0);
+    assert!(install.view(&["down"])["stopped"].is_null(), "it was started to be asked only");
+    install.regatta(&["up", "--detach"]).exits(0);
+    install.regatta(&asked).exits(0);
+    assert!(install.view(&["down"])["stopped"].is_u64(), "one that ran goes on");
+}

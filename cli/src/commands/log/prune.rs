@@ -3,6 +3,7 @@
 use bytesize::ByteSize;
 use regatta_http::premises::{PruneRequest, Pruned};
 
+use crate::commands::down;
 use crate::config::duration_ms;
 use crate::context::{Context, block_on};
 use crate::failure::{Exit, Outcome};
@@ -55,8 +56,13 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     let Args { older_than: older_than_ms, keep_bytes, dry_run } = args;
     let request = PruneRequest { older_than_ms, keep_bytes, dry_run };
     let pruned: Pruned = block_on(async {
-        server::ensure(context).await?;
-        context.client().command_answered("/log/prune", &request).await
+        let started = server::ensured(context).await?;
+        let pruned = context.client().command_answered("/log/prune", &request).await;
+        // Only asked what would be: everything is as before.
+        if let Some(started) = started.filter(|_| dry_run) {
+            down::stop(context, started.pid).await?;
+        }
+        pruned
     })?;
     let terminal = &context.terminal;
     if terminal.json {
