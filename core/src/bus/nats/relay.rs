@@ -270,9 +270,16 @@ impl Relay {
         }
         stock.give_up(lost);
         let again = if is_same { self.kept.anchor.seq.saturating_sub(stock.upto()) } else { 0 };
-        if again > 0 || stock.missing() > self.kept.missing {
+        if again > 0 {
+            tracing::warn!(
+                again,
+                from = stock.upto() + 1,
+                "messages are gone from the stream of NATS; they are published again"
+            );
+        }
+        if stock.missing() > self.kept.missing {
             let missing = stock.missing();
-            tracing::warn!(missing, from = stock.upto() + 1, "messages are missing in the stream of NATS");
+            tracing::warn!(missing, from = stock.upto() + 1, "messages are missing in the stream of NATS for good");
         }
         Ok((stock, if is_whole { strangers.and(self.kept.foreign) } else { strangers }))
     }
