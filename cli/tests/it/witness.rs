@@ -47,7 +47,14 @@ fn a_log_that_was_rewritten_or_shortened_is_caught_by_the_witness_only() {
         fs::write(&file, lines).expect("written");
         let data_dir = data.to_str().expect("path");
         install.regatta(&["log", "import", file.to_str().expect("path"), "--data-dir", data_dir]).exits(0);
+        let unnamed = compare(&data).exits(2);
+        unnamed.says("has a log, but no file `install` that says whose").says("hint: copy the file `install`");
         fs::copy(install.data().join("install"), data.join("install")).expect("copied");
+        // An import is not said to be a forgery; whoever forges notes no import.
+        let imported = compare(&data);
+        assert!(imported.err.contains("the log was imported, or restored from NATS"), "{}", imported.err);
+        assert!(!imported.out.contains(" had hash ") || imported.out.contains("the log ends at "), "{}", imported.out);
+        fs::remove_file(data.join("RESTORED")).expect("the note of an import");
         install.regatta(&["log", "verify", "--data-dir", data_dir]).exits(0);
         data
     };

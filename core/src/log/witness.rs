@@ -143,7 +143,7 @@ pub struct Comparison {
     pub agreed: Option<Seq>,
     /// What was heard of events that are archived, and so cannot be compared.
     pub archived: u64,
-    /// What was heard of events that were restored without their hashes, and so cannot be compared.
+    /// What was heard of events that were imported, or restored without their hashes, and so cannot be compared.
     pub rechained: u64,
     /// Where they part, in the order of the log.
     pub partings: Vec<Parting>,
@@ -171,10 +171,12 @@ pub enum Found {
     Ended(Seq),
 }
 
+/// The last event while they are still being brought in.
+const UNDER_WAY: Seq = Seq(u64::MAX);
 /// Name of the file in the data directory.
 pub(crate) const RECHAINED: &str = "RESTORED";
 
-/// Which events of a log were restored from what told no chain: their blocks were written, and chained, anew.
+/// Which events of a log were imported or restored from what told no chain: their blocks were written, and chained, anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rechained {
     /// The first of them.
@@ -202,6 +204,25 @@ impl Rechained {
         match regular::open(&dir.join(RECHAINED)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             file => Ok(Some(serde_json::from_reader(file?.take(LINE_BYTES_MAX))?)),
+        }
+    }
+
+    /// Notes in a data directory that events from there on are being brought in, and ends with [`Self::end`].
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(crate) fn begin(dir: &Path, from: Seq) -> io::Result<()> {
+        Self::note(dir, from, UNDER_WAY)
+    }
+
+    /// Notes that what was begun ended there; nothing was begun when nothing was missing.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(crate) fn end(dir: &Path, upto: Seq) -> io::Result<()> {
+        match Self::of(dir)? {
+            Some(Self { from, upto: UNDER_WAY }) => Self::note(dir, from, upto),
+            _ => Ok(()),
         }
     }
 
@@ -241,12 +262,12 @@ pub fn verify_against(dir: &Path, heard: &[Witnessed]) -> Result<(Report, Compar
                 comparison.archived += 1;
                 continue;
             }
+            None if said.seq > report.head => Found::Ended(report.head),
             _ if rechained.is_some_and(|rechained| rechained.holds(said.seq)) => {
                 comparison.rechained += 1;
                 continue;
             }
             Some(hash) => Found::Hash(hash.clone()),
-            None if said.seq > report.head => Found::Ended(report.head),
             None => Found::NoEnd,
         };
         if comparison.partings.len() < PARTINGS_MAX {

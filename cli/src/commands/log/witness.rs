@@ -24,8 +24,14 @@ pub(crate) fn standing(state: &WitnessState, now_us: u64) -> (String, bool) {
 
 /// Everything the witness has heard of the install of this data directory.
 pub(super) fn heard(context: &Context, witness: &str) -> Result<Vec<Witnessed>, Failure> {
+    let dir = context.data_dir.display();
     if !context.data_dir.join("install").exists() {
-        return Err(Failure::usage(format!("{} has no log of its own", context.data_dir.display()))
+        if context.data_dir.join("journal").exists() {
+            let message = format!("{dir} has a log, but no file `install` that says whose: as one that was imported");
+            return Err(Failure::usage(message)
+                .hint("copy the file `install` of the data directory the witness was told of into it"));
+        }
+        return Err(Failure::usage(format!("{dir} has no log of its own"))
             .hint("name the data directory of a server that has run: --data-dir DIR"));
     }
     let install = regatta_core::log::install_id(&context.data_dir, &SystemClock)
@@ -75,8 +81,8 @@ pub(super) fn show(compared: &Comparison, terminal: &Terminal) -> Result<(), Fai
     let heard = counted(compared.heard, "time");
     if compared.rechained > 0 {
         terminal.note(format!(
-            "the log was restored from NATS without its chain of hashes: what the witness heard {} before that cannot be \
-             compared",
+            "the log was imported, or restored from NATS, without its chain of hashes: what the witness heard {} before \
+             that cannot be compared, but for how far the log goes",
             counted(compared.rechained, "time")
         ));
     }

@@ -10,6 +10,7 @@ use super::line::{End, FORMAT, Line};
 use super::{ImportError, Imported, LINE_BYTES_MAX, Moved};
 use crate::log::journal::RealDisk;
 use crate::log::restoring::{self, Source};
+use crate::log::witness::Rechained;
 use crate::log::{
     APPEND_EVENTS_MAX, Append, AppendError, Appended, DurableLog, Expect, Log, OpenError, Options, Pending, ReadMax,
 };
@@ -20,13 +21,16 @@ const IN_FLIGHT_MAX: usize = 256;
 /// Bytes under way at once while importing.
 const IN_FLIGHT_BYTES_MAX: usize = 16 << 20;
 
+/// What is done when it cannot be noted that an import tells no hashes.
+const NOTE: &str = "note which events are imported";
 /// Why an export may begin with a later event than is wanted.
 const BEGINS_LATE: &str = ": the export begins in the middle of its log, because of --from or because what was before was \
                            pruned, and can only go on after a log that holds what is before";
 
 /// Brings exported events into a data directory, under the same positions. It must be empty, or hold the beginning of
 /// the same log: then the import goes on after its end. Once something was brought in, no server starts there until all
-/// is. Several exports may follow each other. Takes about 32 bytes of memory an event: no id may come twice.
+/// is. Several exports may follow each other. Takes about 32 bytes of memory an event: no id may come twice. An export tells
+/// no hashes: which events have new ones is noted in the data directory, so that a witness is not said to contradict them.
 ///
 /// # Errors
 /// At the first line that is too long, cannot be read, leaves a gap, is there already, or is not what the directory
@@ -34,6 +38,7 @@ const BEGINS_LATE: &str = ": the export begins in the middle of its log, because
 pub fn import(options: Options, input: &mut dyn BufRead) -> Result<Imported, ImportError> {
     let dir = options.dir.clone();
     let imported = import_from(&Source::Export, options, input)?;
+    Rechained::end(&dir, imported.moved.last).map_err(|source| OpenError::Io { what: NOTE, source })?;
     restoring::end(&RealDisk, &dir).map_err(|source| OpenError::Io { what: "end the import", source })?;
     Ok(imported)
 }
@@ -282,6 +287,10 @@ impl<'a> Import<'a> {
     /// Before anything is there that a server could take for a whole log.
     fn mark(&mut self) -> Result<(), ImportError> {
         if !self.marked {
+            if *self.source == Source::Export {
+                let noted = Rechained::begin(self.log.dir(), Seq(self.had + 1));
+                noted.map_err(|source| OpenError::Io { what: NOTE, source })?;
+            }
             let marked = restoring::begin(&RealDisk, self.log.dir(), self.source);
             marked.map_err(|source| OpenError::Io { what: "begin the import", source })?;
             self.marked = true;
