@@ -29,6 +29,11 @@ fn whoever_waits_for_an_index_that_is_slow_to_open_is_told_what_for() {
     install.regatta(&["up", "--detach"]).exits(0);
     install.regatta(&["down"]).exits(0);
     hang(&install);
+    let verified =
+        install.regatta(&["log", "verify"]).exits(1).says("still verifying; ").says("15 s (log.index_deadline)");
+    assert!(verified.out.contains("index: it did not open within 15000 ms (move the folder away"), "{}", verified.out);
+    assert!(verified.out.contains("0 blobs whole"), "{}", verified.out);
+    verified.says("the events are whole: move index away in ");
     let up = install.regatta(&["up", "--detach"]).exits(0);
     assert!(up.err.contains("the server is still starting; it says: "), "{}", up.err);
     assert!(up.err.contains("waiting for the index to open; after that it is rebuilt from the journal"), "{}", up.err);
@@ -57,6 +62,23 @@ fn an_index_that_hangs_is_left_behind_and_rebuilt() {
     assert_eq!(told.matches("index that hung set aside for good").count(), 1, "{told}");
     assert_eq!((told.matches("rebuilt").count(), told.matches("ERROR").count()), (0, 0), "{told}");
     assert_eq!(install.regatta(&["compare", &run]).exits(0).out, compared);
+    install.regatta(&["down"]).exits(0);
+    install.regatta(&["log", "verify"]).exits(0);
+}
+
+#[test]
+fn a_damaged_head_is_told_apart_from_the_journal_and_made_anew() {
+    let install = Install::new();
+    install.regatta(&["up", "--detach"]).exits(0);
+    install.regatta(&["down"]).exits(0);
+    let head = install.data().join("HEAD");
+    fs::write(&head, "not a head").expect("damage");
+    install.regatta(&["up", "--detach"]).exits(4).says("when HEAD is all it finds damaged, move HEAD away");
+    let verified = install.regatta(&["log", "verify"]).exits(1).says("the events are whole: move HEAD away in ");
+    assert!(verified.out.contains("HEAD: its checksum does not match"), "{}", verified.out);
+    fs::rename(&head, install.folder().join("HEAD")).expect("moved away");
+    install.regatta(&["log", "verify"]).exits(1).says("the next start writes HEAD anew");
+    install.regatta(&["up", "--detach"]).exits(0);
     install.regatta(&["down"]).exits(0);
     install.regatta(&["log", "verify"]).exits(0);
 }

@@ -160,7 +160,8 @@ pub enum OpenError {
     },
     /// The anchor is no anchor of this journal.
     #[error(
-        "the log's HEAD cannot be trusted: {reason}; run `regatta log verify`, and move HEAD away if that is clean"
+        "the log's HEAD cannot be trusted: {reason}; run `regatta log verify`: when HEAD is all it finds damaged, move HEAD \
+         away, and the next start writes it anew"
     )]
     Anchor {
         /// What is wrong.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -231,14 +232,18 @@ impl Rechained {
     }
 }
 
-/// Verifies a log as [`super::verify`] does, and compares it with what a witness heard of it.
+/// Verifies a log as [`super::verify::verify_within`] does, and compares it with what a witness heard of it.
 ///
 /// # Errors
 /// As [`super::verify`]. Damage and partings are no errors; they are in the reports.
-pub fn verify_against(dir: &Path, heard: &[Witnessed]) -> Result<(Report, Comparison), OpenError> {
+pub fn verify_against(
+    dir: &Path,
+    index_deadline: Duration,
+    heard: &[Witnessed],
+) -> Result<(Report, Comparison), OpenError> {
     let mut asked: BTreeMap<Seq, Option<String>> = heard.iter().map(|said| (said.seq, None)).collect();
     let mut first = None;
-    let report = verify_seeing(dir, &mut |begin, end, hash| {
+    let report = verify_seeing(dir, index_deadline, &mut |begin, end, hash| {
         first.get_or_insert(begin);
         if let Some(found) = asked.get_mut(&end) {
             *found = Some(blake3::Hash::from_bytes(hash).to_string());

@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 
+use regatta_core::log::open::INDEX_DEADLINE;
 use regatta_core::log::verify;
 use regatta_core::log::witness::{Found, Witnessed, read_file, verify_against};
 use regatta_core::{Expect, InstallId, Log as _, Seq};
@@ -35,7 +36,7 @@ fn a_log_is_what_its_witness_heard() {
     write(&data, 131, 0, Some(&heard));
     let heard = read_file(&heard, &install()).expect("read");
     assert_eq!(heard.iter().map(|said| said.seq.0).collect::<Vec<_>>(), (1..=13).map(|n| n * 10).collect::<Vec<_>>());
-    let (report, comparison) = verify_against(&data, &heard).expect("verifies");
+    let (report, comparison) = verify_against(&data, INDEX_DEADLINE, &heard).expect("verifies");
     assert!(report.is_clean(), "{report:?}");
     assert_eq!((comparison.heard, comparison.agreed, comparison.partings.len()), (13, Some(Seq(130)), 0));
 }
@@ -56,7 +57,7 @@ fn a_log_rewritten_with_a_consistent_chain_is_caught_by_the_witness_only() {
     let report = verify(&data).expect("verifies");
     assert!(report.is_clean() && report.events == 120, "the chain alone proves nothing: {report:?}");
     let heard = read_file(&heard, &install()).expect("read");
-    let (report, comparison) = verify_against(&data, &heard).expect("verifies");
+    let (report, comparison) = verify_against(&data, INDEX_DEADLINE, &heard).expect("verifies");
     assert!(report.is_clean());
     assert_eq!(comparison.agreed, Some(Seq(50)));
     let parted: Vec<u64> = comparison.partings.iter().map(|parting| parting.heard.seq.0).collect();
@@ -76,7 +77,7 @@ fn a_log_shortened_with_its_anchor_is_caught_by_the_witness_only() {
     fs::rename(&earlier, &data).expect("replaced");
     assert!(verify(&data).expect("verifies").is_clean());
     let heard = read_file(&heard, &install()).expect("read");
-    let (_, comparison) = verify_against(&data, &heard).expect("verifies");
+    let (_, comparison) = verify_against(&data, INDEX_DEADLINE, &heard).expect("verifies");
     assert_eq!(comparison.agreed, None);
     assert!(comparison.partings.iter().all(|parting| parting.found == Found::Ended(Seq(60))), "{comparison:?}");
     assert_eq!(comparison.partings.len(), 4);

@@ -1,14 +1,23 @@
 //! `regatta log verify`: proves that nothing in the log was changed or cut out. Needs no server, and may run beside one.
 
+use std::path::Path;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
+use std::time::Duration;
+
 use regatta_core::Seq;
 use regatta_core::log::verify::{self, IndexChecked, Report};
 use regatta_core::log::witness::{Comparison, verify_against};
 
 use super::{blobs, witness};
+use crate::config::Config;
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::terminal::numbers::counted;
 use crate::terminal::{Terminal, escape};
+
+/// Until a person is told why it takes long.
+const STILL_AFTER: Duration = Duration::from_secs(5);
 
 /// Prove that nothing in the log, its patches and prompts was changed or cut out; exits 1 when something was
 #[derive(Debug, clap::Args)]
@@ -35,22 +44,32 @@ pub(crate) struct Args {
 pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     let unverifiable = |error| Failure::caused("the log cannot be verified", &error);
     let (report, compared) = match args.witness {
-        None => (verify::verify(&context.data_dir).map_err(unverifiable)?, None),
+        None => {
+            let verified = within(context, |deadline| verify::verify_within(&context.data_dir, deadline));
+            (verified.map_err(unverifiable)?, None)
+        }
         Some(witness) => {
             let heard = witness::heard(context, &witness)?;
-            let (report, comparison) = verify_against(&context.data_dir, &heard).map_err(unverifiable)?;
+            let verified = within(context, |deadline| verify_against(&context.data_dir, deadline, &heard));
+            let (report, comparison) = verified.map_err(unverifiable)?;
             (report, Some(comparison))
         }
     };
     let compared = compared.as_ref();
-    // What a damaged log names is not known; it has to be whole first.
-    let blobs = if report.is_clean() { Some(blobs::verify(&context.data_dir)?) } else { None };
+    // What a damaged journal names is not known; it has to be whole first. With a HEAD that is damaged nobody reads it.
+    let blobs = match report.is_journal_whole().then(|| blobs::verify(&context.data_dir)) {
+        Some(Err(_)) if !report.is_clean() => None,
+        looked => looked.transpose()?,
+    };
     let is_clean = report.is_clean() && blobs.as_ref().is_some_and(|blobs| blobs.faults.is_empty());
     let agrees = compared.is_none_or(|compared| compared.partings.is_empty());
     if context.terminal.json {
         json(&report, blobs.as_ref(), compared, is_clean && agrees, &context.terminal)?;
     } else {
         show(&report, blobs.as_ref(), is_clean, &context.terminal)?;
+        if !is_clean {
+            context.terminal.note(advice(&report, blobs.as_ref(), &context.data_dir));
+        }
         if report.first > Seq(1) {
             context.terminal.note(super::begins(&context.data_dir, report.first));
         }
@@ -107,8 +126,55 @@ fn show(report: &Report, blobs: Option<&blobs::Report>, is_clean: bool, terminal
     if report.faults_left_out > 0 {
         terminal.out(format!("  … and {}", counted(report.faults_left_out, "more fault")))?;
     }
-    terminal.note("restore the damaged files from a backup; nothing was changed");
     Ok(())
+}
+
+/// What to do about what is damaged.
+fn advice(report: &Report, blobs: Option<&blobs::Report>, data_dir: &Path) -> String {
+    let again: Vec<&str> = ["HEAD", "index"]
+        .into_iter()
+        .filter(|name| report.faults.iter().any(|fault| fault.place == *name) && data_dir.join(name).exists())
+        .collect();
+    let again = again.join(" and ");
+    let advice = match report {
+        Report { contradicted: true, .. } => {
+            "the journal is not what it was: restore the log from a backup into an empty data directory; or, to go on \
+             with what is here, move HEAD and the folder index away"
+                .to_owned()
+        }
+        report if !report.is_journal_whole() => "restore the damaged files from a backup".to_owned(),
+        report if report.is_clean() => "restore the damaged blobs from a backup".to_owned(),
+        _ if again.is_empty() => "the events are whole, and the next start writes HEAD anew".to_owned(),
+        _ => format!(
+            "the events are whole: move {again} away in {}, and the next start makes it anew",
+            data_dir.display()
+        ),
+    };
+    let more = match blobs {
+        Some(blobs) if !report.is_clean() && !blobs.faults.is_empty() => "; restore the damaged blobs from a backup",
+        None if report.is_journal_whole() => "; verify again then, which looks at the blobs",
+        _ => "",
+    };
+    format!("{advice}{more}; nothing was changed")
+}
+
+/// Verifies with the configured patience for the index, and says what it is at when that takes long. What else is wrong
+/// with the configuration is no reason not to.
+fn within<T>(context: &Context, verify: impl FnOnce(Duration) -> T) -> T {
+    let deadline = Config::as_far_as_readable(&context.data_dir, None).0.server().index_deadline;
+    let (done, ended) = channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            if ended.recv_timeout(STILL_AFTER) == Err(RecvTimeoutError::Timeout) {
+                let seconds = deadline.as_secs();
+                let told = "still verifying; an index that does not open is left behind after";
+                context.terminal.note(format!("{told} {seconds} s (log.index_deadline), then the journal is read"));
+            }
+        });
+        let verified = verify(deadline);
+        drop(done);
+        verified
+    })
 }
 
 /// Whether the index says the same, in a word for programs.

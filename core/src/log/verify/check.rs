@@ -334,6 +334,7 @@ impl<'a> Check<'a> {
         } else if known.cursor > head {
             let lost = format!("the index knows events up to {}, the journal ends at {head}", known.cursor);
             self.report.fault(INDEX, format!("{lost}: what follows was on disk and is lost"));
+            self.report.contradicted = true;
         } else if !self.holes {
             for stream in found.differences(known) {
                 self.report.fault(INDEX, format!("it says something else about {stream} than the journal {REBUILT}"));
@@ -355,9 +356,11 @@ impl<'a> Check<'a> {
         };
         if anchor.seq > head {
             self.report.fault(anchor::NAME, format!("the log ends at {head} but was at {}", anchor.seq));
+            self.report.contradicted = true;
         } else if self.anchored != Some(anchor.hash) {
             let reason = format!("its hash at event {} is not the journal's", anchor.seq);
             self.report.fault(anchor::NAME, reason);
+            self.report.contradicted = true;
         }
     }
 }

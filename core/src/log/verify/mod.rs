@@ -6,6 +6,7 @@ mod check;
 
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -48,6 +49,8 @@ pub struct Report {
     pub unfinished_bytes: u64,
     /// Whether the index says the same.
     pub index: IndexChecked,
+    /// Whether HEAD or the index tell of events that are not here, or not so: the journal was shortened, or is another one.
+    pub contradicted: bool,
     /// Everything that is wrong, in the order of the log.
     pub faults: Vec<Damage>,
     /// Faults past [`FAULTS_MAX`].
@@ -86,6 +89,13 @@ impl Report {
         self.faults.is_empty()
     }
 
+    /// Whether everything that is wrong is wrong with what is made anew at a start once it is moved away: HEAD, the index.
+    #[must_use]
+    pub fn is_journal_whole(&self) -> bool {
+        let is_beside = |fault: &Damage| fault.place == INDEX || fault.place == anchor::NAME;
+        !self.contradicted && self.faults_left_out == 0 && self.faults.iter().all(is_beside)
+    }
+
     fn fault(&mut self, place: impl ToString, reason: impl ToString) {
         if self.faults.len() < FAULTS_MAX {
             self.faults.push(Damage { place: place.to_string(), reason: reason.to_string() });
@@ -100,14 +110,22 @@ impl Report {
 /// # Errors
 /// When there is no log or the disk fails. Damage is no error; it is in the report.
 pub fn verify(dir: &Path) -> Result<Report, OpenError> {
-    verify_seeing(dir, &mut |_, _, _| {})
+    verify_within(dir, INDEX_DEADLINE)
+}
+
+/// As [`verify`], for an index that may take so long to open before it is taken for hanging.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_within(dir: &Path, index_deadline: Duration) -> Result<Report, OpenError> {
+    verify_seeing(dir, index_deadline, &mut |_, _, _| {})
 }
 
 /// What is shown of each whole block: its first and last event, and its hash.
 type Seen<'a> = &'a mut dyn FnMut(Seq, Seq, Hash);
 
-/// As [`verify`], showing every whole block in the order of the log.
-pub(crate) fn verify_seeing(dir: &Path, seen: Seen<'_>) -> Result<Report, OpenError> {
+/// As [`verify_within`], showing every whole block in the order of the log.
+pub(crate) fn verify_seeing(dir: &Path, index_deadline: Duration, seen: Seen<'_>) -> Result<Report, OpenError> {
     let mut index = IndexChecked::InUse;
     let mut known = None;
     let unused = lock::unused(dir);
@@ -116,7 +134,7 @@ pub(crate) fn verify_seeing(dir: &Path, seen: Seen<'_>) -> Result<Report, OpenEr
         index = IndexChecked::Absent;
         // What is wrong with the beginning is said below.
         let first = beginning::read(&RealDisk, dir).map_or(1, |read| read.map_or(1, |beginning| beginning.first));
-        known = index::known(dir, first, INDEX_DEADLINE).transpose();
+        known = index::known(dir, first, index_deadline).transpose();
         match &known {
             Some(Err(IndexError::InUse)) => (index, known) = (IndexChecked::InUse, None),
             Some(Err(IndexError::Full)) => (index, known) = (IndexChecked::DiskFull, None),
@@ -127,7 +145,7 @@ pub(crate) fn verify_seeing(dir: &Path, seen: Seen<'_>) -> Result<Report, OpenEr
     let index_known = known.as_ref().and_then(|known| known.as_ref().ok());
     let mut report = match verify_with(&RealDisk, dir, index_known, seen) {
         Err(absent @ OpenError::Absent { .. }) => {
-            check_new(dir, INDEX_DEADLINE)?;
+            check_new(dir, index_deadline)?;
             return Err(absent);
         }
         verified => verified?,
@@ -137,7 +155,8 @@ pub(crate) fn verify_seeing(dir: &Path, seen: Seen<'_>) -> Result<Report, OpenEr
     }
     if let Some(known) = known {
         index = known.as_ref().map_or(IndexChecked::Unreadable, |known| IndexChecked::Compared(Seq(known.cursor)));
-        if let Err(reason) = known {
+        if let Err(error) = known {
+            let reason = if let IndexError::Failed(reason) = &error { reason.clone() } else { error.to_string() };
             report.fault(INDEX, format!("{reason} {REBUILT}"));
         }
     }

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use regatta_core::bus::nats::{self, Error, Restored, Wanted};
+use regatta_core::log::open::INDEX_DEADLINE;
 use regatta_core::log::transfer::import;
 use regatta_core::log::witness::{Rechained, Witnessed, verify_against};
 use regatta_core::log::{DurableLog, export};
@@ -37,7 +38,7 @@ async fn restored(nats: &Nats, dir: &Path) -> Result<Restored, Error> {
 }
 
 fn is_the_same(log: &DurableLog, dir: &Path, heard: &[Witnessed]) {
-    let (report, compared) = verify_against(dir, heard).expect("compared");
+    let (report, compared) = verify_against(dir, INDEX_DEADLINE, heard).expect("compared");
     assert!(report.is_clean(), "{report:?}");
     assert_eq!((report.head, report.hash), log.chain_head());
     assert_eq!((compared.rechained, compared.agreed, compared.partings), (0, Some(log.head()), vec![]));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_nats::HeaderMap;
 use async_nats::jetstream::stream::Config;
 use regatta_core::bus::nats::{self, Mirror, Server, Skipped, Wanted, subject};
+use regatta_core::log::open::INDEX_DEADLINE;
 use regatta_core::log::verify;
 use regatta_core::log::witness::{Rechained, Witnessed, verify_against};
 use regatta_core::{Kind, Log as _, Seq};
@@ -214,12 +215,12 @@ fn a_witness_is_not_said_to_disagree_with_a_log_restored_without_hashes() {
         append(&again, 101, 120).await;
         heard.push(Witnessed::now(&again, &install(), 120).expect("events"));
         again.close().expect("stops");
-        let (report, compared) = verify_against(found.path(), &heard).expect("compared");
+        let (report, compared) = verify_against(found.path(), INDEX_DEADLINE, &heard).expect("compared");
         assert!(report.is_clean());
         assert_eq!((compared.rechained, compared.agreed, compared.partings), (2, Some(Seq(120)), vec![]));
         // What was told after that is compared as ever.
         heard[2].hash = heard[1].hash.clone();
-        let (_, compared) = verify_against(found.path(), &heard).expect("compared");
+        let (_, compared) = verify_against(found.path(), INDEX_DEADLINE, &heard).expect("compared");
         assert_eq!((compared.rechained, compared.partings.len()), (2, 1));
         assert!(verify(found.path()).expect("verified").is_clean());
     });
