@@ -38,7 +38,10 @@ const GAUGES: [(&str, &str); 19] = [
     ("regatta_relay_missing_events", "Published events that the stream in NATS has lost and will not get again."),
     ("regatta_relay_foreign_messages", "Messages in the stream in NATS that are no events of this log."),
     ("regatta_relay_connected", "Whether NATS is connected: 1 or 0."),
-    ("regatta_witnesses_failing", "Witnesses that could not be told where the log stands."),
+    (
+        "regatta_witnesses_failing",
+        "Witnesses that could not be told where the log stands, or heard something else of it.",
+    ),
     ("regatta_sandboxes_alive", "Sandboxes that exist."),
     ("regatta_sandboxes_intended", "Sandboxes about to be made."),
     ("regatta_sandbox_leaks", "Sandboxes that outlived their right to exist; there should be 0."),
@@ -115,7 +118,10 @@ async fn numbers(State(plane): State<Plane>) -> impl IntoResponse {
         set("regatta_relay_connected", u64::from(state.connected));
     }
     if let Some(told) = &plane.witnesses {
-        set("regatta_witnesses_failing", told.borrow().iter().filter(|state| state.failed.is_some()).count() as u64);
+        set(
+            "regatta_witnesses_failing",
+            told.borrow().iter().filter(|state| state.failed.is_some() || state.contradicted.is_some()).count() as u64,
+        );
     }
     if let Some(scrubbed) = &plane.scrubbed {
         set("regatta_log_faults", scrubbed.borrow().faults.len() as u64);

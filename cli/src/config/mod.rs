@@ -17,7 +17,7 @@ pub(crate) use keys::KEYS;
 pub(crate) use layer::{DOCKER_HOST, Layer, flag, task};
 pub(crate) use places::Vendor;
 pub(crate) use schema::schema;
-pub(crate) use settings::{Fence, NatsSettings, RetainSettings, ServerSettings, WebSettings, WitnessSettings};
+pub(crate) use settings::{Fence, NatsSettings, RetainSettings, ServerSettings, WebSettings};
 
 /// Name of a configuration file, in the data directory and in a project.
 pub(crate) const FILE_NAME: &str = "regatta.toml";

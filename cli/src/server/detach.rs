@@ -8,6 +8,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use super::folder::{self, SERVER_LOG};
+use crate::commands::log::witness;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::terminal::escape;
@@ -55,7 +56,10 @@ pub(crate) async fn start_detached(context: &Context, flags: &[String]) -> Resul
             }
         };
         let said = match first_line(&mut child, still) {
-            Some(Said::Ready) => return Ok(Started { pid: child.id(), was_running: false }),
+            Some(Said::Ready) => {
+                tell_contradictions(context).await;
+                return Ok(Started { pid: child.id(), was_running: false });
+            }
             Some(Said::Failed(said)) => Some(said),
             None => None,
         };
@@ -73,6 +77,18 @@ pub(crate) async fn start_detached(context: &Context, flags: &[String]) -> Resul
     }
     Err(Failure::new(Exit::Refused, format!("another process has {} and does not answer", context.data_dir.display()))
         .hint("see what it is: the file `lock` there holds its process id"))
+}
+
+/// What its witnesses have against the log of the server that was just started; whoever started it sees none of its
+/// output.
+async fn tell_contradictions(context: &Context) {
+    let Ok(Some(health)) = context.client().health().await else { return };
+    for state in &health.witnesses {
+        if let Some(reason) = &state.contradicted {
+            let reason = escape::line(reason);
+            context.terminal.note(format!("{} contradicts the log: {reason}; {}", state.name, witness::todo(state)));
+        }
+    }
 }
 
 fn spawn(data_dir: &Path, flags: &[String], log: File) -> Result<Child, Failure> {

@@ -79,7 +79,7 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
         .map_err(|error| Failure::caused("failed to open the server's socket", &error))?;
     let (log, auth, web) = (parts.log.clone(), parts.auth.clone(), parts.web);
     let relay = relay::start(&context.data_dir, config, &log, &parts.vault, stop.child_token())?;
-    let witness = witness::start(&context.data_dir, config, &log, &parts.vault, parts.install, end.clone())?;
+    let witness = witness::start(&context.data_dir, config, &log, &parts.vault, parts.install, end.clone()).await?;
     let (said_again, told) = ((&auth, &parts.gateways), (relay.state.clone(), witness.told.clone()));
     let retention = Retention::new(Kept::of(&context.data_dir, config, &log, said_again, &parts.handle, told));
     let plane = Plane {

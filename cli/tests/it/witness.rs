@@ -1,7 +1,8 @@
 //! A witness outside the data directory: told by the server, compared with by `log verify --witness`.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::install::{Done, Install};
@@ -20,6 +21,14 @@ fn witnessed(witness: &Path) -> Install {
         up(limit);
     }
     install
+}
+
+/// The data directory of an install, kept beside it.
+fn copy_of(install: &Install) -> PathBuf {
+    let copy = install.folder().join("older");
+    let copied = Command::new("cp").arg("-r").arg(install.data()).arg(&copy).status().expect("cp");
+    assert!(copied.success());
+    copy
 }
 
 fn verify(data: &Path, witness: &str) -> impl Fn(&Install) -> Done {
@@ -117,6 +126,68 @@ fn a_witness_that_cannot_be_one_is_refused_and_one_that_is_away_stops_nothing() 
     fs::write(&other, "").expect("empty");
     let empty = install.regatta(&["log", "verify", "--witness", other.to_str().expect("path")]).exits(2);
     empty.says("has heard nothing of install").says("hint: set witness.file");
+}
+
+#[test]
+fn a_witness_that_contradicts_is_told_nothing_more_and_said_until_a_person_acts() {
+    let folder = tempfile::tempdir().expect("folder");
+    let witness = folder.path().join("witness.jsonl");
+    let install = witnessed(&witness);
+    let older = copy_of(&install);
+    let up = |limit: &str| {
+        let mut command = install.command(&["up", "--detach", "--limit", limit]);
+        command.env("REGATTA_WITNESS_FILE", &witness).env("REGATTA_WITNESS_EVERY", "60m");
+        Done::of(command.output().expect("server")).exits(0)
+    };
+    let down = || install.regatta(&["down"]).exits(0);
+    for limit in ["5", "6"] {
+        assert!(!up(limit).err.contains("contradicts"), "the log and the witness are one");
+        down();
+    }
+    let heard = fs::read_to_string(&witness).expect("heard");
+    // Somebody puts an older copy back, and the server goes on past what the witness heard.
+    fs::remove_dir_all(install.data()).expect("removed");
+    fs::rename(&older, install.data()).expect("put back");
+    for (limit, says) in [("7", "and the log ends at "), ("8", " than the log has"), ("9", " than the log has")] {
+        up(limit).says("witness.file contradicts the log: it heard ").says(says).says("move the witness's file away");
+        let doctor = install.regatta(&["doctor", "--json"]).exits(1).json();
+        let finding = doctor.as_array().expect("a list").iter().find(|finding| finding["name"] == "witness");
+        assert_eq!(finding.map(|finding| finding["level"].clone()), Some("fail".into()), "{doctor}");
+        let stats = install.regatta(&["log", "stats"]).exits(0).says("log verify --witness FILE");
+        assert!(stats.out.contains("witness.file: contradicts the log: it heard "), "{}", stats.out);
+        down();
+        assert_eq!(fs::read_to_string(&witness).expect("heard"), heard, "what it heard is covered up");
+    }
+    fs::rename(&witness, folder.path().join("seen.jsonl")).expect("moved");
+    assert!(!up("10").err.contains("contradicts"), "a person has seen it");
+    down();
+    assert_eq!(fs::read_to_string(&witness).expect("heard").lines().count(), 1);
+}
+
+#[cfg(feature = "nats")]
+#[test]
+fn a_stream_of_nats_that_contradicts_is_told_nothing_more() {
+    let Some(nats) = crate::nats_server::Nats::start() else { return };
+    let url = nats.server().url;
+    let install = Install::new();
+    let up = |limit: &str| {
+        let mut command = install.command(&["up", "--detach", "--nats", &url, "--limit", limit]);
+        command.env("REGATTA_WITNESS_NATS", "on").env("REGATTA_WITNESS_EVERY", "60m");
+        Done::of(command.output().expect("server")).exits(0)
+    };
+    up("2");
+    install.regatta(&["down"]).exits(0);
+    let older = copy_of(&install);
+    up("3");
+    install.regatta(&["down"]).exits(0);
+    let heard = || install.regatta(&["log", "verify", "--witness", &url, "--json"]).json()["witness"]["heard"].clone();
+    assert_eq!(heard(), 2);
+    fs::remove_dir_all(install.data()).expect("removed");
+    fs::rename(&older, install.data()).expect("put back");
+    up("4").says("witness.nats contradicts the log: it heard ").says("remove the stream REGATTA_WITNESS");
+    install.regatta(&["doctor"]).exits(1);
+    install.regatta(&["down"]).exits(0);
+    assert_eq!(heard(), 2, "what it heard is covered up");
 }
 
 #[cfg(feature = "nats")]

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -14,8 +15,8 @@ use utoipa::ToSchema;
 
 use super::journal::{RealDisk, disk, regular};
 use super::verify::{Report, verify_seeing};
-use super::{DurableLog, OpenError};
-use crate::{InstallId, Seq};
+use super::{DurableLog, OpenError, ReadError};
+use crate::{InstallId, Log as _, Seq};
 
 /// Longest line of a witness's file in bytes.
 const LINE_BYTES_MAX: u64 = 1_024;
@@ -46,6 +47,10 @@ pub struct WitnessState {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub heard_at_us: Option<u64>,
+    /// How what it has heard is not so. It is told nothing more then, until somebody decided who is right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub contradicted: Option<String>,
     /// Why it could not be told last time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -56,7 +61,7 @@ impl WitnessState {
     /// One that was told nothing yet.
     #[must_use]
     pub fn of(name: &str) -> Self {
-        Self { name: name.to_owned(), heard: Seq(0), heard_at_us: None, failed: None }
+        Self { name: name.to_owned(), heard: Seq(0), heard_at_us: None, contradicted: None, failed: None }
     }
 }
 
@@ -82,6 +87,29 @@ impl Witnessed {
     pub fn now(log: &DurableLog, install: &InstallId, at_us: u64) -> Option<Self> {
         let (seq, hash) = log.chain_head();
         (seq.0 > 0).then(|| Self { install: install.clone(), seq, hash, at_us })
+    }
+
+    /// What a log has where this was heard, when it is something else; nothing, too, of what cannot be compared. Looks at
+    /// one block: what stands before is in its hash.
+    ///
+    /// # Errors
+    /// When the block cannot be read.
+    pub fn parts_from(&self, log: &DurableLog) -> Result<Option<Found>, ReadError> {
+        let head = log.head();
+        if self.seq > head {
+            return Ok(Some(Found::Ended(head)));
+        }
+        let rechained = Rechained::of(log.dir()).map_err(|error| ReadError::Io(Arc::new(error)))?;
+        if self.seq < log.first() || rechained.is_some_and(|rechained| rechained.holds(self.seq)) {
+            return Ok(None);
+        }
+        let (end, hash) = log.reader().block_of(self.seq.0)?;
+        let hash = blake3::Hash::from_bytes(hash).to_string();
+        Ok(match () {
+            () if end != self.seq.0 => Some(Found::NoEnd),
+            () if hash != self.hash => Some(Found::Hash(hash)),
+            () => None,
+        })
     }
 
     /// Adds itself to the end of a file, made when there is none; it is on disk when this returns.

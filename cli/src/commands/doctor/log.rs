@@ -12,6 +12,9 @@ use crate::terminal::numbers::counted;
 pub(super) fn findings(health: &Health, now_us: u64) -> Vec<Finding> {
     let relay = health.relay.iter().map(relay);
     let witnesses = health.witnesses.iter().map(|state| match witness::standing(state, now_us) {
+        (told, _) if state.contradicted.is_some() => {
+            Finding::fail("witness", format!("{} {told}", state.name), witness::todo(state))
+        }
         (told, false) => Finding::ok("witness", format!("{} {told}", state.name)),
         (told, true) => {
             let todo = format!("make {} reachable, or name another one", state.name);

@@ -41,6 +41,9 @@ pub(crate) fn run(context: &Context, _: Args) -> Outcome {
             let told = escape::line(&told).into_owned();
             let told = if fails { terminal.paint.bad(told) } else { told };
             terminal.out(format!("\n{}: {told}", state.name))?;
+            if state.contradicted.is_some() {
+                terminal.note(witness::todo(state));
+            }
         }
         if found.first > Seq(1) {
             terminal.note(super::begins(&context.data_dir, found.first));

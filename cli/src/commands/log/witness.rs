@@ -10,12 +10,31 @@ use crate::failure::{Failure, chain};
 use crate::terminal::Terminal;
 use crate::terminal::numbers::{ago, counted};
 
+/// What the witnesses are called: the key of the configuration that names each.
+pub(crate) const FILE: &str = "witness.file";
+pub(crate) const NATS: &str = "witness.nats";
+
+/// What a person does about a witness that contradicts the log.
+pub(crate) fn todo(state: &WitnessState) -> String {
+    let (place, away) = match state.name.as_str() {
+        NATS => ("URL", "remove the stream REGATTA_WITNESS (every install's there) with the nats tool"),
+        _ => ("FILE", "move the witness's file away"),
+    };
+    format!(
+        "see where they part with `regatta log verify --witness {place}`, and restore the log from a backup; or, when you \
+         know why, {away} and start the server again"
+    )
+}
+
 /// How it goes with telling one, for people; whether it fails.
 pub(crate) fn standing(state: &WitnessState, now_us: u64) -> (String, bool) {
     let heard = match state.heard_at_us {
         Some(at_us) => format!("heard up to event {}, {}", state.heard, ago(at_us, now_us)),
         None => "was told nothing yet since the start".to_owned(),
     };
+    if let Some(reason) = &state.contradicted {
+        return (format!("contradicts the log: {reason}; it is told nothing more"), true);
+    }
     match &state.failed {
         Some(reason) => (format!("cannot be told where the log stands: {reason}; it {heard}"), true),
         None => (heard, false),

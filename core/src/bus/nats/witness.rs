@@ -2,7 +2,7 @@
 
 use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
-use async_nats::jetstream::stream::Config;
+use async_nats::jetstream::stream::{Config, LastRawMessageErrorKind, Stream};
 use futures_util::StreamExt as _;
 
 use super::server::{Connection, Server};
@@ -30,7 +30,29 @@ pub async fn tell(server: &Server, said: &Witnessed) -> Result<(), Error> {
     connection.hold(Box::pin(told(&connection, said))).await?
 }
 
-async fn told(connection: &Connection, said: &Witnessed) -> Result<(), Error> {
+/// What the witness has heard of an install last, when it has heard of it.
+///
+/// # Errors
+/// When there is no server, or the last message is none of ours.
+pub async fn last(server: &Server, install: &InstallId) -> Result<Option<Witnessed>, Error> {
+    let connection = server.connect(1).await?;
+    connection.hold(Box::pin(read_last(&connection, install))).await?
+}
+
+async fn read_last(connection: &Connection, install: &InstallId) -> Result<Option<Witnessed>, Error> {
+    let message = match made(connection).await?.get_last_raw_message_by_subject(&subject(install)).await {
+        Err(error) if error.kind() == LastRawMessageErrorKind::NoMessageFound => return Ok(None),
+        message => message.map_err(nats("read the witness"))?,
+    };
+    said(message.sequence, &message.payload).map(Some)
+}
+
+fn said(at: u64, payload: &[u8]) -> Result<Witnessed, Error> {
+    serde_json::from_slice(payload).map_err(|error| Error::Disordered(format!("message {at} of the witness: {error}")))
+}
+
+/// The stream, made when there is none.
+async fn made(connection: &Connection) -> Result<Stream, Error> {
     let config = Config {
         name: WITNESS_STREAM.to_owned(),
         description: Some("where Regatta's logs stood, from time to time".to_owned()),
@@ -39,8 +61,12 @@ async fn told(connection: &Connection, said: &Witnessed) -> Result<(), Error> {
         deny_purge: true,
         ..Config::default()
     };
+    connection.context.get_or_create_stream(config).await.map_err(nats("open the stream REGATTA_WITNESS"))
+}
+
+async fn told(connection: &Connection, said: &Witnessed) -> Result<(), Error> {
+    made(connection).await?;
     let context = &connection.context;
-    context.get_or_create_stream(config).await.map_err(nats("open the stream REGATTA_WITNESS"))?;
     let body = serde_json::to_vec(said).map_err(nats("write a chain head"))?;
     let sent = context.publish(subject(&said.install), body.into()).await.map_err(nats("tell the witness"))?;
     sent.await.map_err(nats("tell the witness"))?;
@@ -76,8 +102,7 @@ async fn read(connection: &Connection, install: &InstallId) -> Result<Vec<Witnes
         let message = messages.next().await.ok_or(Error::Lost)?.map_err(nats("read the witness"))?;
         let place = message.info().map_err(|error| Error::Disordered(error.to_string()))?;
         let (pending, at) = (place.pending, place.stream_sequence);
-        let said: Witnessed = serde_json::from_slice(&message.payload)
-            .map_err(|error| Error::Disordered(format!("message {at} of the witness: {error}")))?;
+        let said = said(at, &message.payload)?;
         if said.install == *install {
             heard.push(said);
         }
