@@ -5,7 +5,7 @@ use axum::body::Bytes;
 use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Extension, Query, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::response::{Html, IntoResponse as _, Redirect, Response};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -107,14 +107,22 @@ pub(super) async fn by_link(
     };
     match begun {
         Some(begun) => with_cookie(Redirect::to(next).into_response(), &begun?.cookie),
-        None => Ok((StatusCode::UNAUTHORIZED, Html(USED)).into_response()),
+        None => Ok(page::plain(StatusCode::UNAUTHORIZED, USED)),
     }
 }
 
 /// Shown when the link opens nothing.
-const USED: &str = "<!doctype html><meta charset=utf-8><title>Regatta</title><h1>This link opens nothing any more</h1>\
-    <p>A sign-in link works once, for ten minutes, and until the server is restarted.</p>\
-    <p>Make a new one on the machine Regatta runs on: <code>regatta token link</code></p>";
+const USED: &str = "<h1>This link opens nothing any more</h1>
+<p>A sign-in link works once, within ten minutes, and until the server is restarted. This one was used already, is too old, or
+was cut off when it was copied.</p>
+<p>To get in:</p>
+<ol>
+<li>On the machine Regatta runs on, make a new link, and open it in this browser:
+<pre>regatta token link</pre></li>
+<li>Or, if you have a token, <a href=\"/sign-in\">sign in with it</a>.</li>
+</ol>
+<p>If you did not use the link yourself, somebody else may have: an admin sees every sign-in and its address on the timeline,
+and <code>regatta log tail</code> shows them too.</p>";
 
 #[cfg(test)]
 mod tests {

@@ -76,9 +76,15 @@ async fn a_link_signs_in_once() {
     assert_eq!(world.me_by_cookie(&cookie).await, StatusCode::OK);
     let again = world.near("GET", &link, &[]).await;
     assert!(again.headers().get(header::SET_COOKIE).is_none());
+    let policy = again.headers()[header::CONTENT_SECURITY_POLICY].to_str().expect("text").to_owned();
     let (status, body) = text(again).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
-    assert!(body.contains("opens nothing any more"), "{body}");
+    for part in ["opens nothing any more", "regatta token link", r#"href="/sign-in""#, r#"href="/plain.css""#] {
+        assert!(body.contains(part), "{part}: {body}");
+    }
+    assert!(policy.starts_with("default-src 'self';") && !body.contains("<script") && !body.contains("<style"));
+    let look = world.near("GET", "/plain.css", &[]).await;
+    assert_eq!(look.headers()[header::CONTENT_TYPE], "text/css; charset=utf-8");
     let late = world.link().await;
     world.clock.forward_s(600);
     assert_eq!(world.near("GET", &late, &[]).await.status(), StatusCode::UNAUTHORIZED, "too old");

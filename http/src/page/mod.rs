@@ -1,6 +1,8 @@
 //! The page: files that `http/ui` was built into, embedded in the binary. Knows nothing of the API; every address that
 //! is not a file is the page itself, which reads the address in the browser.
 
+mod plain;
+
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
@@ -23,21 +25,14 @@ const ASK_AGAIN: &str = "no-cache";
 /// The page loads nothing but files of this server, runs no inline script and stands in no frame.
 const POLICY: &str =
     "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; frame-ancestors 'none'";
-/// What stands there when the binary was built without the page. It holds to the same policy.
-const NOT_BUILT: &str = "<!doctype html>
-<html lang=\"en\">
-<meta charset=\"utf-8\">
-<meta name=\"color-scheme\" content=\"light dark\">
-<title>Regatta</title>
-<h1>The page is not built</h1>
+/// What stands there when the binary was built without the page.
+const NOT_BUILT: &str = "<h1>The page is not built</h1>
 <p>This server runs, but its binary was built without the page. With Node 20 or later, in Regatta's checkout:</p>
 <pre>cargo xtask ui
 cargo build --release</pre>
 <p>Then start the server again: <code>regatta down</code>, <code>regatta up</code>.</p>
 <p>Until then everything is on the command line: <code>regatta ls</code>, <code>regatta compare last</code>,
-<code>regatta --help</code>.</p>
-</html>
-";
+<code>regatta --help</code>.</p>";
 
 /// Whether an address is one of the page, when no route has it.
 pub(crate) fn is_page(request: &Request) -> bool {
@@ -52,13 +47,21 @@ pub(crate) fn serve(path: &str, headers: &HeaderMap) -> Response {
     if let Some(file) = (!name.is_empty()).then(|| Built::get(name)).flatten() {
         return answer(name, &file, headers);
     }
+    if path == plain::LOOK_PATH {
+        return guarded(plain::look());
+    }
     if name.starts_with(HASHED) {
         return (StatusCode::NOT_FOUND, "the page was built anew: reload it\n").into_response();
     }
     match Built::get(INDEX) {
         Some(index) => answer(INDEX, &index, headers),
-        None => guarded((StatusCode::SERVICE_UNAVAILABLE, Html(NOT_BUILT)).into_response()),
+        None => plain(StatusCode::SERVICE_UNAVAILABLE, NOT_BUILT),
     }
+}
+
+/// A page of one message, which needs nothing of what is built.
+pub(crate) fn plain(status: StatusCode, message: &'static str) -> Response {
+    guarded((status, Html(plain::page(message))).into_response())
 }
 
 fn answer(name: &str, file: &EmbeddedFile, headers: &HeaderMap) -> Response {
