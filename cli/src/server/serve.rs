@@ -124,14 +124,14 @@ async fn serve(context: &Context, config: &Config, as_detached: bool) -> Outcome
     let writers =
         [wait(dispatching), wait(federating), wait(serving), wait(serving_tcp), wait(relay.task), wait(retaining)];
     finish(writers).await;
+    tokio::time::timeout(STOP_MAX, auth.settle()).await.ok();
     // After whoever writes events: a clean stop leaves nothing to fold for the next start, and the witness hears the
     // last word.
     views_stop.cancel();
     end.cancel();
     finish([wait(following), wait(witness.task)]).await;
-    let closed = close(log).await;
     // Why a part failed is what matters; a log that is poisoned does not close well either.
-    ended.and(closed).map(|()| Exit::Done)
+    ended.and(close(log).await).map(|()| Exit::Done)
 }
 
 /// Tells whoever started the server that it is up.

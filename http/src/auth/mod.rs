@@ -177,6 +177,11 @@ impl Auth {
         })))
     }
 
+    /// Records what was counted and not recorded yet. To be called once nobody is answered any more.
+    pub async fn settle(&self) {
+        self.0.refusals.settle().await;
+    }
+
     fn accounts(&self) -> RwLockReadGuard<'_, Accounts> {
         self.0.accounts.read().unwrap_or_else(PoisonError::into_inner)
     }

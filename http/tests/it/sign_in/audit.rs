@@ -6,7 +6,7 @@ use axum::http::Request;
 use regatta_core::event::UserEvent;
 use regatta_core::{Event, ReadMax, Seq};
 
-use super::{HOST, OURS, ask, bearer, near};
+use super::{HOST, OURS, ask, bearer, from, near};
 use crate::world::World;
 
 /// Longer than anything here takes.
@@ -54,6 +54,22 @@ async fn whoever_is_turned_away_makes_a_fact_that_says_why() {
         };
         check(&world, request, reason).await;
     }
+}
+
+#[tokio::test]
+async fn the_first_refusal_of_each_reason_and_source_is_a_fact_at_once() {
+    let world = World::new();
+    let guess = || ask("GET", "/api/v1/me", &[("authorization", "Bearer rgt_7q2k9x0m_guess")], "");
+    for door in [near(), from("10.0.0.9"), near(), near()] {
+        world.by(door, guess()).await;
+    }
+    world.by(near(), ask("GET", "/api/v1/runs", &[("host", "evil.example")], "")).await;
+    let recorded = async {
+        while world.kinds().iter().filter(|kind| *kind == "user.refused").count() < 3 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, recorded).await.expect("they do not wait for the minute's end");
 }
 
 #[tokio::test]
