@@ -85,6 +85,10 @@ async fn admit(auth: &Auth, request: &Parts) -> Result<(Place, Option<Identity>)
         return at_socket(request).map(|identity| (place, Some(identity)));
     }
     plain(auth, door, &place)?;
+    if request.headers.get_all(header::HOST).iter().count() > 1 {
+        // RFC 9112, 3.2: a proxy before us may have believed another one than we would.
+        return Err(Problem::invalid("the request has more than one Host").hint("send one Host header").into());
+    }
     let asked = origin::Request {
         method: &request.method,
         headers: &request.headers,
@@ -107,7 +111,7 @@ fn required(method: &Method, path: &str) -> Result<Need, Problem> {
     if RIGHTS.iter().any(|(_, known, _)| *known == path) {
         return Ok(Need::Role(Role::Admin));
     }
-    let detail = format!("{path} has no row in the table of rights");
+    let detail = format!("the route {path} has no row in the table of rights");
     Err(Problem::new(StatusCode::FORBIDDEN, "no_rights", detail).hint("add one in http/src/auth/rights.rs"))
 }
 
@@ -182,7 +186,7 @@ async fn signed_in(auth: &Auth, place: &Place, request: &Parts, need: Need) -> R
     }
     if identity.role < least {
         auth.refused(Reason::Role, place.address);
-        let detail = format!("{} comes as {}, and this takes {least}", identity.name, identity.role);
+        let detail = format!("this takes {least}, and {} comes as {}", identity.name, identity.role);
         return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail)
             .hint(format!(
                 "an admin can give more: regatta user role {} {least}, and a token that is no less",

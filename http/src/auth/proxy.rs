@@ -8,7 +8,9 @@ use super::identity::{Door, Place};
 
 /// Where a request comes from. Without a proxy: from the other end of the connection.
 pub(crate) fn place(door: Door, headers: &HeaderMap, proxies: &[IpAddr]) -> Place {
-    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
+    // A proxy that adds a line of its own adds it at the end.
+    let text =
+        |name: &str| headers.get_all(name).iter().next_back().and_then(|value| value.to_str().ok()).map(str::trim);
     let host = text(header::HOST.as_str()).map(str::to_owned);
     let (peer, is_secure) = match door {
         Door::Socket => return Place { address: IpAddr::from([127, 0, 0, 1]), is_secure: false, host },
@@ -38,9 +40,11 @@ pub(crate) fn is_forwarded(headers: &HeaderMap) -> bool {
 mod tests {
     use super::*;
 
-    fn check(proxies: &[&str], forwarded: &str, address: &str, is_secure: bool) {
+    fn check(proxies: &[&str], forwarded: &[&str], address: &str, is_secure: bool) {
         let mut headers = HeaderMap::new();
-        headers.insert("x-forwarded-for", forwarded.parse().expect("value"));
+        for forwarded in forwarded {
+            headers.append("x-forwarded-for", forwarded.parse().expect("value"));
+        }
         headers.insert("x-forwarded-proto", "https".parse().expect("value"));
         let proxies: Vec<IpAddr> = proxies.iter().map(|proxy| proxy.parse().expect("address")).collect();
         let door = Door::Tcp { peer: "10.0.0.2:40000".parse().expect("peer"), is_secure: false };
@@ -50,8 +54,9 @@ mod tests {
 
     #[test]
     fn only_a_named_proxy_is_believed_and_only_what_it_saw_itself() {
-        check(&["10.0.0.2"], "1.2.3.4, 192.0.2.7", "192.0.2.7", true);
-        check(&["10.0.0.3"], "192.0.2.7", "10.0.0.2", false);
-        check(&["10.0.0.2"], "nonsense", "10.0.0.2", false);
+        check(&["10.0.0.2"], &["1.2.3.4, 192.0.2.7"], "192.0.2.7", true);
+        check(&["10.0.0.2"], &["1.2.3.4", "192.0.2.7"], "192.0.2.7", true);
+        check(&["10.0.0.3"], &["192.0.2.7"], "10.0.0.2", false);
+        check(&["10.0.0.2"], &["nonsense"], "10.0.0.2", false);
     }
 }

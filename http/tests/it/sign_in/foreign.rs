@@ -12,6 +12,16 @@ async fn check(world: &World, method: &str, path: &str, headers: &[(&str, &str)]
     assert_eq!((status.as_u16(), name.as_str()), then, "{method} {path} {headers:?}");
 }
 
+#[tokio::test]
+async fn a_request_with_two_hosts_is_none() {
+    let world = World::new();
+    let ours = [("host", HOST), ("host", HOST)];
+    for headers in [&ours, &[("host", HOST), ("host", "evil.example")]] {
+        check(&world, "GET", "/healthz", headers, (400, "invalid")).await;
+        check(&world, "GET", "/api/v1/me", headers, (400, "invalid")).await;
+    }
+}
+
 const FOREIGN: (u16, &str) = (403, "foreign_origin");
 
 #[tokio::test]
