@@ -11,7 +11,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, HttpBody};
 use axum::extract::ConnectInfo;
-use axum::http::{Request, Response};
+use axum::http::{HeaderValue, Request, Response, StatusCode, header};
+use axum::response::IntoResponse as _;
 use axum::serve::Listener;
 use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
@@ -24,6 +25,7 @@ use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
 use super::places::{Place, Places, Vouched};
+use crate::Problem;
 use crate::auth::{Door, SignedIn};
 
 /// Connections of one door at once. WebSockets do not count once they are that; see [`crate::LiveClients`].
@@ -38,6 +40,9 @@ const HEAD_MAX: Duration = Duration::from_secs(15);
 const HEAD_BYTES_MAX: usize = 32 << 10;
 /// Headers of a request; whoever sends more hears 431.
 const HEADERS_MAX: usize = 64;
+/// So many times as much is read, so that whoever sends a little too much hears why. Past it hyper answers by itself: a 431
+/// without a body, which it lets nobody fill.
+const READ_ON: usize = 2;
 /// Bytes that are read or written at once on one connection.
 const BUFFER_BYTES_MAX: usize = 64 << 10;
 /// How long a client may not take anything of an answer that is there for it; then it is gone.
@@ -127,8 +132,8 @@ impl Connection {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(this.bounds.head_max)
-            .max_header_size(HEAD_BYTES_MAX)
-            .max_headers(HEADERS_MAX)
+            .max_header_size(READ_ON * HEAD_BYTES_MAX)
+            .max_headers(READ_ON * HEADERS_MAX)
             .max_buf_size(BUFFER_BYTES_MAX)
             .serve_connection(TokioIo::new(Box::pin(stream)), service)
             .with_upgrades();
@@ -150,6 +155,9 @@ impl Connection {
     }
 
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Held>, Infallible> {
+        if is_head_too_large(&request) {
+            return Ok(too_large().map(|body| Held { body, vouched: None }));
+        }
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(self.door));
         let response = self.router.clone().call(request).await?;
@@ -157,6 +165,23 @@ impl Connection {
         let vouched = is_known.then(|| self.place.vouch());
         Ok(response.map(|body| Held { body, vouched }))
     }
+}
+
+fn is_head_too_large<B>(request: &Request<B>) -> bool {
+    let headers = request.headers();
+    let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    let path = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
+    headers.len() > HEADERS_MAX || bytes + path > HEAD_BYTES_MAX
+}
+
+fn too_large() -> Response<Body> {
+    let detail = format!("more than {HEADERS_MAX} headers, or {HEAD_BYTES_MAX} bytes of them and the path");
+    let problem = Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "head_too_large", detail)
+        .hint("a browser sends all cookies of this address: clear them; a program sends what is long in the body");
+    let mut response = problem.into_response();
+    // What of the request is not read yet is not waited for.
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// An answer's body; until it is sent, its connection keeps its place when its caller is known.

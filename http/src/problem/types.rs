@@ -24,6 +24,7 @@ pub const TYPES: &[(&str, u16, &str)] = &[
     ("forbidden", 403, "the caller may not do this; an admin can change their role"),
     ("foreign_host", 403, "the request names a host this server is not; a web page may be trying to reach it"),
     ("foreign_origin", 403, "a page of another site may not use this server"),
+    ("head_too_large", 431, "the request's headers and path are larger than is read"),
     ("in_the_clear", 409, "a secret is not taken over a connection others could listen to"),
     ("internal", 500, "the server failed; its own output says why"),
     ("invalid", 400, "the request is not what is expected; the detail says where"),

@@ -74,6 +74,20 @@ async fn a_flood_of_headers_is_cut_off() {
 }
 
 #[tokio::test]
+async fn who_sends_a_little_too_much_of_a_head_hears_why() {
+    let server = Server::start(BOUNDS).await;
+    let many: String = (0..80).map(|n| format!("X-{n}: y\r\n")).collect();
+    let long = format!("Cookie: {}\r\n", "y".repeat(40 << 10));
+    for head in [&many, &long] {
+        let mut stream = server.connect().await;
+        stream.write_all(server.head("GET /api/v1/me", head).as_bytes()).await.expect("asked");
+        let said = said(&mut stream).await;
+        assert!(said.starts_with("HTTP/1.1 431") && said.contains("application/problem+json"), "{said}");
+        assert!(said.contains("/problems/head_too_large") && said.contains("clear them"), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn who_sends_a_head_drop_by_drop_or_nothing_is_let_go() {
     let server = Server::start(BOUNDS).await;
     let mut silent = server.connect().await;
