@@ -108,7 +108,7 @@ async fn found(plane: &Plane, text: String) -> Result<ApprovalId, Problem> {
         [only] => Ok(only.clone()),
         several => {
             let named: Vec<String> = several.iter().take(CANDIDATES_MAX).map(ToString::to_string).collect();
-            Err(Problem::new(StatusCode::BAD_REQUEST, "ambiguous", format!("{text:?} begins several questions"))
+            Err(Problem::new(StatusCode::BAD_REQUEST, "ambiguous", format!("several questions begin with {text:?}"))
                 .hint(format!("write more of it: {}", named.join(", "))))
         }
     }

@@ -50,7 +50,7 @@ async fn download(
     check(&name)?;
     let attempt = found_there(&plane, attempt).await?;
     let none = || {
-        Problem::not_found(format!("{attempt} left no artifact of that name"))
+        Problem::not_found(format!("attempt {attempt} left no artifact of that name"))
             .hint(format!("regatta artifacts {attempt} lists them"))
     };
     let Some((_, artifact)) = read(&plane, attempt).await?.artifacts.remove(&name) else { return Err(none()) };

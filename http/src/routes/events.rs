@@ -118,7 +118,7 @@ async fn one(
     Extension(identity): Extension<Identity>,
     Path(seq): Path<String>,
 ) -> Result<Json<EventBody>, Problem> {
-    let wrong = || Problem::invalid(format!("{seq:?} is not a position")).hint("give a number, as 1234");
+    let wrong = || Problem::invalid(format!("this is not a position: {seq:?}")).hint("give a number, as 1234");
     let wanted = Seq(seq.parse().map_err(|_| wrong())?);
     let head = plane.log.head();
     let none =

@@ -180,7 +180,7 @@ async fn read(
 ) -> Result<Json<CallAnswer>, Problem> {
     let Query(ReadQuery { method, params }) = asked?;
     if !is_reading(&method) {
-        let problem = Problem::invalid(format!("{method} may change something"));
+        let problem = Problem::invalid(format!("the method {method} may change something"));
         return Err(problem.hint(format!("POST /gateways/{gateway}/call")));
     }
     let wrong = |error: serde_json::Error| Problem::invalid(format!("the parameters are no JSON: {error}"));

@@ -80,7 +80,7 @@ impl Moment {
         let at: Option<jiff::Timestamp> = text.parse().ok();
         let at_us = at.and_then(|at| u64::try_from(at.as_microsecond()).ok());
         let wrong = || {
-            Problem::invalid(format!("{text:?} is no moment"))
+            Problem::invalid(format!("this is no moment: {text:?}"))
                 .hint("give an event's number, as 1234, or a time, as 2026-11-22T08:00:00Z")
         };
         at_us.map(|at_us| Some(Self::AtUs(at_us))).ok_or_else(wrong)
@@ -153,7 +153,7 @@ pub(super) fn resolve(views: &Views, text: &str) -> Result<RunId, Problem> {
         [only] => Ok(only),
         ref several => {
             let named: Vec<&str> = several.iter().take(CANDIDATES_MAX).map(RunId::as_str).collect();
-            Err(Problem::new(StatusCode::BAD_REQUEST, "ambiguous", format!("{text:?} begins several runs"))
+            Err(Problem::new(StatusCode::BAD_REQUEST, "ambiguous", format!("several runs begin with {text:?}"))
                 .hint(format!("write more of it: {}", named.join(", "))))
         }
     }
@@ -177,7 +177,8 @@ fn candidates(views: &Views, start: &str) -> Vec<RunId> {
 
 /// Finds the attempt that is meant by `RUN.LETTER`, where `RUN` may be short.
 pub(super) fn resolve_attempt(views: &Views, text: &str) -> Result<AttemptId, Problem> {
-    let wrong = || Problem::invalid(format!("{text:?} is not an attempt")).hint("write RUN.LETTER, as 7q2k9x0m.b");
+    let wrong =
+        || Problem::invalid(format!("this is not an attempt: {text:?}")).hint("write RUN.LETTER, as 7q2k9x0m.b");
     let (run, slot) = text.rsplit_once('.').ok_or_else(wrong)?;
     let slot: Slot = id(slot)?;
     Ok(AttemptId { run: resolve(views, run)?, slot })

@@ -42,6 +42,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use regatta_core::Actor;
+use regatta_core::id::InvalidId;
 use regatta_dispatcher::{Asked, CommandKey};
 use regatta_projections::Can;
 use serde::de::DeserializeOwned;
@@ -133,11 +134,12 @@ async fn no_such_route(uri: axum::http::Uri) -> Problem {
 }
 
 fn absent(path: &str) -> Problem {
-    Problem::not_found(format!("there is no {path}")).hint("every route begins with /api/v1")
+    Problem::not_found(format!("there is no {path}"))
+        .hint("routes begin with /api/v1; GET /api/v1/openapi.json lists all")
 }
 
 async fn no_such_method(method: axum::http::Method, uri: axum::http::Uri) -> Problem {
-    let detail = format!("{API}{} does not take {method}", uri.path());
+    let detail = format!("the path {API}{} does not take {method}", uri.path());
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
 }
 
@@ -207,6 +209,7 @@ fn json<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, P
 }
 
 /// Reads an id out of the path.
-fn id<T: std::str::FromStr<Err = regatta_core::id::InvalidId>>(text: &str) -> Result<T, Problem> {
-    text.parse().map_err(|error: regatta_core::id::InvalidId| Problem::invalid(error.to_string()))
+fn id<T: std::str::FromStr<Err = InvalidId>>(text: &str) -> Result<T, Problem> {
+    let wrong = |error: InvalidId| Problem::invalid(format!("this is not {}: {:?}", error.what, error.text));
+    text.parse().map_err(wrong)
 }

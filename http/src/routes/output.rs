@@ -73,7 +73,8 @@ fn phase(text: &str) -> Result<Phase, Problem> {
         "agent" => Ok(Phase::Agent),
         _ => {
             let index = text.strip_prefix("check-").and_then(|index| index.parse().ok());
-            let wrong = || Problem::invalid(format!("{text:?} is not a phase")).hint("setup, agent or check-<index>");
+            let wrong =
+                || Problem::invalid(format!("no phase is called {text:?}")).hint("setup, agent or check-<index>");
             index.map(Phase::Check).ok_or_else(wrong)
         }
     }

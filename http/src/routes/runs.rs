@@ -77,7 +77,7 @@ async fn list(
 
 fn state(word: &str) -> Result<RunState, Problem> {
     RunState::deserialize(word.into_deserializer())
-        .map_err(|error: WordError| Problem::invalid(format!("{word:?} is no state of a run")).hint(error.to_string()))
+        .map_err(|error: WordError| Problem::invalid(format!("no run is ever {word:?}")).hint(error.to_string()))
 }
 
 /// Shows one run.

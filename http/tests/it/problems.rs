@@ -41,7 +41,9 @@ async fn what_cannot_be_understood_is_said() {
     check(&world, get("/api/v2/runs"), 404, "not_found", "/api/v1").await;
     check(&world, get("/api/v1/events?limit=0"), 400, "invalid", "between 1 and").await;
     check(&world, get("/api/v1/events?form=1"), 400, "invalid", "the query is not what is expected: form").await;
-    check(&world, post("/health", ""), 405, "method_not_allowed", "/api/v1/health does not take POST").await;
+    check(&world, post("/health", ""), 405, "method_not_allowed", "the path /api/v1/health does not take POST").await;
+    check(&world, get("/api/v1/runs/zzzz"), 404, "not_found", "`regatta ls` lists the runs").await;
+    check(&world, get("/api/v1/runs/zzzzzzzz"), 404, "not_found", "there is no run zzzzzzzz").await;
     check(&world, get("/api/v1/attempts/7q2k9x0m.a/diff"), 404, "not_found", "no attempt 7q2k9x0m.a").await;
     check(&world, get("/api/v1/attempts/7q2k9x0m.a/output?offset=1"), 400, "invalid", "needs a channel").await;
     assert!(world.told.asked.lock().expect("lock").is_empty(), "nothing reached the dispatcher");
