@@ -229,6 +229,7 @@ json_kinds! {
     USER_TOKEN_ISSUED         1 User     UserEvent::TokenIssued
     USER_TOKEN_REVOKED        1 User     UserEvent::TokenRevoked
     USER_TOKEN_EXPIRED        1 User     UserEvent::TokenExpired
+    USER_TOKEN_USED           1 User     UserEvent::TokenUsed
     USER_SIGNED_IN            1 User     UserEvent::SignedIn
     USER_SIGNED_OUT           1 User     UserEvent::SignedOut
     USER_REFUSED              1 User     UserEvent::Refused

@@ -93,6 +93,7 @@ kinds! {
     0x0c08 "user.signed_out"         USER_SIGNED_OUT
     0x0c09 "user.refused"            USER_REFUSED
     0x0c0a "user.restated"           USER_RESTATED
+    0x0c0b "user.token_used"         USER_TOKEN_USED
 
     0x0d01 "secret.set"              SECRET_SET
     0x0d02 "secret.removed"          SECRET_REMOVED

@@ -73,6 +73,8 @@ pub enum UserEvent {
     TokenRevoked(TokenRevoked),
     /// A token whose time is over was seen.
     TokenExpired(TokenExpired),
+    /// A token was used, for the first time or again after a while.
+    TokenUsed(TokenUsed),
     /// A session began.
     SignedIn(SignedIn),
     /// A session ended.
@@ -140,6 +142,15 @@ pub struct TokenRevoked {
 pub struct TokenExpired {
     /// Which.
     pub token: String,
+}
+
+/// A token was used, for the first time or again after a while. Uses soon after one that was told are not told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TokenUsed {
+    /// Which.
+    pub token: String,
+    /// From where: an address.
+    pub source: String,
 }
 
 /// What a session was begun with.
@@ -220,6 +231,9 @@ pub struct RestatedToken {
     pub revoked_at_us: Option<u64>,
     /// Whether it was said that its time is over.
     pub is_known_expired: bool,
+    /// When it was said last that it was used, in microseconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_at_us: Option<u64>,
 }
 
 /// A session, and when it began.

@@ -260,6 +260,7 @@ fn user_events() -> Vec<UserEvent> {
         }),
         UserEvent::TokenRevoked(user::TokenRevoked { token: "t0k3n1d0".to_owned() }),
         UserEvent::TokenExpired(user::TokenExpired { token: "t0k3n1d0".to_owned() }),
+        UserEvent::TokenUsed(user::TokenUsed { token: "t0k3n1d0".to_owned(), source: "127.0.0.1".to_owned() }),
         UserEvent::SignedIn(user::SignedIn {
             session: "5e5510n0".to_owned(),
             user: ada(),
@@ -448,6 +449,7 @@ fn restated() -> UserEvent {
             issued_at_us: 1_600_000_000_000_000,
             revoked_at_us: Some(1_700_000_000_000_000),
             is_known_expired: false,
+            used_at_us: None,
         }],
         sessions: vec![user::RestatedSession {
             signed_in: user::SignedIn {

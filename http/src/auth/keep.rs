@@ -32,7 +32,7 @@ impl Auth {
                 role: token.role,
                 created_at_us: token.created_at_us,
                 expires_at_us: token.expires_at_us,
-                last_used_at_us: self.last_used_at_us(id),
+                last_used_at_us: self.last_used_at_us(id, token),
                 revoked_at_us: token.revoked_at_us,
             })
             .collect();

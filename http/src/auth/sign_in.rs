@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, header};
 use regatta_core::event::user::{Means, Role, SignedOutReason};
 use regatta_dispatcher::{CommandKey, Refusal, RefusalKind};
 
-use super::accounts::{By, Command, Session};
+use super::accounts::{By, Command, Session, Token};
 use super::identity::{Credential, Identity, Place, Via};
 use super::refusals::Reason;
 use super::secret::{self, Drawn, Shown, Use};
@@ -77,25 +77,27 @@ impl Auth {
             let token = accounts.tokens().get(&shown.id).filter(|token| token.hash == shown.hash);
             token.map(|token| {
                 let role = accounts.role(&token.user, token.role).filter(|_| token.is_good(now_us));
-                (token.user.clone(), role, token.is_past(now_us) && !token.is_known_expired)
+                let id = || shown.id.clone();
+                let news = match role {
+                    Some(_) if token.is_use_news(now_us) => {
+                        Some(Command::NoteUsed { token: id(), source: place.address.to_string() })
+                    }
+                    None if token.is_past(now_us) && !token.is_known_expired => {
+                        Some(Command::NoteExpired { token: id() })
+                    }
+                    Some(_) | None => None,
+                };
+                (token.user.clone(), role, news)
             })
         };
-        match found {
-            Some((user, Some(role), _)) => {
-                self.used().insert(shown.id.clone(), now_us);
-                Ok((shown.id, user, role))
-            }
-            Some((user, None, is_news)) => {
-                if is_news {
-                    let noted =
-                        self.give(By { user: &user, is_owner: false }, Command::NoteExpired { token: shown.id });
-                    // Not to have noted it changes nothing for whoever shows it.
-                    noted.await.ok();
-                }
-                Err(self.wrong(place))
-            }
-            None => Err(self.wrong(place)),
+        let Some((user, role, news)) = found else { return Err(self.wrong(place)) };
+        if let Some(news) = news {
+            // Not to have noted it, as on a full disk, changes nothing for whoever shows it.
+            self.give(By { user: &user, is_owner: false }, news).await.ok();
         }
+        let Some(role) = role else { return Err(self.wrong(place)) };
+        self.used().insert(shown.id.clone(), now_us);
+        Ok((shown.id, user, role))
     }
 
     async fn by_session(&self, place: &Place, shown: Option<Shown>) -> Result<Identity, Unknown> {
@@ -284,9 +286,9 @@ impl Auth {
         self.issue(by, None, wish).await.map(Some)
     }
 
-    /// When a token or session was used last, since the start.
-    pub(crate) fn last_used_at_us(&self, id: &str) -> Option<u64> {
-        self.used().get(id).copied()
+    /// When a token was used last: as it is remembered since the start, or as it was told before.
+    pub(crate) fn last_used_at_us(&self, id: &str, token: &Token) -> Option<u64> {
+        self.used().get(id).copied().max(token.used_at_us)
     }
 }
 

@@ -13,6 +13,7 @@ pub(super) fn line(event: &UserEvent) -> String {
         }
         UserEvent::TokenRevoked(revoked) => format!("token {} revoked", revoked.token),
         UserEvent::TokenExpired(expired) => format!("token {} has expired", expired.token),
+        UserEvent::TokenUsed(used) => format!("token {} used from {}", used.token, used.source),
         UserEvent::SignedIn(signed) => {
             let means = match &signed.means {
                 Means::Token(token) => format!("token {token}"),

@@ -2,7 +2,7 @@
 
 use regatta_core::event::user::{
     Added, Means, NAME_CHARS_MAX, Removed, Role, RoleChanged, SignedIn, SignedOut, SignedOutReason, TokenExpired,
-    TokenIssued, TokenRevoked, UserEvent,
+    TokenIssued, TokenRevoked, TokenUsed, UserEvent,
 };
 use regatta_dispatcher::{Refusal, RefusalKind};
 
@@ -44,6 +44,10 @@ pub(crate) enum Command {
     },
     NoteExpired {
         token: String,
+    },
+    NoteUsed {
+        token: String,
+        source: String,
     },
     SignIn {
         session: String,
@@ -87,6 +91,10 @@ impl Accounts {
                     self.tokens.get(&token).is_some_and(|found| found.is_past(now_us) && !found.is_known_expired);
                 Ok(is_news.then_some(UserEvent::TokenExpired(TokenExpired { token })).into_iter().collect())
             }
+            Command::NoteUsed { token, source } => {
+                let is_news = self.tokens.get(&token).is_some_and(|found| found.is_use_news(now_us));
+                Ok(is_news.then_some(UserEvent::TokenUsed(TokenUsed { token, source })).into_iter().collect())
+            }
             Command::SignIn { session, hash, user, role, means, source, expires_at_us, replaces } => {
                 let signed = SignedIn { session, user, role, means, hash: hash.to_hex(), source, expires_at_us };
                 self.sign_in(by, signed, replaces)
@@ -123,7 +131,7 @@ impl Accounts {
         if by.is_owner || admins.next().map(String::as_str) != Some(user) || admins.next().is_some() {
             return Ok(());
         }
-        Err(Refusal::new(RefusalKind::WrongState, format!("{user} is the only admin"))
+        Err(Refusal::new(RefusalKind::WrongState, format!("the only admin is {user}"))
             .hint("make somebody else admin first: regatta user role NAME admin"))
     }
 
@@ -152,7 +160,7 @@ impl Accounts {
         if role > own {
             return Err(Refusal::new(
                 RefusalKind::Invalid,
-                format!("{user} is {own}, so their token cannot be {role}"),
+                format!("a token of {user}, who is {own}, cannot be {role}"),
             )
             .hint(format!("ask for {own} at most, or: regatta user role {user} {role}")));
         }
@@ -223,7 +231,7 @@ fn check_name(name: &str) -> Result<(), Refusal> {
         return Ok(());
     }
     let shown: String = name.chars().take(NAME_CHARS_MAX).collect();
-    Err(Refusal::new(RefusalKind::Invalid, format!("{shown:?} cannot be a user's name"))
+    Err(Refusal::new(RefusalKind::Invalid, format!("this cannot be a user's name: {shown:?}"))
         .hint(format!("1 to {NAME_CHARS_MAX} letters, digits, spaces and . _ - @, a letter or digit first")))
 }
 

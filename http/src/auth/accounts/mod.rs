@@ -26,6 +26,10 @@ pub(crate) const SESSIONS_MAX: usize = 2_000;
 /// Tokens that are worth nothing any more and are still listed.
 const DEAD_TOKENS_MAX: usize = 200;
 
+/// For how long it is not said again that a token was used, in microseconds: few facts of a program that asks all the
+/// time, and a last use that a restart leaves true to the hour.
+pub(crate) const USE_TOLD_EVERY_US: u64 = 60 * 60 * 1_000_000;
+
 /// A token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Token {
@@ -38,12 +42,19 @@ pub(crate) struct Token {
     pub(crate) revoked_at_us: Option<u64>,
     /// Whether it was said that its time is over.
     pub(crate) is_known_expired: bool,
+    /// When it was said last that it was used.
+    pub(crate) used_at_us: Option<u64>,
 }
 
 impl Token {
     /// Whether it opens anything at that time.
     pub(crate) fn is_good(&self, now_us: u64) -> bool {
         self.revoked_at_us.is_none() && !self.is_past(now_us)
+    }
+
+    /// Whether it is to be said that it is used at that time.
+    pub(crate) fn is_use_news(&self, now_us: u64) -> bool {
+        self.used_at_us.is_none_or(|told_us| now_us.saturating_sub(told_us) >= USE_TOLD_EVERY_US)
     }
 
     /// Whether its time is over.
@@ -111,6 +122,11 @@ impl Accounts {
                 token.revoked_at_us.get_or_insert(at_us);
             }),
             UserEvent::TokenExpired(expired) => self.end_token(&expired.token, |token| token.is_known_expired = true),
+            UserEvent::TokenUsed(used) => {
+                if let Some(token) = self.tokens.get_mut(&used.token) {
+                    token.used_at_us = Some(at_us);
+                }
+            }
             UserEvent::SignedIn(signed) => {
                 self.sessions.insert(signed.session.clone(), Session::begun(signed, at_us));
             }

@@ -20,6 +20,7 @@ impl Accounts {
             issued_at_us: token.created_at_us,
             revoked_at_us: token.revoked_at_us,
             is_known_expired: token.is_known_expired,
+            used_at_us: token.used_at_us,
         };
         let session = |(id, session): (&String, &Session)| RestatedSession {
             signed_in: SignedIn {
@@ -46,6 +47,7 @@ impl Accounts {
             let token = Token {
                 revoked_at_us: restated.revoked_at_us,
                 is_known_expired: restated.is_known_expired,
+                used_at_us: restated.used_at_us,
                 ..Token::issued(&restated.issued, restated.issued_at_us)
             };
             (restated.issued.token.clone(), token)
@@ -73,6 +75,7 @@ impl Token {
             expires_at_us: issued.expires_at_us,
             revoked_at_us: None,
             is_known_expired: false,
+            used_at_us: None,
         }
     }
 }

@@ -56,6 +56,7 @@ fn short(event: &UserEvent) -> String {
         UserEvent::TokenIssued(fact) => format!("issued {} {} {}", fact.token, fact.user, fact.role),
         UserEvent::TokenRevoked(fact) => format!("revoked {}", fact.token),
         UserEvent::TokenExpired(fact) => format!("expired {}", fact.token),
+        UserEvent::TokenUsed(fact) => format!("used {} {}", fact.token, fact.source),
         UserEvent::SignedIn(fact) => format!("in {} {}", fact.session, fact.user),
         UserEvent::SignedOut(fact) => format!("out {}", fact.session),
         UserEvent::Refused(_) => "refused".to_owned(),
@@ -172,8 +173,8 @@ fn the_only_admin_stays_one_unless_the_owner_says_otherwise() {
     let ben = By { user: "ben", is_owner: false };
     let only = || vec![add("ben", Role::Admin), add("cleo", Role::Viewer)];
     let two = || vec![add("ben", Role::Admin), add("cleo", Role::Admin)];
-    check(only(), ben, remove("ben"), Err("ben is the only admin"));
-    check(only(), ben, role("ben", Role::Viewer), Err("ben is the only admin"));
+    check(only(), ben, remove("ben"), Err("the only admin is ben"));
+    check(only(), ben, role("ben", Role::Viewer), Err("the only admin is ben"));
     check(only(), ben, remove("cleo"), Ok(&["removed cleo"]));
     check(two(), ben, remove("ben"), Ok(&["removed ben"]));
     check(two(), ben, role("cleo", Role::Viewer), Ok(&["role cleo admin>viewer"]));

@@ -2,7 +2,9 @@
 
 use axum::http::{Request, StatusCode, header};
 use http_body_util::BodyExt as _;
+use regatta_core::Clock as _;
 use regatta_http::auth::{Auth, Options};
+use regatta_http::requests::TokenRow;
 use std::time::Duration;
 
 use super::{ask, bearer, from, near, problem, read};
@@ -129,6 +131,29 @@ async fn guesses_are_told_to_come_later_while_a_good_token_passes_and_make_few_f
     tokio::time::timeout(PATIENCE, recorded).await.expect("it is recorded");
     let refused = world.kinds().iter().filter(|kind| *kind == "user.refused").count();
     assert!((1..=2).contains(&refused), "{refused} facts");
+}
+
+#[tokio::test]
+async fn when_a_token_was_used_last_is_known_after_a_restart_and_told_once_an_hour() {
+    let world = World::new();
+    let (ben, idle) = (world.user("ben", "viewer").await, world.token("ben", None).await);
+    let used = async |world: &World, id: &str| {
+        let rows: Vec<TokenRow> = read(world.get("/tokens").await).await;
+        rows.into_iter().find(|row| row.id == id).expect("a row").last_used_at_us
+    };
+    let told = |world: &World| world.kinds().iter().filter(|kind| *kind == "user.token_used").count();
+    assert_eq!(used(&world, &ben.id).await, None);
+    for _ in 0..3 {
+        assert_eq!(world.me_by_token(&ben.token).await, StatusCode::OK);
+    }
+    let first = used(&world, &ben.id).await;
+    assert_eq!(first, Some(world.clock.now_us()));
+    world.clock.forward_s(3_599);
+    assert_eq!((world.me_by_token(&ben.token).await, told(&world)), (StatusCode::OK, 1));
+    let later = World::with(world.log.clone(), None);
+    assert_eq!((used(&later, &ben.id).await, used(&later, &idle.id).await), (first, None));
+    world.clock.forward_s(1);
+    assert_eq!((world.me_by_token(&ben.token).await, told(&world)), (StatusCode::OK, 2));
 }
 
 #[tokio::test]
