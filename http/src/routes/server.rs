@@ -21,7 +21,7 @@ pub(super) fn routes() -> OpenApiRouter<Plane> {
     OpenApiRouter::new().routes(routes!(health)).routes(routes!(shutdown)).routes(routes!(openapi))
 }
 
-/// Says how the server is.
+/// Says how the server is now; its start is that of this process, whatever moment of the log is looked at.
 #[utoipa::path(get, path = "/health", operation_id = "getHealth", tag = "server",
     responses((status = 200, description = "It answers.", body = Health)))]
 async fn health(State(plane): State<Plane>) -> Json<Health> {
