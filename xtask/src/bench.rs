@@ -27,9 +27,9 @@ pub(crate) fn run(rest: &[&str]) -> Result<ExitCode, String> {
         }
         ["sandboxes", "kills", options @ ..] => kills(options)?,
         ["sandboxes", options @ ..] => {
-            for name in ["containers", "rented"] {
-                command::run(example("regatta-sandboxes", name).args(options))?;
-            }
+            let rows = root().join("benches/rows/sandboxes.jsonl");
+            command::run(example("regatta-sandboxes", "containers").args(options).env("REGATTA_ROWS", rows))?;
+            command::run(example("regatta-sandboxes", "rented").args(options))?;
         }
         ["gateway", options @ ..] => {
             // The frames of one connection are measured without a server around them.

@@ -49,7 +49,7 @@ pub(crate) fn options(folder: &Path, network: Network) -> Options {
         cpus_milli: None,
         memory_bytes_max: None,
         pids_max: 512,
-        runtime: None,
+        runtime: std::env::var("REGATTA_TEST_RUNTIME").ok(),
         warm: true,
         starts_max: 2,
     }

@@ -12,6 +12,7 @@ mod docker;
 mod engine;
 mod fake;
 mod full;
+#[expect(dead_code, reason = "filled to the last byte only by the tests of the log and of the program")]
 #[path = "../../../core/tests/it/mounted.rs"]
 mod mounted;
 mod place;
