@@ -18,6 +18,8 @@ pub(crate) const OVER_MAX: usize = 1_000;
 const NOTE_CHARS_MAX: usize = 500;
 /// As whom a gateway knows us.
 pub(crate) const OURS: &str = "gateway-client";
+/// How far the clock of a gateway may be from ours, in milliseconds, when it tells of a time that is over.
+const CLOCKS_MS: u64 = 2_000;
 
 /// What comes of somebody's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +84,10 @@ pub(crate) fn is_resolved_so(asks: &Asks, id: &ApprovalId, decision: Decision, b
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Known {
     /// It was heard as it happened.
-    Heard,
+    Heard {
+        /// Unix milliseconds.
+        now_ms: u64,
+    },
     /// It was found later; when it happened, where the gateway says.
     Found(Option<u64>),
 }
@@ -92,10 +97,14 @@ pub(crate) fn settle(asks: &Asks, id: &ApprovalId, settled: Settled, known: Know
     let ask = asks.get(id).filter(|ask| !ask.stands.is_over())?;
     let approval = id.clone();
     let (is_reconstructed, at_ms) = match known {
-        Known::Heard => (false, None),
+        Known::Heard { .. } => (false, None),
         Known::Found(at_ms) => (true, at_ms),
     };
     Some(match settled {
+        // When nobody answers in time, a gateway tells of a no that nobody gave.
+        Settled::Resolved { decision: Decision::Deny, by: None } if matches!(known, Known::Heard { now_ms } if is_its_time_over(ask, now_ms)) => {
+            ApprovalEvent::Expired(Expired { approval, at_ms })
+        }
         Settled::Resolved { decision, by } => {
             let by = giver(&ask.stands, decision, by.as_deref()).unwrap_or_else(|| at_the_gateway(by));
             ApprovalEvent::Resolved(Resolved { approval, decision, by, is_reconstructed, at_ms })
@@ -103,6 +112,10 @@ pub(crate) fn settle(asks: &Asks, id: &ApprovalId, settled: Settled, known: Know
         Settled::Expired => ApprovalEvent::Expired(Expired { approval, at_ms }),
         Settled::Cancelled(reason) => ApprovalEvent::Cancelled(Cancelled { approval, reason, at_ms }),
     })
+}
+
+fn is_its_time_over(ask: &Ask, now_ms: u64) -> bool {
+    !matches!(ask.stands, Stands::Given(_)) && now_ms.saturating_add(CLOCKS_MS) >= ask.requested.expires_at_ms
 }
 
 /// An answer that did not reach the gateway; nothing when none is under way.
@@ -167,6 +180,8 @@ mod tests {
 
     use super::*;
 
+    const HEARD: Known = Known::Heard { now_ms: 1_500 };
+
     fn id() -> ApprovalId {
         "main.a-1".parse().expect("an id")
     }
@@ -178,7 +193,7 @@ mod tests {
             question: Question { command: "uname -s".to_owned(), ..Question::default() },
             decisions: vec![Decision::AllowOnce, Decision::Deny],
             asked_at_ms: 1_000,
-            expires_at_ms: 2_000,
+            expires_at_ms: 61_000,
             is_reconstructed: false,
         }
     }
@@ -229,7 +244,7 @@ mod tests {
     fn the_same_answer_again_is_no_mistake_once_the_gateway_took_it() {
         let under_way = given(&[asked(), answered()]);
         assert_eq!(refused(&under_way, Decision::Deny, "user:ana").0, RefusalKind::Busy);
-        let settled = settle(&under_way, &id(), resolved(OURS), Known::Heard).expect("under way");
+        let settled = settle(&under_way, &id(), resolved(OURS), HEARD).expect("under way");
         let over = given(&[asked(), answered(), ("regatta", settled)]);
         assert_eq!(answer(&over, &answer_of(Decision::Deny), "user:ana", 0), Ok(Taken::Before));
         assert_eq!(refused(&over, Decision::Deny, "user:ben").0, RefusalKind::WrongState);
@@ -244,7 +259,7 @@ mod tests {
 
     #[test]
     fn whose_answer_the_gateway_took_is_said() {
-        let by = |asks: &Asks, by: &str| match settle(asks, &id(), resolved(by), Known::Heard) {
+        let by = |asks: &Asks, by: &str| match settle(asks, &id(), resolved(by), HEARD) {
             Some(ApprovalEvent::Resolved(resolved)) => resolved.by,
             other => panic!("{other:?}"),
         };
@@ -254,12 +269,22 @@ mod tests {
     }
 
     #[test]
+    fn a_no_that_nobody_gave_when_the_time_is_over_is_that_nobody_answered() {
+        let expires_at_ms = requested().expires_at_ms;
+        let nobody = || Settled::Resolved { decision: Decision::Deny, by: None };
+        let at = |settled, now_ms| settle(&given(&[asked()]), &id(), settled, Known::Heard { now_ms }).expect("open");
+        assert!(matches!(at(nobody(), expires_at_ms + 3), ApprovalEvent::Expired(_)));
+        assert!(matches!(at(nobody(), expires_at_ms - 30_000), ApprovalEvent::Resolved(_)));
+        assert!(matches!(at(resolved("cli"), expires_at_ms + 3), ApprovalEvent::Resolved(_)));
+    }
+
+    #[test]
     fn what_is_over_stays_over() {
         let found = Known::Found(None);
         let settle_open = |settled: Settled| settle(&given(&[asked()]), &id(), settled, found).expect("it was open");
         for settled in [resolved("cli"), Settled::Expired, Settled::Cancelled("gateway-restart".to_owned())] {
             let over = given(&[asked(), ("regatta", settle_open(settled))]);
-            assert_eq!(settle(&over, &id(), Settled::Expired, Known::Heard), None);
+            assert_eq!(settle(&over, &id(), Settled::Expired, HEARD), None);
             assert_eq!(ask(&over, requested()), None);
             assert_eq!(over.open_count(), 0);
             assert!(taken(&over, &id(), 0).is_some());

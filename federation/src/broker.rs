@@ -133,7 +133,7 @@ impl Broker {
         let held = self.held().await;
         let event = match said {
             Said::Asked(requested) => asks::ask(&held.asks, *requested),
-            Said::Settled(id, settled) => asks::settle(&held.asks, &id, settled, Known::Heard),
+            Said::Settled(id, settled) => asks::settle(&held.asks, &id, settled, self.heard_now()),
         };
         self.note(held, event, Some(cause)).await;
     }
@@ -228,6 +228,10 @@ impl Broker {
         Ok(())
     }
 
+    fn heard_now(&self) -> Known {
+        Known::Heard { now_ms: self.0.clock.now_ms() }
+    }
+
     async fn settle(&self, held: Held, id: &ApprovalId, settled: Settled, known: Known) -> Held {
         let event = asks::settle(&held.asks, id, settled, known);
         self.note(held, event, None).await
@@ -304,7 +308,7 @@ impl Broker {
         let (mut held, outcome) = match link.call(method, body, WITHIN).await {
             Ok(_) => {
                 let taken = Settled::Resolved { decision, by: Some(OURS.to_owned()) };
-                (self.settle(self.held().await, &id, taken, Known::Heard).await, Ok(()))
+                (self.settle(self.held().await, &id, taken, self.heard_now()).await, Ok(()))
             }
             Err(error) => self.not_taken(link, &answered, by, error).await,
         };

@@ -103,10 +103,20 @@ struct Plan {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Analysis {
+    /// How many commands the line holds, those in each other not counted.
+    #[serde(default)]
+    command_count: u32,
     #[serde(default)]
     risk_kinds: Vec<String>,
     #[serde(default)]
     warning_lines: Vec<String>,
+}
+
+impl Analysis {
+    fn warnings(self) -> impl Iterator<Item = String> {
+        let several = (self.command_count > 1).then(|| format!("these are {} commands", self.command_count));
+        several.into_iter().chain(self.risk_kinds).chain(self.warning_lines)
+    }
 }
 
 #[derive(Deserialize)]
@@ -222,7 +232,7 @@ impl Request {
     fn question(self) -> Question {
         let critical = self.severity.filter(|severity| severity == "critical");
         let analysis = self.command_analysis.into_iter();
-        let analysis = analysis.flat_map(|analysis| analysis.risk_kinds.into_iter().chain(analysis.warning_lines));
+        let analysis = analysis.flat_map(Analysis::warnings);
         let warnings = self.warning_text.into_iter().chain(critical).chain(analysis).collect();
         let argv = self.system_run_plan.map(|plan| plan.argv).unwrap_or_default();
         let is_plugin = self.title.is_some();

@@ -52,6 +52,13 @@ impl Registry {
             return Err(Refusal::new(RefusalKind::WrongState, message)
                 .hint(format!("take another name; or remove that one first: regatta gateway rm {name}")));
         }
+        if let Some(same) = self.all().find(|known| known.url == added.url) {
+            let message = format!("the gateway at {} is here already, as {}", same.url, same.gateway);
+            return Err(Refusal::new(RefusalKind::WrongState, message).hint(format!(
+                "twice, all it says would count twice; for another name: regatta gateway rm {}",
+                same.gateway
+            )));
+        }
         if self.0.len() >= GATEWAYS_MAX {
             let message = format!("there are {GATEWAYS_MAX} gateways, which is the most");
             return Err(Refusal::new(RefusalKind::WrongState, message).hint("remove one: regatta gateway rm NAME"));
@@ -101,6 +108,13 @@ mod tests {
         assert_eq!(names(&without), [""; 0]);
         assert_eq!(without.add(added("one")).expect("it is free"), one);
         assert_eq!(without.remove(&added("one").gateway).expect_err("none").kind, RefusalKind::NotFound);
+    }
+
+    #[test]
+    fn one_gateway_is_not_there_under_two_names() {
+        let one = given(&[GatewayEvent::Added(added("one"))]);
+        let refused = one.add(Added { url: added("one").url, ..added("two") }).expect_err("it is there");
+        assert_eq!(refused.message, "the gateway at ws://127.0.0.1:1/one is here already, as one");
     }
 
     #[test]

@@ -65,6 +65,10 @@ impl Address {
         }
         let uri: Uri = text.parse().map_err(|_| unreadable())?;
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(unreadable)?;
+        // What stands for a port and is none is left out of the reading, as if none was meant.
+        if uri.port().is_none() && uri.authority().is_some_and(|authority| authority.as_str() != host) {
+            return Err(unreadable());
+        }
         let is_plain = uri.scheme_str() == Some("ws");
         let is_secret = !matches!(options.credential, Credential::Nothing);
         if is_plain && is_secret && !options.allow_plain && !is_loopback(host) {
@@ -165,7 +169,7 @@ mod tests {
 
     #[test]
     fn what_is_no_address_or_holds_secrets_is_refused_without_repeating_them() {
-        for url in ["", "ftp://host", "ws://", "not an address"] {
+        for url in ["", "ftp://host", "ws://", "not an address", "localhost:99999", "localhost:"] {
             assert!(read(url, true).expect_err("unreadable").contains("is not the address of a gateway"), "{url}");
         }
         for url in ["ws://user:secret@host", "ws://host/?token=secret", "ws://host/#token=secret"] {

@@ -67,6 +67,32 @@ test("what was answered at the gateway goes away here, and says who", async ({ p
   await expect(page.getByText("cli at the gateway, ", { exact: false })).toBeVisible();
 });
 
+test("a link to a question that is settled says who settled it, and how", async ({ page }) => {
+  await page.goto(`${install().url}/approvals?ask=main.q-3`);
+  const settled = page.getByRole("status", { name: "The question you came for" });
+  await expect(settled).toContainText("denied");
+  await expect(settled).toContainText("curl https://example.invalid");
+  await expect(settled).toContainText("cli at the gateway, ");
+  await settled.getByRole("button", { name: "Close" }).click();
+  await expect(settled).toHaveCount(0);
+});
+
+test("who answers a moment too late is told whose answer counts, and it stays in sight", async ({ page }) => {
+  await page.goto(`${install().url}/approvals`);
+  await gateway.ask("q-5", "rm -rf dist");
+  await page.route("**/approvals/main.q-5/answer", async (route) => {
+    await gateway.answer("q-5", "deny", "cli");
+    await expect(page.getByRole("article", { name: "Question main.q-5" })).toHaveCount(0);
+    await route.continue();
+  });
+  const card = page.getByRole("article", { name: "Question main.q-5" });
+  await card.getByRole("button", { name: "Allow once" }).click();
+  const settled = page.getByRole("status", { name: "The question you came for" });
+  await expect(settled).toContainText("no other answer counts");
+  await expect(settled).toContainText("denied");
+  await expect(settled).toContainText("cli at the gateway, ");
+});
+
 test("an operator sees the question and may not answer it", async ({ somebody }) => {
   await gateway.ask("q-4", "git push");
   const page = await somebody(install(), "operator");

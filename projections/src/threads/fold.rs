@@ -103,7 +103,9 @@ impl Threads {
             thread.agent = Some(name(agent));
         }
         thread.first_at_us = thread.first_at_us.min(at_us);
-        thread.last_at_us = thread.last_at_us.max(at_us);
+        if is_new {
+            thread.last_at_us = thread.last_at_us.max(at_us);
+        }
         let when = When { boot_id: &frame.boot_id, at_us, is_late };
         match said {
             Said::Chat(chat) => thread.run(&chat.run_id, when, |run| run.chat(&chat, at_us)),

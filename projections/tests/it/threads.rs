@@ -300,6 +300,16 @@ fn a_session_that_is_idle_has_no_run_and_one_that_does_not_know_may_have() {
 }
 
 #[test]
+fn that_a_session_is_told_of_again_does_not_make_its_conversation_a_new_one() {
+    let mut history = made(&[chat("r", json!({ "state": "final", "message": says("done") }))]);
+    let before = thread(&history).row.last_at_us;
+    let payload = json!({ "sessionKey": "agent:main:main", "label": "the build", "hasActiveRun": false });
+    history.heard("b-2", &json!({ "type": "event", "event": "sessions.changed", "payload": payload, "seq": 1 }));
+    let row = thread(&history).row;
+    assert_eq!((row.label.as_deref(), row.last_at_us), (Some("the build"), before));
+}
+
+#[test]
 fn an_agents_own_end_waits_for_the_last_of_the_text_and_says_how_it_ended_when_that_never_comes() {
     let begun = || chat("r", json!({ "state": "delta", "deltaText": "hello" }));
     let payload = json!({

@@ -26,7 +26,14 @@ const ANSWERS: Record<Decision, { word: string; key: string; look: "primary" | "
   deny: { word: "Deny", key: "x", look: "danger", about: "the agent is told no" },
 };
 
-export function Answers({ ask, isChosen }: { ask: Approval; isChosen: boolean }) {
+type Props = {
+  ask: Approval;
+  isChosen: boolean;
+  /** An answer was refused: the question is about to be gone, and what became of it must stay in sight. */
+  onLate: () => void;
+};
+
+export function Answers({ ask, isChosen, onLate }: Props) {
   const { data: me } = useMe();
   const { asOf } = useReplay();
   const client = useQueryClient();
@@ -44,6 +51,7 @@ export function Answers({ ask, isChosen }: { ask: Approval; isChosen: boolean })
       const { rows } = await command("POST", "/approvals/answers", { approvals: all, ...given });
       return rows.filter(({ problem }) => problem !== null);
     },
+    onError: onLate,
     onSettled: () => client.invalidateQueries({ queryKey: ["view", "/approvals"] }),
   });
   const mayAnswer = (me?.can.includes("answer") ?? false) && asOf === undefined;

@@ -12,6 +12,7 @@ import { AskCard } from "./ask-card";
 import { useNoticePermission } from "./notices";
 import { OverList } from "./over-list";
 import { Rules } from "./rules";
+import { SettledAsk } from "./settled-ask";
 
 export default function ApprovalsPage() {
   const [query, change] = useQueryState();
@@ -19,6 +20,7 @@ export default function ApprovalsPage() {
   const { data, error, isPending, refetch } = useView("/approvals", { over: withOver || undefined }, { keep: true });
   const open = data?.open ?? [];
   const chosen = open.find((ask) => ask.id === query.ask)?.id;
+  const isGone = query.ask !== undefined && query.ask !== "" && data !== undefined && chosen === undefined;
   const notices = useNoticePermission();
   const step = (by: number) => {
     const at = open.findIndex((ask) => ask.id === chosen);
@@ -57,6 +59,7 @@ export default function ApprovalsPage() {
         </Empty>
       )}
       <div className="mx-auto flex max-w-4xl flex-col gap-4 p-4">
+        {isGone && query.ask && <SettledAsk id={query.ask} onClose={() => change({ ask: "" })} />}
         {open.map((ask) => (
           <AskCard key={ask.id} ask={ask} isChosen={ask.id === chosen} onChoose={() => change({ ask: ask.id })} />
         ))}

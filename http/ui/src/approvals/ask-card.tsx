@@ -35,7 +35,7 @@ export function AskCard({ ask, isChosen, onChoose }: Props) {
           className={classes("ml-auto tabular-nums", leftMs < SOON_MS ? "text-warn" : "text-soft")}
           title={`until ${moment(ask.expires_at_us)}; then the answer is no`}
         >
-          {leftMs > 0 ? `${clock(leftMs)} left` : "its time is over"}
+          {leftMs > 0 ? `${clock(leftMs)} left, then no` : "its time is over"}
         </span>
       </header>
       <div className="flex flex-col gap-2 px-4 py-3">
@@ -56,7 +56,7 @@ export function AskCard({ ask, isChosen, onChoose }: Props) {
           </p>
         ))}
         {ask.reason !== null && <p className="text-warn">An answer did not arrive: {ask.reason}</p>}
-        <Answers ask={ask} isChosen={isChosen} />
+        <Answers ask={ask} isChosen={isChosen} onLate={onChoose} />
       </div>
     </article>
   );

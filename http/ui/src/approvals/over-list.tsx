@@ -14,7 +14,7 @@ export function OverList({ rows }: { rows: Approval[] }) {
       ) : (
         <ul className="divide-y divide-line rounded-md border border-line bg-surface">
           {rows.map((ask) => (
-            <Over key={ask.id} ask={ask} />
+            <OverRow key={ask.id} ask={ask} />
           ))}
         </ul>
       )}
@@ -40,7 +40,8 @@ function cameTo({ state, decision }: Approval): { glyph: string; tone: Tone; wor
   return { glyph: "✓", tone: "good", word: decision === "allow-always" ? "always allowed" : "allowed" };
 }
 
-function Over({ ask }: { ask: Approval }) {
+/** A question that is over, as a row. */
+export function OverRow({ ask }: { ask: Approval }) {
   const now = useNow();
   const why = ask.note ?? ask.reason;
   return (

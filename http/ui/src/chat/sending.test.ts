@@ -29,7 +29,8 @@ test("asking again says whether what came after goes", () => {
   const edited = { ...GIVEN, isEditing: true, hasEntry: true };
   expect(sending(edited).note).toContain("new message");
   expect(sending({ ...edited, mayCommand: true }).note).toContain("forgets");
-  expect(sending({ ...edited, mayCommand: true, hasEntry: false }).note).toContain("new message");
+  expect(sending({ ...edited, mayCommand: true, hasEntry: false }).note).toContain("not known");
+  expect(sending({ ...edited, mayCommand: true, hasEntry: false, isBusy: true })).toMatchObject({ isReady: false });
 });
 
 test("commands are completed while their first word is typed", () => {

@@ -34,7 +34,12 @@ export function sending({ text, mode, isConnected, mayCommand, isBusy, isEditing
   if (isEditing && mayCommand && hasEntry) {
     return { isReady, note: "The agent forgets what was asked before and all that came after it, then this is asked." };
   }
-  if (isEditing) return { isReady, note: "It is asked as a new message; going back before it is for admins." };
+  if (isEditing && !mayCommand)
+    return { isReady, note: "It is asked as a new message; going back before it is for admins." };
+  if (isEditing && isBusy)
+    return { isReady: false, note: "It can go back before this once the agent is done with it." };
+  if (isEditing)
+    return { isReady, note: "It is asked as a new message: where it stands in the transcript is not known." };
   return { isReady, note: isBusy ? "It is at work: it hears this while it goes on." : undefined };
 }
 
