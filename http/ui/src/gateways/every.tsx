@@ -3,6 +3,7 @@ import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { problemOf } from "@/api/problem";
 import type { Gateway } from "@/api/types";
+import { sentence } from "@/format/sentence";
 import { buttonLook } from "@/parts/button";
 import { Empty } from "@/parts/empty";
 import type { Search } from "@/routes";
@@ -39,7 +40,7 @@ export function Missing({ gateways, reads }: { gateways: readonly Gateway[]; rea
               {name}
             </Link>{" "}
             is not connected, so what it has is not shown.{" "}
-            <span className="text-soft">{link?.reason ?? "It is being connected to."}</span>
+            <span className="text-soft">{link?.reason ? sentence(link.reason) : "It is being connected to."}</span>
           </li>
         ))}
         {silent.map(({ gateway, error }) => (

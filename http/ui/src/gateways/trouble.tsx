@@ -1,5 +1,6 @@
 // Why a gateway is not connected, or what it does not let us do, and what to do about it.
 import type { Gateway } from "@/api/types";
+import { sentence } from "@/format/sentence";
 import { CommandLine } from "@/parts/command-line";
 
 export function Trouble({ gateway }: { gateway: Gateway }) {
@@ -10,11 +11,11 @@ export function Trouble({ gateway }: { gateway: Gateway }) {
       {gateway.lacks.map((lack) => (
         <p key={lack}>The gateway does not let us have {lack}</p>
       ))}
-      {reason !== null && <p className="break-words font-medium first-letter:uppercase">{reason}</p>}
+      {reason !== null && <p className="break-words font-medium">{sentence(reason)}</p>}
       {pairing !== null ? (
         <Pairing gateway={gateway.name} request={pairing} />
       ) : (
-        advice !== null && <p className="break-words text-soft first-letter:uppercase">{advice}</p>
+        advice !== null && <p className="break-words text-soft">{sentence(advice)}</p>
       )}
       {gateway.state !== "connected" && (
         <p className="text-soft">While it is not connected, what its agents ask is denied at once.</p>

@@ -1,6 +1,7 @@
 // An error: what is wrong, and what to do.
 import { TriangleAlert } from "lucide-react";
 import { problemOf } from "@/api/problem";
+import { sentence } from "@/format/sentence";
 import { Button } from "./button";
 import { classes } from "./classes";
 
@@ -15,8 +16,8 @@ export function ProblemNotice({ error, onRetry, className }: Props) {
     >
       <TriangleAlert size={16} aria-hidden className="mt-0.5 shrink-0 text-bad" />
       <div className="min-w-0 flex-1">
-        <p className="break-words font-medium first-letter:uppercase">{problem.detail}</p>
-        {problem.hint && <p className="break-words text-soft first-letter:uppercase">{problem.hint}</p>}
+        <p className="break-words font-medium">{sentence(problem.detail)}</p>
+        {problem.hint && <p className="break-words text-soft">{sentence(problem.hint)}</p>}
       </div>
       {onRetry && (
         <Button size="small" onClick={onRetry}>

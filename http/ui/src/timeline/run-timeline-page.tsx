@@ -10,6 +10,7 @@ import { Page } from "@/parts/page";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { Skeleton } from "@/parts/skeleton";
 import { useReplay } from "@/replay/replay";
+import { RunProblem } from "@/runs/run-problem";
 import { RunStateBadge } from "@/runs/run-state";
 import { EventsView } from "./events-view";
 import { Lanes } from "./lanes";
@@ -17,7 +18,14 @@ import { useQueryState } from "./use-query";
 
 export default function RunTimelinePage() {
   const { run = "" } = useParams({ strict: false });
-  const { data: comparison } = useView(`/runs/${run}/compare`);
+  const { data: comparison, error, refetch } = useView(`/runs/${run}/compare`);
+  if (error && !comparison) {
+    return (
+      <Page title="Timeline">
+        <RunProblem run={run} error={error} onRetry={() => void refetch()} />
+      </Page>
+    );
+  }
   return (
     <Page
       title={comparison?.title ?? run}
