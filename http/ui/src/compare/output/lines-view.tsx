@@ -124,7 +124,7 @@ export function Lines(props: Props) {
               setFollows(false);
               props.onStart();
             }}
-            className="block w-full border-line border-b py-1 font-sans text-faint text-sm hover:text-text"
+            className="block w-full border-line border-b py-1 max-md:py-2.5 font-sans text-faint text-sm hover:text-text"
           >
             {isLoading ? "reading earlier output…" : "to the beginning"}
           </button>
@@ -146,7 +146,7 @@ export function Lines(props: Props) {
             toEnd();
             moved("end");
           }}
-          className="absolute right-3 bottom-3 flex h-7 items-center gap-1.5 rounded-full border border-line-strong bg-raised px-3 text-sm shadow-lg"
+          className="absolute right-3 bottom-3 flex h-7 max-md:h-10 items-center gap-1.5 rounded-full border border-line-strong bg-raised px-3 text-sm shadow-lg"
         >
           <ArrowDown size={13} aria-hidden /> End
         </button>
@@ -185,14 +185,21 @@ const Row = memo(function Row({ line, index, top, checks, measure }: RowProps) {
 
 /** What began here: the setup, the agent, a check by its name. */
 function Mark({ mark, top, checks }: { mark: string; top: number; checks: readonly string[] }) {
-  const named = mark.replace(/check (\d+)$/, (_, index: string) => `check ${checks[Number(index)] ?? index}`);
+  // A check's name may be long, and is not ours to change.
+  const check = /^(.*check )(\d+)$/.exec(mark);
+  const name = check && (checks[Number(check[2])] ?? check[2]);
   return (
     <div
       style={{ top }}
-      className="absolute inset-x-0 flex h-[19px] items-center gap-2 px-3 font-sans text-faint text-xs uppercase tracking-wider"
+      className="absolute inset-x-0 flex h-[19px] items-center gap-2 px-3 font-sans text-faint text-xs"
     >
-      {named}
-      <span className="h-px flex-1 bg-line" />
+      <span className="shrink-0 uppercase tracking-wider">{check ? check[1] : mark}</span>
+      {name && (
+        <span className="truncate" title={name}>
+          {name}
+        </span>
+      )}
+      <span className="h-px min-w-4 flex-1 bg-line" />
     </div>
   );
 }
