@@ -55,6 +55,21 @@ test("attempts stand side by side with what came of them, and a pick is delivere
   await expect(page.getByText("count.js").first()).toBeVisible();
   await page.getByRole("tab", { name: "A ↔ B" }).click();
   await expect(page.getByText("toUpperCase()}!").filter({ visible: true }).first()).toBeVisible();
+  const [left, right] = [page.getByLabel("First"), page.getByLabel("Second")];
+  const sides = async (first: string, second: string) => {
+    await expect(left).toHaveValue(first);
+    await expect(right).toHaveValue(second);
+  };
+  await sides("A", "B");
+  await page.getByRole("button", { name: "Swap" }).click();
+  await sides("B", "A");
+  await page.keyboard.press("w");
+  await sides("A", "B");
+  // What stands on the other side already changes places: nothing is compared with itself.
+  await left.selectOption("B");
+  await sides("B", "A");
+  await right.selectOption("B");
+  await sides("A", "B");
   await page.keyboard.press("1");
   const dialog = page.getByRole("dialog", { name: "Pick A" });
   await expect(dialog).toContainText(`regatta/${run}/a`);
@@ -125,4 +140,21 @@ test("a viewer sees everything and can pick nothing", async ({ somebody }) => {
     return (await fetch(path, { method: "POST", headers, body: JSON.stringify({ attempt: "a" }) })).status;
   }, `/api/v1/runs/${run}/pick`);
   expect(answer).toBe(403);
+});
+
+test("a check with a long name is named in the output on one line, over nothing else", async ({ page, context }) => {
+  const name = "counts words of every language that has spaces, and of those that have none, as people count them";
+  const run = await install().finishedRun({
+    checks: [{ name, command: say("checked") }],
+    attempts: [{ command: agent(FIX, say("the end of the agent")) }],
+  });
+  await install().signIn(context, "viewer");
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.goto(`${install().url}/runs/${run}?view=output`);
+  const output = page.getByRole("region", { name: "Output of attempt A" });
+  const mark = await output.getByText(name).boundingBox();
+  const line = await output.getByText("checked", { exact: true }).boundingBox();
+  expect(mark?.height).toBeLessThanOrEqual(19);
+  expect((mark?.y ?? 0) + (mark?.height ?? 0)).toBeLessThanOrEqual((line?.y ?? 0) + 1);
+  expect((mark?.x ?? 0) + (mark?.width ?? 0)).toBeLessThanOrEqual(390);
 });

@@ -1,7 +1,6 @@
 // A file of an agent, read and written. What somebody else wrote meanwhile is never overwritten unseen: both are shown.
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
-import { useMe } from "@/api/me";
 import { ago, moment } from "@/format/time";
 import { useNow } from "@/format/use-now";
 import { type AgentFile, fileOf } from "@/gateways/answers";
@@ -10,6 +9,7 @@ import { useShortcuts } from "@/keyboard/use-shortcuts";
 import { Button } from "@/parts/button";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { SkeletonRows } from "@/parts/skeleton";
+import { useMay } from "@/replay/may";
 import { type Draft, keepDraft, keptDraft } from "./draft";
 import { FileConflict } from "./file-conflict";
 
@@ -24,11 +24,10 @@ export function FileEditor({ gateway, agent, name }: Props) {
 }
 
 function Editor({ gateway, agent, file }: { gateway: string; agent: string; file: AgentFile }) {
-  const { data: me } = useMe();
   const now = useNow();
   const client = useQueryClient();
   const [draft, setDraft] = useState<Draft | undefined>(() => keptDraft(gateway, agent, file.name));
-  const mayWrite = me?.can.includes("agents") ?? false;
+  const mayWrite = useMay("agents");
   const written = file.content ?? "";
   const text = draft?.text ?? written;
   const isChanged = draft !== undefined && draft.text !== written;

@@ -2,7 +2,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { command } from "@/api/client";
-import { useMe } from "@/api/me";
 import type { Approval, Decision } from "@/api/types";
 import { actorName } from "@/format/actor";
 import { useShortcuts } from "@/keyboard/use-shortcuts";
@@ -11,6 +10,7 @@ import { bareField } from "@/parts/field";
 import { Key } from "@/parts/key";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { StateBadge } from "@/parts/state";
+import { useMay } from "@/replay/may";
 import { useReplay } from "@/replay/replay";
 import { AddRule } from "./add-rule";
 import { draftOf } from "./rule-draft";
@@ -34,7 +34,6 @@ type Props = {
 };
 
 export function Answers({ ask, isChosen, onLate }: Props) {
-  const { data: me } = useMe();
   const { asOf } = useReplay();
   const client = useQueryClient();
   const [note, setNote] = useState("");
@@ -54,7 +53,8 @@ export function Answers({ ask, isChosen, onLate }: Props) {
     onError: onLate,
     onSettled: () => client.invalidateQueries({ queryKey: ["view", "/approvals"] }),
   });
-  const mayAnswer = (me?.can.includes("answer") ?? false) && asOf === undefined;
+  const mayAnswer = useMay("answer");
+  const mayRule = useMay("rules");
   const isOpen = ask.state === "open" && mayAnswer && !answer.isPending;
   useShortcuts(
     "The chosen question",
@@ -88,7 +88,11 @@ export function Answers({ ask, isChosen, onLate }: Props) {
           return (
             <Button key={decision} look={look} title={about} disabled={!isOpen} onClick={() => answer.mutate(decision)}>
               {withSiblings && all.length > 1 ? `${word}, all ${all.length}` : word}
-              {isChosen && <Key>{key}</Key>}
+              {isChosen && (
+                <span className="max-md:hidden">
+                  <Key>{key}</Key>
+                </span>
+              )}
             </Button>
           );
         })}
@@ -98,9 +102,9 @@ export function Answers({ ask, isChosen, onLate }: Props) {
           maxLength={500}
           value={note}
           onChange={(event) => setNote(event.target.value)}
-          className={bareField("min-w-40 flex-1")}
+          className={bareField("min-w-40 flex-1 max-sm:basis-full")}
         />
-        {me?.can.includes("rules") && !ask.question.plugin && (
+        {mayRule && !ask.question.plugin && (
           <Button look="quiet" title="answer what is like this in advance" onClick={() => setMakingRule(true)}>
             Make a rule
           </Button>

@@ -7,6 +7,7 @@ import { Empty } from "@/parts/empty";
 import { Page } from "@/parts/page";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { SkeletonRows } from "@/parts/skeleton";
+import { useReplay } from "@/replay/replay";
 import { useQueryState } from "@/timeline/use-query";
 import { AskCard } from "./ask-card";
 import { useNoticePermission } from "./notices";
@@ -21,6 +22,7 @@ export default function ApprovalsPage() {
   const open = data?.open ?? [];
   const chosen = open.find((ask) => ask.id === query.ask)?.id;
   const isGone = query.ask !== undefined && query.ask !== "" && data !== undefined && chosen === undefined;
+  const { asOf } = useReplay();
   const notices = useNoticePermission();
   const step = (by: number) => {
     const at = open.findIndex((ask) => ask.id === chosen);
@@ -39,7 +41,7 @@ export default function ApprovalsPage() {
       title="Approvals"
       tools={
         <div className="ml-auto flex gap-2">
-          {notices.canAsk && (
+          {notices.canAsk && asOf === undefined && (
             <Button size="small" title="five minutes before a question expires" onClick={notices.ask}>
               Notify me
             </Button>

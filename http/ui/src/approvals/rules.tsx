@@ -2,7 +2,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { command } from "@/api/client";
-import { useMe } from "@/api/me";
 import type { KnownRule } from "@/api/types";
 import { actorName } from "@/format/actor";
 import { moment } from "@/format/time";
@@ -10,16 +9,15 @@ import { useView } from "@/live/use-view";
 import { Button } from "@/parts/button";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { StateBadge } from "@/parts/state";
-import { useReplay } from "@/replay/replay";
+import { useMay } from "@/replay/may";
+import { OfNow } from "@/replay/of-now";
 import { AddRule } from "./add-rule";
 import { EMPTY } from "./rule-draft";
 
 export function Rules() {
-  const { data: me } = useMe();
-  const { asOf } = useReplay();
   const { data, error } = useView("/approvals/rules", {}, { timeless: true });
   const [isAdding, setAdding] = useState(false);
-  const mayChange = (me?.can.includes("rules") ?? false) && asOf === undefined;
+  const mayChange = useMay("rules");
   const rows = data?.rows ?? [];
   return (
     <section aria-label="Rules">
@@ -32,6 +30,7 @@ export function Rules() {
           </Button>
         )}
       </div>
+      <OfNow>Rules are shown as they are now, not as they were at that moment.</OfNow>
       {error && <ProblemNotice error={error} />}
       {data && rows.length === 0 && (
         <p className="text-soft">

@@ -1,7 +1,6 @@
 // Chat: conversations with agents of every gateway, one of them open.
 import { Plus } from "lucide-react";
 import { useState } from "react";
-import { useMe } from "@/api/me";
 import { NoGateway } from "@/gateways/every";
 import { isConnected, useGateways } from "@/gateways/use-reads";
 import { useView } from "@/live/use-view";
@@ -11,7 +10,7 @@ import { Empty } from "@/parts/empty";
 import { Page } from "@/parts/page";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { SkeletonRows } from "@/parts/skeleton";
-import { useReplay } from "@/replay/replay";
+import { useMay } from "@/replay/may";
 import { useQueryState } from "@/timeline/use-query";
 import { ChatPane } from "./chat-pane";
 import { titleOf } from "./looks";
@@ -23,8 +22,6 @@ const LIST_MS = 5_000;
 
 export default function ChatPage() {
   const [query, change] = useQueryState();
-  const { data: me } = useMe();
-  const { asOf } = useReplay();
   const { gateways, error: gatewaysError } = useGateways();
   const { data, error, isPending, refetch } = useView("/threads", {}, { everyMs: LIST_MS });
   const [isBeginning, setBeginning] = useState(false);
@@ -33,7 +30,7 @@ export default function ChatPage() {
   const thread = rows.find((row) => row.gateway === gateway && row.session === session);
   const isOpen = gateway !== undefined && session !== undefined;
   const connected = (gateways ?? []).filter(isConnected).map(({ name }) => name);
-  const mayTalk = (me?.can.includes("chat") ?? false) && asOf === undefined;
+  const mayTalk = useMay("chat");
   const begin = mayTalk && connected.length > 0 && (
     <Button look="primary" size="small" onClick={() => setBeginning(true)}>
       <Plus size={13} aria-hidden /> New

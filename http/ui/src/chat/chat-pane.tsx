@@ -1,7 +1,6 @@
 // One conversation: its turns, what its agent asks, and the field to answer in.
 import { ArrowDown, ArrowLeft } from "lucide-react";
 import { useState } from "react";
-import { useMe } from "@/api/me";
 import type { ThreadRow } from "@/api/types";
 import { AskCard } from "@/approvals/ask-card";
 import { plural } from "@/format/numbers";
@@ -15,6 +14,7 @@ import { Empty } from "@/parts/empty";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { SkeletonRows } from "@/parts/skeleton";
 import { StateBadge } from "@/parts/state";
+import { useMay } from "@/replay/may";
 import { useReplay } from "@/replay/replay";
 import { Composer, type Editing } from "./composer";
 import type { Entry } from "./conversation";
@@ -36,11 +36,11 @@ type Props = {
 
 export function ChatPane({ gateway, session, thread, title, isConnected, mayTalk, onBack }: Props) {
   const { asOf } = useReplay();
-  const { data: me } = useMe();
   const chat = useChat(gateway, session, thread?.id, isConnected);
   const [editing, setEditing] = useState<Editing>();
   const { scroller, isAtEnd, onScroll, toEnd } = useFollow(chat.entries, keyOf(chat.entries[0]));
   const isNow = asOf === undefined;
+  const mayCommand = useMay("sessions");
   const { data: models } = useRead(gateway, "models.list", {}, modelsOf, mayTalk && isConnected);
   const model = models?.find(({ id }) => id === modelOf(chat.session));
   return (
@@ -83,7 +83,7 @@ export function ChatPane({ gateway, session, thread, title, isConnected, mayTalk
           <button
             type="button"
             onClick={toEnd}
-            className="absolute bottom-2 left-1/2 z-10 flex h-7 -translate-x-1/2 items-center gap-1.5 rounded-full border border-line-strong bg-surface px-3 text-sm shadow-lg"
+            className="absolute bottom-2 left-1/2 z-10 flex h-7 max-md:h-10 -translate-x-1/2 items-center gap-1.5 rounded-full border border-line-strong bg-surface px-3 text-sm shadow-lg"
           >
             <ArrowDown size={13} aria-hidden /> To the end
           </button>
@@ -96,7 +96,7 @@ export function ChatPane({ gateway, session, thread, title, isConnected, mayTalk
           isConnected={isConnected}
           going={chat.going}
           levels={model?.thinkingLevels ?? chat.session?.thinkingLevels ?? []}
-          mayCommand={me?.can.includes("sessions") ?? false}
+          mayCommand={mayCommand}
           editing={editing}
           onEdited={() => setEditing(undefined)}
           onSent={chat.refresh}

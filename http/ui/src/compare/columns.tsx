@@ -22,6 +22,7 @@ type Props = {
   state: CompareState;
   at: number;
   isReplay: boolean;
+  maySynthesize: boolean;
   readAtMs: number;
   merges: MergePreview | undefined;
   actions: HeadActions;
@@ -138,7 +139,7 @@ function OneColumn(props: Props & { column: Column }) {
   );
 }
 
-function OneBody({ column, comparison, body, state, isReplay, onChange }: Props & { column: Column }) {
+function OneBody({ column, comparison, body, state, maySynthesize, onChange }: Props & { column: Column }) {
   if (body === "output" && comparison.blind) {
     return <BodyNote>Hidden while the comparison is blind: agents say who they are. Key b ends that.</BodyNote>;
   }
@@ -149,5 +150,5 @@ function OneBody({ column, comparison, body, state, isReplay, onChange }: Props 
     toggle: (path, hunk) =>
       onChange({ isChoosing: true, chosen: toggled(state.chosen, { slot: column.slot, path, hunk }) }),
   };
-  return <DiffBody column={column} path={state.path} take={isReplay ? undefined : take} />;
+  return <DiffBody column={column} path={state.path} take={maySynthesize ? take : undefined} />;
 }

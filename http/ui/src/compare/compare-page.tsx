@@ -4,8 +4,9 @@ import { lazy, Suspense, useEffect, useState } from "react";
 import type { Can, Comparison, RunView, Slot } from "@/api/types";
 import { useShortcuts } from "@/keyboard/use-shortcuts";
 import { useView } from "@/live/use-view";
-import { ProblemNotice } from "@/parts/problem-notice";
+import { useMay } from "@/replay/may";
 import { useReplay } from "@/replay/replay";
+import { RunProblem } from "@/runs/run-problem";
 import { setTitle } from "@/shell/title";
 import { BodySkeleton } from "./body-note";
 import { Columns } from "./columns";
@@ -46,7 +47,7 @@ export default function ComparePage() {
     setTitle(title ? `${title} · Regatta` : "Compare · Regatta");
   }, [title]);
   if (compare.isError && !compare.data) {
-    return <ProblemNotice className="m-4" error={compare.error} onRetry={() => void compare.refetch()} />;
+    return <RunProblem run={run} error={compare.error} onRetry={() => void compare.refetch()} />;
   }
   const comparison = asOf === undefined || !compare.data ? compare.data : withoutActs(compare.data);
   if (!comparison) return <CompareSkeleton />;
@@ -89,6 +90,7 @@ function firstBody(comparison: Comparison): Body {
 function Compared({ comparison, readAtMs, view, state, change, vote, onVote }: Props) {
   const { asOf } = useReplay();
   const isReplay = asOf !== undefined;
+  const maySynthesize = useMay("synthesize");
   const [decision, setDecision] = useState<Decision>();
   const [isTaskOpen, setTaskOpen] = useState(false);
   const focusWhenThere = useFocusWhenThere(comparison, change);
@@ -116,7 +118,7 @@ function Compared({ comparison, readAtMs, view, state, change, vote, onVote }: P
     change,
     decide: setDecision,
     showTask: () => setTaskOpen(true),
-    isReplay,
+    maySynthesize,
   });
   return (
     <SlotNames value={nameOf}>
@@ -129,7 +131,7 @@ function Compared({ comparison, readAtMs, view, state, change, vote, onVote }: P
           onChange={change}
           onCancel={() => setDecision({ what: "cancel-run" })}
           onTask={() => setTaskOpen(true)}
-          isReplay={isReplay}
+          maySynthesize={maySynthesize}
         />
         {vote && <RevealNotice vote={vote} onClose={() => onVote(undefined)} />}
         <Suspense fallback={<BodySkeleton />}>
@@ -140,7 +142,13 @@ function Compared({ comparison, readAtMs, view, state, change, vote, onVote }: P
           )}
           {body === "ab" && (
             <div className="min-h-0 flex-1">
-              <BetweenBody columns={comparison.columns} from={state.from} to={state.to} onChange={change} />
+              <BetweenBody
+                columns={comparison.columns}
+                from={state.from}
+                to={state.to}
+                at={state.at}
+                onChange={change}
+              />
             </div>
           )}
           {body !== "files" && body !== "ab" && (
@@ -150,6 +158,7 @@ function Compared({ comparison, readAtMs, view, state, change, vote, onVote }: P
               state={state}
               at={at}
               isReplay={isReplay}
+              maySynthesize={maySynthesize}
               readAtMs={readAtMs}
               merges={merges.data}
               actions={actions}
@@ -158,7 +167,7 @@ function Compared({ comparison, readAtMs, view, state, change, vote, onVote }: P
           )}
         </Suspense>
         <Suspense>
-          {state.isChoosing && !isReplay && (
+          {state.isChoosing && maySynthesize && (
             <Tray
               run={comparison.run}
               chosen={state.chosen}
@@ -213,10 +222,10 @@ type Keys = {
   change: (change: CompareChange) => void;
   decide: (decision: Decision) => void;
   showTask: () => void;
-  isReplay: boolean;
+  maySynthesize: boolean;
 };
 
-function useCompareKeys({ comparison, body, at, state, change, decide, showTask, isReplay }: Keys): void {
+function useCompareKeys({ comparison, body, at, state, change, decide, showTask, maySynthesize }: Keys): void {
   const { columns } = comparison;
   const nameOf = namesIn(comparison);
   const here = columns[at];
@@ -244,15 +253,15 @@ function useCompareKeys({ comparison, body, at, state, change, decide, showTask,
       about: "Blind: hide who is who",
       run: () => change(blindSwitch(state, body)),
     },
-    ...(isReplay
-      ? []
-      : [
+    ...(maySynthesize
+      ? [
           {
             keys: "s",
             about: "Synthesize from hunks",
             run: () => change({ isChoosing: !state.isChoosing, body: "diff" as const }),
           },
-        ]),
+        ]
+      : []),
     ...(here && may(here.slot, "discard")
       ? [
           {

@@ -4,6 +4,7 @@ import { Undo2 } from "lucide-react";
 import type { Column, Slot } from "@/api/types";
 import { classes } from "@/parts/classes";
 import type { Tone } from "@/parts/state";
+import { useMay } from "@/replay/may";
 import { lookOf } from "./head/attempt-state";
 import { whoTries } from "./head/who-tries";
 import { useSlotName } from "./slot-name";
@@ -28,6 +29,7 @@ const TONES: Record<Tone, string> = {
 
 export function Strip({ discarded, onRestore, columns, shown, at, onGo }: Props) {
   const nameOf = useSlotName();
+  const mayRestore = useMay("restore");
   return (
     <nav
       aria-label="Attempts"
@@ -44,7 +46,7 @@ export function Strip({ discarded, onRestore, columns, shown, at, onGo }: Props)
             aria-current={column.slot === at}
             title={`${whoTries(column)}: ${look.word}`}
             className={classes(
-              "flex h-7 shrink-0 items-center gap-1.5 rounded-md border px-2",
+              "flex h-7 max-md:h-10 max-md:min-w-11 shrink-0 items-center gap-1.5 rounded-md border px-2",
               isShown ? "border-line-strong bg-surface" : "border-transparent text-soft hover:bg-raised",
               column.slot === at && "border-accent",
             )}
@@ -62,11 +64,12 @@ export function Strip({ discarded, onRestore, columns, shown, at, onGo }: Props)
         <button
           key={slot}
           type="button"
+          disabled={!mayRestore}
           onClick={() => onRestore(slot)}
-          title={`${nameOf(slot)} was put aside; bring it back`}
-          className="flex h-7 shrink-0 items-center gap-1.5 rounded-md border border-line border-dashed px-2 text-faint hover:bg-raised"
+          title={mayRestore ? `${nameOf(slot)} was put aside; bring it back` : `${nameOf(slot)} was put aside`}
+          className="flex h-7 max-md:h-10 max-md:min-w-11 shrink-0 items-center gap-1.5 rounded-md border border-line border-dashed px-2 text-faint enabled:hover:bg-raised"
         >
-          <Undo2 size={12} aria-hidden /> {nameOf(slot)} put aside
+          {mayRestore && <Undo2 size={12} aria-hidden />} {nameOf(slot)} put aside
         </button>
       ))}
     </nav>

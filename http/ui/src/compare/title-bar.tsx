@@ -31,7 +31,7 @@ type Props = {
   onChange: (change: CompareChange) => void;
   onCancel: () => void;
   onTask: () => void;
-  isReplay: boolean;
+  maySynthesize: boolean;
 };
 
 const BODIES: { body: Body; name: string; key: string }[] = [
@@ -47,7 +47,7 @@ const LAYOUTS: { layout: Layout; name: string; icon: typeof Square }[] = [
   { layout: "focus", name: "One at a time", icon: Square },
 ];
 
-export function TitleBar({ comparison, view, state, body, onChange, onCancel, onTask, isReplay }: Props) {
+export function TitleBar({ comparison, view, state, body, onChange, onCancel, onTask, maySynthesize }: Props) {
   return (
     <header className="shrink-0 border-line border-b bg-surface">
       <div className="flex min-w-0 items-center gap-3 px-4 pt-2">
@@ -70,7 +70,7 @@ export function TitleBar({ comparison, view, state, body, onChange, onCancel, on
       </div>
       <RunFacts comparison={comparison} view={view} />
       <WhyNot view={view} />
-      <div className="flex min-w-0 items-center gap-1 overflow-x-auto px-3 pb-1">
+      <div className="flex min-w-0 items-center gap-1 overflow-x-auto px-3 pb-1 max-md:px-2">
         <div role="tablist" aria-label="What the columns show" className="flex">
           {BODIES.map(({ body: known, name, key }) => (
             <button
@@ -81,7 +81,7 @@ export function TitleBar({ comparison, view, state, body, onChange, onCancel, on
               title={`key ${key}`}
               onClick={() => onChange({ body: known })}
               className={classes(
-                "h-8 whitespace-nowrap border-b-2 px-3",
+                "h-8 whitespace-nowrap border-b-2 px-3 max-md:h-10 max-md:px-2",
                 known === body ? "border-accent font-medium" : "border-transparent text-soft hover:text-text",
               )}
             >
@@ -90,7 +90,13 @@ export function TitleBar({ comparison, view, state, body, onChange, onCancel, on
           ))}
         </div>
         <span className="ml-auto flex shrink-0 items-center gap-1">
-          <Switches comparison={comparison} state={state} body={body} isReplay={isReplay} onChange={onChange} />
+          <Switches
+            comparison={comparison}
+            state={state}
+            body={body}
+            maySynthesize={maySynthesize}
+            onChange={onChange}
+          />
         </span>
       </div>
     </header>
@@ -155,9 +161,9 @@ function RunFacts({ comparison, view }: { comparison: Comparison; view: RunView 
   );
 }
 
-type SwitchesProps = Pick<Props, "comparison" | "state" | "body" | "isReplay" | "onChange">;
+type SwitchesProps = Pick<Props, "comparison" | "state" | "body" | "maySynthesize" | "onChange">;
 
-function Switches({ comparison, state, body, isReplay, onChange }: SwitchesProps) {
+function Switches({ comparison, state, body, maySynthesize, onChange }: SwitchesProps) {
   const hasColumns = body !== "files" && body !== "ab";
   return (
     <>
@@ -192,9 +198,9 @@ function Switches({ comparison, state, body, isReplay, onChange }: SwitchesProps
         title="hide who is who (b)"
         onClick={() => onChange(blindSwitch(state, body))}
       >
-        <EyeOff size={13} aria-hidden /> Blind
+        <EyeOff size={13} aria-hidden /> <span className="max-md:sr-only">Blind</span>
       </Button>
-      {!isReplay && (
+      {maySynthesize && (
         <Button
           size="small"
           look={state.isChoosing ? "plain" : "quiet"}
@@ -202,7 +208,8 @@ function Switches({ comparison, state, body, isReplay, onChange }: SwitchesProps
           title="choose hunks of several attempts (s)"
           onClick={() => onChange({ isChoosing: !state.isChoosing, body: state.isChoosing ? body : "diff" })}
         >
-          <Combine size={13} aria-hidden /> Synthesize{state.chosen.length > 0 && ` ${state.chosen.length}`}
+          <Combine size={13} aria-hidden /> <span className="max-md:sr-only">Synthesize</span>
+          {state.chosen.length > 0 && ` ${state.chosen.length}`}
         </Button>
       )}
       {hasColumns && (

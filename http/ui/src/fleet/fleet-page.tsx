@@ -5,6 +5,7 @@ import { CommandLine } from "@/parts/command-line";
 import { Page } from "@/parts/page";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { SkeletonRows } from "@/parts/skeleton";
+import { OfNow } from "@/replay/of-now";
 import { DiskPart } from "./disk/disk-part";
 import { Limits } from "./limits";
 import { ProviderPart } from "./provider";
@@ -23,6 +24,10 @@ export default function FleetPage() {
       {data && (
         <div className="mx-auto flex max-w-6xl flex-col gap-6 p-4">
           <Totals totals={data.totals} />
+          <OfNow>
+            Limits, providers, the disk and the server itself are known as they are now only, so they are not shown
+            here.
+          </OfNow>
           <Limits />
           <Queue queue={data.queue} />
           {data.providers.map((provider) => (

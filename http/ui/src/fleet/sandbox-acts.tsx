@@ -1,11 +1,10 @@
 // The buttons on a sandbox: a copy to look into, where its provider can make one, and taking it away.
 import { useState } from "react";
 import { command } from "@/api/client";
-import { useMe } from "@/api/me";
 import type { ProviderRow, Sandbox } from "@/api/types";
 import { ActDialog } from "@/compare/pick/act-dialog";
 import { Button } from "@/parts/button";
-import { useReplay } from "@/replay/replay";
+import { useMay } from "@/replay/may";
 import { type Act, actsOn } from "./acts";
 
 /** As `regatta sandbox fork` keeps a copy when nobody says how long. */
@@ -14,11 +13,9 @@ const COPY_MS = 3_600_000;
 type Props = { sandbox: Sandbox; provider: ProviderRow | undefined };
 
 export function SandboxActs({ sandbox, provider }: Props) {
-  const { data: me } = useMe();
-  const { asOf } = useReplay();
+  const mayAct = useMay("sandboxes");
   const [asked, setAsked] = useState<Act>();
-  // The past is only looked at.
-  if (asOf !== undefined || !me?.can.includes("sandboxes")) return null;
+  if (!mayAct) return null;
   const offered = actsOn(sandbox, provider);
   const close = () => setAsked(undefined);
   return (

@@ -6,14 +6,17 @@ import { ago, moment } from "@/format/time";
 import { useNow } from "@/format/use-now";
 import { useView } from "@/live/use-view";
 import { StateBadge } from "@/parts/state";
+import { useReplay } from "@/replay/replay";
 
 /** How far the relay is behind changes without an event. */
 const LOOK_MS = 10_000;
 
 export function ServerPart() {
+  const { asOf } = useReplay();
   const { data } = useView("/health", {}, { timeless: true, everyMs: LOOK_MS });
   const now = useNow();
-  if (!data) return null;
+  // Of now only.
+  if (!data || asOf !== undefined) return null;
   const rows: [string, React.ReactNode][] = [
     ["version", data.version],
     [

@@ -1,21 +1,19 @@
 // Has every provider looked at for sandboxes nobody has a right to, and says what came of it.
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { command } from "@/api/client";
-import { useMe } from "@/api/me";
 import { plural } from "@/format/numbers";
 import { Button } from "@/parts/button";
 import { ProblemNotice } from "@/parts/problem-notice";
-import { useReplay } from "@/replay/replay";
+import { useMay } from "@/replay/may";
 
 export function Strays() {
-  const { data: me } = useMe();
-  const { asOf } = useReplay();
+  const mayLook = useMay("sandboxes");
   const client = useQueryClient();
   const looking = useMutation({
     mutationFn: () => command("POST", "/sandboxes/reap"),
     onSuccess: () => client.invalidateQueries({ queryKey: ["view"] }),
   });
-  if (asOf !== undefined || !me?.can.includes("sandboxes")) return null;
+  if (!mayLook) return null;
   return (
     <div className="mt-2 flex flex-wrap items-baseline gap-x-4 gap-y-2">
       <Button size="small" disabled={looking.isPending} onClick={() => looking.mutate()}>

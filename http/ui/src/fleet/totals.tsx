@@ -21,9 +21,9 @@ export function Totals({ totals }: { totals: FleetTotals }) {
     { name: "reaped", value: totals.reaped, about: "found without a right to exist at a start, and removed" },
   ];
   return (
-    <dl className="grid grid-cols-[repeat(auto-fit,minmax(104px,1fr))] gap-px overflow-hidden rounded-md border border-line bg-line">
+    <dl className="grid grid-cols-[repeat(auto-fit,minmax(104px,1fr))] gap-px overflow-hidden rounded-md border border-line bg-surface">
       {numbers.map(({ name, value, about, tone }) => (
-        <div key={name} title={about} className="flex flex-col-reverse bg-surface px-4 py-2">
+        <div key={name} title={about} className="flex flex-col-reverse px-4 py-2 shadow-[0_0_0_1px_var(--line)]">
           <dt className="text-faint text-sm">{name}</dt>
           <dd className={classes("text-xl", tone)}>{count(value)}</dd>
         </div>

@@ -3,7 +3,6 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
 import { command } from "@/api/client";
-import { useMe } from "@/api/me";
 import type { Gateway } from "@/api/types";
 import { actorName } from "@/format/actor";
 import { count, plural } from "@/format/numbers";
@@ -12,7 +11,7 @@ import { useNow } from "@/format/use-now";
 import { Button } from "@/parts/button";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { StateBadge } from "@/parts/state";
-import { useReplay } from "@/replay/replay";
+import { useMay } from "@/replay/may";
 import { lookOf } from "./looks";
 import { TestResult } from "./test-result";
 import { Trouble } from "./trouble";
@@ -116,17 +115,15 @@ function Health({ health }: { health: NonNullable<Gateway["health"]> }) {
 }
 
 function Actions({ gateway }: { gateway: Gateway }) {
-  const { data: me } = useMe();
-  const { asOf } = useReplay();
   const client = useQueryClient();
   const [isSure, setSure] = useState(false);
   const refresh = () => client.invalidateQueries({ queryKey: ["view", "/gateways"] });
   const path = `/gateways/${encodeURIComponent(gateway.name)}` as const;
   const test = useMutation({ mutationFn: () => command("POST", `${path}/test`), onSettled: refresh });
   const remove = useMutation({ mutationFn: () => command("DELETE", path), onSuccess: refresh });
-  const mayTest = me?.can.includes("test-gateways") ?? false;
-  const mayRemove = me?.can.includes("gateways") ?? false;
-  if (asOf !== undefined || !(mayTest || mayRemove)) return null;
+  const mayTest = useMay("test-gateways");
+  const mayRemove = useMay("gateways");
+  if (!mayTest && !mayRemove) return null;
   return (
     <div className="flex flex-col gap-3 border-line border-t px-4 py-3">
       <div className="flex flex-wrap gap-2">

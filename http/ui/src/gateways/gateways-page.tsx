@@ -1,12 +1,12 @@
 // Gateways: how the connection to each is, what is missing, and what to do about it.
 import { useState } from "react";
-import { useMe } from "@/api/me";
 import { useView } from "@/live/use-view";
 import { Button } from "@/parts/button";
 import { Empty } from "@/parts/empty";
 import { Page } from "@/parts/page";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { SkeletonRows } from "@/parts/skeleton";
+import { useMay } from "@/replay/may";
 import { AddGateway } from "./add-gateway";
 import { GatewayCard } from "./gateway-card";
 import { isUnderWay } from "./looks";
@@ -15,14 +15,13 @@ import { isUnderWay } from "./looks";
 const [LOOK_MS, STAY_MS] = [2_000, 10_000];
 
 export default function GatewaysPage() {
-  const { data: me } = useMe();
   const { data, error, isPending, refetch } = useView(
     "/gateways",
     {},
     { everyMs: (shown) => (shown?.rows.some(({ link }) => isUnderWay(link)) ? LOOK_MS : STAY_MS) },
   );
   const [isAdding, setAdding] = useState(false);
-  const mayAdd = me?.can.includes("gateways") ?? false;
+  const mayAdd = useMay("gateways");
   const add = mayAdd && (
     <Button look="primary" onClick={() => setAdding(true)}>
       Add a gateway

@@ -1,13 +1,14 @@
 // Ctrl/Cmd-K: every action that has a key, every page, and the latest runs.
 import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { Command } from "cmdk";
-import { type ReactNode, useEffect, useRef, useSyncExternalStore } from "react";
+import { type ReactNode, useLayoutEffect, useRef, useSyncExternalStore } from "react";
 import type { Slot } from "@/api/types";
 import { whoTries } from "@/compare/head/who-tries";
 import { namesIn, toAddress } from "@/compare/slot-name";
 import { registry } from "@/keyboard/registry";
 import { useView } from "@/live/use-view";
 import { Keys } from "@/parts/key";
+import { type Right, useRole } from "@/replay/may";
 import type { Search } from "@/routes";
 import { RunStateBadge } from "@/runs/run-state";
 
@@ -17,20 +18,11 @@ const ENTRY =
 /** Places within pages; the pages themselves have keys and stand below. */
 const PAGES: {
   name: string;
-  to:
-    | "/timeline"
-    | "/fleet"
-    | "/gateways"
-    | "/approvals"
-    | "/chat"
-    | "/sessions"
-    | "/agents"
-    | "/usage"
-    | "/settings"
-    | "/new";
+  /** What one must be allowed to do for there to be something. */
+  needs?: Right;
+  to: "/timeline" | "/fleet" | "/gateways" | "/approvals" | "/chat" | "/sessions" | "/agents" | "/usage" | "/settings";
   search: Search;
 }[] = [
-  { name: "New run", to: "/new", search: {} },
   { name: "Timeline of everything", to: "/timeline", search: {} },
   { name: "Fleet: sandboxes and who waits", to: "/fleet", search: {} },
   { name: "Approvals: what agents ask", to: "/approvals", search: {} },
@@ -42,9 +34,10 @@ const PAGES: {
   { name: "Usage and cost by model", to: "/usage", search: { by: "model" } },
   { name: "Gateways: connections", to: "/gateways", search: {} },
   { name: "Settings: configuration", to: "/settings", search: {} },
-  { name: "Settings: tokens", to: "/settings", search: { part: "tokens" } },
+  { name: "Settings: tokens", to: "/settings", search: { part: "tokens" }, needs: "tokens" },
   { name: "Settings: users", to: "/settings", search: { part: "users" } },
-  { name: "Settings: doctor", to: "/settings", search: { part: "doctor" } },
+  { name: "Settings: secrets", to: "/settings", search: { part: "secrets" }, needs: "secrets" },
+  { name: "Settings: doctor", to: "/settings", search: { part: "doctor" }, needs: "doctor" },
 ];
 
 export default function Palette({ onClose }: { onClose: () => void }) {
@@ -52,8 +45,10 @@ export default function Palette({ onClose }: { onClose: () => void }) {
   const input = useRef<HTMLInputElement>(null);
   const navigate = useNavigate();
   const groups = useSyncExternalStore(registry.subscribe, registry.snapshot);
+  const allows = useRole();
   const { data: runs } = useView("/runs", { limit: 30 });
-  useEffect(() => {
+  // Closed while it is still there: only then does the browser give the focus back to what opened it.
+  useLayoutEffect(() => {
     const element = dialog.current;
     if (element && !element.open) element.showModal();
     // What was focused before the dialog was shown is not any more.
@@ -99,7 +94,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
             ))}
           </Group>
           <Group heading="Pages">
-            {PAGES.map(({ name, to, search }) => (
+            {PAGES.filter(({ needs }) => needs === undefined || allows?.(needs)).map(({ name, to, search }) => (
               <Command.Item
                 key={name}
                 value={`page ${name}`}

@@ -9,6 +9,7 @@ import { buttonLook } from "@/parts/button";
 import { Empty } from "@/parts/empty";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { SkeletonRows } from "@/parts/skeleton";
+import { useMay } from "@/replay/may";
 import type { Search } from "@/routes";
 import { setTitle } from "@/shell/title";
 import { useArrivals } from "./arrivals";
@@ -79,7 +80,7 @@ function RunList({ query }: { query: RunQuery }) {
             arrivals.show();
             scroller.current?.scrollTo({ top: 0 });
           }}
-          className="absolute top-2 left-1/2 z-10 flex h-7 -translate-x-1/2 items-center gap-1.5 rounded-full bg-accent-fill px-3 text-accent-ink text-sm shadow-lg"
+          className="absolute top-2 left-1/2 z-10 flex h-7 max-md:h-10 -translate-x-1/2 items-center gap-1.5 rounded-full bg-accent-fill px-3 text-accent-ink text-sm shadow-lg"
         >
           <ArrowUp size={13} aria-hidden /> {plural(arrivals.waiting, "new run")}
         </button>
@@ -107,6 +108,7 @@ function RunList({ query }: { query: RunQuery }) {
 }
 
 function NoRuns({ query }: { query: RunQuery }) {
+  const mayRun = useMay("run");
   if (query.state || query.text || query.repository) {
     return (
       <Empty
@@ -126,9 +128,11 @@ function NoRuns({ query }: { query: RunQuery }) {
       title="No runs yet"
       command="regatta run 'fix the failing test' -a claude -a codex --check 'make test'"
       action={
-        <Link to="/new" className={buttonLook("primary")}>
-          <Plus size={15} aria-hidden /> New run
-        </Link>
+        mayRun && (
+          <Link to="/new" className={buttonLook("primary")}>
+            <Plus size={15} aria-hidden /> New run
+          </Link>
+        )
       }
     >
       A run sends one task to several agents at once, each in a sandbox of its own; you compare what they did and pick

@@ -2,17 +2,18 @@
 import { Link } from "@tanstack/react-router";
 import { MessageSquare } from "lucide-react";
 import type { ReactNode } from "react";
-import { useMe } from "@/api/me";
 import { moment } from "@/format/time";
 import { buttonLook } from "@/parts/button";
 import { Dialog } from "@/parts/dialog";
+import { useMay } from "@/replay/may";
 import { nameOf, type Session } from "./rows";
 import { SessionActs } from "./session-acts";
 import { SessionForm } from "./session-form";
 import { Context, Cost, SessionState, Unknown } from "./session-table";
 
 export function SessionSheet({ session, onClose }: { session: Session; onClose: () => void }) {
-  const { data: me } = useMe();
+  const mayChange = useMay("chat");
+  const mayEnd = useMay("sessions");
   const facts: [string, ReactNode][] = [
     ["state", <SessionState key="state" session={session} />],
     ["gateway", session.gateway],
@@ -49,8 +50,8 @@ export function SessionSheet({ session, onClose }: { session: Session; onClose: 
         >
           <MessageSquare size={14} aria-hidden /> Open the chat
         </Link>
-        {me?.can.includes("chat") && <SessionForm key={session.key} session={session} />}
-        {me?.can.includes("sessions") ? (
+        {mayChange && <SessionForm key={session.key} session={session} />}
+        {mayEnd ? (
           <SessionActs session={session} onGone={onClose} />
         ) : (
           <p className="text-faint">Admins may compact, reset and delete it.</p>

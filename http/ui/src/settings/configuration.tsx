@@ -1,6 +1,5 @@
 // Every key: its value, where that comes from, and what changed it. What may be changed here, the server says.
 import { useState } from "react";
-import { useMe } from "@/api/me";
 import type { ConfigRow } from "@/api/types";
 import { ago, moment } from "@/format/time";
 import { useNow } from "@/format/use-now";
@@ -8,7 +7,7 @@ import { useView } from "@/live/use-view";
 import { Button } from "@/parts/button";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { SkeletonRows } from "@/parts/skeleton";
-import { useReplay } from "@/replay/replay";
+import { useMay } from "@/replay/may";
 import { ConfigEdit } from "./config-edit";
 import { shown } from "./shown";
 
@@ -44,10 +43,8 @@ function families(rows: readonly ConfigRow[]): [string, ConfigRow[]][] {
 }
 
 function ConfigKey({ row }: { row: ConfigRow }) {
-  const { data: me } = useMe();
-  const { asOf } = useReplay();
   const [isEditing, setEditing] = useState(false);
-  const mayChange = row.changeable && (me?.can.includes("configure") ?? false) && asOf === undefined;
+  const mayChange = useMay("configure") && row.changeable;
   return (
     <div className="grid items-start gap-x-4 gap-y-1 px-4 py-2 md:grid-cols-[minmax(0,1fr)_minmax(0,1fr)_4.5rem]">
       <div className="min-w-0">
@@ -71,7 +68,12 @@ function ConfigKey({ row }: { row: ConfigRow }) {
         )}
       </div>
       {mayChange && !isEditing ? (
-        <Button size="small" onClick={() => setEditing(true)} aria-label={`Change ${row.key}`}>
+        <Button
+          size="small"
+          className="max-md:justify-self-start"
+          onClick={() => setEditing(true)}
+          aria-label={`Change ${row.key}`}
+        >
           Change
         </Button>
       ) : (

@@ -2,7 +2,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { command } from "@/api/client";
-import { useMe } from "@/api/me";
 import type { Secret } from "@/api/types";
 import { ago, moment } from "@/format/time";
 import { useNow } from "@/format/use-now";
@@ -12,17 +11,13 @@ import { CommandLine } from "@/parts/command-line";
 import { Empty } from "@/parts/empty";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { SkeletonRows } from "@/parts/skeleton";
+import { useMay } from "@/replay/may";
 import { NewSecret } from "./new-secret";
 
 export function Secrets() {
-  const { data: me } = useMe();
-  if (me && !me.can.includes("secrets")) return <Empty title="Secrets are kept by admins" />;
-  return me ? <Kept /> : <SkeletonRows />;
-}
-
-function Kept() {
   const { data, error, isPending, refetch } = useView("/secrets", {}, { timeless: true });
   const [isMaking, setMaking] = useState(false);
+  const mayChange = useMay("secrets");
   if (isPending) return <SkeletonRows />;
   if (error) return <ProblemNotice error={error} onRetry={() => void refetch()} />;
   const isLocked = data.standing === "locked";
@@ -34,7 +29,7 @@ function Kept() {
           <CommandLine command="regatta secret unlock" />
         </p>
       )}
-      {data.may_set && !isLocked && (
+      {mayChange && data.may_set && !isLocked && (
         <div>
           <Button look="primary" onClick={() => setMaking(true)}>
             New secret
@@ -65,6 +60,7 @@ function Kept() {
 function SecretRow({ secret }: { secret: Secret }) {
   const now = useNow();
   const client = useQueryClient();
+  const mayRemove = useMay("secrets");
   const [isSure, setSure] = useState(false);
   const remove = useMutation({
     mutationFn: () => command("DELETE", `/secrets/${encodeURIComponent(secret.name)}`),
@@ -84,16 +80,18 @@ function SecretRow({ secret }: { secret: Secret }) {
           ? "not used since the start"
           : `${secret.last_use.by}, ${ago(now - secret.last_use.at_us / 1_000)}`}
       </span>
-      <Button
-        size="small"
-        look="danger"
-        disabled={remove.isPending}
-        onClick={() => (isSure ? remove.mutate() : setSure(true))}
-        onBlur={() => setSure(false)}
-        aria-label={`Remove ${secret.name}`}
-      >
-        {isSure ? "Really remove" : "Remove"}
-      </Button>
+      {mayRemove && (
+        <Button
+          size="small"
+          look="danger"
+          disabled={remove.isPending}
+          onClick={() => (isSure ? remove.mutate() : setSure(true))}
+          onBlur={() => setSure(false)}
+          aria-label={`Remove ${secret.name}`}
+        >
+          {isSure ? "Really remove" : "Remove"}
+        </Button>
+      )}
       {remove.isError && <ProblemNotice className="w-full" error={remove.error} />}
     </div>
   );

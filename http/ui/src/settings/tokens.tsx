@@ -2,7 +2,6 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { command } from "@/api/client";
-import { useMe } from "@/api/me";
 import type { Token } from "@/api/types";
 import { ago, moment } from "@/format/time";
 import { useNow } from "@/format/use-now";
@@ -12,13 +11,13 @@ import { Empty } from "@/parts/empty";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { SkeletonRows } from "@/parts/skeleton";
 import { StateBadge } from "@/parts/state";
+import { useMay } from "@/replay/may";
 import { NewToken } from "./new-token";
 
 export function Tokens() {
   const { data, error, isPending, refetch } = useView("/tokens", {}, { timeless: true });
-  const { data: me } = useMe();
   const [isMaking, setMaking] = useState(false);
-  const mayChange = me?.can.includes("tokens") ?? false;
+  const mayChange = useMay("tokens");
   if (isPending) return <SkeletonRows />;
   if (error) return <ProblemNotice error={error} onRetry={() => void refetch()} />;
   const rows = data ?? [];

@@ -2,19 +2,18 @@
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { command } from "@/api/client";
-import { useMe } from "@/api/me";
 import type { Role, User } from "@/api/types";
 import { useView } from "@/live/use-view";
 import { Button } from "@/parts/button";
 import { bareField } from "@/parts/field";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { SkeletonRows } from "@/parts/skeleton";
+import { useMay } from "@/replay/may";
 import { ROLES } from "./new-token";
 
 export function Users() {
   const { data, error, isPending, refetch } = useView("/users", {}, { timeless: true });
-  const { data: me } = useMe();
-  const mayChange = me?.can.includes("users") ?? false;
+  const mayChange = useMay("users");
   if (isPending) return <SkeletonRows />;
   if (error) return <ProblemNotice error={error} onRetry={() => void refetch()} />;
   return (

@@ -5,6 +5,7 @@ import { KeyboardHelp } from "@/keyboard/help";
 import { useKeyboard } from "@/keyboard/listen";
 import { useShortcuts } from "@/keyboard/use-shortcuts";
 import { classes } from "@/parts/classes";
+import { useMay } from "@/replay/may";
 import { useReplay } from "@/replay/replay";
 import { ReplayBar } from "@/replay/replay-bar";
 import { CatchingUp } from "./catching-up";
@@ -22,6 +23,7 @@ export function Shell() {
   const navigate = useNavigate();
   const { pathname } = useLocation();
   const { asOf } = useReplay();
+  const mayRun = useMay("run");
   const [open, setOpen] = useState<Open>();
   useKeyboard(open !== undefined);
   useSignInWhenNeeded();
@@ -29,7 +31,7 @@ export function Shell() {
     { keys: "?", about: "Show these keys", run: () => setOpen("help") },
     { keys: "mod+k", about: "Command palette", run: () => setOpen("palette"), whileTyping: true },
     ...PLACES.map(({ keys, name, to }) => ({ keys, about: `Go to ${name}`, run: () => void navigate({ to }) })),
-    { keys: "n", about: "New run", run: () => void navigate({ to: "/new" }) },
+    ...(mayRun ? [{ keys: "n", about: "New run", run: () => void navigate({ to: "/new" }) }] : []),
     { keys: "g d", about: "Dark or light", run: () => choose(isDark() ? "light" : "dark") },
   ]);
   if (pathname === "/sign-in") return <Outlet />;

@@ -49,8 +49,8 @@ export function ColumnHead(props: Props) {
           type="button"
           onClick={onFocus}
           aria-pressed={isAt}
-          title={`Attempt ${nameOf(column.slot)}: key ${number} picks it`}
-          className="grid size-5 shrink-0 place-items-center rounded-sm border border-line-strong font-semibold text-sm"
+          title={`Attempt ${nameOf(column.slot)}${column.can.includes("pick") ? `: key ${number} picks it` : ""}`}
+          className="grid size-5 shrink-0 place-items-center max-md:size-10 rounded-sm border border-line-strong font-semibold text-sm"
         >
           {nameOf(column.slot)}
         </button>

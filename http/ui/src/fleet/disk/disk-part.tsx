@@ -1,12 +1,12 @@
 // What takes the disk, what of it may go, and the way to clean up. Which of it may go, the server says.
 import { useState } from "react";
-import { useMe } from "@/api/me";
 import type { Disk } from "@/api/types";
 import { bytes, plural } from "@/format/numbers";
 import { useView } from "@/live/use-view";
 import { Button } from "@/parts/button";
 import { ProblemNotice } from "@/parts/problem-notice";
 import { SkeletonRows } from "@/parts/skeleton";
+import { useMay } from "@/replay/may";
 import { useReplay } from "@/replay/replay";
 import { CleanDialog } from "./clean-dialog";
 import { LeftTable } from "./left-table";
@@ -42,10 +42,9 @@ export function DiskPart() {
 }
 
 function MayGo({ disk }: { disk: Disk }) {
-  const { data: me } = useMe();
   const [isCleaning, setCleaning] = useState(false);
   const { attempts, bytes: freed } = disk.left.may_go;
-  const mayClean = me?.can.includes("clean") ?? false;
+  const mayClean = useMay("clean");
   return (
     <div className="flex flex-wrap items-center gap-x-4 gap-y-2">
       <p className="min-w-0 flex-1 text-soft">

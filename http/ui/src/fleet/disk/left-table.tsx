@@ -1,7 +1,6 @@
 // What attempts left, those that take most first: whether it may go, why not, and the way back of what was cleaned.
 import { useState } from "react";
 import { command } from "@/api/client";
-import { useMe } from "@/api/me";
 import type { Disk, LeftRow } from "@/api/types";
 import { ActDialog } from "@/compare/pick/act-dialog";
 import { bytes, count } from "@/format/numbers";
@@ -10,6 +9,7 @@ import { useNow } from "@/format/use-now";
 import { Button } from "@/parts/button";
 import { classes } from "@/parts/classes";
 import { StateBadge } from "@/parts/state";
+import { useMay } from "@/replay/may";
 import { AttemptLink } from "../attempt-link";
 import { standing } from "./standing";
 
@@ -102,17 +102,18 @@ function Standing({ row }: { row: LeftRow }) {
 
 /** The ways out of an archive: back, or for good. */
 function Ways({ row }: { row: LeftRow }) {
-  const { data: me } = useMe();
+  const mayRestore = useMay("clean");
+  const mayForget = useMay("forget");
   const [asked, setAsked] = useState<"restore" | "forget">();
   const close = () => setAsked(undefined);
   return (
     <span className="inline-flex gap-2">
-      {me?.can.includes("clean") && (
+      {mayRestore && (
         <Button size="small" onClick={() => setAsked("restore")} aria-label={`Restore ${row.attempt}`}>
           Restore
         </Button>
       )}
-      {me?.can.includes("forget") && (
+      {mayForget && (
         <Button size="small" look="danger" onClick={() => setAsked("forget")} aria-label={`Forget ${row.attempt}`}>
           Forget
         </Button>
