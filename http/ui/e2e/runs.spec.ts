@@ -106,3 +106,67 @@ test("the form takes everything a run can be asked with, and remembers it for th
   await expect(page.getByLabel("Command of check 1")).toHaveValue("test -e read.txt");
   await expect(page.getByRole("radio", { name: /^Race/ })).toBeChecked();
 });
+
+test("what is written of a run survives a reload and other pages, until it is thrown away", async ({ page }) => {
+  const task = page.getByLabel("Task");
+  const kept = page.getByText("Draft kept in this browser");
+  await page.goto(`${install().url}/new`);
+  await expect(page.getByRole("button", { name: "Discard draft" })).toHaveCount(0);
+  await task.fill("Count words of every language");
+  await page.getByRole("button", { name: "Add an attempt" }).click();
+  await page.getByLabel("Model of attempt 2").fill("large");
+  await expect(kept).toBeVisible();
+  await page.reload();
+  await expect(task).toHaveValue("Count words of every language");
+  await page.getByRole("link", { name: "Runs" }).click();
+  await page.getByRole("link", { name: "New run" }).click();
+  await expect(task).toHaveValue("Count words of every language");
+  await expect(page.getByLabel("Model of attempt 2")).toHaveValue("large");
+  await page.getByRole("button", { name: "Discard draft" }).click();
+  await page.getByRole("button", { name: "Really discard" }).click();
+  await expect(task).toHaveValue("");
+  await expect(kept).toHaveCount(0);
+  await page.reload();
+  await expect(page.getByRole("button", { name: /^Start/ })).toBeVisible();
+  await expect(task).toHaveValue("");
+  await expect(page.getByLabel("Model of attempt 2")).toHaveCount(0);
+});
+
+test("a run that was started leaves no draft", async ({ page }) => {
+  await page.goto(`${install().url}/new`);
+  await page.getByLabel("Task").fill("Do nothing at all");
+  await page.getByLabel("Repository").fill(install().repository);
+  await page.getByLabel("Agent of attempt 1").selectOption("command");
+  await page.getByLabel("Command of attempt 1").fill("true");
+  await page.getByRole("button", { name: /^Start/ }).click();
+  await expect(page.getByRole("heading", { level: 1, name: "Do nothing at all" })).toBeVisible();
+  await page.goto(`${install().url}/new`);
+  await expect(page.getByLabel("Command of attempt 1")).toHaveValue("true");
+  await expect(page.getByLabel("Task")).toHaveValue("");
+  await expect(page.getByRole("button", { name: "Discard draft" })).toHaveCount(0);
+});
+
+test("a path in what is refused stays as it was written", async ({ page }) => {
+  await page.goto(`${install().url}/new`);
+  await page.getByLabel("Task").fill("Do nothing at all");
+  await page.getByLabel("Repository").fill("/nowhere/at/all");
+  await page.getByRole("button", { name: /^Start/ }).click();
+  const alert = page.getByRole("alert");
+  await expect(alert).toContainText("/nowhere/at/all");
+  // Nor does a style give it a capital.
+  expect(
+    await alert
+      .locator("p")
+      .first()
+      .evaluate((line) => getComputedStyle(line, "::first-letter").textTransform),
+  ).toBe("none");
+});
+
+for (const path of ["/runs/zzzz", "/runs/zzzzzzzz/timeline"]) {
+  test(`${path} says that there is no such run, and where the others are`, async ({ page }) => {
+    await page.goto(install().url + path);
+    await expect(page.getByRole("heading", { name: `There is no run ${path.split("/")[2]}` })).toBeVisible();
+    await page.getByRole("link", { name: "To the runs" }).click();
+    await expect(page.getByText("Two spaces count as one")).toBeVisible();
+  });
+}

@@ -99,7 +99,7 @@ function AttemptRow({ attempt, providers, number, isWrong, onChange, onRemove }:
       ) : (
         <input
           aria-label={`${model === "agent" ? "OpenClaw agent" : "Model"} of attempt ${number}`}
-          placeholder={`${model}, its default when empty`}
+          placeholder={`its default ${model}`}
           value={attempt.model}
           onChange={(event) => onChange({ model: event.target.value })}
           className={bareField("min-w-40 flex-1 sm:w-auto")}

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { commandOf, type Draft, EMPTY, requestOf, wrongWith } from "./draft";
+import { commandOf, type Draft, draftFrom, EMPTY, requestOf, wrongWith } from "./draft";
 import { milliseconds } from "./limits";
 
 const draft = (change: Partial<Draft> = {}): Draft => ({ ...EMPTY, prompt: "fix it", repository: "/repo", ...change });
@@ -95,4 +95,26 @@ test("limits that are not as usual are said as the command line takes them", () 
   expect(text).toBe(
     "REGATTA_RUN_MEMORY=12GiB REGATTA_RUN_STARTS=1 regatta run x --repo /repo -a claude --strategy best --timeout 1h30m",
   );
+});
+
+test("what a browser kept comes back as it was", () => {
+  const kept = draft({
+    attempts: [attempt, { ...attempt, count: 3 }],
+    checks: [{ name: "lint", command: "make lint" }],
+  });
+  expect(draftFrom(JSON.parse(JSON.stringify(kept)))).toEqual(kept);
+});
+
+test.each([
+  ["nothing", undefined, EMPTY],
+  ["no object", "text", EMPTY],
+  ["another sort", { prompt: 7, strategy: null, attempts: "three", checks: 1 }, EMPTY],
+  ["unknown fields", { token: "x", prompt: "fix it" }, { ...EMPTY, prompt: "fix it" }],
+  [
+    "half an attempt",
+    { attempts: [{ agent: "codex", count: "2" }, null] },
+    { ...EMPTY, attempts: [{ ...attempt, agent: "codex" }] },
+  ],
+])("of what is kept and is %s, only what fits comes back", (_, kept, expected) => {
+  expect(draftFrom(kept)).toEqual(expected);
 });

@@ -27,6 +27,32 @@ export const EMPTY: Draft = {
   ...USUAL,
 };
 
+/** A run as it was kept by a browser, maybe by an older page: what is not as it should be is left out. */
+export function draftFrom(kept: unknown): Draft {
+  const { attempts, checks, ...fields } = (typeof kept === "object" && kept !== null ? kept : {}) as Partial<Draft>;
+  const known = Object.entries(fields).filter(
+    ([name, value]) => Object.hasOwn(EMPTY, name) && typeof value === typeof EMPTY[name as keyof Draft],
+  );
+  return {
+    ...EMPTY,
+    ...Object.fromEntries(known),
+    attempts: listFrom(attempts, { agent: "", command: "", model: "", sandbox: "local", count: 1 }, EMPTY.attempts),
+    checks: listFrom(checks, { name: "", command: "" }, EMPTY.checks),
+  };
+}
+
+function listFrom<Row extends object>(kept: unknown, usual: Row, otherwise: Row[]): Row[] {
+  if (!Array.isArray(kept)) return otherwise;
+  const rows = kept.filter((row) => typeof row === "object" && row !== null).slice(0, ATTEMPTS_MAX);
+  return rows.map((row: Partial<Row>) => {
+    const known = Object.entries(usual).map(([name, value]) => {
+      const is = row[name as keyof Row];
+      return [name, typeof is === typeof value ? is : value];
+    });
+    return Object.fromEntries(known) as Row;
+  });
+}
+
 /** As the server bounds them. */
 export const PROMPT_BYTES_MAX = 1_048_576;
 export const ATTEMPTS_MAX = 100;
