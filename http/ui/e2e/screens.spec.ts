@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Page } from "@playwright/test";
 import { agent, replace, say, sayLines, write } from "./harness/agents";
+import { cramped } from "./harness/fits";
 import type { FakeGateway } from "./harness/gateway";
 import { asks, ends, furnished, SESSION, speaks, uses } from "./harness/house";
 import { screens } from "./harness/places";
@@ -14,6 +15,7 @@ const install = installed({ REGATTA_LIMITS_ATTEMPTS: "3" });
 const SIZES = [
   { name: "1440", width: 1440, height: 900 },
   { name: "390", width: 390, height: 844 },
+  { name: "360", width: 360, height: 640 },
 ];
 let done = "";
 /** Where in the log its request stands. */
@@ -158,7 +160,7 @@ const PAGES: Shown[] = [
   { name: "run-timeline", path: () => `/runs/${done}/timeline`, ready: /^run\./ },
   { name: "timeline", path: () => "/timeline", ready: /^attempt\./ },
   { name: "timeline-event", path: () => `/timeline?seq=${asked}`, ready: "base_ref" },
-  { name: "replay", path: () => `/runs/${done}/timeline?as_of=20`, ready: "REPLAY" },
+  { name: "replay", path: () => `/runs/${done}/timeline?as_of=${asked + 30}`, ready: "REPLAY" },
   { name: "fleet", path: () => "/fleet", ready: "alive" },
   { name: "gateways", path: () => "/gateways", ready: "2026.9.6" },
   { name: "gateways-none", path: () => "/gateways?as_of=1", ready: "No gateway yet" },
@@ -228,6 +230,7 @@ for (const theme of ["dark", "light"] as const) {
         await before?.(page);
         await page.screenshot({ path: join(screens, `${name}-${theme}-${size.name}.png`) });
         expect.soft(await barriers(page), `${name}, ${theme}, ${size.name} px`).toEqual([]);
+        if (size.width < 768) expect.soft(await cramped(page), `${name}, ${theme}, ${size.name} px`).toEqual([]);
         const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
         expect(overflow, `${name} is wider than the window`).toBeLessThanOrEqual(0);
       }

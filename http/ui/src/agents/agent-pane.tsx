@@ -61,7 +61,7 @@ export function AgentPane({ agent, file, onFile, onBack }: Props) {
               onClick={() => onFile(known.name)}
               title={known.path}
               className={classes(
-                "h-7 rounded-md px-2.5",
+                "h-7 rounded-md px-2.5 max-md:h-10",
                 known.name === file ? "bg-raised font-medium text-text" : "text-soft hover:bg-raised",
               )}
             >

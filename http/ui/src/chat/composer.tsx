@@ -185,7 +185,7 @@ export function Composer(props: Props) {
             <select
               value={thinking}
               onChange={(event) => setThinking(event.target.value)}
-              className="h-7 rounded-md border border-line-strong bg-surface px-1"
+              className="h-7 max-md:h-10 rounded-md border border-line-strong bg-surface px-1"
             >
               <option value="">as the session has it</option>
               {levels.map((level) => (
@@ -204,7 +204,7 @@ export function Composer(props: Props) {
             {mode === "say" ? "Put text in…" : "Say something instead"}
           </Button>
         )}
-        <span className="min-w-0 flex-1 text-faint text-sm">
+        <span className="min-w-0 flex-1 text-faint text-sm max-sm:basis-full">
           {state.note ?? "Enter sends, Shift+Enter begins a line"}
         </span>
       </div>

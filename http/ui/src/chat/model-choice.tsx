@@ -29,7 +29,7 @@ export function ModelChoice({ gateway, session, models }: Props) {
         value={current}
         disabled={choose.isPending}
         onChange={(event) => choose.mutate(event.target.value)}
-        className="h-6 max-w-44 rounded-md border border-line-strong bg-surface px-1 text-sm"
+        className="h-6 max-md:h-10 max-w-44 rounded-md border border-line-strong bg-surface px-1 text-sm"
       >
         {!offered.some((model) => model.id === current) && <option value={current}>{current || "not told"}</option>}
         {offered.map((model) => (

@@ -20,7 +20,7 @@ export function ToolCard({ tool }: { tool: Tool }) {
         type="button"
         aria-expanded={shown}
         onClick={() => setOpen(!shown)}
-        className="flex w-full min-w-0 items-center gap-2 px-3 py-1.5 text-left"
+        className="flex w-full min-w-0 items-center gap-2 px-3 py-1.5 text-left max-md:py-2.5"
       >
         <ChevronRight size={14} aria-hidden className={classes("shrink-0 text-faint", shown && "rotate-90")} />
         <code className="code shrink-0">{tool.name}</code>

@@ -11,7 +11,11 @@ const LOOKS: Record<Look, string> = {
   quiet: "border-transparent bg-transparent hover:bg-raised text-soft hover:text-text",
   danger: "border-line-strong bg-surface text-bad hover:bg-bad-wash",
 };
-const SIZES: Record<Size, string> = { normal: "h-8 px-3 gap-2", small: "h-6 px-2 gap-1.5 text-sm" };
+/** On a phone both are as high as a finger needs. */
+const SIZES: Record<Size, string> = {
+  normal: "h-8 px-3 gap-2 max-md:h-10 max-md:min-w-10",
+  small: "h-6 px-2 gap-1.5 text-sm max-md:h-10 max-md:min-w-10 max-md:px-3",
+};
 
 /** How a button looks, for links. */
 export function buttonLook(look: Look = "plain", size: Size = "normal"): string {
@@ -41,7 +45,7 @@ export function IconButton({ label, icon, look = "quiet", size = "normal", press
       aria-pressed={pressed}
       className={classes(
         buttonLook(look, size),
-        size === "small" ? "w-6 px-0!" : "w-8 px-0!",
+        size === "small" ? "w-6 px-0! max-md:w-10" : "w-8 px-0! max-md:w-10",
         pressed && "bg-raised text-text",
         className,
       )}

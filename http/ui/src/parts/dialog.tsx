@@ -1,15 +1,23 @@
 // A window over the page: keeps the focus, closes with Esc or a click beside it, gives the focus back.
 import { X } from "lucide-react";
-import { type ReactNode, useEffect, useId, useRef } from "react";
+import { type ReactNode, useId, useLayoutEffect, useRef } from "react";
 import { IconButton } from "./button";
 import { classes } from "./classes";
 
-type Props = { title: string; onClose: () => void; children: ReactNode; foot?: ReactNode; wide?: boolean };
+type Props = {
+  title: string;
+  onClose: () => void;
+  children: ReactNode;
+  foot?: ReactNode;
+  wide?: boolean;
+  isSheet?: boolean;
+};
 
-export function Dialog({ title, onClose, children, foot, wide }: Props) {
+export function Dialog({ title, onClose, children, foot, wide, isSheet }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useId();
-  useEffect(() => {
+  // Closed while it is still there: only then does the browser give the focus back to what opened it.
+  useLayoutEffect(() => {
     const element = dialog.current;
     if (element && !element.open) element.showModal();
     // A dialog that asks something is ready to be typed into.
@@ -29,8 +37,11 @@ export function Dialog({ title, onClose, children, foot, wide }: Props) {
         if (event.target === dialog.current) onClose();
       }}
       className={classes(
-        "max-h-[85dvh] w-[calc(100vw-24px)] overflow-hidden rounded-md border border-line-strong bg-surface text-text shadow-2xl",
-        wide ? "max-w-4xl" : "max-w-xl",
+        "max-h-[85dvh] overflow-hidden border border-line-strong bg-surface text-text shadow-2xl",
+        isSheet
+          ? "mx-0 mt-auto mb-0 w-full max-w-full rounded-t-md border-x-0 border-b-0 pb-[env(safe-area-inset-bottom)]"
+          : "w-[calc(100vw-24px)] rounded-md",
+        !isSheet && (wide ? "max-w-4xl" : "max-w-xl"),
       )}
     >
       <div className="flex max-h-[85dvh] flex-col">

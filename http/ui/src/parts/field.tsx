@@ -41,7 +41,7 @@ export function TextField({
           id={id}
           aria-describedby={describedBy}
           aria-invalid={error !== undefined}
-          className={classes(BOX, "h-8")}
+          className={classes(BOX, "h-8 max-md:h-10")}
           {...rest}
         />
       )}
@@ -85,7 +85,7 @@ export function SelectField({
           id={id}
           aria-describedby={describedBy}
           aria-invalid={error !== undefined}
-          className={classes(BOX, "h-8")}
+          className={classes(BOX, "h-8 max-md:h-10")}
           {...rest}
         />
       )}
@@ -95,5 +95,5 @@ export function SelectField({
 
 /** A field without a visible label, as for searching; its name is read out. */
 export function bareField(extra?: string): string {
-  return classes(BOX, "h-8", extra);
+  return classes(BOX, "h-8 max-md:h-10", extra);
 }

@@ -27,7 +27,10 @@ export function ReplayBar() {
       <strong className="font-semibold tracking-wide">REPLAY</strong>
       {isSeq ? <Scrubber at={Number(asOf)} /> : <span className="truncate">everything as it was at {asOf}</span>}
       <Button className="max-md:ml-auto" size="small" onClick={leave}>
-        Back to now <Key>Esc</Key>
+        Back to now
+        <span className="max-md:hidden">
+          <Key>Esc</Key>
+        </span>
       </Button>
     </section>
   );

@@ -95,7 +95,7 @@ export function Scrubber({ at }: { at: Seq }) {
         aria-label="Speed"
         value={player.speed}
         onChange={(change) => player.setSpeed(Number(change.target.value) as Speed)}
-        className="h-6 rounded-md border border-line-strong bg-surface px-1 text-sm text-text"
+        className="h-6 max-md:h-10 rounded-md border border-line-strong bg-surface px-1 text-sm text-text"
       >
         {SPEEDS.map((speed) => (
           <option key={speed} value={speed}>
@@ -113,7 +113,7 @@ export function Scrubber({ at }: { at: Seq }) {
           max={last}
           value={dragged ?? at}
           onChange={(change) => setDragged(Number(change.target.value))}
-          className="block w-full accent-[var(--warn)]"
+          className="block w-full max-md:h-10 accent-[var(--warn)]"
         />
       </div>
       <span className="shrink-0 text-text tabular-nums">
@@ -133,7 +133,7 @@ function Marks({ stretch, onMark }: { stretch: Stretch; onMark: (seq: Seq) => vo
   const { first, last, marks } = stretch;
   const shown = marks.filter((mark) => mark.seq >= first && mark.seq <= last && mark.sort !== "passed");
   return (
-    <div className="absolute inset-x-2 bottom-full h-3">
+    <div className="absolute inset-x-2 bottom-full h-3 max-md:bottom-7">
       {shown.map((mark) => {
         const { glyph, word, tone } = MARKS[mark.sort];
         return (

@@ -23,7 +23,7 @@ type Props = { query: RunQuery; onChange: (query: RunQuery) => void };
 export function RunFilters({ query, onChange }: Props) {
   return (
     <>
-      <fieldset className="flex gap-0.5 overflow-x-auto" aria-label="State">
+      <fieldset className="flex min-w-0 gap-0.5 overflow-x-auto" aria-label="State">
         {STATES.map(({ name, state }) => (
           <button
             key={name}
@@ -31,7 +31,7 @@ export function RunFilters({ query, onChange }: Props) {
             aria-pressed={query.state === state}
             onClick={() => onChange({ ...query, state })}
             className={classes(
-              "h-8 whitespace-nowrap rounded-md px-2.5",
+              "h-8 whitespace-nowrap rounded-md px-2.5 max-md:h-10 max-sm:px-2 max-md:min-w-10",
               query.state === state ? "bg-raised font-medium text-text" : "text-soft hover:bg-raised",
             )}
           >

@@ -42,7 +42,7 @@ export function SessionTable({ rows, choice, onChange }: Props) {
                 <button
                   type="button"
                   onClick={() => onChange({ sort: `${column}-${isUp ? "up" : "down"}` })}
-                  className="rounded-sm hover:text-text"
+                  className="rounded-sm hover:text-text max-md:min-h-10"
                 >
                   {word}
                   <span aria-hidden> {isHere ? (choice.isUp ? "↑" : "↓") : ""}</span>
@@ -74,7 +74,7 @@ function Row({ session, onOpen }: { session: Session; onOpen: () => void }) {
           type="button"
           onClick={onOpen}
           title={session.key}
-          className="block max-w-full truncate text-left font-medium underline-offset-2 hover:underline"
+          className="block max-w-full truncate text-left font-medium max-md:py-2 underline-offset-2 hover:underline"
         >
           {session.isPinned && <span title="pinned">★ </span>}
           <bdi>{nameOf(session)}</bdi>

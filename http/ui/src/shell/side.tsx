@@ -1,24 +1,26 @@
 // The way to the other pages: at the side, and at the bottom of a phone.
 import { Link, type LinkProps, useLocation } from "@tanstack/react-router";
-import { CircleHelp, Plus, Search } from "lucide-react";
-import { useEffect } from "react";
-import type { Approval } from "@/api/types";
-import { useExpiryNotices } from "@/approvals/notices";
-import { useView } from "@/live/use-view";
+import { CircleHelp, Ellipsis, Plus, Search } from "lucide-react";
+import { useState } from "react";
+import { useMe } from "@/api/me";
 import { buttonLook, IconButton } from "@/parts/button";
 import { classes } from "@/parts/classes";
 import { Key, Keys } from "@/parts/key";
-import { useReplay } from "@/replay/replay";
-import { PLACES } from "./places";
+import { useMay } from "@/replay/may";
+import { type Badge, type Badges, BadgeText, useBadges } from "./badges";
+import { MoreSheet } from "./more-sheet";
+import { isAt, PLACES } from "./places";
 import { StatusFoot } from "./status-foot";
 import { ThemeSwitch } from "./theme-switch";
-import { setWaiting } from "./title";
 
 type Props = { onPalette: () => void; onHelp: () => void };
 
 export function Side({ onPalette, onHelp }: Props) {
+  const badges = useBadges();
+  const mayRun = useMay("run");
+  const { data: me } = useMe();
   return (
-    <aside className="order-last flex shrink-0 border-line bg-surface max-md:border-t md:order-first md:w-52 md:flex-col md:border-r">
+    <aside className="order-last flex shrink-0 border-line bg-surface max-md:border-t max-md:pb-[env(safe-area-inset-bottom)] md:order-first md:w-52 md:flex-col md:border-r">
       <div className="flex h-12 items-center gap-2 px-4 max-md:hidden">
         <img src="/favicon.svg" alt="" width={20} height={20} />
         <span className="font-semibold text-lg tracking-tight">Regatta</span>
@@ -32,9 +34,12 @@ export function Side({ onPalette, onHelp }: Props) {
         <ThemeSwitch />
       </div>
       <div className="flex flex-col gap-2 px-3 pb-3 max-md:hidden">
-        <Link to="/new" className={buttonLook("primary")}>
-          <Plus size={15} aria-hidden /> New run
-        </Link>
+        {/* Its room is kept until it is known whether one may. */}
+        {(mayRun || !me) && (
+          <Link to="/new" className={classes(buttonLook("primary"), !mayRun && "invisible")}>
+            <Plus size={15} aria-hidden /> New run
+          </Link>
+        )}
         <button
           type="button"
           onClick={onPalette}
@@ -46,44 +51,46 @@ export function Side({ onPalette, onHelp }: Props) {
           </span>
         </button>
       </div>
-      <nav
-        aria-label="Pages"
-        className="relative flex min-w-0 flex-1 gap-0.5 px-3 max-md:overflow-x-auto max-md:py-1 md:flex-col"
-      >
+      <nav aria-label="Pages" className="flex min-w-0 flex-1 gap-0.5 max-md:px-1 md:flex-col md:px-3">
         {PLACES.map((place) => (
-          <Place key={place.to} {...place} />
+          <Place key={place.to} {...place} badge={badges[place.to]} />
         ))}
-        <Link
-          to="/new"
-          className="order-first flex shrink-0 flex-col items-center px-3 py-1 text-accent text-xs md:hidden"
-        >
-          <Plus size={18} aria-hidden /> New
-        </Link>
+        {mayRun && (
+          <Link to="/new" className={classes(ON_PHONE, "text-accent md:hidden")}>
+            <Plus size={18} aria-hidden /> New run
+          </Link>
+        )}
+        <More badges={badges} onPalette={onPalette} />
       </nav>
       <StatusFoot />
     </aside>
   );
 }
 
-type PlaceProps = (typeof PLACES)[number];
+const ON_PHONE =
+  "relative flex max-md:h-13 max-md:min-w-0 max-md:flex-1 max-md:flex-col max-md:justify-center max-md:gap-0.5 max-md:text-xs items-center rounded-md";
 
-function Place({ name, to, icon: Icon, keys }: PlaceProps) {
+type PlaceProps = (typeof PLACES)[number] & { badge: Badge | undefined };
+
+function Place({ name, to, icon: Icon, keys, isMain, badge }: PlaceProps) {
   const { pathname } = useLocation();
-  const isHere = to === "/" ? pathname === "/" || pathname.startsWith("/runs") : pathname.startsWith(to);
+  const isHere = isAt(to, pathname);
   return (
     <Link
       to={to as LinkProps["to"]}
       aria-current={isHere ? "page" : undefined}
       className={classes(
-        "group flex shrink-0 items-center rounded-md max-md:flex-col max-md:px-2 max-md:py-1 max-md:text-xs md:h-8 md:gap-2.5 md:px-2.5",
+        "group md:h-8 md:gap-2.5 md:px-2.5",
+        ON_PHONE,
+        !isMain && "max-md:hidden",
         isHere ? "bg-raised font-medium text-text" : "text-soft hover:bg-raised hover:text-text",
       )}
     >
       <Icon size={16} aria-hidden className={isHere ? "text-accent" : ""} />
-      <span className={isHere ? "" : "max-md:sr-only"}>{name}</span>
-      {to === "/fleet" && <Leaks />}
-      {to === "/approvals" && <Questions />}
-      {to === "/gateways" && <Away />}
+      <span>{name}</span>
+      {badge && (
+        <BadgeText badge={badge} className="md:ml-auto max-md:absolute max-md:top-1 max-md:left-1/2 max-md:ml-2.5" />
+      )}
       <span className="ml-auto hidden gap-1 md:group-hover:flex" aria-hidden>
         {keys.split(" ").map((key) => (
           <Key key={key}>{key}</Key>
@@ -93,48 +100,36 @@ function Place({ name, to, icon: Icon, keys }: PlaceProps) {
   );
 }
 
-const NONE: Approval[] = [];
-
-/** Questions that wait for a person: only when there are some. */
-function Questions() {
-  const { data } = useView("/approvals");
-  const { asOf } = useReplay();
-  const open = data?.open.length ?? 0;
-  // What waited in the past waits for nobody.
-  const waiting = asOf === undefined ? (data?.open ?? NONE) : NONE;
-  useExpiryNotices(waiting);
-  useEffect(() => setWaiting(waiting.length), [waiting]);
-  if (open === 0) return null;
+/** On a phone: the way to all the others, and that one of them wants to be looked at. */
+function More({ badges, onPalette }: { badges: Badges; onPalette: () => void }) {
+  const { pathname } = useLocation();
+  const [isOpen, setOpen] = useState(false);
+  const others = PLACES.filter(({ isMain }) => !isMain);
+  const here = others.find(({ to }) => isAt(to, pathname));
+  const wanting = others.flatMap(({ to }) => badges[to] ?? []);
   return (
-    <span
-      className="ml-auto max-md:ml-0 rounded-sm bg-accent-wash px-1 text-accent text-xs"
-      title="questions that wait for an answer"
-    >
-      {open}
-    </span>
+    <>
+      <button
+        type="button"
+        aria-haspopup="dialog"
+        aria-expanded={isOpen}
+        aria-label={[
+          "More pages",
+          here && `${here.name} is open`,
+          ...wanting.map(({ text, about }) => `${text}, ${about}`),
+        ]
+          .filter(Boolean)
+          .join("; ")}
+        onClick={() => setOpen(true)}
+        className={classes(ON_PHONE, "md:hidden", here ? "bg-raised font-medium text-text" : "text-soft")}
+      >
+        <Ellipsis size={18} aria-hidden className={here ? "text-accent" : ""} />
+        More
+        {wanting.length > 0 && (
+          <span aria-hidden className="absolute top-1.5 left-1/2 ml-2.5 size-2 rounded-full bg-warn" />
+        )}
+      </button>
+      {isOpen && <MoreSheet badges={badges} onPalette={onPalette} onClose={() => setOpen(false)} />}
+    </>
   );
-}
-
-/** Gateways without a connection: only when there are some. */
-function Away() {
-  const { data } = useView("/gateways");
-  const rows = data?.rows ?? [];
-  const away = rows.filter(({ link }) => link && link.state !== "connected").length;
-  if (away === 0) return null;
-  return (
-    <span
-      className="ml-auto max-md:ml-0 rounded-sm bg-warn-wash px-1 text-warn text-xs"
-      title="gateways that are not connected"
-    >
-      {away} away
-    </span>
-  );
-}
-
-/** Sandboxes with no right to exist: only when there are some. */
-function Leaks() {
-  const { data } = useView("/fleet");
-  const leaks = data?.totals.leaks ?? 0;
-  if (leaks === 0) return null;
-  return <span className="ml-auto rounded-sm bg-bad-wash px-1 text-bad text-xs">{leaks} leaked</span>;
 }

@@ -11,20 +11,31 @@ import { SignOut } from "@/sign-in/sign-out";
 
 const WORDS = { connecting: "connecting", live: "live", lost: "lost", "signed-out": "signed out" };
 
-export function StatusFoot() {
-  const { connection, seq, heardAtMs } = useLive();
-  const { goTo } = useReplay();
+/** Whether the page hears of what happens. */
+export function ConnectionState() {
+  const { connection, heardAtMs } = useLive();
   const now = useNow();
-  const { data: fleet } = useView("/fleet");
-  const { data: me } = useMe();
   const isLive = connection === "live";
   return (
+    <span
+      title={`last event heard ${ago(now - heardAtMs)}`}
+      className={classes("flex items-center gap-1.5 whitespace-nowrap", isLive ? "text-good" : "text-warn")}
+    >
+      <span aria-hidden>{isLive ? "●" : "◌"}</span>
+      <span role="status">{WORDS[connection]}</span>
+    </span>
+  );
+}
+
+export function StatusFoot() {
+  const { seq } = useLive();
+  const { goTo } = useReplay();
+  const { data: fleet } = useView("/fleet");
+  const { data: me } = useMe();
+  return (
     <div className="border-line border-t px-4 py-2.5 text-sm max-md:hidden">
-      <div className="flex items-center justify-between" title={`last event heard ${ago(now - heardAtMs)}`}>
-        <span className={classes("flex items-center gap-1.5", isLive ? "text-good" : "text-warn")}>
-          <span aria-hidden>{isLive ? "●" : "◌"}</span>
-          <span role="status">{WORDS[connection]}</span>
-        </span>
+      <div className="flex items-center justify-between">
+        <ConnectionState />
         <button
           type="button"
           title="Look at the past (g p)"

@@ -83,7 +83,7 @@ function Chip({ word, isOn, onToggle }: { word: string; isOn: boolean; onToggle:
       aria-pressed={isOn}
       onClick={onToggle}
       className={classes(
-        "h-6 rounded-md border px-2 text-sm",
+        "h-6 rounded-md border px-2 text-sm max-md:h-10 max-md:min-w-10",
         isOn
           ? "border-accent bg-accent-wash text-text"
           : "border-line-strong text-soft hover:bg-raised hover:text-text",
@@ -118,7 +118,7 @@ function TypedField({ label, placeholder, value, onTyped }: TypedProps) {
       placeholder={placeholder}
       value={text}
       onChange={(event) => setText(event.target.value)}
-      className={bareField("!h-6 !w-36 max-sm:!w-full")}
+      className={bareField("md:!h-6 !w-36 max-sm:!w-28 max-sm:flex-1")}
     />
   );
 }

@@ -56,7 +56,7 @@ export function Lanes({ lanes, nowUs, nameOf, checkOf, onMark, attempt, onAttemp
               aria-pressed={attempt === `${lanes.run}.${lane.slot}`}
               onClick={() => onAttempt(lane.slot)}
               title="Only this attempt's events"
-              className="flex min-w-0 items-center gap-2 rounded-sm text-left aria-pressed:bg-accent-wash"
+              className="flex min-w-0 items-center gap-2 rounded-sm text-left max-md:min-h-6 aria-pressed:bg-accent-wash"
             >
               <span className="w-4 shrink-0 text-center font-semibold uppercase">{lane.slot}</span>
               <span className="max-w-40 truncate text-soft text-sm">{nameOf(lane.slot)}</span>

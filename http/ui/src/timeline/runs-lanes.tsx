@@ -52,7 +52,7 @@ function RunBar({ row, scale }: { row: RunRow; scale: Scale }) {
       type="button"
       onClick={() => void navigate({ to: "/runs/$run/timeline", params: { run: row.id } })}
       title={`${row.title}\n${word}, ${duration}, from ${timeOfDay(row.requested_at_us)}`}
-      className="group col-span-2 grid grid-cols-subgrid items-center rounded-sm text-left hover:bg-raised"
+      className="group col-span-2 grid grid-cols-subgrid items-center rounded-sm text-left hover:bg-raised max-md:min-h-6"
     >
       <span className="truncate text-soft text-sm group-hover:text-text">{row.title}</span>
       <span className="relative h-5 rounded-sm bg-sunken">

@@ -32,7 +32,7 @@ export default function UsagePage() {
       title="Usage"
       tools={
         <>
-          <fieldset aria-label="By" className="flex min-w-0 gap-0.5 max-sm:w-full">
+          <fieldset aria-label="By" className="flex min-w-0 gap-0.5 overflow-x-auto max-sm:w-full">
             {BYS.map((word) => (
               <button
                 key={word}
@@ -40,7 +40,7 @@ export default function UsagePage() {
                 aria-pressed={word === by}
                 onClick={() => change({ by: word })}
                 className={classes(
-                  "h-8 whitespace-nowrap rounded-md px-2.5 max-sm:px-2",
+                  "h-8 whitespace-nowrap rounded-md px-2.5 max-md:h-10 max-md:min-w-10 max-sm:px-2",
                   word === by ? "bg-raised font-medium text-text" : "text-soft hover:bg-raised",
                 )}
               >

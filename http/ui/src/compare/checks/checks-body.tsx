@@ -64,7 +64,7 @@ function Check({ attempt, check }: { attempt: string; check: CheckView }) {
         type="button"
         aria-expanded={open}
         onClick={() => setOpen(!open)}
-        className="flex w-full items-center gap-2 px-3 py-2 text-left hover:bg-raised"
+        className="flex w-full items-center gap-2 px-3 py-2 text-left max-md:py-2.5 hover:bg-raised"
       >
         <Chevron size={14} aria-hidden className="shrink-0 text-faint" />
         <StateBadge glyph={look.glyph} tone={look.tone} moving={check.state === "running"}>

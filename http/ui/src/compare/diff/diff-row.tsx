@@ -83,7 +83,7 @@ function HunkRow({ file, hunk, take, onGo }: HunkProps) {
         type="button"
         onClick={onGo}
         title="bring the same place of the others into view"
-        className="min-w-0 truncate text-left font-mono text-faint hover:text-text"
+        className="min-w-0 self-stretch truncate text-left font-mono text-faint hover:text-text"
       >
         line {hunk.newStart}
         {hunk.heading && <span className="ml-2 opacity-80">{hunk.heading}</span>}
@@ -115,7 +115,9 @@ function TakeButton({ take, path, hunk }: { take: TakeHunk; path: string; hunk: 
       title={`take it ${about}`}
       onClick={() => take.toggle(path, hunk)}
       className={classes(
-        "ml-auto flex h-5 shrink-0 items-center gap-1 rounded-sm border px-1.5 font-sans",
+        "relative ml-auto flex h-5 shrink-0 items-center gap-1 rounded-sm border px-1.5 font-sans",
+        // Its row is as high as a line; a finger finds it all the same.
+        "max-md:after:absolute max-md:after:-inset-2.5",
         isTaken
           ? "border-accent bg-accent-fill text-accent-ink"
           : "border-line-strong text-soft hover:border-accent hover:text-accent",

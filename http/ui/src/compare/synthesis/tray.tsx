@@ -29,7 +29,7 @@ export default function Tray({ run, chosen, onChange, onClose, onMade }: Props) 
   const reasons = new Map(conflicts.map((conflict) => [conflict.path, conflict.reason]));
   return (
     <section aria-label="Synthesis" className="flex max-h-[45%] shrink-0 flex-col border-accent border-t-2 bg-surface">
-      <header className="flex items-center gap-2 px-4 py-2">
+      <header className="flex flex-wrap items-center gap-2 whitespace-nowrap px-4 py-2 max-sm:px-3">
         <Combine size={15} aria-hidden className="text-accent" />
         <h2 className="font-semibold">Synthesis</h2>
         <span className="text-faint">{chosen.length === 0 ? "nothing chosen yet" : plural(chosen.length, "hunk")}</span>
@@ -115,7 +115,7 @@ function File({
             type="button"
             onClick={() => onRemove(hunk)}
             aria-label={`Take ${hunkName(hunk)} of ${nameOf(hunk.slot)} out`}
-            className="flex h-6 items-center gap-1 rounded-sm border border-line-strong px-1.5 text-sm hover:border-bad hover:text-bad"
+            className="flex h-6 max-md:h-10 items-center gap-1 rounded-sm border border-line-strong px-1.5 text-sm hover:border-bad hover:text-bad"
           >
             <span className="font-semibold">{nameOf(hunk.slot)}</span> {hunkName(hunk)} <X size={11} aria-hidden />
           </button>
@@ -158,7 +158,7 @@ function Make({
       >
         <input
           aria-label="Reason"
-          placeholder="Reason, one line; may stay empty"
+          placeholder="Reason (optional)"
           value={reason}
           maxLength={2_000}
           onChange={(event) => setReason(event.target.value)}
