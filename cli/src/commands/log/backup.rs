@@ -16,11 +16,11 @@ use crate::terminal::numbers::{bytes, counted};
 #[command(after_help = "\
 A server may be at work meanwhile. Every file is read back after it was copied, and those that are
 there already are read again: a damaged one is replaced. What is damaged here is named, not copied
-(exit code 1); what follows it in the log is kept apart, and comes back with it once it is mended and
-this is run again. A backup that was stopped is gone on with by running it again; until then the one
-before is there, and nothing can be restored from a first one. A folder with anything else in it is refused, and so is the backup of a log with
-another history. Not copied: the index (it is rebuilt), sandboxes, mirrors of repositories, and
-regatta.toml, which may hold a password.
+(exit code 1); what follows it in the log is kept apart, and comes back with it once it is mended
+and this is run again. A backup that was stopped is gone on with by running it again; until then the
+one before is there, and nothing can be restored from a first one. A folder with anything else in it
+is refused, and so is the backup of a log with another history. Not copied: the index (it is
+rebuilt), sandboxes, mirrors of repositories, and regatta.toml, which may hold a password.
 
 The folder can be looked at like a data directory: regatta --data-dir DIR log verify.
 
