@@ -31,9 +31,9 @@ pub(super) fn run(context: &Context, args: &Args) -> Outcome {
         for row in &listed.rows {
             terminal.out(row.sandbox.key.to_string())?;
         }
-    } else if listed.rows.is_empty() {
+    } else if listed.rows.is_empty() && listed.unanswered.is_empty() {
         terminal.note("there is no sandbox now; each attempt gets one when it runs");
-    } else {
+    } else if !listed.rows.is_empty() {
         terminal.out(render(&listed, terminal))?;
         rents(&listed.rows).into_iter().for_each(|rent| terminal.note(rent));
     }

@@ -190,7 +190,7 @@ fn reap(context: &Context, images: bool) -> Outcome {
         for key in &reaping.removed {
             terminal.out(key.to_string())?;
         }
-        if reaping.removed.is_empty() {
+        if reaping.removed.is_empty() && reaping.unanswered.is_empty() {
             terminal.note("nothing was left behind");
         }
         if let Some(cleared) = &reaping.cleared {
