@@ -94,6 +94,11 @@ pub(crate) fn environment(variables: impl IntoIterator<Item = (String, String)>)
 
 /// Values from a `regatta.toml`; nothing when there is none. A project's file may set run defaults only.
 pub(crate) fn file(path: &Path, is_project: bool) -> Result<Layer, Error> {
+    // Whoever opens a pipe waits for somebody to write into it.
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        let message = "it is no regular file".to_owned();
+        return Err(Error { place: path.display().to_string(), message, hint: None });
+    }
     let Some(text) = read(path)? else { return Ok(Layer::default()) };
     let place = path.display().to_string();
     let reader = Reader { text: &text, place: &place, prefix: "", is_project };

@@ -84,6 +84,28 @@ fn a_damaged_head_is_told_apart_from_the_journal_and_made_anew() {
 }
 
 #[test]
+fn a_pipe_in_place_of_a_blob_the_configuration_or_the_lock_is_not_waited_for() {
+    let install = Install::new();
+    install.regatta(&["up", "--detach"]).exits(0);
+    install.regatta(&["down"]).exits(0);
+    let (folder, name) = (install.data().join("blobs/aa"), "a".repeat(64));
+    fs::create_dir_all(&folder).expect("folder");
+    let pipe = |path: &Path| assert!(Command::new("mkfifo").arg(path).status().expect("mkfifo").success());
+    pipe(&folder.join(&name));
+    pipe(&install.data().join("regatta.toml"));
+    let verified = install.regatta(&["log", "verify"]).exits(1).says("restore the damaged blobs from a backup");
+    let told = format!("  blobs/aa/{name}: ");
+    assert!(verified.out.contains(&told) && verified.out.contains("is no regular file"), "{}", verified.out);
+    fs::remove_dir_all(&folder).expect("removed");
+    let lock = install.data().join("lock");
+    fs::remove_file(&lock).expect("removed");
+    pipe(&lock);
+    let verified = install.regatta(&["log", "verify"]).exits(1).says("the events are whole: move lock away in ");
+    assert!(verified.out.contains("  lock: "), "{}", verified.out);
+    install.regatta(&["up", "--detach"]).exits(2).says("regatta.toml: it is no regular file");
+}
+
+#[test]
 fn a_journal_that_lost_its_end_is_refused_and_no_agent_is_started_again() {
     let install = Install::new();
     install.regatta(&["up", "--detach"]).exits(0);

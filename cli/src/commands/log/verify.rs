@@ -131,7 +131,7 @@ fn show(report: &Report, blobs: Option<&blobs::Report>, is_clean: bool, terminal
 
 /// What to do about what is damaged.
 fn advice(report: &Report, blobs: Option<&blobs::Report>, data_dir: &Path) -> String {
-    let again: Vec<&str> = ["HEAD", "index"]
+    let again: Vec<&str> = verify::BESIDE
         .into_iter()
         .filter(|name| report.faults.iter().any(|fault| fault.place == *name) && data_dir.join(name).exists())
         .collect();
@@ -144,7 +144,7 @@ fn advice(report: &Report, blobs: Option<&blobs::Report>, data_dir: &Path) -> St
         }
         report if !report.is_journal_whole() => "restore the damaged files from a backup".to_owned(),
         report if report.is_clean() => "restore the damaged blobs from a backup".to_owned(),
-        _ if again.is_empty() => "the events are whole, and the next start writes HEAD anew".to_owned(),
+        _ if again.is_empty() => "what is here is whole, and the next start writes HEAD anew".to_owned(),
         _ => format!(
             "the events are whole: move {again} away in {}, and the next start makes it anew",
             data_dir.display()

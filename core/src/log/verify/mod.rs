@@ -24,6 +24,8 @@ pub(crate) use check::verify_full;
 pub const FAULTS_MAX: usize = 1_000;
 /// Place of what is wrong with the index.
 const INDEX: &str = "index";
+/// Places of what holds no event.
+pub const BESIDE: [&str; 3] = [anchor::NAME, INDEX, lock::NAME];
 const REBUILT: &str = "(move the folder away, and it is rebuilt from the journal at the next start)";
 
 /// What was found.
@@ -89,10 +91,10 @@ impl Report {
         self.faults.is_empty()
     }
 
-    /// Whether everything that is wrong is wrong with what is made anew at a start once it is moved away: HEAD, the index.
+    /// Whether everything that is wrong is wrong with what is made anew at a start once it is moved away: [`BESIDE`].
     #[must_use]
     pub fn is_journal_whole(&self) -> bool {
-        let is_beside = |fault: &Damage| fault.place == INDEX || fault.place == anchor::NAME;
+        let is_beside = |fault: &Damage| BESIDE.contains(&fault.place.as_str());
         !self.contradicted && self.faults_left_out == 0 && self.faults.iter().all(is_beside)
     }
 
