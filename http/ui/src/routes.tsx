@@ -11,6 +11,7 @@ import {
   retainSearchParams,
 } from "@tanstack/react-router";
 import { askAhead } from "@/compare/ahead";
+import { codeOf } from "@/live/code";
 import { buttonLook } from "@/parts/button";
 import { Empty } from "@/parts/empty";
 import { ProblemNotice } from "@/parts/problem-notice";
@@ -31,7 +32,7 @@ const routeTree = root.addChildren([
   createRoute({
     getParentRoute: () => root,
     path: "/",
-    component: lazyRouteComponent(() => import("@/runs/runs-page")),
+    component: lazyRouteComponent(() => codeOf(() => import("@/runs/runs-page"))),
   }),
   // What a person would type.
   createRoute({ getParentRoute: () => root, path: "/runs", beforeLoad: () => redirect({ to: "/", throw: true }) }),
@@ -43,12 +44,12 @@ const routeTree = root.addChildren([
   createRoute({
     getParentRoute: () => root,
     path: "/new",
-    component: lazyRouteComponent(() => import("@/new-run/new-run-page")),
+    component: lazyRouteComponent(() => codeOf(() => import("@/new-run/new-run-page"))),
   }),
   createRoute({
     getParentRoute: () => root,
     path: "/runs/$run",
-    component: lazyRouteComponent(() => import("@/compare/compare-page")),
+    component: lazyRouteComponent(() => codeOf(() => import("@/compare/compare-page"))),
     loader: ({ params, location }) => askAhead(params.run, location.search as Search),
     // Asking again is the views' business.
     shouldReload: false,
@@ -56,57 +57,57 @@ const routeTree = root.addChildren([
   createRoute({
     getParentRoute: () => root,
     path: "/runs/$run/timeline",
-    component: lazyRouteComponent(() => import("@/timeline/run-timeline-page")),
+    component: lazyRouteComponent(() => codeOf(() => import("@/timeline/run-timeline-page"))),
   }),
   createRoute({
     getParentRoute: () => root,
     path: "/timeline",
-    component: lazyRouteComponent(() => import("@/timeline/timeline-page")),
+    component: lazyRouteComponent(() => codeOf(() => import("@/timeline/timeline-page"))),
   }),
   createRoute({
     getParentRoute: () => root,
     path: "/fleet",
-    component: lazyRouteComponent(() => import("@/fleet/fleet-page")),
+    component: lazyRouteComponent(() => codeOf(() => import("@/fleet/fleet-page"))),
   }),
   createRoute({
     getParentRoute: () => root,
     path: "/gateways",
-    component: lazyRouteComponent(() => import("@/gateways/gateways-page")),
+    component: lazyRouteComponent(() => codeOf(() => import("@/gateways/gateways-page"))),
   }),
   createRoute({
     getParentRoute: () => root,
     path: "/approvals",
-    component: lazyRouteComponent(() => import("@/approvals/approvals-page")),
+    component: lazyRouteComponent(() => codeOf(() => import("@/approvals/approvals-page"))),
   }),
   createRoute({
     getParentRoute: () => root,
     path: "/chat",
-    component: lazyRouteComponent(() => import("@/chat/chat-page")),
+    component: lazyRouteComponent(() => codeOf(() => import("@/chat/chat-page"))),
   }),
   createRoute({
     getParentRoute: () => root,
     path: "/sessions",
-    component: lazyRouteComponent(() => import("@/sessions/sessions-page")),
+    component: lazyRouteComponent(() => codeOf(() => import("@/sessions/sessions-page"))),
   }),
   createRoute({
     getParentRoute: () => root,
     path: "/agents",
-    component: lazyRouteComponent(() => import("@/agents/agents-page")),
+    component: lazyRouteComponent(() => codeOf(() => import("@/agents/agents-page"))),
   }),
   createRoute({
     getParentRoute: () => root,
     path: "/usage",
-    component: lazyRouteComponent(() => import("@/usage/usage-page")),
+    component: lazyRouteComponent(() => codeOf(() => import("@/usage/usage-page"))),
   }),
   createRoute({
     getParentRoute: () => root,
     path: "/settings",
-    component: lazyRouteComponent(() => import("@/settings/settings-page")),
+    component: lazyRouteComponent(() => codeOf(() => import("@/settings/settings-page"))),
   }),
   createRoute({
     getParentRoute: () => root,
     path: "/sign-in",
-    component: lazyRouteComponent(() => import("@/sign-in/sign-in-page")),
+    component: lazyRouteComponent(() => codeOf(() => import("@/sign-in/sign-in-page"))),
   }),
 ]);
 
