@@ -104,6 +104,8 @@ fn no_server_starts_on_half_an_import_and_an_export_is_its_owners() {
     install.regatta(&["log", "export", "-o", path]).exits(2).says("is there already").says("hint: name a new file");
     let copy = install.folder().join("copy");
     let copy = copy.to_str().expect("path");
+    install.regatta(&["log", "import", "/dev/null", "--data-dir", copy]).exits(2).says("there are no events in ");
+    assert!(!Path::new(copy).exists(), "nothing was begun");
     let whole = fs::read_to_string(&export).expect("export");
     let cut = whole.lines().count() - 1;
     let lines: Vec<&str> = whole.split_inclusive('\n').collect();

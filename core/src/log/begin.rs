@@ -8,7 +8,6 @@ use std::{fs, io};
 
 use super::index::{self, Catalog, Committed, IndexError};
 use super::install;
-use super::journal::anchor::Anchor;
 use super::journal::reader::{Reader, Segment};
 use super::journal::record::{Names, Record};
 use super::journal::recover::{Recovered, Tip};
@@ -91,7 +90,7 @@ pub(super) fn continue_at(disk: &dyn Disk, dir: &Path, recovered: &Recovered) ->
         if tip.seq > 0 {
             tracing::warn!(seq = tip.seq, "the log had no HEAD; it is anchored anew");
         }
-        Anchor::new(tip.seq, tip.segment.first_seq, tip.hash).write(disk, dir)?;
+        tip.anchor().write(disk, dir)?;
     }
     Ok(file)
 }

@@ -13,6 +13,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::index::Catalog;
 use super::journal::Disk;
+use super::journal::anchoring;
 use super::journal::reader::Reader;
 use super::journal::room::{Lacking, LowWater};
 use super::journal::sealer::{self, Sealer};
@@ -52,6 +53,7 @@ pub(super) struct Inner {
 pub(super) struct Running {
     pub(super) writer: JoinHandle<Result<(), String>>,
     pub(super) ahead: Option<JoinHandle<()>>,
+    pub(super) anchoring: Option<anchoring::Running>,
     pub(super) scrub: Option<Scrub>,
     pub(super) sealing: Option<sealer::Running>,
     pub(super) lock: Lock,
@@ -113,8 +115,8 @@ impl DurableLog {
     /// The last durable event and the hash of the block that ends with it, lower-case hex: what a witness is told.
     #[must_use]
     pub fn chain_head(&self) -> (Seq, String) {
-        let (seq, hash) = *self.inner.queue.chain.lock().unwrap_or_else(PoisonError::into_inner);
-        (Seq(seq), blake3::Hash::from_bytes(hash).to_string())
+        let end = *self.inner.queue.end.lock().unwrap_or_else(PoisonError::into_inner);
+        (Seq(end.seq), blake3::Hash::from_bytes(end.hash).to_string())
     }
 
     /// Where snapshots of what is built from this log are kept.
@@ -185,13 +187,16 @@ fn unindexed(error: IndexError) -> ReadError {
 impl Inner {
     fn close(&self) -> Result<(), CloseError> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(Running { writer, ahead, scrub, sealing, lock }) = running.take() else { return Ok(()) };
+        let Some(Running { writer, ahead, anchoring, scrub, sealing, lock }) = running.take() else { return Ok(()) };
         // It only fails when the writer has ended, and then there is nothing to tell it.
         self.messages.send(Message::Close).ok();
         let panicked = |_| Err("the writer panicked".to_owned());
         let stopped = writer.join().unwrap_or_else(panicked);
         if let Some(ahead) = ahead {
             ahead.join().ok();
+        }
+        if let Some(anchoring) = anchoring {
+            anchoring.stop();
         }
         if let Some(scrub) = scrub {
             scrub.stop();

@@ -18,6 +18,10 @@ pub const AHEAD_BYTES: u64 = 1 << 20;
 /// How long the index may take to open. sled takes about 6 s for 10 million events; past this a rebuild is quicker.
 pub const INDEX_DEADLINE: Duration = Duration::from_secs(120);
 
+/// Between two looks at whether the log has gone on since it was anchored: what was acknowledged in between may be cut off
+/// without `HEAD` telling.
+pub const ANCHOR_EVERY: Duration = Duration::from_secs(3);
+
 /// Between two sealed segments that are read again in the background: a week is enough for 126 GiB.
 pub const SCRUB_EVERY: Duration = Duration::from_secs(300);
 
@@ -39,6 +43,8 @@ pub struct Options {
     pub ahead_bytes: u64,
     /// How long the index may take to open before it is taken for hanging, and rebuilt.
     pub index_deadline: Duration,
+    /// Between two looks at whether the log has gone on since it was anchored; zero for never.
+    pub anchor_every: Duration,
     /// Between two sealed segments that are read again in the background; zero for never.
     pub scrub_every: Duration,
     /// Whether full segments are sealed (compressed) in the background.
@@ -62,6 +68,7 @@ impl Options {
             segment_bytes: SEGMENT_BYTES,
             ahead_bytes: AHEAD_BYTES,
             index_deadline: INDEX_DEADLINE,
+            anchor_every: ANCHOR_EVERY,
             scrub_every: SCRUB_EVERY,
             seal: true,
             bundle_bytes: BUNDLE_BYTES,

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::begin::{check_new, continue_at};
-use super::journal::anchor::Anchor;
 use super::journal::link::{Link, Made};
 use super::journal::reader::Reader;
 use super::journal::recover::{Recovered, Tip, recover};
@@ -106,6 +105,6 @@ impl Rebuild {
     pub(crate) fn end(self) -> io::Result<()> {
         let Some((tip, file)) = &self.end else { return Ok(()) };
         disk::sync_all(&**file)?;
-        Anchor::new(tip.seq, tip.segment.first_seq, tip.hash).write(&*self.disk, &self.dir)
+        tip.anchor().write(&*self.disk, &self.dir)
     }
 }

@@ -11,6 +11,7 @@ use super::begin::{begin, carry, check_new, continue_at, replay};
 use super::durable::{DurableLog, Inner, QUEUE_APPENDS_MAX, Running};
 use super::index::Catalog;
 use super::journal::ahead::Ahead;
+use super::journal::anchoring::{self, Anchoring};
 use super::journal::reader::Reader;
 use super::journal::recover::{Recovered, Tip, recover};
 use super::journal::room::{LowWater, is_full};
@@ -100,12 +101,14 @@ impl DurableLog {
         catalog: Arc<Catalog>,
         journal: u64,
     ) -> Result<Self, OpenError> {
-        let queue = Arc::new(Queue { chain: Mutex::new((tip.seq, tip.hash)), ..Queue::default() });
+        let queue = Arc::new(Queue::new(tip.anchor()));
         let ahead = Arc::new(Ahead::default());
         let sealer = Sealer::new(&options, reader.clone(), journal);
         let sealing = options.seal.then(|| sealer::Running::start(sealer.clone(), options.seal_again_after));
-        let Options { dir, segment_bytes, ahead_bytes, scrub_every: every, clock, disk, .. } = options;
+        let Options { dir, segment_bytes, ahead_bytes, anchor_every, scrub_every: every, clock, disk, .. } = options;
         let io = |source| OpenError::Io { what: "start a thread", source };
+        let anchors = Arc::new(Anchoring::new(disk.clone(), dir.clone()));
+        let anchoring = anchoring::Running::start(anchors.clone(), queue.clone(), anchor_every).map_err(io)?;
         let (found, scrubbed) = watch::channel(Scrubbed::default());
         let scrub = scrub::Start { disk: disk.clone(), dir: dir.clone(), reader: reader.clone(), every, found };
         let scrub = Scrub::start(scrub).map_err(io)?;
@@ -118,6 +121,7 @@ impl DurableLog {
             segment_bytes,
             reader: reader.clone(),
             ahead: ahead.clone(),
+            anchoring: anchors,
             catalog: catalog.clone(),
             queue: queue.clone(),
             file,
@@ -130,7 +134,7 @@ impl DurableLog {
             .transpose()
             .map_err(io)?;
         let writer = thread::Builder::new().name("journal".to_owned()).spawn(move || writer.run(&waiting));
-        let running = Mutex::new(Some(Running { writer: writer.map_err(io)?, ahead, scrub, sealing, lock }));
+        let running = Mutex::new(Some(Running { writer: writer.map_err(io)?, ahead, anchoring, scrub, sealing, lock }));
         let inner = Inner { dir, reader, catalog, queue, messages, scrubbed, disk, low_water, sealer, running };
         Ok(Self { inner: Arc::new(inner) })
     }

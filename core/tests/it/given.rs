@@ -9,9 +9,16 @@ use regatta_core::log::{DurableLog, Options};
 use regatta_core::{Actor, Append, AppendError, Appended, Draft, EventId, Expect, Kind, Log, Stream};
 use uuid::Uuid;
 
-/// Options that begin a new segment and prepare space early, and leave full segments as they were written.
+/// Options that begin a new segment and prepare space early, leave full segments as they were written, and anchor nothing in
+/// between: what happens to the disk follows from the test alone.
 pub(crate) fn small(dir: &Path) -> Options {
-    Options { segment_bytes: 8 << 10, ahead_bytes: 4 << 10, seal: false, ..Options::new(dir) }
+    Options {
+        segment_bytes: 8 << 10,
+        ahead_bytes: 4 << 10,
+        anchor_every: Duration::ZERO,
+        seal: false,
+        ..Options::new(dir)
+    }
 }
 
 /// As [`small`], but full segments are sealed, in bundles of a few blocks.

@@ -8,13 +8,13 @@ use regatta_core::log::verify::IndexChecked;
 use regatta_core::log::{DurableLog, OpenError, Options, verify};
 use regatta_core::{Expect, Log as _, Seq};
 
-use crate::given::{append, one, open, small};
+use crate::given::{append, copied, one, open, small};
 
 /// Events in the log of [`killed`].
 const EVENTS: u64 = 55;
 
 fn options(dir: &Path) -> Options {
-    Options { ahead_bytes: 0, ..Options::new(dir) }
+    Options { ahead_bytes: 0, anchor_every: Duration::ZERO, ..Options::new(dir) }
 }
 
 /// A log whose server was killed long after its last event: the anchor is that of the beginning, the index knows everything.
@@ -75,6 +75,54 @@ fn a_log_that_ends_before_what_its_index_knows_is_refused_and_said() {
         fs::rename(dir.path().join("index"), dir.path().join("away")).expect("moved");
         assert_eq!(open(dir.path()).head(), Seq(16));
     }
+}
+
+fn anchored(dir: &Path) -> Option<Seq> {
+    verify(dir).expect("verifies").anchor
+}
+
+#[test]
+fn what_is_cut_off_the_segment_being_written_is_noticed_by_the_anchor_alone() {
+    let dir = tempfile::tempdir().expect("folder");
+    let often = Options { anchor_every: Duration::from_millis(1), ..options(dir.path()) };
+    let log = DurableLog::open(often).expect("opens");
+    let mut ends = vec![fs::metadata(segment(dir.path())).expect("segment").len()];
+    for n in 1..=EVENTS {
+        append(&log, one("run/a", Expect::Any, n)).expect("appended");
+        ends.push(fs::metadata(segment(dir.path())).expect("segment").len());
+    }
+    while anchored(dir.path()) != Some(Seq(EVENTS)) {
+        std::thread::yield_now();
+    }
+    // It is killed, and its index is lost.
+    let killed = copied(dir.path());
+    fs::remove_dir_all(killed.path().join("index")).expect("removed");
+    assert!(verify(killed.path()).expect("verifies").is_clean());
+    cut(killed.path(), ends[16]);
+    let refused = DurableLog::open(options(killed.path())).expect_err("it has lost its end");
+    assert!(matches!(refused, OpenError::Shortened { seq: 16, anchor: EVENTS, .. }), "{refused:?}");
+    let report = verify(killed.path()).expect("verifies");
+    assert!(report.faults.iter().any(|fault| fault.place == "HEAD"), "{report:?}");
+}
+
+#[test]
+fn an_anchor_that_cannot_be_written_stops_nobody_and_is_tried_again() {
+    let dir = tempfile::tempdir().expect("folder");
+    let often = Options { anchor_every: Duration::from_millis(1), ..options(dir.path()) };
+    let log = DurableLog::open(often).expect("opens");
+    let in_the_way = dir.path().join("HEAD.new");
+    while fs::create_dir(&in_the_way).is_err() {
+        std::thread::yield_now();
+    }
+    for n in 1..=EVENTS {
+        append(&log, one("run/a", Expect::Any, n)).expect("appended");
+    }
+    assert_eq!(anchored(dir.path()), Some(Seq(0)));
+    fs::remove_dir(&in_the_way).expect("removed");
+    while anchored(dir.path()) != Some(Seq(EVENTS)) {
+        std::thread::yield_now();
+    }
+    log.close().expect("stops");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use regatta_core::log::verify::verify_on;
 use regatta_core::log::{DurableLog, OpenError, Options, Reader};
@@ -42,7 +43,9 @@ impl Life {
         let ahead_bytes = self.dice.roll(3) * (4 << 10);
         // Full segments are sealed meanwhile, or by a later start.
         let seal = self.dice.roll(3) > 0;
-        Options { disk: Arc::new(self.disk.clone()), ahead_bytes, seal, ..sealing(self.dir.path()) }
+        // Often, or never.
+        let anchor_every = Duration::from_micros(self.dice.roll(3) * 100);
+        Options { disk: Arc::new(self.disk.clone()), ahead_bytes, anchor_every, seal, ..sealing(self.dir.path()) }
     }
 
     /// Uses the log until the power is cut, at any call, or until after a clean stop.

@@ -36,6 +36,10 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
             .map_err(|error| Failure::usage(format!("the export {} cannot be opened: {error}", args.file.display())))?;
         Box::new(BufReader::new(file))
     };
+    if input.fill_buf()?.is_empty() {
+        return Err(Failure::usage(format!("there are no events in {}", args.file.display()))
+            .hint("name a file that `regatta log export` wrote"));
+    }
     server::make_data_dir(&context.data_dir)?;
     let Imported { moved, ended } =
         import(Options::new(&context.data_dir), &mut input).map_err(|error| match &error {

@@ -163,7 +163,7 @@ fn backup_on(disk: &dyn Disk, dir: &Path, to: &Path, look: Look) -> Result<Copie
     };
     // Short of the log's end when something is missing.
     let tip = if copied.missing.is_some() { recovered(to)?.tip } else { found.tip };
-    write_anchor(disk, to, &at_end(&tip))?;
+    write_anchor(disk, to, &tip.anchor())?;
     // What is cleaned or returned meanwhile is in one of the two at any moment: in an archive before a blob goes, and a
     // blob again before its archive does.
     cleaned(&bring, &mut copied)?;
@@ -234,7 +234,7 @@ pub fn restore(from: &Path, dir: &Path) -> Result<Copied, BackupError> {
     }
     restoring::begin(&RealDisk, dir, &ours).map_err(failed("begin the restore in", dir))?;
     // First of all: with it, and without all of the journal, no server starts.
-    write_anchor(&RealDisk, dir, &at_end(&found.tip))?;
+    write_anchor(&RealDisk, dir, &found.tip.anchor())?;
     let bring = Bring { disk: &RealDisk, from, to: dir, look: Look::Whole, passes_over_damage: false };
     bring.journal(&found, &mut copied)?;
     blobs(&bring, &mut copied)?;
@@ -289,10 +289,6 @@ fn check_empty(dir: &Path) -> Result<(), BackupError> {
 
 fn recovered(dir: &Path) -> Result<Recovered, BackupError> {
     Ok(recover(&RealDisk, dir)?.ok_or_else(|| OpenError::Absent { dir: dir.to_owned() })?)
-}
-
-fn at_end(tip: &Tip) -> Anchor {
-    Anchor::new(tip.seq, tip.segment.first_seq, tip.hash)
 }
 
 fn write_anchor(disk: &dyn Disk, dir: &Path, anchor: &Anchor) -> Result<(), BackupError> {

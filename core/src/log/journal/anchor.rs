@@ -1,5 +1,5 @@
-//! The anchor: a small file that says how far the log certainly went. It is written when a segment is full and at a
-//! clean stop; a journal that ends before it was shortened.
+//! The anchor: a small file that says how far the log certainly went. It is written when a segment is full, at a
+//! clean stop, and in between ([`super::anchoring`]); a journal that ends before it was shortened.
 
 use std::io;
 use std::path::Path;

@@ -18,6 +18,7 @@
 
 pub(crate) mod ahead;
 pub(crate) mod anchor;
+pub(crate) mod anchoring;
 mod backlog;
 pub(crate) mod beginning;
 pub(crate) mod block;

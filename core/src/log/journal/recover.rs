@@ -65,6 +65,11 @@ pub(crate) struct Tip {
 }
 
 impl Tip {
+    /// What anchors it.
+    pub(crate) fn anchor(&self) -> Anchor {
+        Anchor::new(self.seq, self.segment.first_seq, self.hash)
+    }
+
     /// The end of a journal whose last segment has no blocks yet.
     pub(crate) fn at_the_beginning_of(segment: segment::Header) -> Self {
         let end = segment::HEADER_BYTES as u64;

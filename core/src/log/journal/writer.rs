@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::ahead::Ahead;
 use super::anchor::Anchor;
+use super::anchoring::Anchoring;
 use super::backlog::Backlog;
 use super::block::{Builder, COUNT_MAX};
 use super::disk::{self, Disk, DiskFile};
@@ -62,7 +63,7 @@ pub(crate) enum Message {
 }
 
 /// What the writer and the handles share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Queue {
     /// Bytes that wait.
     pub(crate) bytes: AtomicUsize,
@@ -70,8 +71,16 @@ pub(crate) struct Queue {
     pub(crate) poison: OnceLock<String>,
     /// What cannot be written now.
     pub(crate) lacking: Arc<Mutex<Lacking>>,
-    /// The last durable event, and the hash of the block that ends with it.
-    pub(crate) chain: Mutex<(u64, super::Hash)>,
+    /// What would anchor the last durable event.
+    pub(crate) end: Mutex<Anchor>,
+}
+
+impl Queue {
+    /// One before a journal with that end.
+    pub(crate) fn new(end: Anchor) -> Self {
+        let (bytes, poison, lacking) = (AtomicUsize::default(), OnceLock::new(), Arc::default());
+        Self { bytes, poison, lacking, end: Mutex::new(end) }
+    }
 }
 
 /// Upper bound of the bytes an append takes in a block.
@@ -87,6 +96,7 @@ pub(crate) struct Writer {
     pub(crate) segment_bytes: u64,
     pub(crate) reader: Arc<Reader>,
     pub(crate) ahead: Arc<Ahead>,
+    pub(crate) anchoring: Arc<Anchoring>,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) file: Arc<dyn DiskFile>,
@@ -107,6 +117,7 @@ pub(crate) struct Start {
     pub(crate) segment_bytes: u64,
     pub(crate) reader: Arc<Reader>,
     pub(crate) ahead: Arc<Ahead>,
+    pub(crate) anchoring: Arc<Anchoring>,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) queue: Arc<Queue>,
     pub(crate) file: Arc<dyn DiskFile>,
@@ -117,7 +128,8 @@ pub(crate) struct Start {
 impl Writer {
     /// A writer that goes on at the tip.
     pub(crate) fn new(start: Start) -> Self {
-        let Start { dir, disk, clock, segment_bytes, reader, ahead, catalog, queue, file, tip, full } = start;
+        let Start { dir, disk, clock, segment_bytes, reader, ahead, anchoring, catalog, queue, file, tip, full } =
+            start;
         ahead.begin(file.clone(), tip.end, segment_bytes);
         let ledger = Ledger::new(catalog.clone());
         let (builder, committed) = (Builder::default(), Vec::new());
@@ -129,6 +141,7 @@ impl Writer {
             segment_bytes,
             reader,
             ahead,
+            anchoring,
             catalog,
             queue,
             file,
@@ -295,7 +308,7 @@ impl Writer {
                 return Ok(read_only(group, &self.room.refused(&error)));
             }
             self.room.wrote();
-            *self.queue.chain.lock().unwrap_or_else(PoisonError::into_inner) = (self.tip.seq, self.tip.hash);
+            *self.queue.end.lock().unwrap_or_else(PoisonError::into_inner) = self.tip.anchor();
             self.catalog.add(&mem::take(&mut self.committed), self.tip.seq);
             self.reader.publish(self.tip.seq);
         }
@@ -370,7 +383,7 @@ impl Writer {
         self.ahead.end();
         self.file.set_size(self.tip.end)?;
         disk::sync_all(&*self.file)?;
-        Anchor::new(self.tip.seq, self.tip.segment.first_seq, self.tip.hash).write(&*self.disk, &self.dir)
+        self.anchoring.anchor(&self.tip.anchor())
     }
 
     /// Answers what still comes after the writer was poisoned, until it is told to stop.
