@@ -112,6 +112,10 @@ fn no_server_starts_on_half_an_import_and_an_export_is_its_owners() {
     fs::write(&export, lines[..cut].concat()).expect("cut");
     install.regatta(&["log", "import", path, "--data-dir", copy]).exits(4).says("its end is missing");
     install.regatta(&["up", "--detach", "--data-dir", copy]).exits(4).says("an import into ").says("run it again");
+    install.regatta(&["log", "verify", "--data-dir", copy]).exits(1).says("did not come to its end");
+    let verified = install.regatta(&["--json", "log", "verify", "--data-dir", copy]).exits(1).out;
+    assert!(verified.contains("\"clean\":false"), "{verified}");
+    install.regatta(&["log", "export", "--data-dir", copy]).exits(4).says("did not come to its end");
     fs::write(&export, &whole).expect("whole");
     install.regatta(&["log", "import", path, "--data-dir", copy]).exits(0).says("were there already");
     install.regatta(&["up", "--detach", "--data-dir", copy]).exits(0);

@@ -214,6 +214,9 @@ fn a_run_under_way_keeps_its_events_and_a_schedule_archives_what_it_removes() {
     }
     install.regatta(&["replay", &live, "--speed", "max"]).exits(3).says(text(&archive));
     install.regatta(&["log", "verify", "--data-dir", text(&archive)]).exits(0);
+    // Another backup does not hold what is gone here, and says so.
+    let another = install.folder().join("another");
+    install.regatta(&["log", "backup", text(&another)]).exits(0).says(text(&archive)).says("and not in this one");
 }
 
 #[test]

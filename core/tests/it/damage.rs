@@ -270,6 +270,25 @@ fn a_hostile_length_in_a_large_file_costs_no_memory() {
 }
 
 #[test]
+fn a_segment_that_was_made_a_terabyte_of_zeros_is_told_and_not_looked_through() {
+    let dir = tempfile::tempdir().expect("folder");
+    let log = DurableLog::open(Options { ahead_bytes: 0, ..Options::new(dir.path()) }).expect("opens");
+    append(&log, one("run/a", Expect::Any, 1)).expect("appended");
+    log.close().expect("stops");
+    let path = dir.path().join("journal/00000000000000000001.seg");
+    let whole = fs::metadata(&path).expect("segment").len();
+    let file = File::options().write(true).open(&path).expect("segment");
+    file.set_len(1 << 40).expect("large");
+    let report = verify(dir.path()).expect("verifies");
+    let said = "it is 1099511627776 bytes long, and no segment is longer than 2147483648";
+    assert!(report.faults.iter().any(|fault| fault.reason.contains(said)), "{report:?}");
+    let refused = DurableLog::open(Options::new(dir.path())).expect_err("too large").to_string();
+    assert!(refused.contains(said), "{refused}");
+    file.set_len(whole).expect("as it was");
+    assert!(verify(dir.path()).expect("verifies").is_clean());
+}
+
+#[test]
 fn a_log_that_a_newer_version_wrote_is_said_to_be_one_and_left_alone() {
     let given = given(2, Payload::Text(600));
     let (path, offsets) = &given.segments[0];

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use regatta_core::Seq;
 use regatta_core::log::OpenError;
 use regatta_core::log::backup::{BackupError, Copied, LATER, backup, is_inside};
 use regatta_core::log::verify::Damage;
@@ -17,10 +18,11 @@ use crate::terminal::numbers::{bytes, counted};
 A server may be at work meanwhile. Every file is read back after it was copied, and those that are
 there already are read again: a damaged one is replaced. What is damaged here is named, not copied
 (exit code 1); what follows it in the log is kept apart, and comes back with it once it is mended
-and this is run again. A backup that was stopped is gone on with by running it again; until then the
-one before is there, and nothing can be restored from a first one. A folder with anything else in it
-is refused, and so is the backup of a log with another history. Not copied: the index (it is
-rebuilt), sandboxes, mirrors of repositories, and regatta.toml, which may hold a password.
+and this is run again. With a file whose header or summary is damaged nothing is copied. A backup
+that was stopped is gone on with by running it again; until then the one before is there, and
+nothing can be restored from a first one. A folder with anything else in it is refused, and so is
+the backup of a log with another history. Not copied: the index (it is rebuilt), sandboxes, mirrors
+of repositories, and regatta.toml, which may hold a password.
 
 The folder can be looked at like a data directory: regatta --data-dir DIR log verify.
 
@@ -39,7 +41,7 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
             .hint("name a folder elsewhere, best on another disk"));
     }
     let copied = backup(&context.data_dir, &to).map_err(|error| failed(&error, "the log was not backed up"))?;
-    let Copied { files, bytes: of_bytes, kept, damaged, missing, head, hash } = &copied;
+    let Copied { files, bytes: of_bytes, kept, damaged, missing, first, head, hash } = &copied;
     let told = format!(
         "{}backed up to event {head}: {} copied ({}), {kept} there already; hash {hash}",
         if missing.is_some() { "incomplete: " } else { "" },
@@ -47,10 +49,14 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
         bytes(*of_bytes),
     );
     let data = serde_json::json!({
-        "files": files, "bytes": of_bytes, "kept": kept, "damaged": damaged, "missing": missing, "head": head,
-        "hash": hash,
+        "files": files, "bytes": of_bytes, "kept": kept, "damaged": damaged, "missing": missing, "first": first,
+        "head": head, "hash": hash,
     });
     context.terminal.done(told, &data)?;
+    if *first > Seq(1) {
+        let begins = super::begins(&context.data_dir, *first);
+        context.terminal.note(format!("{begins}, and not in this one"));
+    }
     for Damage { place, reason } in damaged {
         context.terminal.note(format!("{}: {}; left out", escape::line(place), escape::line(reason)));
     }

@@ -6,9 +6,11 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use regatta_core::Seq;
+use regatta_core::log::backup::is_restoring;
 use regatta_core::log::transfer::ExportError;
 use regatta_core::log::{Reader, export};
 
+use super::UNFINISHED;
 use super::range::Range;
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome};
@@ -40,6 +42,10 @@ pub(crate) struct Args {
 pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     args.range.check()?;
     let unreadable = |error: &dyn std::error::Error| Failure::caused("the log cannot be read", error);
+    // Its last line would say that this is all.
+    if is_restoring(&context.data_dir) {
+        return Err(Failure::new(Exit::Failed, UNFINISHED));
+    }
     let reader = Reader::open(&context.data_dir).map_err(|error| unreadable(&error))?;
     let (from, upto) = args.range.in_log(&reader).map_err(|error| unreadable(&error))?;
     let mut out: Box<dyn Write> = match &args.output {

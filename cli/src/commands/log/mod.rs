@@ -59,6 +59,11 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
     }
 }
 
+/// Half a log is nobody's whole one.
+const UNFINISHED: &str = "a restore, an import or a first backup into this folder did not come to its end, and this is only its \
+                          beginning: run it again, it goes on where it stopped; or, to make do with what is there, remove its file \
+                          `restoring`";
+
 /// That the log does not begin with its first event any more, and where the others are.
 fn begins(data_dir: &Path, first: Seq) -> String {
     let known = receipts(data_dir).into_iter().rev().find(|receipt| receipt.first < first);

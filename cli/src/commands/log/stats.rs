@@ -1,9 +1,11 @@
 //! `regatta log stats`: how much of what is in the log. Needs no server, and may run beside one.
 
-use regatta_core::Seq;
+use std::io::ErrorKind;
+
 use regatta_core::log::stats::{Amount, Stats};
 use regatta_core::log::witness::WitnessState;
 use regatta_core::log::{Reader, stats};
+use regatta_core::{ReadError, Seq};
 use serde_json::json;
 
 use super::witness;
@@ -13,6 +15,9 @@ use crate::failure::{Exit, Failure, Outcome};
 use crate::terminal::numbers::{bytes, counted};
 use crate::terminal::table::{Tone, cell, table, text};
 use crate::terminal::{Terminal, escape};
+
+/// Times it is counted anew because an old file went meanwhile.
+const LOOKS_MAX: u32 = 10;
 
 /// Count what is in the log: events and bytes by kind and by family of streams, and the disk they take
 #[derive(Debug, clap::Args)]
@@ -25,9 +30,21 @@ Examples:
   regatta log stats --json | jq '.kinds[\"attempt.output\"].payload_bytes'")]
 pub(crate) struct Args {}
 
+/// Counts what is there, anew when the server removed an old file meanwhile.
+fn counted_whole(context: &Context) -> Result<Stats, Failure> {
+    let mut looks = 1;
+    loop {
+        let unreadable = |error| Failure::caused("the log cannot be read", &error);
+        let reader = Reader::open(&context.data_dir).map_err(unreadable)?;
+        match stats(&reader) {
+            Err(ReadError::Io(error)) if error.kind() == ErrorKind::NotFound && looks < LOOKS_MAX => looks += 1,
+            counted => return counted.map_err(|error| Failure::caused("the log cannot be counted", &error)),
+        }
+    }
+}
+
 pub(crate) fn run(context: &Context, _: Args) -> Outcome {
-    let reader = Reader::open(&context.data_dir).map_err(|error| Failure::caused("the log cannot be read", &error))?;
-    let found = stats(&reader).map_err(|error| Failure::caused("the log cannot be counted", &error))?;
+    let found = counted_whole(context)?;
     let terminal = &context.terminal;
     let witnesses = block_on(async { Ok(context.client().health().await?.map(|health| health.witnesses)) });
     // A server that does not answer is no reason to count nothing.

@@ -6,10 +6,11 @@ use std::thread;
 use std::time::Duration;
 
 use regatta_core::Seq;
+use regatta_core::log::backup::is_restoring;
 use regatta_core::log::verify::{self, IndexChecked, Report};
 use regatta_core::log::witness::{Comparison, verify_against};
 
-use super::{blobs, witness};
+use super::{UNFINISHED, blobs, witness};
 use crate::config::Config;
 use crate::context::Context;
 use crate::failure::{Exit, Failure, Outcome};
@@ -62,20 +63,25 @@ pub(crate) fn run(context: &Context, args: Args) -> Outcome {
         looked => looked.transpose()?,
     };
     let is_clean = report.is_clean() && blobs.as_ref().is_some_and(|blobs| blobs.faults.is_empty());
+    // Half a log may be without a fault.
+    let is_whole = !is_restoring(&context.data_dir);
     let agrees = compared.is_none_or(|compared| compared.partings.is_empty());
     if context.terminal.json {
-        json(&report, blobs.as_ref(), compared, is_clean && agrees, &context.terminal)?;
+        json(&report, blobs.as_ref(), compared, is_clean && is_whole && agrees, &context.terminal)?;
     } else {
         show(&report, blobs.as_ref(), is_clean, &context.terminal)?;
         if !is_clean {
             context.terminal.note(advice(&report, blobs.as_ref(), &context.data_dir));
+        }
+        if !is_whole {
+            context.terminal.note(UNFINISHED);
         }
         if report.first > Seq(1) {
             context.terminal.note(super::begins(&context.data_dir, report.first));
         }
         compared.map_or(Ok(()), |compared| witness::show(compared, &context.terminal))?;
     }
-    Ok(if is_clean && agrees { Exit::Done } else { Exit::NoWinner })
+    Ok(if is_clean && is_whole && agrees { Exit::Done } else { Exit::NoWinner })
 }
 
 fn json(

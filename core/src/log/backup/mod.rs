@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use super::journal::anchor::{self, Anchor};
 use super::journal::beginning;
 use super::journal::recover::{Recovered, Tip, recover};
-use super::journal::{Disk, RealDisk, disk};
+use super::journal::{Disk, RealDisk, disk, segment};
 use super::lock::{self, Lock};
 use super::restoring::{self, Source};
 use super::verify::{Damage, verify_on};
@@ -63,6 +63,8 @@ pub struct Copied {
     /// Events, from the first to the last, that are in no file of the copy that is whole. What follows them is kept apart
     /// until they can be brought, and is not restored.
     pub missing: Option<(Seq, Seq)>,
+    /// The first event of the copy: not 1 when the log was pruned and no earlier backup is in that folder.
+    pub first: Seq,
     /// The last event of the copy, before those that are missing.
     pub head: Seq,
     /// Hash of the block that ends with it, lower-case hex.
@@ -170,6 +172,8 @@ fn backup_on(disk: &dyn Disk, dir: &Path, to: &Path, look: Look) -> Result<Copie
     blobs(&bring, &mut copied)?;
     cleaned(&bring, &mut copied)?;
     copied.end(&tip);
+    let held = segment::list(disk, to).map_err(failed("list the copied segments in", to))?;
+    copied.first = Seq(held.iter().map(|named| named.first).min().unwrap_or(1));
     // Last of all: what is new is safe whatever became of what is old, but nothing is removed for a backup that is not whole.
     older::check(to, found.beginning.first, look)?;
     if copied.missing.is_none() {

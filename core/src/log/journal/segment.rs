@@ -15,6 +15,9 @@ use super::{Hash, fixed, forms, from_fixed};
 
 /// Bytes of a segment's header: one page, so that writing blocks never touches the header's page.
 pub(crate) const HEADER_BYTES: usize = 4_096;
+/// No segment is larger: twice the most one is said to be full at, which leaves room for its last group and the zeros ahead.
+/// A file of holes may look like a terabyte of zeros, which nobody can look through for a block after them.
+pub(crate) const FILE_BYTES_MAX: u64 = 2 << 30;
 /// Folder of the segments in the data directory.
 pub(crate) const FOLDER: &str = "journal";
 
@@ -190,6 +193,10 @@ pub(crate) fn read_header(file: &dyn DiskFile, first_seq: u64, form: Form) -> io
     let page = disk::read_first(file, HEADER_BYTES)?;
     if page.len() < HEADER_BYTES {
         return Ok(Err("its header is cut off".to_owned()));
+    }
+    let bytes = file.size()?;
+    if bytes > FILE_BYTES_MAX {
+        return Ok(Err(format!("it is {bytes} bytes long, and no segment is longer than {FILE_BYTES_MAX}")));
     }
     Ok(Header::parse(&page, form).and_then(|header| {
         let named = header.first_seq == first_seq;

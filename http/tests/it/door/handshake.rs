@@ -133,7 +133,7 @@ async fn a_gateway_is_named_unless_there_is_only_one() {
     };
     assert_eq!(status("/api/gateway/ws").await, StatusCode::NOT_FOUND);
     for (name, then) in [("one", StatusCode::SWITCHING_PROTOCOLS), ("two", StatusCode::BAD_REQUEST)] {
-        let body = json!({ "name": name, "url": "ws://127.0.0.1:1" }).to_string();
+        let body = json!({ "name": name, "url": format!("ws://127.0.0.1:1/{name}") }).to_string();
         assert_eq!(world.post("/gateways", body).await.status(), StatusCode::CREATED);
         assert_eq!(status("/api/gateway/ws").await, then, "{name}");
         assert_eq!(status(&format!("/api/gateway/ws?gateway={name}")).await, StatusCode::SWITCHING_PROTOCOLS);
