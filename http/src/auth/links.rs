@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::identity::Credential;
 use super::secret::{Hash, Shown};
 
 /// For how long a link may be used, in microseconds.
@@ -13,6 +14,7 @@ const LINKS_MAX: usize = 64;
 struct Link {
     hash: Hash,
     user: String,
+    maker: Credential,
     expires_at_us: u64,
 }
 
@@ -21,19 +23,19 @@ struct Link {
 pub(crate) struct Links(BTreeMap<String, Link>);
 
 impl Links {
-    pub(crate) fn add(&mut self, id: String, hash: Hash, user: String, now_us: u64) {
+    pub(crate) fn add(&mut self, id: String, hash: Hash, (user, maker): (String, Credential), now_us: u64) {
         self.0.retain(|_, link| link.expires_at_us > now_us);
         if self.0.len() >= LINKS_MAX {
             let oldest = self.0.iter().min_by_key(|(_, link)| link.expires_at_us).map(|(id, _)| id.clone());
             oldest.map(|oldest| self.0.remove(&oldest));
         }
-        self.0.insert(id, Link { hash, user, expires_at_us: now_us + LINK_US });
+        self.0.insert(id, Link { hash, user, maker, expires_at_us: now_us + LINK_US });
     }
 
-    /// Takes the link and says for whom it was made; nothing when it was used, is too old, or never was.
-    pub(crate) fn take(&mut self, shown: &Shown, now_us: u64) -> Option<String> {
+    /// Takes the link and says for whom it was made, and what they were known by; nothing when it was used, is too old, or never was.
+    pub(crate) fn take(&mut self, shown: &Shown, now_us: u64) -> Option<(String, Credential)> {
         let is_good = self.0.get(&shown.id).is_some_and(|link| link.hash == shown.hash && link.expires_at_us > now_us);
-        if is_good { self.0.remove(&shown.id).map(|link| link.user) } else { None }
+        if is_good { self.0.remove(&shown.id).map(|link| (link.user, link.maker)) } else { None }
     }
 }
 
@@ -48,11 +50,11 @@ mod tests {
         let drawn = draw(Use::Link).expect("random");
         let (id, hash) = (drawn.id.clone(), drawn.hash);
         let shown = read(Use::Link, &drawn.into_text()).expect("ours");
-        let add = |links: &mut Links| links.add(id.clone(), hash, "ada".to_owned(), 0);
+        let add = |links: &mut Links| links.add(id.clone(), hash, ("ada".to_owned(), Credential::Socket), 0);
         add(&mut links);
         let wrong = Shown { hash: Hash::from_hex(""), ..shown.clone() };
         assert_eq!(links.take(&wrong, 1), None, "a wrong secret does not use it up");
-        assert_eq!(links.take(&shown, 1).as_deref(), Some("ada"));
+        assert_eq!(links.take(&shown, 1), Some(("ada".to_owned(), Credential::Socket)));
         assert_eq!(links.take(&shown, 1), None);
         add(&mut links);
         assert_eq!(links.take(&shown, LINK_US), None);

@@ -42,6 +42,15 @@ pub(crate) enum Unknown {
     LockedOut(u64),
 }
 
+/// What a session begins on.
+struct Ground {
+    /// At most this role.
+    role: Role,
+    means: Means,
+    /// Whether it is the person the server runs as.
+    is_owner: bool,
+}
+
 /// A session that just began.
 pub(crate) struct Begun {
     pub(crate) identity: Identity,
@@ -179,7 +188,7 @@ impl Auth {
         token: &str,
     ) -> Result<Result<Begun, Refusal>, Unknown> {
         let (id, user, role) = self.by_token(place, secret::read(Use::Token, token.trim())).await?;
-        Ok(self.begin(place, headers, user, role, Means::Token(id)).await)
+        Ok(self.begin(place, headers, user, Ground { role, means: Means::Token(id), is_owner: false }).await)
     }
 
     /// Begins a session with a one-time link; nothing when the link opens nothing.
@@ -190,12 +199,32 @@ impl Auth {
         key: &str,
     ) -> Option<Result<Begun, Refusal>> {
         let shown = secret::read(Use::Link, key);
-        let user = shown.and_then(|shown| self.links().take(&shown, self.now_us()));
-        let Some(user) = user else {
+        let made = shown.and_then(|shown| self.links().take(&shown, self.now_us()));
+        let Some((user, ground)) = made.and_then(|(user, maker)| Some((user, self.ground(maker)?))) else {
             self.refused(Reason::Link, place.address);
             return None;
         };
-        Some(self.begin(place, headers, user, Role::Admin, Means::Link).await)
+        Some(self.begin(place, headers, user, ground).await)
+    }
+
+    /// What a link allows whose maker was known by that: no more than that does now, and for no longer. Nothing when it
+    /// opens nothing any more.
+    fn ground(&self, maker: Credential) -> Option<Ground> {
+        let now_us = self.now_us();
+        let accounts = self.accounts();
+        let (role, means, is_owner) = match maker {
+            Credential::Socket => (Role::Admin, Means::Link, true),
+            Credential::Token(id) => {
+                let token = accounts.tokens().get(&id).filter(|token| token.is_good(now_us))?;
+                (accounts.role(&token.user, token.role)?, Means::Token(id), false)
+            }
+            Credential::Session(id) => {
+                let session = accounts.sessions().get(&id)?;
+                self.over(&id, session, now_us).is_none().then_some(())?;
+                (accounts.role(&session.user, session.role)?, session.means.clone(), false)
+            }
+        };
+        Some(Ground { role, means, is_owner })
     }
 
     async fn begin(
@@ -203,25 +232,36 @@ impl Auth {
         place: &Place,
         headers: &HeaderMap,
         user: String,
-        role: Role,
-        means: Means,
+        Ground { role, means, is_owner }: Ground,
     ) -> Result<Begun, Refusal> {
         // Always a fresh secret: one that was there before, wherever it came from, opens nothing new.
         let drawn = draw(Use::Session)?;
         let max_ms = self.0.options.session_max_ms;
         let id = drawn.id.clone();
+        let last_us = self.now_us() + max_ms.saturating_mul(1_000);
+        // What begins with a token ends with it.
+        let expires_at_us = match &means {
+            Means::Token(token) => self
+                .accounts()
+                .tokens()
+                .get(token)
+                .and_then(|token| token.expires_at_us)
+                .unwrap_or(last_us)
+                .min(last_us),
+            Means::Link => last_us,
+        };
         let command = Command::SignIn {
             session: id.clone(),
             hash: drawn.hash,
             user: user.clone(),
             role,
-            // Only the owner makes links, so whoever shows one stands for them.
-            means: means.clone(),
+            means,
             source: place.address.to_string(),
-            expires_at_us: self.now_us() + max_ms.saturating_mul(1_000),
+            expires_at_us,
             replaces: self.shown_session(place, headers),
         };
-        let by = By { user: &user, is_owner: means == Means::Link };
+        // Who shows a link that was made at the socket stands for the owner.
+        let by = By { user: &user, is_owner };
         self.give(by, command).await?;
         self.used().insert(id.clone(), self.now_us());
         let role = self.accounts().role(&user, role).unwrap_or(Role::Viewer);
@@ -246,13 +286,22 @@ impl Auth {
         Ok(cookie::clear(&self.cookie_name(place), place.is_secure))
     }
 
-    /// Makes a one-time link's key for a user; for the owner when it is they who ask.
+    /// Makes a one-time link's key for the owner.
     ///
     /// # Errors
     /// When the machine has no randomness to give.
-    pub fn make_link(&self, user: &str) -> Result<String, Refusal> {
+    pub fn make_link(&self, owner: &str) -> Result<String, Refusal> {
+        self.link(owner, Credential::Socket)
+    }
+
+    /// Makes a one-time link's key for whoever asks.
+    pub(crate) fn link_for(&self, identity: &Identity) -> Result<String, Refusal> {
+        self.link(&identity.name, identity.credential.clone())
+    }
+
+    fn link(&self, user: &str, maker: Credential) -> Result<String, Refusal> {
         let drawn = draw(Use::Link)?;
-        self.links().add(drawn.id.clone(), drawn.hash, user.to_owned(), self.now_us());
+        self.links().add(drawn.id.clone(), drawn.hash, (user.to_owned(), maker), self.now_us());
         Ok(drawn.into_text())
     }
 

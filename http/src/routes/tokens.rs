@@ -7,6 +7,7 @@ use axum::extract::{Extension, Path, State};
 use axum::http::StatusCode;
 use regatta_core::event::user::Role;
 use regatta_dispatcher::CommandKey;
+use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -57,18 +58,25 @@ async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Makes a one-time sign-in link for the caller.
+/// A link is always for whoever asks: there is nothing to say about it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+/// Makes a one-time sign-in link for the caller. It allows no more than what the caller shows, and ends with it.
 #[utoipa::path(post, path = "/sign-in-links", operation_id = "makeSignInLink", tag = "people",
     responses((status = 201, description = "It works once.", body = LinkMade)))]
 async fn link(
     State(plane): State<Plane>,
     Extension(identity): Extension<Identity>,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<LinkMade>), Problem> {
+    let Nothing {} = json(body)?;
     let Some(url) = &plane.about.url else {
         return Err(Problem::new(StatusCode::CONFLICT, "no_page", "the server does not listen on TCP")
             .hint("start it with --listen 127.0.0.1:0"));
     };
     debug_assert!(identity.role == Role::Admin, "the table of rights says so");
-    let key = plane.auth.make_link(&identity.name)?;
+    let key = plane.auth.link_for(&identity)?;
     Ok((StatusCode::CREATED, Json(LinkMade { link: format!("{url}/sign-in?key={key}"), url: url.clone() })))
 }

@@ -157,7 +157,9 @@ test.describe("for who may pick", () => {
 test("for a viewer no key decides anything", async ({ page, context }) => {
   await install().signIn(context, "viewer");
   await open(page, three);
-  await expect(page.getByRole("article", { name: "Attempt A" }).getByText("toUpperCase().trim()")).toBeVisible();
+  await expect(
+    page.getByRole("article", { name: "Attempt A" }).getByText("return text.toUpperCase().trim()"),
+  ).toBeVisible();
   for (const key of ["1", "2", "x"]) await page.keyboard.press(key);
   await page.keyboard.press("?");
   await expect(page.getByRole("dialog")).toHaveCount(1);

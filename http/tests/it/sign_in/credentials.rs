@@ -7,7 +7,7 @@ use regatta_http::auth::{Auth, Options};
 use regatta_http::requests::TokenRow;
 use std::time::Duration;
 
-use super::{ask, bearer, from, near, problem, read};
+use super::{OURS, ask, bearer, from, near, problem, read};
 use crate::world::{World, text};
 
 /// How long anything here may take.
@@ -90,6 +90,43 @@ async fn a_link_signs_in_once() {
     let late = world.link().await;
     world.clock.forward_s(600);
     assert_eq!(world.near("GET", &late, &[]).await.status(), StatusCode::UNAUTHORIZED, "too old");
+}
+
+#[tokio::test]
+async fn a_link_allows_no_more_than_what_it_was_made_with_and_for_no_longer() {
+    let world = World::new();
+    let boss = world.user("boss", "admin").await;
+    let made_by = async |token: &str, body: &str| {
+        let made = world.near_with("POST", "/api/v1/sign-in-links", &[("authorization", &bearer(token))], body).await;
+        let (status, said) = text(made).await;
+        (status, said.split(OURS).nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default().to_owned())
+    };
+    let opens = async |link: &str| {
+        let answer = world.near("GET", link, &[]).await;
+        if answer.status() == StatusCode::SEE_OTHER { Some(super::cookie_of(&answer)) } else { None }
+    };
+    assert!(made_by(&boss.token, r#"{"user":"ben"}"#).await.0.is_client_error(), "a link is for whoever asks");
+
+    // Whoever was removed does not come back by a link of before.
+    let mallory = world.user("mallory", "admin").await;
+    let (_, link) = made_by(&mallory.token, "").await;
+    let remove = Request::delete("/api/v1/users/mallory").body("".into()).expect("request");
+    assert_eq!(world.send(remove).await.status(), StatusCode::NO_CONTENT);
+    assert_eq!(opens(&link).await, None, "removed");
+
+    // What a token made ends with it.
+    let (_, unused) = made_by(&boss.token, "").await;
+    let cookie = opens(&made_by(&boss.token, "").await.1).await.expect("signed in");
+    assert_eq!(world.me_by_cookie(&cookie).await, StatusCode::OK);
+    let revoke = Request::delete(format!("/api/v1/tokens/{}", boss.id)).body("".into()).expect("request");
+    assert_eq!(world.send(revoke).await.status(), StatusCode::NO_CONTENT);
+    assert_eq!(opens(&unused).await, None, "of a token that was revoked");
+    assert_eq!(world.me_by_cookie(&cookie).await, StatusCode::UNAUTHORIZED);
+
+    let brief = world.token("boss", Some(60)).await;
+    let cookie = opens(&made_by(&brief.token, "").await.1).await.expect("signed in");
+    world.clock.forward_s(61);
+    assert_eq!(world.me_by_cookie(&cookie).await, StatusCode::UNAUTHORIZED, "its token has expired");
 }
 
 #[tokio::test]

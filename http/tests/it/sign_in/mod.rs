@@ -59,7 +59,11 @@ async fn problem(response: Response<Body>) -> (StatusCode, String) {
 
 impl World {
     async fn near(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Response<Body> {
-        self.by(near(), ask(method, path, headers, "")).await
+        self.near_with(method, path, headers, "").await
+    }
+
+    async fn near_with(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Response<Body> {
+        self.by(near(), ask(method, path, headers, body)).await
     }
 
     /// The owner adds a user with a token of that role.

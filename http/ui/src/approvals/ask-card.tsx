@@ -1,6 +1,8 @@
 // One question: what would be run, where, who asks, how long it waits, and the answers that are offered.
+
 import type { Approval } from "@/api/types";
 import { ago, clock, moment } from "@/format/time";
+import { seen } from "@/format/unseen";
 import { useNow } from "@/format/use-now";
 import { classes } from "@/parts/classes";
 import { Answers } from "./answers";
@@ -44,7 +46,7 @@ export function AskCard({ ask, isChosen, onChoose }: Props) {
           tabIndex={0}
           className="code max-h-64 overflow-auto whitespace-pre-wrap break-all rounded-md bg-sunken p-3"
         >
-          {question.command}
+          {seen(question.command)}
         </pre>
         {question.plugin && (
           <p className="max-h-64 overflow-auto whitespace-pre-wrap break-words text-soft">{question.plugin.about}</p>
@@ -77,7 +79,7 @@ function Details({ question }: { question: Approval["question"] }) {
         <ol aria-label="Words of the command" className="flex flex-wrap gap-1">
           {question.argv.map((word, at) => (
             <li key={at} className="code rounded-sm border border-line bg-raised px-1.5">
-              {word}
+              {seen(word)}
             </li>
           ))}
         </ol>

@@ -1,6 +1,8 @@
 // The attempts side by side: heads stay, bodies scroll. On a phone one column fills the screen and one swipes.
+
 import { lazy, Suspense, useEffect, useMemo, useRef } from "react";
 import type { Column, Comparison, MergePreview, Slot } from "@/api/types";
+import { codeOf } from "@/live/code";
 import { BodyNote, BodySkeleton } from "./body-note";
 import type { TakeHunk } from "./diff/diff-row";
 import { ColumnHead, type HeadActions } from "./head/column-head";
@@ -12,9 +14,9 @@ import { Together, TogetherContext } from "./sync";
 import { isChosen, toggled } from "./synthesis/chosen";
 import { useWidth } from "./use-width";
 
-const OutputBody = lazy(() => import("./output/output-body"));
-const DiffBody = lazy(() => import("./diff/diff-body"));
-const ChecksBody = lazy(() => import("./checks/checks-body"));
+const OutputBody = lazy(() => codeOf(() => import("./output/output-body")));
+const DiffBody = lazy(() => codeOf(() => import("./diff/diff-body")));
+const ChecksBody = lazy(() => codeOf(() => import("./checks/checks-body")));
 
 type Props = {
   comparison: Comparison;

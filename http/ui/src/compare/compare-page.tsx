@@ -1,8 +1,10 @@
 // The heart: the attempts of one run side by side, and everything a person decides about them.
+
 import { useParams } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect, useState } from "react";
 import type { Can, Comparison, RunView, Slot } from "@/api/types";
 import { useShortcuts } from "@/keyboard/use-shortcuts";
+import { codeOf } from "@/live/code";
 import { useView } from "@/live/use-view";
 import { useMay } from "@/replay/may";
 import { useReplay } from "@/replay/replay";
@@ -30,9 +32,9 @@ import {
 import { TaskDialog } from "./task-dialog";
 import { TitleBar } from "./title-bar";
 
-const FilesMatrix = lazy(() => import("./files/files-matrix"));
-const BetweenBody = lazy(() => import("./diff/between-body"));
-const Tray = lazy(() => import("./synthesis/tray"));
+const FilesMatrix = lazy(() => codeOf(() => import("./files/files-matrix")));
+const BetweenBody = lazy(() => codeOf(() => import("./diff/between-body")));
+const Tray = lazy(() => codeOf(() => import("./synthesis/tray")));
 
 export default function ComparePage() {
   const { run } = useParams({ strict: false }) as { run: string };

@@ -1,9 +1,11 @@
 // What is around every page: the way to the others, the state of the connection, replay, help and the palette.
+
 import { Outlet, useLocation, useNavigate } from "@tanstack/react-router";
 import { lazy, Suspense, useState } from "react";
 import { KeyboardHelp } from "@/keyboard/help";
 import { useKeyboard } from "@/keyboard/listen";
 import { useShortcuts } from "@/keyboard/use-shortcuts";
+import { codeOf } from "@/live/code";
 import { classes } from "@/parts/classes";
 import { useMay } from "@/replay/may";
 import { useReplay } from "@/replay/replay";
@@ -15,7 +17,7 @@ import { Side } from "./side";
 import { useSignInWhenNeeded } from "./sign-in-when-needed";
 import { choose, isDark } from "./theme";
 
-const Palette = lazy(() => import("@/palette/palette"));
+const Palette = lazy(() => codeOf(() => import("@/palette/palette")));
 
 type Open = "help" | "palette" | undefined;
 

@@ -1,6 +1,8 @@
 // One row of a diff: a file's head, a hunk's head, a line.
+
 import { ChevronDown, ChevronRight, Minus, Plus } from "lucide-react";
 import { memo } from "react";
+import { seen } from "@/format/unseen";
 import { classes } from "@/parts/classes";
 import type { Span } from "./highlight";
 import type { DiffLine, FileDiff, Hunk } from "./patch";
@@ -55,7 +57,8 @@ function FileRow({ file, isOpen, onToggle }: { file: FileDiff; isOpen: boolean; 
 const NAME_TAIL = 10;
 
 /** A path whose end stays readable when there is little room. */
-export function PathText({ path }: { path: string }) {
+export function PathText({ path: raw }: { path: string }) {
+  const path = seen(raw).replaceAll("\n", "‹U+000A›");
   const slash = path.lastIndexOf("/") + 1;
   const name = Array.from(path.slice(slash));
   const tail = name.length > NAME_TAIL * 2 ? NAME_TAIL : 0;
@@ -163,10 +166,10 @@ const Line = memo(function Line({
         {spans?.length
           ? spans.map((span, index) => (
               <span key={index} className={span.name && `hl-${span.name}`}>
-                {span.text}
+                {seen(span.text)}
               </span>
             ))
-          : line.text}
+          : seen(line.text)}
         {line.endsOpen && (
           <span className="text-faint" title="no line break at the end of the file">
             {" "}

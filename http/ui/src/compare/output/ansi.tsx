@@ -1,6 +1,8 @@
 // One line of output with its colours. What an agent printed is text, whatever it holds: nothing of it becomes HTML.
+
 import { createAnsiSequenceParser } from "ansi-sequence-parser";
 import { memo } from "react";
+import { seen } from "@/format/unseen";
 import { classes } from "@/parts/classes";
 import type { Line } from "./lines";
 
@@ -30,7 +32,7 @@ function css(color: Color | null): string | undefined {
 }
 
 export const OutputLine = memo(function OutputLine({ line }: { line: Line }) {
-  if (!line.style && !line.text.includes(ESC)) return line.text || " ";
+  if (!line.style && !line.text.includes(ESC)) return seen(line.text) || " ";
   const tokens = createAnsiSequenceParser().parse(line.style + line.text);
   return tokens.map((token, index) => {
     const has = (decoration: string) => (token.decorations as ReadonlySet<string>).has(decoration);
@@ -50,7 +52,7 @@ export const OutputLine = memo(function OutputLine({ line }: { line: Line }) {
           has("hidden") && "invisible",
         )}
       >
-        {token.value}
+        {seen(token.value)}
       </span>
     );
   });
