@@ -158,7 +158,7 @@ const PAGES: Shown[] = [
   { name: "no-such-run", path: () => "/runs/zzzzzzzz", ready: /zzzzzzzz/ },
   { name: "compare-files", path: () => `/runs/${done}?view=files`, ready: "count.js" },
   { name: "run-timeline", path: () => `/runs/${done}/timeline`, ready: /^run\./ },
-  { name: "timeline", path: () => "/timeline", ready: /^attempt\./ },
+  { name: "timeline", path: () => "/timeline", ready: /^(attempt|gateway|user)\./ },
   { name: "timeline-event", path: () => `/timeline?seq=${asked}`, ready: "base_ref" },
   { name: "replay", path: () => `/runs/${done}/timeline?as_of=${asked + 30}`, ready: "REPLAY" },
   { name: "fleet", path: () => "/fleet", ready: "alive" },
